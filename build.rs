@@ -10,7 +10,10 @@ fn main() {
     files.sort();
     // FNV-1a: it distinguishes versions and is no protection.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()) {
+    for byte in files
+        .iter()
+        .flat_map(|file| std::fs::read(file).unwrap_or_default())
+    {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     println!("cargo::rustc-env=CHATBOT_RULES={hash:016x}");

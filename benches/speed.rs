@@ -1,5 +1,9 @@
 //! Benchmarks of the costs that a user notices.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on says so by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot go on says so by failing"
+)]
 
 fn main() {
     divan::main();
@@ -15,9 +19,11 @@ mod stream {
     /// A stream as a router sends it: 5,000 chunks of six letters, the usage, the end.
     fn recorded() -> String {
         let chunk = r#"data: {"id":"gen-1790000000-abcdefghijklmnop","provider":"Maker","model":"maker/model-1","object":"chat.completion.chunk","created":1790000000,"choices":[{"index":0,"delta":{"role":"assistant","content":"words "},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}"#;
-        let bill =
-            r#"data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":21,"completion_tokens":9,"total_tokens":30,"cost":0.000147}}"#;
-        format!("{}{bill}\n\ndata: [DONE]\n\n", format!("{chunk}\n\n").repeat(CHUNKS))
+        let bill = r#"data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":21,"completion_tokens":9,"total_tokens":30,"cost":0.000147}}"#;
+        format!(
+            "{}{bill}\n\ndata: [DONE]\n\n",
+            format!("{chunk}\n\n").repeat(CHUNKS)
+        )
     }
 
     /// Parse a stream of 5,000 chunks that arrives in pieces of `piece` bytes.
@@ -66,14 +72,21 @@ mod ledger {
     }
 
     fn event(n: i64) -> Event {
-        let event =
-            Event::new(EventKind::Request).word("provider", "openrouter").word("model", "maker/model-1").word("outcome", "answered");
-        event.number("milliseconds", n).number("prompt_tokens", 1204).number("completion_tokens", 356).number("nano_dollars", 3_100_000)
+        let event = Event::new(EventKind::Request)
+            .word("provider", "openrouter")
+            .word("model", "maker/model-1")
+            .word("outcome", "answered");
+        event
+            .number("milliseconds", n)
+            .number("prompt_tokens", 1204)
+            .number("completion_tokens", 356)
+            .number("nano_dollars", 3_100_000)
     }
 
     fn entry(at: Time) -> UsageEntry {
         let text = str::to_owned;
-        let (provider, profile, model) = (text("openrouter"), text("default"), text("maker/model-1"));
+        let (provider, profile, model) =
+            (text("openrouter"), text("default"), text("maker/model-1"));
         let (prompt, completion, nanos) = (1204, 356, Some(3_100_000));
         UsageEntry {
             at,
@@ -96,7 +109,11 @@ mod ledger {
         let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
         let key = Arc::new(AuditKey::new(&Secret::new(String::from("not a real key"))));
         let audit = AuditLog::new(&state, clock.clone()).with_key(Some(key));
-        let limits = BudgetLimits { per_day: Some(i64::MAX), per_month: Some(i64::MAX), ..BudgetLimits::default() };
+        let limits = BudgetLimits {
+            per_day: Some(i64::MAX),
+            per_month: Some(i64::MAX),
+            ..BudgetLimits::default()
+        };
         let budget = BudgetTracker::new(&state, audit.clone(), clock.clone(), limits);
         let alerts = AlertMonitor::new(&state, audit.clone(), clock.clone());
         let limiter = Limiter::new(state.join("requests"), 1_000_000, 1_000_000);
@@ -105,10 +122,22 @@ mod ledger {
             audit.append(&event(n)).unwrap();
         }
         for n in 0..PAST {
-            lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
+            lines += &format!(
+                "{}\n",
+                serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000)))
+                    .unwrap()
+            );
         }
         chatbot::fs::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
-        Ledger { lockdown: Lockdown::new(&state), clock, limiter, audit, budget, alerts, _folder: folder }
+        Ledger {
+            lockdown: Lockdown::new(&state),
+            clock,
+            limiter,
+            audit,
+            budget,
+            alerts,
+            _folder: folder,
+        }
     }
 
     /// All records of a turn.
@@ -122,14 +151,40 @@ mod ledger {
             conversation: None,
         };
         let turn = || {
-            ledger.clock.set(ledger.clock.now().saturating_add(Duration::from_secs(40)));
+            ledger
+                .clock
+                .set(ledger.clock.now().saturating_add(Duration::from_secs(40)));
             ledger.lockdown.check().unwrap();
-            let grant = ledger.budget.reserve(&intent, 1, 1000, SessionSpend::default()).unwrap();
-            ledger.limiter.acquire(ledger.clock.moment(), &|_| Vec::new()).unwrap();
-            ledger.audit.append(&Event::new(EventKind::Redacted).count("EMAIL", 1)).unwrap();
-            ledger.audit.try_add(&Event::new(EventKind::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
+            let grant = ledger
+                .budget
+                .reserve(&intent, 1, 1000, SessionSpend::default())
+                .unwrap();
+            ledger
+                .limiter
+                .acquire(ledger.clock.moment(), &|_| Vec::new())
+                .unwrap();
+            ledger
+                .audit
+                .append(&Event::new(EventKind::Redacted).count("EMAIL", 1))
+                .unwrap();
+            ledger
+                .audit
+                .try_add(
+                    &Event::new(EventKind::Sent)
+                        .word("provider", "openrouter")
+                        .word("model", "maker/model-1"),
+                )
+                .unwrap();
             ledger.audit.append(&event(0)).unwrap();
-            ledger.budget.commit(Some(&grant.hold), &entry(ledger.clock.now()), None, SessionSpend::default()).unwrap();
+            ledger
+                .budget
+                .commit(
+                    Some(&grant.hold),
+                    &entry(ledger.clock.now()),
+                    None,
+                    SessionSpend::default(),
+                )
+                .unwrap();
             ledger.alerts.scan(false, |_| Vec::new()).unwrap();
         };
         turn();
@@ -163,24 +218,50 @@ mod archive {
     fn folder(conversations: usize, messages: usize) -> Folder {
         let dir = tempfile::tempdir().expect("a folder");
         let data_keys = Arc::new(DataKeys::new(&generate_key().expect("a key")).expect("a ring"));
-        let archive = Archive::new(dir.path().join("conversations"), data_keys, Clock::system()).with_index(dir.path().join("cache/index"));
-        let content = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
+        let archive = Archive::new(dir.path().join("conversations"), data_keys, Clock::system())
+            .with_index(dir.path().join("cache/index"));
+        let content = r#"{"role":"user","content":"WORDS"},"#
+            .repeat(messages)
+            .replace("WORDS", &"some words ".repeat(90));
         let one = format!(r#"{{"messages":[{}]}}"#, content.trim_end_matches(','));
         let all = format!("[{}]", vec![one; conversations].join(","));
         let mut found = Vec::new();
         let source = import::read(all.as_bytes(), &mut |one| found.push(one)).expect("a list");
-        let redactor = Redactor::new(&Policy { off: true, ..Policy::default() }).expect("a redactor");
+        let redactor = Redactor::new(&Policy {
+            off: true,
+            ..Policy::default()
+        })
+        .expect("a redactor");
         while !found.is_empty() {
             let some = found.split_off(found.len().saturating_sub(256));
-            assert!(archive.import(source, some, &ImportPolicy { redactor: &redactor, drop_findings: false }).iter().all(Result::is_ok));
+            assert!(
+                archive
+                    .import(
+                        source,
+                        some,
+                        &ImportPolicy {
+                            redactor: &redactor,
+                            drop_findings: false
+                        }
+                    )
+                    .iter()
+                    .all(Result::is_ok)
+            );
         }
         Folder { archive, _dir: dir }
     }
 
     fn message() -> Message {
         let redactor = Redactor::new(&Policy::default()).expect("a redactor");
-        let (text, _) = redactor.redact(Raw::from("some words ".repeat(180)), &mut Placeholders::default());
-        Message { role: Role::User, text, at: Time::from_millis(1_800_000_000_000) }
+        let (text, _) = redactor.redact(
+            Raw::from("some words ".repeat(180)),
+            &mut Placeholders::default(),
+        );
+        Message {
+            role: Role::User,
+            text,
+            at: Time::from_millis(1_800_000_000_000),
+        }
     }
 
     fn only(folder: &Folder) -> Name {
@@ -191,9 +272,17 @@ mod archive {
     #[divan::bench(args = [10, 1_000])]
     fn add_a_turn(bencher: Bencher<'_, '_>, messages: usize) {
         let folder = folder(1, messages);
-        let mut conversation = folder.archive.open(&only(&folder)).expect("opened").conversation;
+        let mut conversation = folder
+            .archive
+            .open(&only(&folder))
+            .expect("opened")
+            .conversation;
         let message = message();
-        bencher.bench_local(|| conversation.save(&[(&message, &MessageMeta::default())]).expect("kept"));
+        bencher.bench_local(|| {
+            conversation
+                .save(&[(&message, &MessageMeta::default())])
+                .expect("kept")
+        });
     }
 
     /// Open a conversation: read, decrypt, check the order.
@@ -201,9 +290,12 @@ mod archive {
     fn open(bencher: Bencher<'_, '_>, messages: usize) {
         let folder = folder(1, messages);
         let id = only(&folder);
-        bencher
-            .counter(ItemsCount::new(messages))
-            .bench_local(|| assert_eq!(folder.archive.read(&id).expect("read").messages.len(), messages));
+        bencher.counter(ItemsCount::new(messages)).bench_local(|| {
+            assert_eq!(
+                folder.archive.read(&id).expect("read").messages.len(),
+                messages
+            )
+        });
     }
 
     /// Encrypt messages of two thousand characters.
@@ -212,7 +304,13 @@ mod archive {
         let data_keys = DataKeys::new(&generate_key().expect("a key")).expect("a ring");
         let text = "some words ".repeat(180);
         bencher.counter(ItemsCount::new(messages)).bench_local(|| {
-            (0..messages).map(|_| data_keys.encrypt(text.as_bytes(), Time::from_millis(1_800_000_000_000)).len()).sum::<usize>()
+            (0..messages)
+                .map(|_| {
+                    data_keys
+                        .encrypt(text.as_bytes(), Time::from_millis(1_800_000_000_000))
+                        .len()
+                })
+                .sum::<usize>()
         });
     }
 
@@ -223,18 +321,29 @@ mod archive {
         folder.archive.summaries().expect("a list");
         bencher
             .counter(ItemsCount::new(conversations))
-            .bench_local(|| assert_eq!(folder.archive.summaries().expect("a list").summaries.len(), conversations));
+            .bench_local(|| {
+                assert_eq!(
+                    folder.archive.summaries().expect("a list").summaries.len(),
+                    conversations
+                )
+            });
     }
 
     /// Search for a word that no conversation contains.
     #[divan::bench(args = [2_000, 10_000])]
     fn search(bencher: Bencher<'_, '_>, conversations: usize) {
         let folder = folder(conversations, 2);
-        let wanted = SearchQuery { text: Query::new("nowhere").expect("a word"), role: None, since: None };
-        bencher.counter(ItemsCount::new(conversations)).bench_local(|| {
-            let ids = folder.archive.ids().expect("ids");
-            assert!(folder.archive.search(ids, &wanted).hits.is_empty());
-        });
+        let wanted = SearchQuery {
+            text: Query::new("nowhere").expect("a word"),
+            role: None,
+            since: None,
+        };
+        bencher
+            .counter(ItemsCount::new(conversations))
+            .bench_local(|| {
+                let ids = folder.archive.ids().expect("ids");
+                assert!(folder.archive.search(ids, &wanted).hits.is_empty());
+            });
     }
 }
 
@@ -247,10 +356,17 @@ mod redaction {
     fn text(bytes: usize) -> String {
         let mut text = String::new();
         for n in 0.. {
-            text +=
-                &format!("2026-05-14T10:22:{:02}.123Z INFO [worker-{n}] request handled in {} ms, nothing to see here\n", n % 60, n % 977);
+            text += &format!(
+                "2026-05-14T10:22:{:02}.123Z INFO [worker-{n}] request handled in {} ms, nothing to see here\n",
+                n % 60,
+                n % 977
+            );
             if n % 10 == 0 {
-                text += &format!("user{n}@initech.com logged in from 81.2.{}.{} with password=hunter{n}x\n", n % 200, n % 250);
+                text += &format!(
+                    "user{n}@initech.com logged in from 81.2.{}.{} with password=hunter{n}x\n",
+                    n % 200,
+                    n % 250
+                );
             }
             if text.len() >= bytes {
                 break;
@@ -265,7 +381,12 @@ mod redaction {
     fn redact(bencher: Bencher<'_, '_>, bytes: usize) {
         let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
         let text = text(bytes);
-        bencher.counter(BytesCount::new(bytes)).bench(|| redactor.redact(Raw::from(text.as_str()), &mut Placeholders::default()).1.len());
+        bencher.counter(BytesCount::new(bytes)).bench(|| {
+            redactor
+                .redact(Raw::from(text.as_str()), &mut Placeholders::default())
+                .1
+                .len()
+        });
     }
 
     /// The filter, in blocks.

@@ -13,7 +13,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdout().write_all(redacted.as_str().as_bytes())?;
     if std::env::args().any(|argument| argument == "--findings") {
         for finding in &findings {
-            writeln!(std::io::stderr(), "{} {} {}..{}", finding.kind, finding.rule, finding.start, finding.end)?;
+            writeln!(
+                std::io::stderr(),
+                "{} {} {}..{}",
+                finding.kind,
+                finding.rule,
+                finding.start,
+                finding.end
+            )?;
         }
     }
     Ok(())

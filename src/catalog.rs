@@ -120,15 +120,29 @@ pub enum MaxTokensField {
     MaxCompletionTokens,
 }
 
-const DEFAULT_DIALECT: Dialect = Dialect { max_tokens_field: MaxTokensField::MaxTokens, stream_options: true, routing: false };
-const COMPLETION_TOKENS_DIALECT: Dialect =
-    Dialect { max_tokens_field: MaxTokensField::MaxCompletionTokens, stream_options: true, routing: false };
+const DEFAULT_DIALECT: Dialect = Dialect {
+    max_tokens_field: MaxTokensField::MaxTokens,
+    stream_options: true,
+    routing: false,
+};
+const COMPLETION_TOKENS_DIALECT: Dialect = Dialect {
+    max_tokens_field: MaxTokensField::MaxCompletionTokens,
+    stream_options: true,
+    routing: false,
+};
 
 const fn key_format(prefix: &'static str, body: KeyCharset, min: usize, max: usize) -> KeyFormat {
-    KeyFormat { prefix, charset: body, min, max, reject_reason: None }
+    KeyFormat {
+        prefix,
+        charset: body,
+        min,
+        max,
+        reject_reason: None,
+    }
 }
 
-const ADMIN_KEY_REASON: Option<&str> = Some("an admin key, which manages an organisation and cannot be used for chat");
+const ADMIN_KEY_REASON: Option<&str> =
+    Some("an admin key, which manages an organisation and cannot be used for chat");
 
 static PROVIDERS: [ProviderInfo; 9] = [
     ProviderInfo {
@@ -142,7 +156,11 @@ static PROVIDERS: [ProviderInfo; 9] = [
         key_check_api: KeyCheckApi::OpenRouter,
         // An alias for the newest model of the family; the response names the one that answered.
         model: "~anthropic/claude-sonnet-latest",
-        dialect: Dialect { max_tokens_field: MaxTokensField::MaxCompletionTokens, stream_options: false, routing: true },
+        dialect: Dialect {
+            max_tokens_field: MaxTokensField::MaxCompletionTokens,
+            stream_options: false,
+            routing: true,
+        },
     },
     ProviderInfo {
         name: "openai",
@@ -152,7 +170,13 @@ static PROVIDERS: [ProviderInfo; 9] = [
         needs_key: true,
         key_page: "https://platform.openai.com/api-keys",
         key_formats: &[
-            KeyFormat { prefix: "sk-admin-", charset: KeyCharset::Url, min: 20, max: 256, reject_reason: ADMIN_KEY_REASON },
+            KeyFormat {
+                prefix: "sk-admin-",
+                charset: KeyCharset::Url,
+                min: 20,
+                max: 256,
+                reject_reason: ADMIN_KEY_REASON,
+            },
             key_format("sk-proj-", KeyCharset::Url, 40, 256),
             key_format("sk-svcacct-", KeyCharset::Url, 40, 256),
             key_format("sk-service-", KeyCharset::Url, 40, 256),
@@ -170,7 +194,13 @@ static PROVIDERS: [ProviderInfo; 9] = [
         needs_key: true,
         key_page: "https://console.anthropic.com/settings/keys",
         key_formats: &[
-            KeyFormat { prefix: "sk-ant-admin", charset: KeyCharset::Url, min: 20, max: 256, reject_reason: ADMIN_KEY_REASON },
+            KeyFormat {
+                prefix: "sk-ant-admin",
+                charset: KeyCharset::Url,
+                min: 20,
+                max: 256,
+                reject_reason: ADMIN_KEY_REASON,
+            },
             key_format("sk-ant-", KeyCharset::Url, 40, 256),
         ],
         key_check_api: KeyCheckApi::Anthropic,
@@ -184,7 +214,10 @@ static PROVIDERS: [ProviderInfo; 9] = [
         env: Some("GEMINI_API_KEY"),
         needs_key: true,
         key_page: "https://aistudio.google.com/apikey",
-        key_formats: &[key_format("AIza", KeyCharset::Url, 35, 35), key_format("AQ.", KeyCharset::Url, 20, 256)],
+        key_formats: &[
+            key_format("AIza", KeyCharset::Url, 35, 35),
+            key_format("AQ.", KeyCharset::Url, 20, 256),
+        ],
         key_check_api: KeyCheckApi::Gemini,
         model: "gemini-flash-latest",
         dialect: DEFAULT_DIALECT,
@@ -212,7 +245,11 @@ static PROVIDERS: [ProviderInfo; 9] = [
         key_check_api: KeyCheckApi::Models,
         model: "mistral-medium-latest",
         // Mistral rejects unknown fields, and reports usage without `stream_options`.
-        dialect: Dialect { max_tokens_field: MaxTokensField::MaxTokens, stream_options: false, routing: false },
+        dialect: Dialect {
+            max_tokens_field: MaxTokensField::MaxTokens,
+            stream_options: false,
+            routing: false,
+        },
     },
     ProviderInfo {
         name: "deepseek",
@@ -294,7 +331,10 @@ pub struct InvalidKeyFormat(String);
 pub fn check_any_key(key: &str) -> Result<(), InvalidKeyFormat> {
     let said = if key.is_empty() {
         "the key is empty"
-    } else if key.bytes().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+    } else if key
+        .bytes()
+        .any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
+    {
         "the key contains a space or a line break"
     } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
         "the key contains a control character or a character outside ASCII, which no key has"
@@ -317,17 +357,39 @@ impl ProviderInfo {
         let owners = providers_matching(key);
         if !owners.is_empty() && owners.iter().all(|owner| owner.name != self.name) {
             let titles: Vec<&str> = owners.iter().map(|owner| owner.title).collect();
-            return Err(InvalidKeyFormat(format!("this looks like a key of {}, not of {}", titles.join(" or "), self.title)));
+            return Err(InvalidKeyFormat(format!(
+                "this looks like a key of {}, not of {}",
+                titles.join(" or "),
+                self.title
+            )));
         }
-        if let Some((_, what)) = OTHER_VENDORS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
-            return Err(InvalidKeyFormat(format!("this looks like {what}, not like a key of {}", self.title)));
+        if let Some((_, what)) = OTHER_VENDORS
+            .iter()
+            .find(|(prefix, _)| key.starts_with(prefix))
+        {
+            return Err(InvalidKeyFormat(format!(
+                "this looks like {what}, not like a key of {}",
+                self.title
+            )));
         }
-        let Some(shape) = self.key_formats.iter().filter(|s| key.starts_with(s.prefix)).max_by_key(|s| s.prefix.len()) else {
-            return Err(InvalidKeyFormat(format!("a key of {} begins with {}", self.title, self.describe_prefixes())));
+        let Some(shape) = self
+            .key_formats
+            .iter()
+            .filter(|s| key.starts_with(s.prefix))
+            .max_by_key(|s| s.prefix.len())
+        else {
+            return Err(InvalidKeyFormat(format!(
+                "a key of {} begins with {}",
+                self.title,
+                self.describe_prefixes()
+            )));
         };
         match (shape.check(key), shape.reject_reason) {
             (_, Some(why)) => Err(InvalidKeyFormat(format!("this looks like {why}"))),
-            (Err(why), None) => Err(InvalidKeyFormat(format!("a key of {} has {why}", self.title))),
+            (Err(why), None) => Err(InvalidKeyFormat(format!(
+                "a key of {} has {why}",
+                self.title
+            ))),
             (Ok(()), None) => Ok(()),
         }
     }
@@ -335,17 +397,27 @@ impl ProviderInfo {
     /// Whether a text has the format of an admin key of this provider.
     #[must_use]
     pub fn is_admin_key(&self, key: &str) -> bool {
-        self.key_formats
-            .iter()
-            .any(|shape| shape.reject_reason == ADMIN_KEY_REASON && key.starts_with(shape.prefix) && shape.check(key).is_ok())
+        self.key_formats.iter().any(|shape| {
+            shape.reject_reason == ADMIN_KEY_REASON
+                && key.starts_with(shape.prefix)
+                && shape.check(key).is_ok()
+        })
     }
 
     /// The accepted prefixes: "`a`, `b` or `c`".
     fn describe_prefixes(&self) -> String {
-        let mut all: Vec<String> =
-            self.key_formats.iter().filter(|s| s.reject_reason.is_none()).map(|s| format!("`{}`", s.prefix)).collect();
+        let mut all: Vec<String> = self
+            .key_formats
+            .iter()
+            .filter(|s| s.reject_reason.is_none())
+            .map(|s| format!("`{}`", s.prefix))
+            .collect();
         let last = all.pop().unwrap_or_default();
-        if all.is_empty() { last } else { format!("{} or {last}", all.join(", ")) }
+        if all.is_empty() {
+            last
+        } else {
+            format!("{} or {last}", all.join(", "))
+        }
     }
 
     /// The endpoint of this provider.
@@ -364,15 +436,26 @@ impl ProviderInfo {
 impl KeyFormat {
     fn check(&self, key: &str) -> Result<(), String> {
         let rest = key.strip_prefix(self.prefix).unwrap_or_default();
-        let after = if self.prefix.is_empty() { String::new() } else { format!(" after `{}`", self.prefix) };
+        let after = if self.prefix.is_empty() {
+            String::new()
+        } else {
+            format!(" after `{}`", self.prefix)
+        };
         if !rest.bytes().all(|b| self.charset.contains(b)) {
             return Err(format!("only {}{after}", self.charset.describe()));
         }
         if (self.min..=self.max).contains(&rest.len()) {
             return Ok(());
         }
-        let wanted = if self.min == self.max { self.min.to_string() } else { format!("{} to {}", self.min, self.max) };
-        Err(format!("{wanted} characters{after}, this one has {}", rest.len()))
+        let wanted = if self.min == self.max {
+            self.min.to_string()
+        } else {
+            format!("{} to {}", self.min, self.max)
+        };
+        Err(format!(
+            "{wanted} characters{after}, this one has {}",
+            rest.len()
+        ))
     }
 }
 
@@ -380,11 +463,21 @@ impl KeyFormat {
 /// prefix as short as `sk-` is shared by many providers, so it counts only if the rest of the
 /// format matches.
 fn providers_matching(key: &str) -> Vec<&'static ProviderInfo> {
-    let shapes = || PROVIDERS.iter().flat_map(|entry| entry.key_formats.iter().map(move |shape| (entry, shape)));
+    let shapes = || {
+        PROVIDERS
+            .iter()
+            .flat_map(|entry| entry.key_formats.iter().map(move |shape| (entry, shape)))
+    };
     let begins = |shape: &KeyFormat| !shape.prefix.is_empty() && key.starts_with(shape.prefix);
-    let longest = shapes().filter(|(_, s)| begins(s)).map(|(_, s)| s.prefix.len()).max().unwrap_or(0);
+    let longest = shapes()
+        .filter(|(_, s)| begins(s))
+        .map(|(_, s)| s.prefix.len())
+        .max()
+        .unwrap_or(0);
     let mut owners: Vec<&'static ProviderInfo> = shapes()
-        .filter(|(_, s)| begins(s) && s.prefix.len() == longest && (longest > 3 || s.check(key).is_ok()))
+        .filter(|(_, s)| {
+            begins(s) && s.prefix.len() == longest && (longest > 3 || s.check(key).is_ok())
+        })
         .map(|(entry, _)| entry)
         .collect();
     owners.dedup_by_key(|entry| entry.name);
@@ -403,24 +496,47 @@ pub struct Issuer {
 /// Whether this environment variable usually contains the key of a known provider.
 #[must_use]
 pub fn is_provider_key_variable(name: &str) -> bool {
-    PROVIDERS.iter().filter_map(|entry| entry.env).any(|env| env.eq_ignore_ascii_case(name))
+    PROVIDERS
+        .iter()
+        .filter_map(|entry| entry.env)
+        .any(|env| env.eq_ignore_ascii_case(name))
 }
 
 /// The issuer of a key; `None` if neither its format nor its variable identifies one.
 #[must_use]
 pub fn find_issuer(key: &str, variable: Option<&str>) -> Option<Issuer> {
-    let named = |entry: &&'static ProviderInfo| entry.env.is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)));
+    let named = |entry: &&'static ProviderInfo| {
+        entry
+            .env
+            .is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)))
+    };
     let mut entries = providers_matching(key);
     if entries.is_empty() {
         entries.extend(PROVIDERS.iter().filter(named));
     }
     if !entries.is_empty() {
-        let title = entries.iter().map(|entry| entry.title).collect::<Vec<_>>().join(" or ");
-        let hosts = entries.iter().filter_map(|entry| entry.endpoint()).map(|endpoint| endpoint.host()).collect();
-        return Some(Issuer { title: format!("a key of {title}"), hosts });
+        let title = entries
+            .iter()
+            .map(|entry| entry.title)
+            .collect::<Vec<_>>()
+            .join(" or ");
+        let hosts = entries
+            .iter()
+            .filter_map(|entry| entry.endpoint())
+            .map(|endpoint| endpoint.host())
+            .collect();
+        return Some(Issuer {
+            title: format!("a key of {title}"),
+            hosts,
+        });
     }
-    let stranger = OTHER_VENDORS.iter().find(|(prefix, _)| key.starts_with(prefix));
-    stranger.map(|(_, what)| Issuer { title: (*what).to_owned(), hosts: Vec::new() })
+    let stranger = OTHER_VENDORS
+        .iter()
+        .find(|(prefix, _)| key.starts_with(prefix));
+    stranger.map(|(_, what)| Issuer {
+        title: (*what).to_owned(),
+        hosts: Vec::new(),
+    })
 }
 
 /// Address and dialect of a provider: from an [`ProviderInfo`], or from the settings for a server of the
@@ -443,7 +559,13 @@ impl Endpoint {
     /// An OpenAI-compatible server of the user's own.
     #[must_use]
     pub fn custom(name: Name, base_url: String) -> Self {
-        Self { title: name.to_string(), name, base_url, key_check_api: KeyCheckApi::Models, dialect: DEFAULT_DIALECT }
+        Self {
+            title: name.to_string(),
+            name,
+            base_url,
+            key_check_api: KeyCheckApi::Models,
+            dialect: DEFAULT_DIALECT,
+        }
     }
 
     /// Whether the host is this machine, judged by the URL alone: an answer of a name server could
@@ -453,8 +575,14 @@ impl Endpoint {
         let host = self.host();
         let name = host
             .strip_suffix(|c: char| c.is_ascii_digit())
-            .map_or(host.as_str(), |_| host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name));
-        let address = host.parse::<SocketAddr>().map(|both| both.ip()).or_else(|_| host.trim_matches(['[', ']']).parse::<IpAddr>());
+            .map_or(host.as_str(), |_| {
+                host.rsplit_once(':')
+                    .map_or(host.as_str(), |(name, _)| name)
+            });
+        let address = host
+            .parse::<SocketAddr>()
+            .map(|both| both.ip())
+            .or_else(|_| host.trim_matches(['[', ']']).parse::<IpAddr>());
         address.map_or(name == "localhost", |ip| ip.is_loopback())
     }
 
@@ -464,8 +592,14 @@ impl Endpoint {
         // Parsed as HTTP clients do: `https:a.example://b.example` leads to `a.example`. A URL that
         // does not start with `https://` or `http://` has no host here, so no key is sent to it.
         let address = self.base_url.to_ascii_lowercase();
-        let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or_default();
-        rest.split(['/', '\\', '?', '#']).next().unwrap_or_default().to_owned()
+        let rest = address
+            .strip_prefix("https://")
+            .or_else(|| address.strip_prefix("http://"))
+            .unwrap_or_default();
+        rest.split(['/', '\\', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -486,11 +620,18 @@ mod tests {
             ("https:evil.example://openrouter.ai/api/v1", ""),
             ("https:\\\\evil.example://openrouter.ai", ""),
             ("https://evil.example\\openrouter.ai/", "evil.example"),
-            ("https://openrouter.ai@evil.example/", "openrouter.ai@evil.example"),
+            (
+                "https://openrouter.ai@evil.example/",
+                "openrouter.ai@evil.example",
+            ),
             ("https:///openrouter.ai", ""),
             ("openrouter.ai", ""),
         ] {
-            assert_eq!(Endpoint::custom("own".parse().unwrap(), address.to_owned()).host(), host, "{address}");
+            assert_eq!(
+                Endpoint::custom("own".parse().unwrap(), address.to_owned()).host(),
+                host,
+                "{address}"
+            );
         }
     }
 
@@ -509,7 +650,11 @@ mod tests {
             ("https://10.0.0.1/v1", false),
             ("https:evil.example://localhost/v1", false),
         ] {
-            assert_eq!(Endpoint::custom("own".parse().unwrap(), address.to_owned()).is_loopback(), loopback, "{address}");
+            assert_eq!(
+                Endpoint::custom("own".parse().unwrap(), address.to_owned()).is_loopback(),
+                loopback,
+                "{address}"
+            );
         }
     }
 
@@ -520,16 +665,38 @@ mod tests {
             (key("sk-or-v1-", 'a', 64), None, Some("a key of OpenRouter")),
             (key("sk-or-v1-", 'Z', 3), None, Some("a key of OpenRouter")),
             (key("gsk_", 'x', 52), Some("LLM_KEY"), Some("a key of Groq")),
-            (key("", 'x', 32), Some("MISTRAL_API_KEY"), Some("a key of Mistral")),
-            (key("", 'x', 32), Some("mistral_api_key"), Some("a key of Mistral")),
-            (key("ghp_", 'x', 36), Some("LLM_KEY"), Some("a GitHub token")),
+            (
+                key("", 'x', 32),
+                Some("MISTRAL_API_KEY"),
+                Some("a key of Mistral"),
+            ),
+            (
+                key("", 'x', 32),
+                Some("mistral_api_key"),
+                Some("a key of Mistral"),
+            ),
+            (
+                key("ghp_", 'x', 36),
+                Some("LLM_KEY"),
+                Some("a GitHub token"),
+            ),
             (key("sk-", 'x', 8), Some("LLM_KEY"), None),
             (key("", 'x', 32), Some("LLM_KEY"), None),
         ] {
-            assert_eq!(title(&key, variable).as_deref(), want, "{key} in {variable:?}");
+            assert_eq!(
+                title(&key, variable).as_deref(),
+                want,
+                "{key} in {variable:?}"
+            );
         }
-        assert_eq!(find_issuer("sk-or-v1-x", None).unwrap().hosts, ["openrouter.ai"]);
-        assert_eq!(find_issuer("ghp_x", None).unwrap().hosts, Vec::<String>::new());
+        assert_eq!(
+            find_issuer("sk-or-v1-x", None).unwrap().hosts,
+            ["openrouter.ai"]
+        );
+        assert_eq!(
+            find_issuer("ghp_x", None).unwrap().hosts,
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -555,24 +722,72 @@ mod tests {
     #[test]
     fn catalog_rejects_key_without_quoting_it() {
         for (name, key, why) in [
-            ("openrouter", key("sk-ant-api03-", 'q', 95), "this looks like a key of Anthropic, not of OpenRouter"),
-            ("openrouter", key("sk-proj-", 'q', 100), "this looks like a key of OpenAI, not of OpenRouter"),
-            ("openrouter", key("sk-", 'q', 32), "this looks like a key of DeepSeek, not of OpenRouter"),
-            ("openai", key("sk-or-v1-", 'a', 64), "this looks like a key of OpenRouter, not of OpenAI"),
-            ("mistral", key("gsk_", 'q', 52), "this looks like a key of Groq, not of Mistral"),
-            ("openrouter", key("ghp_", 'q', 36), "this looks like a GitHub token, not like a key of OpenRouter"),
-            ("openrouter", key("", 'q', 64), "a key of OpenRouter begins with `sk-or-v1-`"),
-            ("gemini", key("", 'q', 64), "a key of Google Gemini begins with `AIza` or `AQ.`"),
-            ("openrouter", key("sk-or-v1-", 'a', 63), "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 63"),
-            ("openrouter", key("sk-or-v1-", 'Q', 64), "a key of OpenRouter has only the digits 0-9 and a-f after `sk-or-v1-`"),
-            ("openai", key("sk-", 'Q', 8), "a key of OpenAI has 40 to 256 characters after `sk-`, this one has 8"),
+            (
+                "openrouter",
+                key("sk-ant-api03-", 'q', 95),
+                "this looks like a key of Anthropic, not of OpenRouter",
+            ),
+            (
+                "openrouter",
+                key("sk-proj-", 'q', 100),
+                "this looks like a key of OpenAI, not of OpenRouter",
+            ),
+            (
+                "openrouter",
+                key("sk-", 'q', 32),
+                "this looks like a key of DeepSeek, not of OpenRouter",
+            ),
+            (
+                "openai",
+                key("sk-or-v1-", 'a', 64),
+                "this looks like a key of OpenRouter, not of OpenAI",
+            ),
+            (
+                "mistral",
+                key("gsk_", 'q', 52),
+                "this looks like a key of Groq, not of Mistral",
+            ),
+            (
+                "openrouter",
+                key("ghp_", 'q', 36),
+                "this looks like a GitHub token, not like a key of OpenRouter",
+            ),
+            (
+                "openrouter",
+                key("", 'q', 64),
+                "a key of OpenRouter begins with `sk-or-v1-`",
+            ),
+            (
+                "gemini",
+                key("", 'q', 64),
+                "a key of Google Gemini begins with `AIza` or `AQ.`",
+            ),
+            (
+                "openrouter",
+                key("sk-or-v1-", 'a', 63),
+                "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 63",
+            ),
+            (
+                "openrouter",
+                key("sk-or-v1-", 'Q', 64),
+                "a key of OpenRouter has only the digits 0-9 and a-f after `sk-or-v1-`",
+            ),
+            (
+                "openai",
+                key("sk-", 'Q', 8),
+                "a key of OpenAI has 40 to 256 characters after `sk-`, this one has 8",
+            ),
             (
                 "anthropic",
                 key("sk-ant-admin01-", 'q', 95),
                 "this looks like an admin key, which manages an organisation and cannot be used for chat",
             ),
             ("openrouter", String::new(), "the key is empty"),
-            ("ollama", String::from("a b"), "the key contains a space or a line break"),
+            (
+                "ollama",
+                String::from("a b"),
+                "the key contains a space or a line break",
+            ),
             (
                 "openrouter",
                 String::from("sk-or-v1-\u{e9}"),
@@ -591,7 +806,11 @@ mod tests {
         for entry in all() {
             let endpoint = entry.endpoint().unwrap();
             assert_eq!(endpoint.name.as_str(), entry.name);
-            assert!(endpoint.base_url.starts_with("https://") || !entry.needs_key, "{}", entry.name);
+            assert!(
+                endpoint.base_url.starts_with("https://") || !entry.needs_key,
+                "{}",
+                entry.name
+            );
             assert!(!entry.model.is_empty());
         }
     }

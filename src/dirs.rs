@@ -32,20 +32,34 @@ impl Dirs {
         if !root.is_absolute() {
             return Err(Error::Relative(root.to_path_buf()));
         }
-        let [config, data, state, cache, run] = ["config", "data", "state", "cache", "run"].map(|part| root.join(part));
-        Ok(Self { config, data, state, cache, run })
+        let [config, data, state, cache, run] =
+            ["config", "data", "state", "cache", "run"].map(|part| root.join(part));
+        Ok(Self {
+            config,
+            data,
+            state,
+            cache,
+            run,
+        })
     }
 
     /// Uses the platform's standard folders: XDG on Linux, `Library` on macOS, `AppData` on
     /// Windows.
     pub fn platform_default() -> Result<Self, Error> {
-        let ours = |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::NoHomeDir);
+        let ours =
+            |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::NoHomeDir);
         let data = ours(dirs::data_local_dir())?;
         // Only Linux has standard folders for state and runtime files; elsewhere use the data
         // folder.
         let state = ours(dirs::state_dir()).unwrap_or_else(|_| data.join("state"));
         let run = ours(dirs::runtime_dir()).unwrap_or_else(|_| state.join("run"));
-        Ok(Self { config: ours(dirs::config_dir())?, data, state, cache: ours(dirs::cache_dir())?, run })
+        Ok(Self {
+            config: ours(dirs::config_dir())?,
+            data,
+            state,
+            cache: ours(dirs::cache_dir())?,
+            run,
+        })
     }
 
     /// The path of the settings file.

@@ -49,8 +49,13 @@ impl TryFrom<String> for Name {
         if text.len() > 64 {
             return Err(InvalidName("a name can have at most 64 characters"));
         }
-        if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            return Err(InvalidName("a name can contain only the characters a-z, 0-9 and `-`"));
+        if !text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        {
+            return Err(InvalidName(
+                "a name can contain only the characters a-z, 0-9 and `-`",
+            ));
         }
         Ok(Self(text))
     }

@@ -20,7 +20,14 @@ pub fn harden() {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         // The hard limit stays, so that a child can raise its own limit again if its user wants its core files.
         let maximum = getrlimit(Resource::Core).maximum;
-        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }).unwrap_or_default();
+        setrlimit(
+            Resource::Core,
+            Rlimit {
+                current: Some(0),
+                maximum,
+            },
+        )
+        .unwrap_or_default();
     }
 }
 
@@ -32,7 +39,13 @@ mod tests {
     #[test]
     fn hardening_prevents_core_dumps() {
         harden();
-        assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
-        assert_eq!(rustix::process::getrlimit(rustix::process::Resource::Core).current, Some(0));
+        assert_eq!(
+            rustix::process::dumpable_behavior().unwrap(),
+            rustix::process::DumpableBehavior::NotDumpable
+        );
+        assert_eq!(
+            rustix::process::getrlimit(rustix::process::Resource::Core).current,
+            Some(0)
+        );
     }
 }

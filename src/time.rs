@@ -55,17 +55,27 @@ impl Time {
     /// The moment after this one by `more`.
     #[must_use]
     pub fn saturating_add(self, more: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// The moment before this one by `less`.
     #[must_use]
     pub fn saturating_sub(self, less: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     fn timestamp(self) -> Timestamp {
-        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 
     /// `2026-11-21 09:30` in the user's own time zone.
@@ -74,11 +84,21 @@ impl Time {
         let at = self.timestamp().to_zoned(time_zone());
         // Formatted by hand, because `strftime` is slow and a list may have ten thousand lines.
         let (year, of) = (at.year(), i16::from);
-        let digit = |n: i16| u32::try_from(n).ok().and_then(|n| char::from_digit(n, 10)).unwrap_or('?');
+        let digit = |n: i16| {
+            u32::try_from(n)
+                .ok()
+                .and_then(|n| char::from_digit(n, 10))
+                .unwrap_or('?')
+        };
         let mut text = String::with_capacity(16);
-        for (before, two) in
-            [("", year / 100), ("", year % 100), ("-", of(at.month())), ("-", of(at.day())), (" ", of(at.hour())), (":", of(at.minute()))]
-        {
+        for (before, two) in [
+            ("", year / 100),
+            ("", year % 100),
+            ("-", of(at.month())),
+            ("-", of(at.day())),
+            (" ", of(at.hour())),
+            (":", of(at.minute())),
+        ] {
             text.push_str(before);
             text.push(digit(two / 10));
             text.push(digit(two % 10));
@@ -89,7 +109,10 @@ impl Time {
     /// `2026-11-21` in the user's own time zone.
     #[must_use]
     pub fn local_day(self) -> String {
-        self.timestamp().to_zoned(time_zone()).strftime("%Y-%m-%d").to_string()
+        self.timestamp()
+            .to_zoned(time_zone())
+            .strftime("%Y-%m-%d")
+            .to_string()
     }
 
     /// The beginning of a day like `2026-11-21` in the user's own time zone.
@@ -97,7 +120,9 @@ impl Time {
     pub fn from_local_day(text: &str) -> Option<Self> {
         let day: jiff::civil::Date = text.parse().ok()?;
         (text.len() == 10).then_some(())?;
-        Some(Self(day.to_zoned(time_zone()).ok()?.timestamp().as_millisecond()))
+        Some(Self(
+            day.to_zoned(time_zone()).ok()?.timestamp().as_millisecond(),
+        ))
     }
 
     /// The beginning of this day in the user's own time zone.
@@ -105,7 +130,8 @@ impl Time {
     pub fn start_of_day(self) -> Self {
         let zone = time_zone();
         let day = self.timestamp().to_zoned(zone.clone()).date();
-        day.to_zoned(zone).map_or(self, |z| Self(z.timestamp().as_millisecond()))
+        day.to_zoned(zone)
+            .map_or(self, |z| Self(z.timestamp().as_millisecond()))
     }
 
     /// The day, week and month of this moment in the user's own time zone.
@@ -113,13 +139,21 @@ impl Time {
     pub fn calendar(self) -> Calendar {
         let zone = time_zone();
         let now = self.timestamp().to_zoned(zone.clone());
-        let start = |day: jiff::civil::Date| day.to_zoned(zone.clone()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
+        let start = |day: jiff::civil::Date| {
+            day.to_zoned(zone.clone())
+                .map_or(self, |z| Self(z.timestamp().as_millisecond()))
+        };
         let day = now.date();
         let next_month = day.last_of_month().tomorrow().unwrap_or(day);
         Calendar {
             day: start(day),
             next_day: start(day.tomorrow().unwrap_or(day)),
-            week: start(day.checked_sub(jiff::Span::new().days(i64::from(day.weekday().to_monday_zero_offset()))).unwrap_or(day)),
+            week: start(
+                day.checked_sub(
+                    jiff::Span::new().days(i64::from(day.weekday().to_monday_zero_offset())),
+                )
+                .unwrap_or(day),
+            ),
             month: start(day.first_of_month()),
             next_month: start(next_month),
         }
@@ -128,7 +162,9 @@ impl Time {
     /// Parses an RFC 3339 text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+        text.parse::<Timestamp>()
+            .ok()
+            .map(|t| Self(t.as_millisecond()))
     }
 }
 
@@ -192,8 +228,12 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Duration {
         let millis = |m: i64| Duration::from_millis(u64::try_from(m).unwrap_or(0));
         match (self.uptime, earlier.uptime) {
-            (Some(now), Some(then)) if now.boot_id == then.boot_id && now.millis >= then.millis => millis(now.millis - then.millis),
-            (Some(now), Some(then)) if now.boot_id != then.boot_id => self.wall.since(earlier.wall).max(millis(now.millis)),
+            (Some(now), Some(then)) if now.boot_id == then.boot_id && now.millis >= then.millis => {
+                millis(now.millis - then.millis)
+            }
+            (Some(now), Some(then)) if now.boot_id != then.boot_id => {
+                self.wall.since(earlier.wall).max(millis(now.millis))
+            }
             _ => self.wall.since(earlier.wall),
         }
     }
@@ -229,7 +269,10 @@ impl Clock {
     /// A clock that is fixed at `at` until it is [set](Self::set).
     #[must_use]
     pub fn fixed(at: Time) -> Self {
-        Self(TimeSource::Fixed(Arc::new(FixedTime { wall: AtomicI64::new(at.0), ..FixedTime::default() })))
+        Self(TimeSource::Fixed(Arc::new(FixedTime {
+            wall: AtomicI64::new(at.0),
+            ..FixedTime::default()
+        })))
     }
 
     /// Sets a fixed clock. Has no effect on the system clock.
@@ -242,7 +285,8 @@ impl Clock {
     /// Sets the uptime of a fixed clock.
     pub fn set_uptime(&self, uptime: Uptime) {
         if let TimeSource::Fixed(now) = &self.0 {
-            now.boot_id.store(i64::from(uptime.boot_id), Ordering::SeqCst);
+            now.boot_id
+                .store(i64::from(uptime.boot_id), Ordering::SeqCst);
             now.uptime.store(uptime.millis, Ordering::SeqCst);
         }
     }
@@ -254,10 +298,16 @@ impl Clock {
             TimeSource::Fixed(now) => u32::try_from(now.boot_id.load(Ordering::SeqCst))
                 .ok()
                 .filter(|run| *run != 0)
-                .map(|run| Uptime { boot_id: run, millis: now.uptime.load(Ordering::SeqCst) }),
+                .map(|run| Uptime {
+                    boot_id: run,
+                    millis: now.uptime.load(Ordering::SeqCst),
+                }),
             TimeSource::System => uptime(),
         };
-        Moment { wall: self.now(), uptime }
+        Moment {
+            wall: self.now(),
+            uptime,
+        }
     }
 
     /// The current time.
@@ -290,13 +340,23 @@ fn uptime() -> Option<Uptime> {
     /// The id of this boot.
     static BOOT_ID: OnceLock<Option<u32>> = OnceLock::new();
     let read = || {
-        let id = crate::fs::read_external(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64).ok()?;
+        let id =
+            crate::fs::read_external(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64)
+                .ok()?;
         // A UUID, whose first 32 bits are enough to tell one boot from the next.
-        u32::from_str_radix(std::str::from_utf8(id.get(..8)?).ok()?, 16).ok().filter(|run| *run != 0)
+        u32::from_str_radix(std::str::from_utf8(id.get(..8)?).ok()?, 16)
+            .ok()
+            .filter(|run| *run != 0)
     };
     let run = (*BOOT_ID.get_or_init(read))?;
     let now = clock_gettime(ClockId::Boottime);
-    Some(Uptime { boot_id: run, millis: now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000) })
+    Some(Uptime {
+        boot_id: run,
+        millis: now
+            .tv_sec
+            .saturating_mul(1000)
+            .saturating_add(now.tv_nsec / 1_000_000),
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -10,7 +10,8 @@ use std::fmt;
 use std::path::Path;
 
 /// `prev` of the first record.
-pub(super) const GENESIS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const GENESIS_HASH: &str =
+    "0000000000000000000000000000000000000000000000000000000000000000";
 /// The end of a record without a MAC.
 const UNSIGNED_SUFFIX: &str = "\"mac\":null}";
 
@@ -25,13 +26,19 @@ impl AuditKey {
     /// The key as stored in the key store, as text.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()), fresh: false }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()),
+            fresh: false,
+        }
     }
 
     /// A key that was just created.
     #[must_use]
     pub fn newly_created(secret: &Secret) -> Self {
-        Self { fresh: true, ..Self::new(secret) }
+        Self {
+            fresh: true,
+            ..Self::new(secret)
+        }
     }
 
     fn mac(&self, bytes: &[u8]) -> String {
@@ -52,7 +59,9 @@ impl AuditKey {
 
     /// Whether the MAC of a line is valid.
     pub(super) fn verify(&self, line: &str, mac: &str) -> bool {
-        let Some(body) = line.strip_suffix(&format!("\"mac\":\"{mac}\"}}")) else { return false };
+        let Some(body) = line.strip_suffix(&format!("\"mac\":\"{mac}\"}}")) else {
+            return false;
+        };
         self.mac(format!("{body}{UNSIGNED_SUFFIX}").as_bytes()) == mac
     }
 }
@@ -91,13 +100,17 @@ impl DayToken {
     /// The stored identifier if it is of today, or a new one.
     pub(super) fn for_day(now: Time, kept: Option<Self>) -> Self {
         let day = now.seconds().div_euclid(86_400);
-        kept.filter(|session| session.day == day).unwrap_or_else(|| {
-            let mut random = [0_u8; 6];
-            // Without randomness the identifier is all zeros, which is better than one that
-            // identifies the user.
-            getrandom::fill(&mut random).unwrap_or_default();
-            Self { day, word: hex(&random) }
-        })
+        kept.filter(|session| session.day == day)
+            .unwrap_or_else(|| {
+                let mut random = [0_u8; 6];
+                // Without randomness the identifier is all zeros, which is better than one that
+                // identifies the user.
+                getrandom::fill(&mut random).unwrap_or_default();
+                Self {
+                    day,
+                    word: hex(&random),
+                }
+            })
     }
 }
 
@@ -111,7 +124,11 @@ pub(super) struct KeyedCheckpoint {
 
 impl KeyedCheckpoint {
     pub(super) fn new(key: &AuditKey, seq: u64, hash: &str) -> Self {
-        Self { seq, hash: hash.to_owned(), mac: key.mac(format!("head {seq} {hash}").as_bytes()) }
+        Self {
+            seq,
+            hash: hash.to_owned(),
+            mac: key.mac(format!("head {seq} {hash}").as_bytes()),
+        }
     }
 
     pub(super) fn fits(&self, key: &AuditKey) -> bool {
@@ -134,10 +151,12 @@ pub(crate) fn hash(line: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        for half in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
-        }
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            for half in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+            }
+            text
+        })
 }

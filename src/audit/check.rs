@@ -32,11 +32,23 @@ pub(crate) struct ChainCheck<'k> {
 
 impl<'k> ChainCheck<'k> {
     pub(crate) fn new(key: Option<&'k AuditKey>) -> Self {
-        ChainCheck { key, seq: 0, prev: GENESIS_HASH.to_owned(), keyed: None, witnessed: None, known: None, report: CheckReport::default() }
+        ChainCheck {
+            key,
+            seq: 0,
+            prev: GENESIS_HASH.to_owned(),
+            keyed: None,
+            witnessed: None,
+            known: None,
+            report: CheckReport::default(),
+        }
     }
 
     /// Checks all lines from here on, and the end.
-    pub(in crate::audit) fn check_all(mut self, text: &str, head: Option<&ChainHead>) -> CheckReport {
+    pub(in crate::audit) fn check_all(
+        mut self,
+        text: &str,
+        head: Option<&ChainHead>,
+    ) -> CheckReport {
         let mut lines = text.split_inclusive('\n').peekable();
         while let Some(line) = lines.next() {
             if !self.check_record(line, lines.peek().copied(), head) {
@@ -53,10 +65,17 @@ impl<'k> ChainCheck<'k> {
     }
 
     /// Checks a line against the next one, or the end. Returns whether it is valid.
-    pub(in crate::audit) fn check_record(&mut self, text: &str, next: Option<&str>, head: Option<&ChainHead>) -> bool {
+    pub(in crate::audit) fn check_record(
+        &mut self,
+        text: &str,
+        next: Option<&str>,
+        head: Option<&ChainHead>,
+    ) -> bool {
         let expected = self.seq + 1;
         let line = text.strip_suffix('\n').unwrap_or(text);
-        let Ok(record) = serde_json::from_str::<AuditRecord>(line) else { return self.fail(expected, "it is not a record") };
+        let Ok(record) = serde_json::from_str::<AuditRecord>(line) else {
+            return self.fail(expected, "it is not a record");
+        };
         if record.seq != expected {
             return self.fail(expected, "it is missing or out of place");
         }
@@ -65,12 +84,17 @@ impl<'k> ChainCheck<'k> {
             // Either this record was changed or the one before: the one that does not match its
             // successor.
             let fits = match next {
-                Some(next) => serde_json::from_str::<AuditRecord>(next).is_ok_and(|n| n.prev == own),
+                Some(next) => {
+                    serde_json::from_str::<AuditRecord>(next).is_ok_and(|n| n.prev == own)
+                }
                 None => head.is_some_and(|h| h.hash == own),
             };
             let before = fits && expected > 1;
             self.report.records -= u64::from(before);
-            return self.fail(if before { expected - 1 } else { expected }, "it was changed");
+            return self.fail(
+                if before { expected - 1 } else { expected },
+                "it was changed",
+            );
         }
         if let Some(mac) = &record.mac {
             if self.key.is_some_and(|key| !key.verify(line, mac)) {
@@ -80,13 +104,19 @@ impl<'k> ChainCheck<'k> {
             self.report.keyed += u64::from(self.key.is_some());
             self.keyed = Some((expected, own.clone()));
         }
-        if head.and_then(|h| h.keyed.as_ref()).is_some_and(|k| k.seq == expected) {
+        if head
+            .and_then(|h| h.keyed.as_ref())
+            .is_some_and(|k| k.seq == expected)
+        {
             self.witnessed = Some(own.clone());
         }
-        if record.event == EventKind::Broken.name() || (record.event == EventKind::Verified.name() && record.number("first_bad").is_some())
+        if record.event == EventKind::Broken.name()
+            || (record.event == EventKind::Verified.name() && record.number("first_bad").is_some())
         {
             self.known.get_or_insert(expected);
-        } else if record.event == EventKind::AlertAcknowledged.name() && record.flag("log") && (self.key.is_none() || record.mac.is_some())
+        } else if record.event == EventKind::AlertAcknowledged.name()
+            && record.flag("log")
+            && (self.key.is_none() || record.mac.is_some())
         {
             self.known = None;
         }
@@ -106,12 +136,18 @@ impl<'k> ChainCheck<'k> {
 
     fn check_end(&mut self, head: Option<&ChainHead>) {
         if self.key.is_some_and(|key| !key.fresh) && self.keyed.is_none() {
-            self.fail(self.seq.max(1), "no record has a MAC: the log was replaced or removed");
+            self.fail(
+                self.seq.max(1),
+                "no record has a MAC: the log was replaced or removed",
+            );
             return;
         }
         let Some(head) = head else {
             if self.seq > 0 {
-                self.fail(self.seq, "the file that records the end of the log is missing or damaged");
+                self.fail(
+                    self.seq,
+                    "the file that records the end of the log is missing or damaged",
+                );
             }
             return;
         };
@@ -122,11 +158,20 @@ impl<'k> ChainCheck<'k> {
         } else if !lags && (head.seq != self.seq || head.hash != self.prev) {
             self.fail(self.seq, "it was changed");
         } else if let Some(key) = self.key {
-            let witnessed = head.keyed.as_ref().filter(|k| k.fits(key)).map(|k| (k.seq, k.hash.clone()));
-            let there = witnessed.as_ref().is_some_and(|(_, hash)| self.witnessed.as_ref() == Some(hash));
+            let witnessed = head
+                .keyed
+                .as_ref()
+                .filter(|k| k.fits(key))
+                .map(|k| (k.seq, k.hash.clone()));
+            let there = witnessed
+                .as_ref()
+                .is_some_and(|(_, hash)| self.witnessed.as_ref() == Some(hash));
             if (witnessed != self.keyed && !lags) || (self.keyed.is_some() && !there) {
                 let seq = self.keyed.as_ref().map_or(1, |(seq, _)| *seq);
-                self.fail(seq, "the last record with a MAC is not the one that was written last");
+                self.fail(
+                    seq,
+                    "the last record with a MAC is not the one that was written last",
+                );
             }
         }
     }

@@ -35,7 +35,11 @@ impl Label {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let fit = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./:~@+".contains(c) { c } else { '_' }
+            if c.is_ascii_alphanumeric() || "-_./:~@+".contains(c) {
+                c
+            } else {
+                '_'
+            }
         };
         Self(text.chars().take(128).map(fit).collect())
     }
@@ -164,7 +168,11 @@ impl Event {
     /// A routine event.
     #[must_use]
     pub const fn new(what: EventKind) -> Self {
-        Self { kind: what, severity: Severity::Info, details: Vec::new() }
+        Self {
+            kind: what,
+            severity: Severity::Info,
+            details: Vec::new(),
+        }
     }
 
     /// Sets the severity.
@@ -177,21 +185,28 @@ impl Event {
     /// Adds a number.
     #[must_use]
     pub fn number(mut self, name: &'static str, number: impl TryInto<i64>) -> Self {
-        self.details.push((Cow::Borrowed(name), Detail::Number(number.try_into().unwrap_or(i64::MAX))));
+        self.details.push((
+            Cow::Borrowed(name),
+            Detail::Number(number.try_into().unwrap_or(i64::MAX)),
+        ));
         self
     }
 
     /// Adds the count of a kind, which may be one defined by the user.
     #[must_use]
     pub fn count(mut self, kind: &str, many: usize) -> Self {
-        self.details.push((Cow::Owned(Label::new(kind).0), Detail::Number(i64::try_from(many).unwrap_or(i64::MAX))));
+        self.details.push((
+            Cow::Owned(Label::new(kind).0),
+            Detail::Number(i64::try_from(many).unwrap_or(i64::MAX)),
+        ));
         self
     }
 
     /// Adds a name.
     #[must_use]
     pub fn word(mut self, name: &'static str, word: &str) -> Self {
-        self.details.push((Cow::Borrowed(name), Detail::Word(Label::new(word))));
+        self.details
+            .push((Cow::Borrowed(name), Detail::Word(Label::new(word))));
         self
     }
 

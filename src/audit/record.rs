@@ -28,7 +28,10 @@ impl AuditRecord {
     /// A detail that is a word.
     #[must_use]
     pub fn word(&self, name: &str) -> &str {
-        self.details.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
+        self.details
+            .get(name)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
     }
 
     /// A detail that is a number.
@@ -40,6 +43,9 @@ impl AuditRecord {
     /// A detail that is a flag.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
-        self.details.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
+        self.details
+            .get(name)
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false)
     }
 }

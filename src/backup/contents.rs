@@ -1,6 +1,9 @@
 //! A backup that was read: its first line, its items and their totals.
 
-use crate::backup::format::{BackupHeader, BackupKey, EndRecord, MAX_HEADER_BYTES, MAX_SETTINGS_BYTES, TextFile, TextPart, parse_header};
+use crate::backup::format::{
+    BackupHeader, BackupKey, EndRecord, MAX_HEADER_BYTES, MAX_SETTINGS_BYTES, TextFile, TextPart,
+    parse_header,
+};
 use crate::backup::{Error, Origin};
 use crate::conversations::Fingerprint;
 use crate::fs::Lines;
@@ -31,7 +34,8 @@ impl OpenedBackup {
     #[must_use]
     pub fn is_made_by(&self, origin: &Origin) -> bool {
         let lost = self.lost.as_ref().is_some_and(|lost| !lost.is_empty());
-        let proved = |(statement, proofs): &(Vec<u8>, Vec<String>)| origin.has_proved(statement, proofs);
+        let proved =
+            |(statement, proofs): &(Vec<u8>, Vec<String>)| origin.has_proved(statement, proofs);
         !lost && self.contents.proof.as_ref().is_some_and(proved)
     }
 }
@@ -93,7 +97,9 @@ fn header_too_long(error: crate::fs::Error) -> Error {
 /// Adds a text to the totals; `None` if it exceeds its size limit.
 pub(super) fn count_text(text: &TextPart<'_>, contents: &mut BackupContents) -> Option<()> {
     match text.file {
-        TextFile::Settings if contents.settings || text.text.len() > MAX_SETTINGS_BYTES => return None,
+        TextFile::Settings if contents.settings || text.text.len() > MAX_SETTINGS_BYTES => {
+            return None;
+        }
         TextFile::Settings => contents.settings = true,
         TextFile::Usage => contents.usage = true,
     }

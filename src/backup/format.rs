@@ -66,7 +66,11 @@ impl BackupHeader {
     /// Derives the key from a passphrase. `open_head` has checked the cost parameters.
     pub fn lock(&self, passphrase: &Secret) -> Result<BackupKey, Error> {
         let cost = parse_kdf(&self.kdf)?;
-        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::InvalidBackup)?;
+        let salt: [u8; SALT_BYTES] = STANDARD
+            .decode(&self.salt)
+            .ok()
+            .and_then(|s| s.try_into().ok())
+            .ok_or(Error::InvalidBackup)?;
         let key = cost.derive(passphrase, &salt)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(*key, &mut text);
@@ -76,7 +80,9 @@ impl BackupHeader {
 
 /// Whether bytes are the beginning of a backup.
 pub(super) fn is_backup(start: &[u8]) -> bool {
-    start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT_NAME.as_bytes()))
+    start
+        .strip_prefix(b"{\"format\":\"")
+        .is_some_and(|rest| rest.starts_with(FORMAT_NAME.as_bytes()))
 }
 
 /// Parses and checks the first line.
@@ -162,13 +168,18 @@ pub(super) struct BackupKeyRecord<'a> {
 
 impl<'a> BackupKeyRecord<'a> {
     pub(super) fn new(slot: &'a str, secret: &'a Secret) -> Self {
-        Self { slot: Cow::Borrowed(slot), secret: Cow::Borrowed(secret.expose()) }
+        Self {
+            slot: Cow::Borrowed(slot),
+            secret: Cow::Borrowed(secret.expose()),
+        }
     }
 }
 
 impl std::fmt::Debug for BackupKeyRecord<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("slot", &self.slot).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
     }
 }
 
@@ -190,8 +201,23 @@ pub(super) struct EndRecord {
 impl EndRecord {
     /// The statement that the proofs cover: everything in the backup, by its hash.
     pub(super) fn statement(&self, backup: &Name) -> Vec<u8> {
-        let Self { conversations, messages, keys, left_out, sha256, .. } = self;
-        let counted = (FORMAT_NAME, backup, conversations, messages, keys, left_out, sha256);
+        let Self {
+            conversations,
+            messages,
+            keys,
+            left_out,
+            sha256,
+            ..
+        } = self;
+        let counted = (
+            FORMAT_NAME,
+            backup,
+            conversations,
+            messages,
+            keys,
+            left_out,
+            sha256,
+        );
         serde_json::to_vec(&counted).unwrap_or_default()
     }
 }
@@ -202,7 +228,9 @@ impl EndRecord {
 const MAX_RECORDS: usize = 16_384;
 
 /// Deserialises records, up to the limit.
-pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<&'de RawValue>, D::Error> {
     struct RecordsVisitor;
     impl<'de> serde::de::Visitor<'de> for RecordsVisitor {
         type Value = Vec<&'de RawValue>;
@@ -211,7 +239,10 @@ pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(deserializer
             write!(f, "at most {MAX_RECORDS} records")
         }
 
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut sequence: A,
+        ) -> Result<Self::Value, A::Error> {
             let mut records = Vec::new();
             while let Some(record) = sequence.next_element()? {
                 if records.len() == MAX_RECORDS {
@@ -237,7 +268,9 @@ mod tests {
     fn backup_bounds_records_per_line() {
         let record = |many: usize| {
             let records = vec!["{}"; many].join(",");
-            format!(r#"{{"backup":"abc","i":1,"conversation":{{"id":"abc","records":[{records}]}}}}"#)
+            format!(
+                r#"{{"backup":"abc","i":1,"conversation":{{"id":"abc","records":[{records}]}}}}"#
+            )
         };
         assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS)).is_ok());
         assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS + 1)).is_err());

@@ -60,14 +60,18 @@ pub enum Error {
     #[error("line {0} of the backup is damaged")]
     Damaged(usize),
     /// A line decrypts, but does not belong at its place.
-    #[error("line {0} of the backup is out of place: it was moved or repeated, lines before it are missing, or it is from another backup")]
+    #[error(
+        "line {0} of the backup is out of place: it was moved or repeated, lines before it are missing, or it is from another backup"
+    )]
     Misplaced(usize),
     /// A line decrypts, but is not a valid record.
     #[error("line {0} of the backup is not a valid record")]
     UnknownRecord(usize),
     /// A conversation is incomplete, and the last record does not say that it was so when the
     /// backup was made.
-    #[error("conversation `{0}` in the backup has gaps or is out of order, but was complete when the backup was made")]
+    #[error(
+        "conversation `{0}` in the backup has gaps or is out of order, but was complete when the backup was made"
+    )]
     Gaps(Name),
     /// The last record is missing.
     #[error("the backup is incomplete: its last record is missing")]
@@ -94,6 +98,18 @@ pub enum Error {
 
 /// Describes how much of a damaged backup is left, compared with the totals that it states.
 fn describe_partial((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
-    let counted = |many: usize, what: &str| if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") };
-    format!("of {} and {}, {} and {} are left", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)
+    let counted = |many: usize, what: &str| {
+        if many == 1 {
+            format!("1 {what}")
+        } else {
+            format!("{many} {what}s")
+        }
+    };
+    format!(
+        "of {} and {}, {} and {} are left",
+        counted(conversations, "conversation"),
+        counted(messages, "message"),
+        there.0,
+        there.1
+    )
 }

@@ -30,7 +30,10 @@ impl Origin {
 
     /// Creates a proof of a statement with each key.
     pub(super) fn prove(&self, statement: &[u8]) -> Vec<String> {
-        self.0.iter().map(|key| hex(hmac::sign(key, statement).as_ref())).collect()
+        self.0
+            .iter()
+            .map(|key| hex(hmac::sign(key, statement).as_ref()))
+            .collect()
     }
 
     /// Whether one of the proofs was created by this installation.
@@ -50,15 +53,29 @@ mod tests {
     use super::*;
 
     fn origin(secrets: &[&str]) -> Origin {
-        Origin::new(&secrets.iter().map(|s| Secret::new((*s).to_owned())).collect::<Vec<_>>())
+        Origin::new(
+            &secrets
+                .iter()
+                .map(|s| Secret::new((*s).to_owned()))
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn backup_origin_is_proved_by_known_keys() {
         let proofs = origin(&["data", "audit"]).prove(b"statement");
-        assert!(origin(&["data"]).has_proved(b"statement", &proofs) && origin(&["new", "audit"]).has_proved(b"statement", &proofs));
-        assert!(!origin(&["new"]).has_proved(b"statement", &proofs), "another installation");
-        assert!(!origin(&["data"]).has_proved(b"another", &proofs), "another backup");
+        assert!(
+            origin(&["data"]).has_proved(b"statement", &proofs)
+                && origin(&["new", "audit"]).has_proved(b"statement", &proofs)
+        );
+        assert!(
+            !origin(&["new"]).has_proved(b"statement", &proofs),
+            "another installation"
+        );
+        assert!(
+            !origin(&["data"]).has_proved(b"another", &proofs),
+            "another backup"
+        );
         assert!(!origin(&["data"]).has_proved(b"statement", &[]), "no proof");
         assert!(!origin(&[]).has_proved(b"statement", &proofs), "no key");
         assert!(!origin(&[]).has_proved(b"statement", &[]), "neither");

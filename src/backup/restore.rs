@@ -55,23 +55,49 @@ pub struct RestoreRequest<'a> {
 }
 
 /// Compares a backup with the existing conversations. Without an archive there are none.
-pub fn plan(path: &Path, checked: &OpenedBackup, archive: Option<&Archive>, options: RestoreRequest<'_>) -> Result<RestorePlan, Error> {
+pub fn plan(
+    path: &Path,
+    checked: &OpenedBackup,
+    archive: Option<&Archive>,
+    options: RestoreRequest<'_>,
+) -> Result<RestorePlan, Error> {
     let RestoreRequest { only, trust, usage } = options;
-    let mut plan = RestorePlan { trust, conversations: BTreeMap::new(), settings: None, usage: String::new(), keys: Vec::new() };
+    let mut plan = RestorePlan {
+        trust,
+        conversations: BTreeMap::new(),
+        settings: None,
+        usage: String::new(),
+        keys: Vec::new(),
+    };
     for_each_item(path, checked, &mut |_, item| {
         match item {
-            BackupItem::Conversation(id, known) if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) => {
-                plan.conversations.insert(id.clone(), (choose_action(archive, id, known, trust)?, known.clone()));
+            BackupItem::Conversation(id, known)
+                if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) =>
+            {
+                plan.conversations.insert(
+                    id.clone(),
+                    (choose_action(archive, id, known, trust)?, known.clone()),
+                );
             }
-            BackupItem::Text(TextFile::Settings, text) if only.is_empty() => plan.settings = Some(Raw::from(text)),
-            BackupItem::Text(TextFile::Usage, text) if only.is_empty() && usage => plan.usage.push_str(text),
-            BackupItem::Key(slot, secret) if only.is_empty() => plan.keys.push((slot.to_owned(), secret)),
+            BackupItem::Text(TextFile::Settings, text) if only.is_empty() => {
+                plan.settings = Some(Raw::from(text))
+            }
+            BackupItem::Text(TextFile::Usage, text) if only.is_empty() && usage => {
+                plan.usage.push_str(text)
+            }
+            BackupItem::Key(slot, secret) if only.is_empty() => {
+                plan.keys.push((slot.to_owned(), secret))
+            }
             _ => {}
         }
         Ok(())
     })?;
     for wanted in only {
-        if !plan.conversations.keys().any(|id| id.as_str().starts_with(wanted.as_str())) {
+        if !plan
+            .conversations
+            .keys()
+            .any(|id| id.as_str().starts_with(wanted.as_str()))
+        {
             return Err(Error::NotInBackup(Raw::from(wanted.as_str()).printable()));
         }
     }
@@ -90,13 +116,24 @@ fn for_each_item(
     }
 }
 
-fn choose_action(archive: Option<&Archive>, id: &Name, known: &Fingerprint, trust: Trust) -> Result<RestoreAction, Error> {
-    let Some(archive) = archive.filter(|a| a.exists(id)) else { return Ok(RestoreAction::Restore) };
+fn choose_action(
+    archive: Option<&Archive>,
+    id: &Name,
+    known: &Fingerprint,
+    trust: Trust,
+) -> Result<RestoreAction, Error> {
+    let Some(archive) = archive.filter(|a| a.exists(id)) else {
+        return Ok(RestoreAction::Restore);
+    };
     if archive.contains_all(id, known, trust)? {
         return Ok(RestoreAction::AlreadyPresent);
     }
     let other = conversations::copy_id(id, known, trust)?;
-    Ok(if archive.exists(&other) { RestoreAction::CopyPresent(other) } else { RestoreAction::AsCopy(other) })
+    Ok(if archive.exists(&other) {
+        RestoreAction::CopyPresent(other)
+    } else {
+        RestoreAction::AsCopy(other)
+    })
 }
 
 /// Restores the conversations of the plan. Calls `tell` with the number done.
@@ -112,14 +149,22 @@ pub fn restore(
     let mut coming: Option<IncomingConversation<'_>> = None;
     for_each_item(path, checked, &mut |_, item| match item {
         BackupItem::Records(id, records) => {
-            let Some((RestoreAction::Restore | RestoreAction::AsCopy(_), _)) = plan.conversations.get(id) else { return Ok(()) };
+            let Some((RestoreAction::Restore | RestoreAction::AsCopy(_), _)) =
+                plan.conversations.get(id)
+            else {
+                return Ok(());
+            };
             if coming.is_none() {
                 coming = Some(begin_transfer(archive, plan, id)?);
             }
-            coming.as_mut().map_or(Ok(()), |coming| Ok(coming.append(records.iter().map(|r| r.get().as_bytes()))?))
+            coming.as_mut().map_or(Ok(()), |coming| {
+                Ok(coming.append(records.iter().map(|r| r.get().as_bytes()))?)
+            })
         }
         BackupItem::Conversation(id, known) => {
-            let Some((deed, planned)) = plan.conversations.get(id) else { return Ok(()) };
+            let Some((deed, planned)) = plan.conversations.get(id) else {
+                return Ok(());
+            };
             if planned != known {
                 return Err(Error::Changed(id.clone()));
             }
@@ -133,14 +178,22 @@ pub fn restore(
             }
             done += 1;
             progress(done);
-            if drafts.len() >= BATCH_SIZE { Ok(AtomicFile::commit_all(std::mem::take(&mut drafts))?) } else { Ok(()) }
+            if drafts.len() >= BATCH_SIZE {
+                Ok(AtomicFile::commit_all(std::mem::take(&mut drafts))?)
+            } else {
+                Ok(())
+            }
         }
         _ => Ok(()),
     })?;
     Ok(AtomicFile::commit_all(drafts)?)
 }
 
-fn begin_transfer<'a>(archive: &'a Archive, plan: &RestorePlan, id: &Name) -> Result<IncomingConversation<'a>, Error> {
+fn begin_transfer<'a>(
+    archive: &'a Archive,
+    plan: &RestorePlan,
+    id: &Name,
+) -> Result<IncomingConversation<'a>, Error> {
     let name = match plan.conversations.get(id) {
         Some((RestoreAction::AsCopy(other), _)) => other,
         _ => id,

@@ -5,9 +5,12 @@
 //! backup, is repeated or is out of order is skipped and reported. Only missing records are
 //! tolerated.
 
-use crate::backup::contents::{BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header};
+use crate::backup::contents::{
+    BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header,
+};
 use crate::backup::format::{
-    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, MAX_LINE_BYTES, hex, parse_header,
+    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord,
+    MAX_LINE_BYTES, hex, parse_header,
 };
 use crate::backup::{Error, describe_partial};
 use crate::conversations::RecordChecker;
@@ -19,17 +22,29 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Decrypts what can be decrypted of a backup, and reports what cannot.
-pub fn salvage(path: &Path, passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>) -> Result<OpenedBackup, Error> {
+pub fn salvage(
+    path: &Path,
+    passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>,
+) -> Result<OpenedBackup, Error> {
     let header = read_header(path)?;
     let key = header.lock(&passphrase(&header)?)?;
     let (contents, lost) = salvage_contents(path, &key, &mut |_, _| Ok(()))?;
-    Ok(OpenedBackup { head: header, lock: key, contents, lost: Some(lost) })
+    Ok(OpenedBackup {
+        head: header,
+        lock: key,
+        contents,
+        lost: Some(lost),
+    })
 }
 
 type ItemCallback<'a> = &'a mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>;
 
 /// Hands over each item that can be decrypted. Returns the totals, and a sentence for each loss.
-pub(super) fn salvage_contents(path: &Path, key: &BackupKey, each: ItemCallback<'_>) -> Result<(BackupContents, Vec<String>), Error> {
+pub(super) fn salvage_contents(
+    path: &Path,
+    key: &BackupKey,
+    each: ItemCallback<'_>,
+) -> Result<(BackupContents, Vec<String>), Error> {
     let mut lines = Lines::open(path, MAX_LINE_BYTES)?;
     let (mut line, mut hash) = (Vec::new(), Sha256::new());
     lines.next(&mut line)?;
@@ -57,7 +72,9 @@ pub(super) fn salvage_contents(path: &Path, key: &BackupKey, each: ItemCallback<
         opened = true;
         match serde_json::from_slice(&plain) {
             Ok(record) => salvage.push_record(number, record, each)?,
-            Err(_) => salvage.lost.push(format!("line {number} is not a valid record")),
+            Err(_) => salvage
+                .lost
+                .push(format!("line {number} is not a valid record")),
         }
     }
     if !opened {
@@ -108,9 +125,16 @@ impl Salvage {
         }
     }
 
-    fn push_record(&mut self, number: usize, record: BackupRecord<'_>, each: ItemCallback<'_>) -> Result<(), Error> {
+    fn push_record(
+        &mut self,
+        number: usize,
+        record: BackupRecord<'_>,
+        each: ItemCallback<'_>,
+    ) -> Result<(), Error> {
         if record.backup != self.backup || record.i <= self.last {
-            self.lost.push(format!("line {number} is out of place: it was moved or repeated, or is from another backup"));
+            self.lost.push(format!(
+                "line {number} is out of place: it was moved or repeated, or is from another backup"
+            ));
             return Ok(());
         }
         self.last = record.i;
@@ -119,7 +143,8 @@ impl Salvage {
             (None, Some(text), None, None) => {
                 self.end_truncated(number, each)?;
                 if count_text(&text, &mut self.contents).is_none() {
-                    self.lost.push(format!("line {number} is not a valid record"));
+                    self.lost
+                        .push(format!("line {number} is not a valid record"));
                     return Ok(());
                 }
                 each(number, BackupItem::Text(text.file, &text.text))
@@ -127,7 +152,10 @@ impl Salvage {
             (None, None, Some(BackupKeyRecord { slot, secret }), None) => {
                 self.end_truncated(number, each)?;
                 self.contents.keys += 1;
-                each(number, BackupItem::Key(&slot, Secret::new(secret.into_owned())))
+                each(
+                    number,
+                    BackupItem::Key(&slot, Secret::new(secret.into_owned())),
+                )
             }
             (None, None, None, Some(end)) => {
                 self.end_truncated(number, each)?;
@@ -135,29 +163,44 @@ impl Salvage {
                 Ok(())
             }
             _ => {
-                self.lost.push(format!("line {number} is not a valid record"));
+                self.lost
+                    .push(format!("line {number} is not a valid record"));
                 Ok(())
             }
         }
     }
 
-    fn push_part(&mut self, number: usize, part: ConversationPart<'_>, each: ItemCallback<'_>) -> Result<(), Error> {
+    fn push_part(
+        &mut self,
+        number: usize,
+        part: ConversationPart<'_>,
+        each: ItemCallback<'_>,
+    ) -> Result<(), Error> {
         if self.open.as_ref().is_some_and(|open| open.id != part.id) {
             self.end_truncated(number, each)?;
         }
         let mut open = match self.open.take() {
             Some(open) => open,
             None if !self.seen.insert(part.id.clone()) => {
-                self.lost.push(format!("line {number} is out of place: conversation `{}` was already complete", part.id));
+                self.lost.push(format!(
+                    "line {number} is out of place: conversation `{}` was already complete",
+                    part.id
+                ));
                 return Ok(());
             }
-            None => OpenConversation { checker: RecordChecker::new(&part.id), id: part.id, size: 0 },
+            None => OpenConversation {
+                checker: RecordChecker::new(&part.id),
+                id: part.id,
+                size: 0,
+            },
         };
         let mut good = 0;
         for record in &part.records {
             open.size += record.get().len();
             let what = match open.size {
-                ..=MAX_CONVERSATION_BYTES if open.checker.check(record.get().as_bytes()).is_some() => {
+                ..=MAX_CONVERSATION_BYTES
+                    if open.checker.check(record.get().as_bytes()).is_some() =>
+                {
                     good += 1;
                     continue;
                 }
@@ -178,13 +221,25 @@ impl Salvage {
 
     /// Ends a conversation whose last part is missing. The parts that were read are kept.
     fn end_truncated(&mut self, number: usize, each: ItemCallback<'_>) -> Result<(), Error> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        self.lost.push(format!("conversation `{}` is incomplete: its end is missing", open.id));
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        self.lost.push(format!(
+            "conversation `{}` is incomplete: its end is missing",
+            open.id
+        ));
         self.end_conversation(number, open, each)
     }
 
-    fn end_conversation(&mut self, number: usize, open: OpenConversation, each: ItemCallback<'_>) -> Result<(), Error> {
-        let OpenConversation { id, checker: judge, .. } = open;
+    fn end_conversation(
+        &mut self,
+        number: usize,
+        open: OpenConversation,
+        each: ItemCallback<'_>,
+    ) -> Result<(), Error> {
+        let OpenConversation {
+            id, checker: judge, ..
+        } = open;
         let known = judge.finish();
         if !known.complete {
             self.gaps.insert(id.clone());
@@ -194,24 +249,32 @@ impl Salvage {
         each(number, BackupItem::Conversation(&id, &known))
     }
 
-    fn finish(mut self, number: usize, sha256: &str, each: ItemCallback<'_>) -> Result<(BackupContents, Vec<String>), Error> {
+    fn finish(
+        mut self,
+        number: usize,
+        sha256: &str,
+        each: ItemCallback<'_>,
+    ) -> Result<(BackupContents, Vec<String>), Error> {
         self.end_truncated(number, each)?;
-        let mut lost: Vec<String> =
-            self.runs
-                .iter()
-                .map(|(from, to)| {
-                    if from == to {
-                        format!("line {from} cannot be decrypted")
-                    } else {
-                        format!("lines {from} to {to} cannot be decrypted")
-                    }
-                })
-                .collect();
+        let mut lost: Vec<String> = self
+            .runs
+            .iter()
+            .map(|(from, to)| {
+                if from == to {
+                    format!("line {from} cannot be decrypted")
+                } else {
+                    format!("lines {from} to {to} cannot be decrypted")
+                }
+            })
+            .collect();
         lost.append(&mut self.lost);
         match self.end {
             Some(mut end) => {
                 self.contents.set_proof(&mut end, &self.backup, sha256);
-                let (of, there) = ((end.conversations, end.messages), (self.contents.conversations, self.contents.messages));
+                let (of, there) = (
+                    (end.conversations, end.messages),
+                    (self.contents.conversations, self.contents.messages),
+                );
                 if of != there {
                     lost.push(describe_partial(of, there));
                 }
@@ -219,7 +282,10 @@ impl Salvage {
             }
             None => lost.push("the last record, which contains the totals, is missing".to_owned()),
         }
-        let gaps = self.gaps.iter().filter(|id| !self.contents.left_out.contains_key(*id));
+        let gaps = self
+            .gaps
+            .iter()
+            .filter(|id| !self.contents.left_out.contains_key(*id));
         lost.extend(gaps.map(|id| format!("conversation `{id}` is incomplete")));
         Ok((self.contents, lost))
     }

@@ -2,8 +2,13 @@
 //! the last record.
 
 use crate::backup::Error;
-use crate::backup::contents::{BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header};
-use crate::backup::format::{BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, MAX_LINE_BYTES, hex, parse_header};
+use crate::backup::contents::{
+    BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header,
+};
+use crate::backup::format::{
+    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, MAX_LINE_BYTES, hex,
+    parse_header,
+};
 use crate::conversations::RecordChecker;
 use crate::fs::Lines;
 use crate::name::Name;
@@ -13,11 +18,19 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Decrypts and verifies a whole backup.
-pub fn open_backup(path: &Path, passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>) -> Result<OpenedBackup, Error> {
+pub fn open_backup(
+    path: &Path,
+    passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>,
+) -> Result<OpenedBackup, Error> {
     let header = read_header(path)?;
     let key = header.lock(&passphrase(&header)?)?;
     let contents = read_contents(path, &key, &mut |_, _| Ok(()))?;
-    Ok(OpenedBackup { head: header, lock: key, contents, lost: None })
+    Ok(OpenedBackup {
+        head: header,
+        lock: key,
+        contents,
+        lost: None,
+    })
 }
 
 /// Verifies a whole backup, and hands over each item with its line number.
@@ -37,7 +50,10 @@ pub(super) fn read_contents(
         if !lines.next(&mut line)? {
             return Err(Error::CutOff);
         }
-        let opened = line.strip_suffix(b"\n").and_then(|l| std::str::from_utf8(l).ok()).and_then(|token| key.0.decrypt(token).ok());
+        let opened = line
+            .strip_suffix(b"\n")
+            .and_then(|l| std::str::from_utf8(l).ok())
+            .and_then(|token| key.0.decrypt(token).ok());
         let Some(plain) = opened else {
             return Err(match (number, line.ends_with(b"\n")) {
                 (2, _) => Error::WrongPassphrase,
@@ -45,7 +61,8 @@ pub(super) fn read_contents(
                 _ => Error::Damaged(number),
             });
         };
-        let record: BackupRecord<'_> = serde_json::from_slice(&plain).map_err(|_| Error::UnknownRecord(number))?;
+        let record: BackupRecord<'_> =
+            serde_json::from_slice(&plain).map_err(|_| Error::UnknownRecord(number))?;
         if reader.read_record(number, record, &hash, each)? {
             break;
         }
@@ -68,7 +85,14 @@ struct BackupReader {
 
 impl BackupReader {
     fn new(backup: Name) -> Self {
-        Self { backup, next: 1, open: None, seen: BTreeSet::new(), gaps: BTreeSet::new(), contents: BackupContents::default() }
+        Self {
+            backup,
+            next: 1,
+            open: None,
+            seen: BTreeSet::new(),
+            gaps: BTreeSet::new(),
+            contents: BackupContents::default(),
+        }
     }
 
     /// Processes a record. Returns whether it was the last.
@@ -84,7 +108,9 @@ impl BackupReader {
         }
         self.next += 1;
         match (record.conversation, record.text, record.key, record.end) {
-            (Some(conversation), None, None, None) => self.read_conversation(number, &conversation, each).map(|()| false),
+            (Some(conversation), None, None, None) => self
+                .read_conversation(number, &conversation, each)
+                .map(|()| false),
             _ if self.open.is_some() => Err(Error::Misplaced(number)),
             (None, Some(text), None, None) => {
                 count_text(&text, &mut self.contents).ok_or(Error::UnknownRecord(number))?;
@@ -96,7 +122,11 @@ impl BackupReader {
                 each(number, BackupItem::Key(&slot, secret)).map(|()| false)
             }
             (None, None, None, Some(mut end)) => {
-                let counted = (self.contents.conversations, self.contents.messages, self.contents.keys);
+                let counted = (
+                    self.contents.conversations,
+                    self.contents.messages,
+                    self.contents.keys,
+                );
                 let sha256 = hex(&hash.clone().finalize());
                 if (end.conversations, end.messages, end.keys) != counted || end.sha256 != sha256 {
                     return Err(Error::Mismatch);
@@ -129,7 +159,9 @@ impl BackupReader {
             if size > MAX_CONVERSATION_BYTES {
                 return Err(Error::UnknownRecord(number));
             }
-            checker.check(record.get().as_bytes()).ok_or(Error::UnknownRecord(number))?;
+            checker
+                .check(record.get().as_bytes())
+                .ok_or(Error::UnknownRecord(number))?;
         }
         each(number, BackupItem::Records(&id, &part.records))?;
         if part.more {

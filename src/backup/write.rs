@@ -1,7 +1,8 @@
 //! Writes a backup file, one conversation at a time, so that only one is in memory.
 
 use crate::backup::format::{
-    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, TextFile, TextPart, hex, is_backup,
+    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, TextFile,
+    TextPart, hex, is_backup,
 };
 use crate::backup::{Error, Origin, verify};
 use crate::conversations::{self, Archive};
@@ -83,22 +84,44 @@ pub fn write(
                 conversations += 1;
                 messages += carried.messages;
                 let damage = carried.damage.into_iter();
-                left_out.extend(damage.map(|d| SkippedConversation { id: id.clone(), message: d.message, reason: d.describe() }));
+                left_out.extend(damage.map(|d| SkippedConversation {
+                    id: id.clone(),
+                    message: d.message,
+                    reason: d.describe(),
+                }));
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => left_out.push(SkippedConversation { id: id.clone(), message: None, reason: error.to_string() }),
+            Err(error) => left_out.push(SkippedConversation {
+                id: id.clone(),
+                message: None,
+                reason: error.to_string(),
+            }),
         }
         progress(n + 1);
     }
     writer.write_extras(extras)?;
-    let reasons = left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect();
-    writer.finish(conversations, messages, extras.keys.len(), reasons, &extras.origin)?;
+    let reasons = left_out
+        .iter()
+        .map(|l| (l.id.clone(), l.reason.clone()))
+        .collect();
+    writer.finish(
+        conversations,
+        messages,
+        extras.keys.len(),
+        reasons,
+        &extras.origin,
+    )?;
     let checked = verify::read_contents(path, &key, &mut |_, _| Ok(()))?;
     if (checked.conversations, checked.messages) != (conversations, messages) {
         return Err(Error::ReadBackMismatch);
     }
-    Ok(WriteReport { conversations, of, messages, left_out })
+    Ok(WriteReport {
+        conversations,
+        of,
+        messages,
+        left_out,
+    })
 }
 
 /// Deletes the temporary files of interrupted backups in the same folder, which can be large.
@@ -108,8 +131,13 @@ fn sweep_drafts(path: &Path) {
     let own = path.file_name().and_then(|name| name.to_str());
     fs::sweep_stale_drafts(folder, |name, start| {
         // If it is empty, only its name can show that it is ours.
-        let named = own == Some(name) || (name.starts_with("chatbot-") && name.ends_with(".backup"));
-        if start.is_empty() { named } else { is_backup(start) }
+        let named =
+            own == Some(name) || (name.starts_with("chatbot-") && name.ends_with(".backup"));
+        if start.is_empty() {
+            named
+        } else {
+            is_backup(start)
+        }
     })
     .unwrap_or_default();
 }
@@ -125,10 +153,22 @@ pub(super) struct BackupWriter<'a> {
 }
 
 impl<'a> BackupWriter<'a> {
-    pub(super) fn begin(path: &Path, header: BackupHeader, key: &'a BackupKey, now: Time) -> Result<Self, Error> {
+    pub(super) fn begin(
+        path: &Path,
+        header: BackupHeader,
+        key: &'a BackupKey,
+        now: Time,
+    ) -> Result<Self, Error> {
         let mut line = serde_json::to_vec(&header).unwrap_or_default();
         line.push(b'\n');
-        let mut writer = Self { draft: AtomicFile::create_locked(path)?, hash: Sha256::new(), head: header, lock: key, now, next: 1 };
+        let mut writer = Self {
+            draft: AtomicFile::create_locked(path)?,
+            hash: Sha256::new(),
+            head: header,
+            lock: key,
+            now,
+            next: 1,
+        };
         writer.add(&line)?;
         Ok(writer)
     }
@@ -141,7 +181,14 @@ impl<'a> BackupWriter<'a> {
     fn empty_record(&mut self) -> BackupRecord<'static> {
         let i = self.next;
         self.next += 1;
-        BackupRecord { backup: self.head.id.clone(), i, conversation: None, text: None, key: None, end: None }
+        BackupRecord {
+            backup: self.head.id.clone(),
+            i,
+            conversation: None,
+            text: None,
+            key: None,
+            end: None,
+        }
     }
 
     fn seal(&mut self, record: &BackupRecord<'_>) -> Result<(), Error> {
@@ -151,7 +198,11 @@ impl<'a> BackupWriter<'a> {
         self.add(&line)
     }
 
-    pub(super) fn write_conversation(&mut self, id: &Name, records: &[conversations::PlainRecord]) -> Result<(), Error> {
+    pub(super) fn write_conversation(
+        &mut self,
+        id: &Name,
+        records: &[conversations::PlainRecord],
+    ) -> Result<(), Error> {
         let mut rest = records;
         loop {
             let mut size = 0;
@@ -162,7 +213,10 @@ impl<'a> BackupWriter<'a> {
             });
             let (now, later) = rest.split_at(fit.count());
             // The archive has parsed each record, so it is valid JSON.
-            let records: Vec<&RawValue> = now.iter().filter_map(|r| serde_json::from_slice(r).ok()).collect();
+            let records: Vec<&RawValue> = now
+                .iter()
+                .filter_map(|r| serde_json::from_slice(r).ok())
+                .collect();
             self.write_part(id, &records, !later.is_empty())?;
             if later.is_empty() {
                 return Ok(());
@@ -187,23 +241,47 @@ impl<'a> BackupWriter<'a> {
         if !piece.is_empty() {
             self.write_text(TextFile::Usage, &piece)?;
         }
-        extras.keys.iter().try_for_each(|(slot, secret)| self.write_key(&slot.to_string(), secret))
+        extras
+            .keys
+            .iter()
+            .try_for_each(|(slot, secret)| self.write_key(&slot.to_string(), secret))
     }
 
     /// Writes records of a conversation. `more` says that further ones follow.
-    pub(super) fn write_part(&mut self, id: &Name, records: &[&RawValue], more: bool) -> Result<(), Error> {
-        let conversation = ConversationPart { id: id.clone(), records: records.to_vec(), more };
-        let record = BackupRecord { conversation: Some(conversation), ..self.empty_record() };
+    pub(super) fn write_part(
+        &mut self,
+        id: &Name,
+        records: &[&RawValue],
+        more: bool,
+    ) -> Result<(), Error> {
+        let conversation = ConversationPart {
+            id: id.clone(),
+            records: records.to_vec(),
+            more,
+        };
+        let record = BackupRecord {
+            conversation: Some(conversation),
+            ..self.empty_record()
+        };
         self.seal(&record)
     }
 
     pub(super) fn write_key(&mut self, slot: &str, secret: &Secret) -> Result<(), Error> {
-        let record = BackupRecord { key: Some(BackupKeyRecord::new(slot, secret)), ..self.empty_record() };
+        let record = BackupRecord {
+            key: Some(BackupKeyRecord::new(slot, secret)),
+            ..self.empty_record()
+        };
         self.seal(&record)
     }
 
     pub(super) fn write_text(&mut self, file: TextFile, text: &str) -> Result<(), Error> {
-        let record = BackupRecord { text: Some(TextPart { file, text: Cow::Borrowed(text) }), ..self.empty_record() };
+        let record = BackupRecord {
+            text: Some(TextPart {
+                file,
+                text: Cow::Borrowed(text),
+            }),
+            ..self.empty_record()
+        };
         self.seal(&record)
     }
 
@@ -216,9 +294,19 @@ impl<'a> BackupWriter<'a> {
         origin: &Origin,
     ) -> Result<(), Error> {
         let sha256 = hex(&self.hash.clone().finalize());
-        let mut end = EndRecord { conversations, messages, keys, left_out, sha256, proofs: Vec::new() };
+        let mut end = EndRecord {
+            conversations,
+            messages,
+            keys,
+            left_out,
+            sha256,
+            proofs: Vec::new(),
+        };
         end.proofs = origin.prove(&end.statement(&self.head.id));
-        let record = BackupRecord { end: Some(end), ..self.empty_record() };
+        let record = BackupRecord {
+            end: Some(end),
+            ..self.empty_record()
+        };
         self.seal(&record)?;
         Ok(self.draft.commit()?)
     }

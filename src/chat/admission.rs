@@ -42,32 +42,61 @@ impl<P: Provider> Session<P> {
             let since = self.services.clock.stopwatch();
             let error = match self.try_admit(message, observer) {
                 Ok(permit) => {
-                    let levels =
-                        permit.rate_limits.map(|l| format!("{} of {} in the {}", l.used, l.window.max_requests, l.window.name)).join(", ");
-                    let money = permit.hold.as_ref().map_or_else(|| "nothing".to_owned(), |h| format!("{} nano-dollars", h.nanos()));
-                    observer.trace(&format!("admitted: {levels}; {money} reserved; in {} us", since.elapsed().as_micros()));
+                    let levels = permit
+                        .rate_limits
+                        .map(|l| {
+                            format!(
+                                "{} of {} in the {}",
+                                l.used, l.window.max_requests, l.window.name
+                            )
+                        })
+                        .join(", ");
+                    let money = permit.hold.as_ref().map_or_else(
+                        || "nothing".to_owned(),
+                        |h| format!("{} nano-dollars", h.nanos()),
+                    );
+                    observer.trace(&format!(
+                        "admitted: {levels}; {money} reserved; in {} us",
+                        since.elapsed().as_micros()
+                    ));
                     return Ok(permit);
                 }
                 Err(error) => error,
             };
-            let wait = if let Error::Limit(limit) = &error { limit.wait() } else { None };
+            let wait = if let Error::Limit(limit) = &error {
+                limit.wait()
+            } else {
+                None
+            };
             let Some(wait) = wait.filter(|_| self.config.wait) else {
                 self.audit_refusal(&error);
                 return Err(error);
             };
-            self.wait_with_countdown(wait, observer, stop.as_mut()).await?;
+            self.wait_with_countdown(wait, observer, stop.as_mut())
+                .await?;
         }
     }
 
-    fn try_admit(&self, message: Option<&Message>, observer: &mut dyn Observer) -> Result<Permit, Error> {
+    fn try_admit(
+        &self,
+        message: Option<&Message>,
+        observer: &mut dyn Observer,
+    ) -> Result<Permit, Error> {
         self.services.lockdown.check()?;
         let who = self.backoff_key();
-        if let Some(wait) = self.services.backoff.remaining(&who).map_err(limits::Error::Disk)? {
+        if let Some(wait) = self
+            .services
+            .backoff
+            .remaining(&who)
+            .map_err(limits::Error::Disk)?
+        {
             if self.config.wait {
                 return Err(limits::Error::AskedToWait { who, wait }.into());
             }
             let wait = crate::time::humanize(wait);
-            observer.on_warning(&format!("`{who}` asked to wait {wait}; use `--wait` to wait for it"));
+            observer.on_warning(&format!(
+                "`{who}` asked to wait {wait}; use `--wait` to wait for it"
+            ));
         }
         let (hold, max_tokens) = self.reserve_budget(message, observer)?;
         let now = self.services.clock.moment();
@@ -78,15 +107,34 @@ impl<P: Provider> Session<P> {
             times
         };
         let taken = self.services.limiter.acquire(now, &seen);
-        if found.get() > 0 || matches!(taken, Ok(Admitted { rebuilt: Some(_), .. })) {
+        if found.get() > 0
+            || matches!(
+                taken,
+                Ok(Admitted {
+                    rebuilt: Some(_),
+                    ..
+                })
+            )
+        {
             let found = found.get();
-            self.audit_event(&Event::new(EventKind::Rebuilt).severity(Severity::Warning).word("file", "requests").number("found", found));
+            self.audit_event(
+                &Event::new(EventKind::Rebuilt)
+                    .severity(Severity::Warning)
+                    .word("file", "requests")
+                    .number("found", found),
+            );
             observer.on_warning(&format!(
                 "the request counter was missing or damaged; restored {found} requests of the last hour from the audit log"
             ));
         }
         match taken {
-            Ok(Admitted { windows: levels, .. }) => Ok(Permit { rate_limits: levels, max_tokens, hold }),
+            Ok(Admitted {
+                windows: levels, ..
+            }) => Ok(Permit {
+                rate_limits: levels,
+                max_tokens,
+                hold,
+            }),
             Err(error) => {
                 if let Some(hold) = &hold {
                     self.services.budget.release(hold)?;
@@ -98,7 +146,12 @@ impl<P: Provider> Session<P> {
 
     /// The key under which a provider's waiting time is stored.
     pub(super) fn backoff_key(&self) -> String {
-        format!("{}/{}/{}", self.provider.name(), self.config.profile, self.options.model)
+        format!(
+            "{}/{}/{}",
+            self.provider.name(),
+            self.config.profile,
+            self.options.model
+        )
     }
 
     /// Releases the reservation if no request is made.
@@ -110,7 +163,11 @@ impl<P: Provider> Session<P> {
     }
 
     /// Reserves the most this message can cost, if a budget is set.
-    fn reserve_budget(&self, message: Option<&Message>, observer: &mut dyn Observer) -> Result<(Option<Hold>, Option<u32>), Error> {
+    fn reserve_budget(
+        &self,
+        message: Option<&Message>,
+        observer: &mut dyn Observer,
+    ) -> Result<(Option<Hold>, Option<u32>), Error> {
         if !self.services.budget.limits().is_set() {
             return Ok((None, None));
         }
@@ -125,11 +182,16 @@ impl<P: Provider> Session<P> {
             model: self.options.model.clone(),
             conversation: self.conversation_id(),
         };
-        let free = matches!(self.services.pricing.price_of(&self.options.model), Price::Known(_));
+        let free = matches!(
+            self.services.pricing.price_of(&self.options.model),
+            Price::Known(_)
+        );
         let (least, want) = match &need {
             Some(need) => (need.min, need.want),
             // The list says it is free, and it never charged anything.
-            None if free && self.services.budget.max_recent_cost(&request, false)? == 0 => return Ok((None, None)),
+            None if free && self.services.budget.max_recent_cost(&request, false)? == 0 => {
+                return Ok((None, None));
+            }
             // The prices are unknown, but the provider did charge before: reserve the most it
             // charged.
             None => {
@@ -137,12 +199,22 @@ impl<P: Provider> Session<P> {
                 (asked, asked)
             }
         };
-        let reservation = self.services.budget.reserve(&request, least, want, self.spend)?;
+        let reservation = self
+            .services
+            .budget
+            .reserve(&request, least, want, self.spend)?;
         if reservation.rebuilt {
-            self.audit_event(&Event::new(EventKind::Rebuilt).severity(Severity::Warning).word("file", "tally"));
+            self.audit_event(
+                &Event::new(EventKind::Rebuilt)
+                    .severity(Severity::Warning)
+                    .word("file", "tally"),
+            );
             observer.on_warning("the spending totals were missing or damaged; recalculated them from the usage record");
         }
-        Ok((Some(reservation.hold), need.and_then(|n| n.affordable_tokens(reservation.nanos))))
+        Ok((
+            Some(reservation.hold),
+            need.and_then(|n| n.affordable_tokens(reservation.nanos)),
+        ))
     }
 
     /// The longest answer the budget would pay for. Nothing is reserved.
@@ -157,9 +229,18 @@ impl<P: Provider> Session<P> {
             Err(error) => return Err(error),
         };
         let budgets = self.services.budget.status(self.spend)?;
-        let Some(status) = budgets.into_iter().min_by_key(budget::BudgetStatus::remaining) else { return Ok(None) };
+        let Some(status) = budgets
+            .into_iter()
+            .min_by_key(budget::BudgetStatus::remaining)
+        else {
+            return Ok(None);
+        };
         if status.remaining() < need.min {
-            return Err(budget::Error::Spent { status, need: need.min }.into());
+            return Err(budget::Error::Spent {
+                status,
+                need: need.min,
+            }
+            .into());
         }
         Ok(need.affordable_tokens(need.want.min(status.remaining())))
     }
@@ -171,29 +252,57 @@ impl<P: Provider> Session<P> {
             Price::Free => return Ok(None),
             Price::Known(prices) => prices,
             Price::Unknown if self.config.allow_unknown_price => return Ok(None),
-            Price::Unknown => return Err(budget::Error::NoPrice { model: crate::usage::sanitize_model(model) }.into()),
+            Price::Unknown => {
+                return Err(budget::Error::NoPrice {
+                    model: crate::usage::sanitize_model(model),
+                }
+                .into());
+            }
         };
         let texts = self.history.iter().chain(message);
         // Each message adds a few tokens of its own.
-        let prompt = texts.fold(16, |sum, m| sum + 8 + pricing::token_upper_bound(m.text.as_str()));
-        let most = self.options.max_tokens.map_or(DEFAULT_MAX_TOKENS, u64::from);
-        let least = if self.options.max_tokens.is_some() { most } else { MIN_USEFUL_TOKENS };
+        let prompt = texts.fold(16, |sum, m| {
+            sum + 8 + pricing::token_upper_bound(m.text.as_str())
+        });
+        let most = self
+            .options
+            .max_tokens
+            .map_or(DEFAULT_MAX_TOKENS, u64::from);
+        let least = if self.options.max_tokens.is_some() {
+            most
+        } else {
+            MIN_USEFUL_TOKENS
+        };
         let cost = |tokens| prices.upper_bound(prompt, tokens).map_or(i64::MAX, |n| n.0);
         let (least, want) = (cost(least), cost(most));
-        Ok((want > 0).then_some(CostBound { prices, prompt, max: most, min: least, want }))
+        Ok((want > 0).then_some(CostBound {
+            prices,
+            prompt,
+            max: most,
+            min: least,
+            want,
+        }))
     }
 
     fn audit_refusal(&self, error: &Error) {
         let event = match error {
             Error::Limit(limits::Error::Full { usage: level, .. }) => {
-                Event::new(EventKind::Limited).word("window", level.window.name).number("most", level.window.max_requests)
+                Event::new(EventKind::Limited)
+                    .word("window", level.window.name)
+                    .number("most", level.window.max_requests)
             }
-            Error::Limit(limits::Error::Lockdown { .. }) => Event::new(EventKind::Limited).word("window", "lockdown"),
+            Error::Limit(limits::Error::Lockdown { .. }) => {
+                Event::new(EventKind::Limited).word("window", "lockdown")
+            }
             Error::Budget(budget::Error::Spent { status: fill, need }) => {
-                let event = Event::new(EventKind::Budget).word("span", fill.span.name()).number("limit", fill.limit);
+                let event = Event::new(EventKind::Budget)
+                    .word("span", fill.span.name())
+                    .number("limit", fill.limit);
                 event.number("spent", fill.spent).number("need", *need)
             }
-            Error::Budget(budget::Error::NoPrice { model }) => Event::new(EventKind::Budget).word("unknown_price", model),
+            Error::Budget(budget::Error::NoPrice { model }) => {
+                Event::new(EventKind::Budget).word("unknown_price", model)
+            }
             _ => return,
         };
         self.audit_event(&event.severity(Severity::Warning));
@@ -207,7 +316,10 @@ impl<P: Provider> Session<P> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), Error> {
         let watch = self.services.clock.stopwatch();
-        while let Some(left) = wait.checked_sub(watch.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = wait
+            .checked_sub(watch.elapsed())
+            .filter(|left| !left.is_zero())
+        {
             observer.on_wait(left);
             tokio::select! {
                 () = tokio::time::sleep(left.min(Duration::from_secs(1))) => {}
@@ -234,6 +346,8 @@ struct CostBound {
 impl CostBound {
     /// The number of answer tokens an amount pays for.
     fn affordable_tokens(&self, nanos: i64) -> Option<u32> {
-        self.prices.max_affordable_tokens(self.prompt, NanoDollars(nanos), self.max).and_then(|n| u32::try_from(n).ok())
+        self.prices
+            .max_affordable_tokens(self.prompt, NanoDollars(nanos), self.max)
+            .and_then(|n| u32::try_from(n).ok())
     }
 }

@@ -59,13 +59,22 @@ impl<P: Provider> Session<P> {
         let figures = self.token_cost(reported);
         booked.cost = figures.as_ref().and_then(|f| f.cost);
         let event = self.usage_event(reported, figures.as_ref());
-        if let Some(ProviderErrorKind::RateLimited { retry_after: Some(wait) }) = reported.failure.map(provider::Error::kind) {
+        if let Some(ProviderErrorKind::RateLimited {
+            retry_after: Some(wait),
+        }) = reported.failure.map(provider::Error::kind)
+        {
             let learnt = self.services.backoff.record(&self.backoff_key(), wait);
-            booked.warnings.extend(learnt.err().map(|e| format!("cannot save the waiting time the provider asked for: {e}")));
+            booked.warnings.extend(
+                learnt
+                    .err()
+                    .map(|e| format!("cannot save the waiting time the provider asked for: {e}")),
+            );
         }
         let warning = |error| format!("cannot write the audit log: {error}");
         let Some(figures) = figures else {
-            booked.warnings.extend(self.services.audit.append(&event).err().map(warning));
+            booked
+                .warnings
+                .extend(self.services.audit.append(&event).err().map(warning));
             self.release(permit);
             return booked;
         };
@@ -83,14 +92,28 @@ impl<P: Provider> Session<P> {
             correction: false,
             was_unknown: false,
         };
-        match self.services.budget.commit(permit.hold.as_ref(), &entry, reported.id.as_deref(), self.spend) {
+        match self.services.budget.commit(
+            permit.hold.as_ref(),
+            &entry,
+            reported.id.as_deref(),
+            self.spend,
+        ) {
             Ok(budgets) => booked.budgets = budgets,
-            Err(error) => booked.warnings.push(format!("cannot write the usage record: {}", describe_error(error))),
+            Err(error) => booked.warnings.push(format!(
+                "cannot write the usage record: {}",
+                describe_error(error)
+            )),
         }
         // After the usage record: if that is lost, totals are recalculated from the log, and the
         // other order would count the request twice.
-        booked.warnings.extend(self.services.audit.append(&event).err().map(warning));
-        if let Some(id) = reported.id.as_ref().filter(|_| entry.estimated || entry.nanos.is_none()) {
+        booked
+            .warnings
+            .extend(self.services.audit.append(&event).err().map(warning));
+        if let Some(id) = reported
+            .id
+            .as_ref()
+            .filter(|_| entry.estimated || entry.nanos.is_none())
+        {
             self.own_estimates.push(id.clone());
         }
         let spent = entry.nanos.unwrap_or(0);
@@ -102,27 +125,59 @@ impl<P: Provider> Session<P> {
     /// Tokens and cost; `None` if no request was made that could have cost anything.
     fn token_cost(&self, reported: &ReplyUsage<'_>) -> Option<TokenCost> {
         // Usage in which every count is zero was not reported.
-        let counts = |used: &&provider::TokenUsage| used.total_cost().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0;
-        if let Some(used) = reported.completion.and_then(|a| a.usage.as_ref()).filter(counts) {
-            let exact = used.total_cost().map(|n| Cost { nanos: n.0, estimated: false });
+        let counts = |used: &&provider::TokenUsage| {
+            used.total_cost().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0
+        };
+        if let Some(used) = reported
+            .completion
+            .and_then(|a| a.usage.as_ref())
+            .filter(counts)
+        {
+            let exact = used.total_cost().map(|n| Cost {
+                nanos: n.0,
+                estimated: false,
+            });
             let cost = exact.or_else(|| self.estimate(used));
-            return Some(TokenCost { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
+            return Some(TokenCost {
+                prompt: used.prompt_tokens,
+                completion: used.completion_tokens,
+                cost,
+            });
         }
-        if (reported.failure.is_some() || reported.paused) && reported.received.is_empty() && reported.reasoned == 0 {
+        if (reported.failure.is_some() || reported.paused)
+            && reported.received.is_empty()
+            && reported.reasoned == 0
+        {
             return None;
         }
         // No usage was reported: the answer was stopped, broke off, or the server does not report
         // usage. Estimate it from the text.
-        let prompt = self.history.iter().map(|m| pricing::estimate_tokens(m.text.as_str()) + 4).sum();
-        let completion = pricing::estimate_tokens(reported.received) + reported.reasoned.div_ceil(4);
-        let used = provider::TokenUsage { prompt_tokens: prompt, completion_tokens: completion, ..provider::TokenUsage::default() };
+        let prompt = self
+            .history
+            .iter()
+            .map(|m| pricing::estimate_tokens(m.text.as_str()) + 4)
+            .sum();
+        let completion =
+            pricing::estimate_tokens(reported.received) + reported.reasoned.div_ceil(4);
+        let used = provider::TokenUsage {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            ..provider::TokenUsage::default()
+        };
         let cost = self.estimate(&used);
-        Some(TokenCost { prompt, completion, cost })
+        Some(TokenCost {
+            prompt,
+            completion,
+            cost,
+        })
     }
 
     fn estimate(&self, used: &provider::TokenUsage) -> Option<Cost> {
         match self.services.pricing.price_of(&self.options.model) {
-            Price::Known(prices) if !used.is_byok => prices.estimate(used).map(|n| Cost { nanos: n.0, estimated: true }),
+            Price::Known(prices) if !used.is_byok => prices.estimate(used).map(|n| Cost {
+                nanos: n.0,
+                estimated: true,
+            }),
             _ => None,
         }
     }
@@ -145,15 +200,24 @@ impl<P: Provider> Session<P> {
             event = event.word("conversation", &id);
         }
         if let Some(failure) = reported.failure {
-            event = event.severity(Severity::Warning).word("failure", failure.kind().code());
-            if let ProviderErrorKind::RateLimited { retry_after: Some(wait) } = failure.kind() {
+            event = event
+                .severity(Severity::Warning)
+                .word("failure", failure.kind().code());
+            if let ProviderErrorKind::RateLimited {
+                retry_after: Some(wait),
+            } = failure.kind()
+            {
                 event = event.number("retry_after", wait.as_secs());
             }
         }
         if let Some(figures) = figures {
-            event = event.number("prompt_tokens", figures.prompt).number("completion_tokens", figures.completion);
+            event = event
+                .number("prompt_tokens", figures.prompt)
+                .number("completion_tokens", figures.completion);
             if let Some(cost) = figures.cost {
-                event = event.number("nano_dollars", cost.nanos).flag("estimated", cost.estimated);
+                event = event
+                    .number("nano_dollars", cost.nanos)
+                    .flag("estimated", cost.estimated);
             }
         }
         event
@@ -167,17 +231,39 @@ impl<P: Provider> Session<P> {
     /// Asks the provider for the real cost of stopped answers, and books the difference to the
     /// estimate.
     pub(super) async fn reconcile_costs(&mut self) -> Option<String> {
-        let pending = match self.services.budget.pending_corrections(self.provider.name().as_str(), &self.config.profile) {
+        let pending = match self
+            .services
+            .budget
+            .pending_corrections(self.provider.name().as_str(), &self.config.profile)
+        {
             Ok(pending) => pending,
-            Err(error) => return Some(format!("cannot correct estimated costs: {}", describe_error(error))),
+            Err(error) => {
+                return Some(format!(
+                    "cannot correct estimated costs: {}",
+                    describe_error(error)
+                ));
+            }
         };
         for one in pending {
-            let asked = tokio::time::timeout(LOOKUP_TIMEOUT, self.provider.billed_usage(&one.id)).await;
+            let asked =
+                tokio::time::timeout(LOOKUP_TIMEOUT, self.provider.billed_usage(&one.id)).await;
             let Ok(Some(used)) = asked else { continue };
-            let Some(spent) = used.total_cost() else { continue };
+            let Some(spent) = used.total_cost() else {
+                continue;
+            };
             let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            match self.services.budget.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
-                Err(error) => return Some(format!("cannot correct estimated costs: {}", describe_error(error))),
+            match self.services.budget.correct(
+                &one,
+                whole(used.prompt_tokens),
+                whole(used.completion_tokens),
+                spent.0,
+            ) {
+                Err(error) => {
+                    return Some(format!(
+                        "cannot correct estimated costs: {}",
+                        describe_error(error)
+                    ));
+                }
                 Ok(false) => continue,
                 Ok(true) => {}
             }
@@ -187,7 +273,10 @@ impl<P: Provider> Session<P> {
                 self.spend.command = self.spend.command.saturating_add(more);
             }
             // A conversation that is not saved has no id to compare.
-            if own || (one.booked.conversation.is_some() && one.booked.conversation == self.conversation_id()) {
+            if own
+                || (one.booked.conversation.is_some()
+                    && one.booked.conversation == self.conversation_id())
+            {
                 self.spend.conversation = self.spend.conversation.saturating_add(more);
             }
         }
@@ -197,5 +286,7 @@ impl<P: Provider> Session<P> {
 
 fn describe_error(error: usage::budget::Error) -> String {
     let error = Error::Budget(error);
-    std::error::Error::source(&error).and_then(std::error::Error::source).map_or_else(|| error.to_string(), ToString::to_string)
+    std::error::Error::source(&error)
+        .and_then(std::error::Error::source)
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -52,7 +52,9 @@ impl History {
 
     /// A system prompt that is not saved yet: it is saved with the next question.
     pub(super) fn unsaved_system_prompt(&self) -> Option<&Message> {
-        self.messages.last().filter(|last| last.role == Role::System && self.record_numbers.last() == Some(&None))
+        self.messages
+            .last()
+            .filter(|last| last.role == Role::System && self.record_numbers.last() == Some(&None))
     }
 
     pub(super) fn mark_prompt_saved(&mut self, at: u32) {
@@ -87,6 +89,10 @@ impl History {
 
     fn truncate_from(&mut self, at: usize) -> Option<u32> {
         self.messages.truncate(at);
-        self.record_numbers.split_off(self.record_numbers.len().min(at)).into_iter().flatten().next()
+        self.record_numbers
+            .split_off(self.record_numbers.len().min(at))
+            .into_iter()
+            .flatten()
+            .next()
     }
 }

@@ -44,7 +44,10 @@ impl UserInput {
     /// Input without an attachment.
     #[must_use]
     pub fn from_typed(text: Raw) -> Self {
-        Self { text, attachments: Raw::from(String::new()) }
+        Self {
+            text,
+            attachments: Raw::from(String::new()),
+        }
     }
 
     /// Typed text, a blank line, and the attachment as a single text.
@@ -151,8 +154,22 @@ impl<P: Provider> Session<P> {
         services: Services,
         conversation: Option<Conversation>,
     ) -> Self {
-        let (placeholders, history, own) = (Placeholders::default(), History::default(), SessionSpend::default());
-        Self { provider, options, config, services, placeholders, history, conversation, spend: own, own_estimates: Vec::new() }
+        let (placeholders, history, own) = (
+            Placeholders::default(),
+            History::default(),
+            SessionSpend::default(),
+        );
+        Self {
+            provider,
+            options,
+            config,
+            services,
+            placeholders,
+            history,
+            conversation,
+            spend: own,
+            own_estimates: Vec::new(),
+        }
     }
 
     /// Loads stored messages. All of them are redacted again, because rules may have been added
@@ -160,28 +177,57 @@ impl<P: Provider> Session<P> {
     pub fn load_history(&mut self, stored: LoadedConversation) {
         // A system prompt imported from another program is only displayed: sending it would change
         // answers without the user's knowledge.
-        for message in stored.messages.into_iter().filter(|m| !(m.foreign && m.role == Role::System)) {
-            let text = self.services.redactor.redact_stored(message.text, message.rules, &mut self.placeholders);
-            self.history.add(Some(message.n), Message { role: message.role, text, at: message.at });
+        for message in stored
+            .messages
+            .into_iter()
+            .filter(|m| !(m.foreign && m.role == Role::System))
+        {
+            let text = self.services.redactor.redact_stored(
+                message.text,
+                message.rules,
+                &mut self.placeholders,
+            );
+            self.history.add(
+                Some(message.n),
+                Message {
+                    role: message.role,
+                    text,
+                    at: message.at,
+                },
+            );
         }
     }
 
     /// Sets the system prompt. It is saved with the next message.
     pub fn set_system_prompt(&mut self, text: Raw) -> Findings {
         let (text, findings) = self.services.redactor.redact(text, &mut self.placeholders);
-        self.history.set_system_prompt(Message { role: Role::System, text, at: self.services.clock.now() });
+        self.history.set_system_prompt(Message {
+            role: Role::System,
+            text,
+            at: self.services.clock.now(),
+        });
         findings
     }
 
     /// Returns exactly what would be sent for this message. Nothing is counted, saved or sent.
     pub fn preview(&mut self, input: UserInput) -> Result<String, Error> {
         self.check(&input)?;
-        let (text, _) = self.services.redactor.redact(input.into_text(), &mut self.placeholders);
-        let message = Message { role: Role::User, text, at: self.services.clock.now() };
+        let (text, _) = self
+            .services
+            .redactor
+            .redact(input.into_text(), &mut self.placeholders);
+        let message = Message {
+            role: Role::User,
+            text,
+            at: self.services.clock.now(),
+        };
         let max_tokens = self.check_budget(&message)?;
         let mut input = self.history.messages().to_vec();
         input.push(message);
-        let options = RequestOptions { max_tokens: max_tokens.or(self.options.max_tokens), ..self.options.clone() };
+        let options = RequestOptions {
+            max_tokens: max_tokens.or(self.options.max_tokens),
+            ..self.options.clone()
+        };
         Ok(self.provider.request_body(&input, &options))
     }
 
@@ -190,7 +236,12 @@ impl<P: Provider> Session<P> {
     ///
     /// The message is saved before it is sent, so that a crash never loses what has left the
     /// machine.
-    pub async fn send(&mut self, input: UserInput, observer: &mut dyn Observer, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+    pub async fn send(
+        &mut self,
+        input: UserInput,
+        observer: &mut dyn Observer,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Outcome, Error> {
         let mut stop = pin!(stop);
         self.services.lockdown.check()?;
         let warnings = self.check(&input)?;
@@ -198,7 +249,11 @@ impl<P: Provider> Session<P> {
             observer.on_warning(warning);
         }
         let (message, findings) = self.redact(input.into_text(), observer)?;
-        observer.trace(&format!("message: {} bytes after redaction, {} findings", message.text.as_str().len(), findings.len()));
+        observer.trace(&format!(
+            "message: {} bytes after redaction, {} findings",
+            message.text.as_str().len(),
+            findings.len()
+        ));
         let permit = self.admit(Some(&message), observer, stop.as_mut()).await?;
         if let Err(error) = self.save_user_message(message, &findings) {
             self.release(&permit);
@@ -209,7 +264,11 @@ impl<P: Provider> Session<P> {
     }
 
     /// Asks the last question again. Its previous answer is removed.
-    pub async fn retry(&mut self, observer: &mut dyn Observer, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+    pub async fn retry(
+        &mut self,
+        observer: &mut dyn Observer,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Outcome, Error> {
         let mut stop = pin!(stop);
         let question = self.history.last_question().ok_or(Error::NoMessages)?;
         let permit = self.admit(None, observer, stop.as_mut()).await?;
@@ -234,15 +293,25 @@ impl<P: Provider> Session<P> {
     fn check(&self, input: &UserInput) -> Result<Vec<String>, Error> {
         let have = self.history.len();
         if have >= self.config.max_messages {
-            return Err(Error::TooLong { have, max: self.config.max_messages });
+            return Err(Error::TooLong {
+                have,
+                max: self.config.max_messages,
+            });
         }
         let refused = |refusal: Rejection| {
-            self.audit_event(&Event::new(EventKind::Refused).severity(Severity::Warning).word("reason", refusal.code()));
+            self.audit_event(
+                &Event::new(EventKind::Refused)
+                    .severity(Severity::Warning)
+                    .word("reason", refusal.code()),
+            );
             Error::Refused(refusal)
         };
         let rules = &self.config.rules;
         // Attachments are limited in bytes where they are read.
-        let along = InputLimits { max_chars: usize::MAX, ..*rules };
+        let along = InputLimits {
+            max_chars: usize::MAX,
+            ..*rules
+        };
         let mut warnings = Vec::new();
         if !input.text.is_empty() || input.attachments.is_empty() {
             warnings.extend(input_check::validate(&input.text, rules).map_err(refused)?);
@@ -253,17 +322,33 @@ impl<P: Provider> Session<P> {
         Ok(warnings)
     }
 
-    fn redact(&mut self, text: Raw, observer: &mut dyn Observer) -> Result<(Message, Findings), Error> {
+    fn redact(
+        &mut self,
+        text: Raw,
+        observer: &mut dyn Observer,
+    ) -> Result<(Message, Findings), Error> {
         let (text, findings) = self.services.redactor.redact(text, &mut self.placeholders);
         if !findings.is_empty() {
-            let event = findings.counts().into_iter().fold(Event::new(EventKind::Redacted), |e, (kind, n)| e.count(&kind, n));
+            let event = findings
+                .counts()
+                .into_iter()
+                .fold(Event::new(EventKind::Redacted), |e, (kind, n)| {
+                    e.count(&kind, n)
+                });
             self.audit_event(&event);
             observer.on_redacted(&findings);
             if self.config.ask_on_secret && !observer.confirm_send(&findings) {
                 return Err(Error::Declined);
             }
         }
-        Ok((Message { role: Role::User, text, at: self.services.clock.now() }, findings))
+        Ok((
+            Message {
+                role: Role::User,
+                text,
+                at: self.services.clock.now(),
+            },
+            findings,
+        ))
     }
 
     fn save_user_message(&mut self, message: Message, findings: &Findings) -> Result<(), Error> {
@@ -273,7 +358,8 @@ impl<P: Provider> Session<P> {
         {
             let note = MessageMeta::default();
             let system = self.history.unsaved_system_prompt();
-            let mut lines: Vec<(&Message, &MessageMeta)> = system.iter().map(|m| (*m, &note)).collect();
+            let mut lines: Vec<(&Message, &MessageMeta)> =
+                system.iter().map(|m| (*m, &note)).collect();
             lines.push((&message, &note));
             let first = conversation.save(&lines).map_err(Error::SaveQuestion)?;
             let kept_system = lines.len() > 1;
@@ -289,8 +375,15 @@ impl<P: Provider> Session<P> {
     /// Records that a message is about to be sent. If that fails the message is not sent, unless
     /// the settings say that a missing record does not stop messages.
     async fn audit_sending(&self) -> Result<(), log::Error> {
-        let bytes: usize = self.history.messages().iter().map(|m| m.text.as_str().len()).sum();
-        let leaving = Event::new(EventKind::Sent).word("provider", self.provider.name().as_str()).word("model", &self.options.model);
+        let bytes: usize = self
+            .history
+            .messages()
+            .iter()
+            .map(|m| m.text.as_str().len())
+            .sum();
+        let leaving = Event::new(EventKind::Sent)
+            .word("provider", self.provider.name().as_str())
+            .word("model", &self.options.model);
         let leaving = leaving.number("bytes", bytes);
         let log = &self.services.audit;
         let noted = match log.try_add(&leaving) {
@@ -298,11 +391,19 @@ impl<P: Provider> Session<P> {
                 let waiting = log.clone();
                 // Another process holds the log. Wait on another thread, because this one runs the
                 // event loop.
-                tokio::task::spawn_blocking(move || waiting.append(&leaving)).await.unwrap_or(Err(log::Error::Busy(path)))
+                tokio::task::spawn_blocking(move || waiting.append(&leaving))
+                    .await
+                    .unwrap_or(Err(log::Error::Busy(path)))
             }
             noted => noted,
         };
-        noted.or_else(|error| if log.is_required() { Err(error) } else { Ok(()) })
+        noted.or_else(|error| {
+            if log.is_required() {
+                Err(error)
+            } else {
+                Ok(())
+            }
+        })
     }
 
     async fn stream_reply(
@@ -317,7 +418,10 @@ impl<P: Provider> Session<P> {
         }
         let watch = self.services.clock.stopwatch();
         let input = self.history.messages();
-        let options = RequestOptions { max_tokens: permit.max_tokens.or(self.options.max_tokens), ..self.options.clone() };
+        let options = RequestOptions {
+            max_tokens: permit.max_tokens.or(self.options.max_tokens),
+            ..self.options.clone()
+        };
         let bytes: usize = input.iter().map(|m| m.text.as_str().len()).sum();
         observer.trace(&format!(
             "request to {}: {} messages, {bytes} bytes, streaming: {}",
@@ -325,7 +429,13 @@ impl<P: Provider> Session<P> {
             input.len(),
             options.stream
         ));
-        let mut hearing = ReplyCollector::new(&self.services, &self.placeholders, &self.config, self.conversation.as_mut(), observer);
+        let mut hearing = ReplyCollector::new(
+            &self.services,
+            &self.placeholders,
+            &self.config,
+            self.conversation.as_mut(),
+            observer,
+        );
         let mut on_event = |event| hearing.handle_event(event);
         let result = tokio::select! {
             result = self.provider.complete(input, &options, &mut on_event) => Some(result),
@@ -337,10 +447,25 @@ impl<P: Provider> Session<P> {
             None => (None, None),
         };
         let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let CollectedReply { raw, id, model, first, reasoned: thought, masked, paused } = hearing.finish();
+        let CollectedReply {
+            raw,
+            id,
+            model,
+            first,
+            reasoned: thought,
+            masked,
+            paused,
+        } = hearing.finish();
         let took = watch.elapsed();
-        let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
-        observer.trace(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
+        let first = first.map_or_else(
+            || "none".to_owned(),
+            |first| format!("after {} ms", first.as_millis()),
+        );
+        observer.trace(&format!(
+            "answer: first text {first}, {} bytes in {} ms, complete: {complete}",
+            raw.len(),
+            took.as_millis()
+        ));
         let model = self.reply_model(answer.as_ref().map(|a| a.model.clone()).or(model));
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.services.redactor.redact(raw, &mut self.placeholders);
@@ -355,8 +480,15 @@ impl<P: Provider> Session<P> {
             paused,
             id,
         };
-        let cost::Recorded { cost, budgets: fills, warnings: mut trouble } = self.record_usage(&permit, &reported);
-        let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} nano-dollars, estimated: {}", c.nanos, c.estimated));
+        let cost::Recorded {
+            cost,
+            budgets: fills,
+            warnings: mut trouble,
+        } = self.record_usage(&permit, &reported);
+        let spent = cost.map_or_else(
+            || "unknown".to_owned(),
+            |c| format!("{} nano-dollars, estimated: {}", c.nanos, c.estimated),
+        );
         observer.trace(&format!("booked: cost {spent}; {} problems", trouble.len()));
         if !found.is_empty() && self.config.drop_findings {
             trouble.push("the answer contains private data and was not saved".to_owned());
@@ -365,7 +497,11 @@ impl<P: Provider> Session<P> {
         let since = self.services.clock.stopwatch();
         let kept = self.save_reply(
             &text,
-            &MessageMeta { model: Some(usage::sanitize_model(&model)), cut: !complete, ..MessageMeta::default() },
+            &MessageMeta {
+                model: Some(usage::sanitize_model(&model)),
+                cut: !complete,
+                ..MessageMeta::default()
+            },
             keep,
         );
         observer.trace(&format!(
@@ -399,15 +535,32 @@ impl<P: Provider> Session<P> {
 
     /// The model that answered, as the provider named it. A name with findings is not recorded.
     fn reply_model(&self, named: Option<String>) -> String {
-        let fit = |name: &String| self.services.redactor.redact(Raw::from(name.as_str()), &mut Placeholders::default()).1.is_empty();
-        named.filter(|name| *name == self.options.model || fit(name)).unwrap_or_else(|| self.options.model.clone())
+        let fit = |name: &String| {
+            self.services
+                .redactor
+                .redact(Raw::from(name.as_str()), &mut Placeholders::default())
+                .1
+                .is_empty()
+        };
+        named
+            .filter(|name| *name == self.options.model || fit(name))
+            .unwrap_or_else(|| self.options.model.clone())
     }
 
-    fn save_reply(&mut self, text: &Redacted, note: &MessageMeta, keep: bool) -> Result<(), conversations::Error> {
+    fn save_reply(
+        &mut self,
+        text: &Redacted,
+        note: &MessageMeta,
+        keep: bool,
+    ) -> Result<(), conversations::Error> {
         if text.as_str().is_empty() {
             return Ok(());
         }
-        let message = Message { role: Role::Assistant, text: text.clone(), at: self.services.clock.now() };
+        let message = Message {
+            role: Role::Assistant,
+            text: text.clone(),
+            at: self.services.clock.now(),
+        };
         let place = match &mut self.conversation {
             Some(conversation) if keep => Some(conversation.save(&[(&message, note)])?),
             Some(conversation) => conversation.discard_partial().map(|()| None)?,
@@ -457,13 +610,16 @@ impl<P> Session<P> {
 
     /// Renames the saved conversation.
     pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
-        self.conversation.as_mut().map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
+        self.conversation
+            .as_mut()
+            .map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
     }
 
     /// Saves all messages so far, and those to come, in a new conversation.
     pub fn attach_conversation(&mut self, mut conversation: Conversation) -> Result<(), Error> {
         let note = MessageMeta::default();
-        let lines: Vec<(&Message, &MessageMeta)> = self.history.iter().map(|m| (m, &note)).collect();
+        let lines: Vec<(&Message, &MessageMeta)> =
+            self.history.iter().map(|m| (m, &note)).collect();
         if !lines.is_empty() {
             let first = conversation.save(&lines)?;
             self.history.mark_all_saved(first);
@@ -473,8 +629,19 @@ impl<P> Session<P> {
     }
 
     /// Switches provider and model for the following messages.
-    pub fn switch_provider(&mut self, provider: P, options: RequestOptions, pricing: Pricing, profile: String) {
-        (self.provider, self.options, self.services.pricing, self.config.profile) = (provider, options, pricing, profile);
+    pub fn switch_provider(
+        &mut self,
+        provider: P,
+        options: RequestOptions,
+        pricing: Pricing,
+        profile: String,
+    ) {
+        (
+            self.provider,
+            self.options,
+            self.services.pricing,
+            self.config.profile,
+        ) = (provider, options, pricing, profile);
     }
 
     /// The messages so far.

@@ -61,7 +61,11 @@ impl<'a> ReplyCollector<'a> {
         conversation: Option<&'a mut Conversation>,
         observer: &'a mut dyn Observer,
     ) -> Self {
-        let filter = config.restore.map_or_else(DisplayFilter::keeping_placeholders, |audience| DisplayFilter::restoring(table, audience));
+        let filter = config
+            .restore
+            .map_or_else(DisplayFilter::keeping_placeholders, |audience| {
+                DisplayFilter::restoring(table, audience)
+            });
         let since = services.clock.stopwatch();
         let (raw, drop_findings) = (Raw::from(String::new()), config.drop_findings);
         Self {
@@ -86,7 +90,8 @@ impl<'a> ReplyCollector<'a> {
     pub(super) fn handle_event(&mut self, event: StreamEvent) {
         match event {
             StreamEvent::Text(piece) => {
-                self.first.get_or_insert_with(|| self.requested_model.elapsed());
+                self.first
+                    .get_or_insert_with(|| self.requested_model.elapsed());
                 let shown = self.screen.show(&piece);
                 if !shown.is_empty() {
                     self.observer.on_text(&shown);
@@ -97,14 +102,19 @@ impl<'a> ReplyCollector<'a> {
                 }
             }
             StreamEvent::Started { id, model } => {
-                self.observer.trace(&format!("answer begins after {} ms", self.requested_model.elapsed().as_millis()));
+                self.observer.trace(&format!(
+                    "answer begins after {} ms",
+                    self.requested_model.elapsed().as_millis()
+                ));
                 self.id = id;
                 self.model = model;
             }
             other => {
                 match &other {
                     StreamEvent::Reasoning(piece) => self.reasoned += piece.len() as u64,
-                    StreamEvent::Retrying { after, .. } => self.pause = Some((self.services.clock.stopwatch(), *after)),
+                    StreamEvent::Retrying { after, .. } => {
+                        self.pause = Some((self.services.clock.stopwatch(), *after))
+                    }
                     _ => {}
                 }
                 self.observer.on_event(&other);
@@ -128,18 +138,41 @@ impl<'a> ReplyCollector<'a> {
             if self.drop_findings && !found.is_empty() {
                 return;
             }
-            let message = Message { role: Role::Assistant, text, at: self.services.clock.now() };
-            conversation.save(&[(&message, &MessageMeta { partial: true, ..MessageMeta::default() })]).map(drop).unwrap_or_default();
+            let message = Message {
+                role: Role::Assistant,
+                text,
+                at: self.services.clock.now(),
+            };
+            conversation
+                .save(&[(
+                    &message,
+                    &MessageMeta {
+                        partial: true,
+                        ..MessageMeta::default()
+                    },
+                )])
+                .map(drop)
+                .unwrap_or_default();
         }
     }
 
     pub(super) fn finish(mut self) -> CollectedReply {
-        let paused = self.pause.is_some_and(|(since, length)| since.elapsed() < length);
+        let paused = self
+            .pause
+            .is_some_and(|(since, length)| since.elapsed() < length);
         let rest = self.screen.finish();
         if !rest.is_empty() {
             self.observer.on_text(&rest);
         }
         let masked = self.screen.masked();
-        CollectedReply { raw: self.raw, id: self.id, model: self.model, first: self.first, reasoned: self.reasoned, masked, paused }
+        CollectedReply {
+            raw: self.raw,
+            id: self.id,
+            model: self.model,
+            first: self.first,
+            reasoned: self.reasoned,
+            masked,
+            paused,
+        }
     }
 }

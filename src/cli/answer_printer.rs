@@ -28,11 +28,18 @@ impl Observer for AnswerPrinter {
     }
 
     fn on_redacted(&mut self, findings: &Findings) {
-        self.ui.notice(&format!("{}{}", session::describe_redactions(&findings.counts()), self.aside));
+        self.ui.notice(&format!(
+            "{}{}",
+            session::describe_redactions(&findings.counts()),
+            self.aside
+        ));
     }
 
     fn confirm_send(&mut self, findings: &Findings) -> bool {
-        let question = format!("{}; send it redacted?", session::describe_redactions(&findings.counts()));
+        let question = format!(
+            "{}; send it redacted?",
+            session::describe_redactions(&findings.counts())
+        );
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }
 
@@ -51,7 +58,10 @@ impl Observer for AnswerPrinter {
         let text = if left.is_zero() {
             String::new()
         } else {
-            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::time::humanize(left))
+            format!(
+                "waiting {} for a limit; press Ctrl-C to cancel",
+                crate::time::humanize(left)
+            )
         };
         self.ui.countdown(&text);
     }
@@ -65,8 +75,19 @@ impl Observer for AnswerPrinter {
     fn on_event(&mut self, heard: &StreamEvent) {
         if let Some(log) = &self.log {
             match heard {
-                StreamEvent::Retrying { after, attempt, why } => {
-                    log.write(LogLevel::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
+                StreamEvent::Retrying {
+                    after,
+                    attempt,
+                    why,
+                } => {
+                    log.write(
+                        LogLevel::Info,
+                        &format!(
+                            "retrying in {} ms, attempt {attempt}: {}",
+                            after.as_millis(),
+                            why.code()
+                        ),
+                    );
                 }
                 StreamEvent::Reasoning(_) => log.write(LogLevel::Debug, "received reasoning"),
                 StreamEvent::KeepAlive => log.write(LogLevel::Debug, "received a keep-alive"),
@@ -74,7 +95,10 @@ impl Observer for AnswerPrinter {
             }
         }
         if let StreamEvent::Retrying { after, attempt, .. } = heard {
-            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::time::humanize(*after)));
+            self.ui.notice(&format!(
+                "request failed; retrying in {} (attempt {attempt})",
+                crate::time::humanize(*after)
+            ));
         }
     }
 }

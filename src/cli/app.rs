@@ -73,12 +73,15 @@ pub(crate) struct ProviderChoice {
 /// Loads the time zone that `TZ` names, such as `Asia/Tokyo`. `jiff` understands rules and absolute
 /// paths by itself.
 fn apply_tz(env: Env) {
-    let Ok(Some(said)) = env.text("TZ") else { return };
+    let Ok(Some(said)) = env.text("TZ") else {
+        return;
+    };
     let name = said.trim_start_matches(':');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
     if !name.starts_with('/') && name.chars().all(plain) {
         // If the file does not exist, the value is a rule such as `JST-9`.
-        if let Ok(rules) = fs::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
+        if let Ok(rules) = fs::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20)
+        {
             time::set_time_zone(name, &rules);
         }
     }
@@ -92,7 +95,13 @@ impl App {
         }?;
         apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
-        let beside = |path: PathBuf| if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
+        let beside = |path: PathBuf| {
+            if path.parent() == Some(Path::new("")) {
+                Path::new(".").join(path)
+            } else {
+                path
+            }
+        };
         let settings_file = named.map_or_else(|| home.settings(), beside);
         Ok(Self {
             ui,
@@ -149,7 +158,10 @@ impl App {
             } else {
                 bail!(
                     CliError::new(CliExit::Misuse, "settings", self.describe_problem(&problem))
-                        .hint(format!("fix it, then run `chatbot config check` (`{}`)", display_path(&self.settings_file)))
+                        .hint(format!(
+                            "fix it, then run `chatbot config check` (`{}`)",
+                            display_path(&self.settings_file)
+                        ))
                 );
             }
         }
@@ -165,19 +177,34 @@ impl App {
         let bytes = fs::read_user_edited(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
             bail!(
-                CliError::misuse(format!("there is no settings file `{}`", display_path(&self.settings_file)))
-                    .hint("create one with `chatbot config init`")
+                CliError::misuse(format!(
+                    "there is no settings file `{}`",
+                    display_path(&self.settings_file)
+                ))
+                .hint("create one with `chatbot config init`")
             );
         }
         String::from_utf8(bytes.unwrap_or_default()).map_err(|_| {
-            CliError::misuse(format!("`{}` is not UTF-8 text", display_path(&self.settings_file))).hint("save it as UTF-8").into()
+            CliError::misuse(format!(
+                "`{}` is not UTF-8 text",
+                display_path(&self.settings_file)
+            ))
+            .hint("save it as UTF-8")
+            .into()
         })
     }
 
     /// Formats a problem of the settings, without any key that was pasted into them.
     pub(crate) fn describe_problem(&self, problem: &config::SettingsProblem) -> String {
-        let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", Raw::from(problem.key.as_str()).printable()) };
-        let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        let key = if problem.key.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", Raw::from(problem.key.as_str()).printable())
+        };
+        let meant = problem
+            .nearest
+            .as_ref()
+            .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         crate::cli::errors::without_keys(&format!(
             "{} line {}: {key}{}{meant}",
             display_path(&self.settings_file),
@@ -189,21 +216,34 @@ impl App {
     pub(crate) fn audit(&self) -> AuditLog {
         AuditLog::new(self.home.state(), self.clock.clone())
             .with_key(self.audit_key.clone())
-            .with_required(self.settings.as_ref().is_none_or(|settings| settings.audit_required))
-            .with_tap(self.log.clone().map(|log| log::EventTap::new(move |line| log.write(LogLevel::Info, line))))
+            .with_required(
+                self.settings
+                    .as_ref()
+                    .is_none_or(|settings| settings.audit_required),
+            )
+            .with_tap(
+                self.log
+                    .clone()
+                    .map(|log| log::EventTap::new(move |line| log.write(LogLevel::Info, line))),
+            )
     }
 
     /// Writes an event to the audit log. A failure is only a warning: the command continues.
     pub(crate) fn audit_event(&self, event: &Event) {
         if let Err(error) = self.audit().append(event) {
-            self.ui.warning(&format!("cannot write the audit log: {error}"));
+            self.ui
+                .warning(&format!("cannot write the audit log: {error}"));
         }
     }
 
     /// Fails during a lockdown, and logs the attempt.
     pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
         Ok(self.lockdown().check().inspect_err(|_| {
-            self.audit_event(&Event::new(EventKind::Limited).severity(Severity::Warning).word("window", "lockdown"));
+            self.audit_event(
+                &Event::new(EventKind::Limited)
+                    .severity(Severity::Warning)
+                    .word("window", "lockdown"),
+            );
         })?)
     }
 
@@ -213,7 +253,11 @@ impl App {
 
     pub(crate) fn limiter(&mut self) -> Result<Limiter> {
         let limits = self.settings()?.limits;
-        Ok(Limiter::new(self.home.state().join("requests"), limits.requests_per_minute, limits.requests_per_hour))
+        Ok(Limiter::new(
+            self.home.state().join("requests"),
+            limits.requests_per_minute,
+            limits.requests_per_hour,
+        ))
     }
 
     pub(crate) fn redactor(&mut self) -> Result<Arc<Redactor>> {
@@ -223,8 +267,10 @@ impl App {
 
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
         let redactor = Redactor::new(policy).map_err(|e| {
-            CliError::new(CliExit::Misuse, "settings", e.to_string())
-                .hint(format!("fix `[privacy]` in `{}`", display_path(&self.settings_file)))
+            CliError::new(CliExit::Misuse, "settings", e.to_string()).hint(format!(
+                "fix `[privacy]` in `{}`",
+                display_path(&self.settings_file)
+            ))
         })?;
         Ok(Arc::new(redactor))
     }
@@ -235,15 +281,26 @@ impl App {
             self.check_permissions()?;
             let settings = self.settings()?;
             let store = self.env_store()?.unwrap_or(settings.keys.store);
-            let settings = config::KeySettings { store, ..settings.keys };
-            self.keys = Some(KeyAccess::new(self.ui, self.env, &self.home, &self.clock, &settings));
+            let settings = config::KeySettings {
+                store,
+                ..settings.keys
+            };
+            self.keys = Some(KeyAccess::new(
+                self.ui,
+                self.env,
+                &self.home,
+                &self.clock,
+                &settings,
+            ));
         }
         self.keys.as_mut().context("the keys are not open")
     }
 
     /// Whether the key store has been asked for something in this run.
     pub(super) fn has_open_key_store(&self) -> bool {
-        self.keys.as_ref().is_some_and(|keys| keys.manager().is_open())
+        self.keys
+            .as_ref()
+            .is_some_and(|keys| keys.manager().is_open())
     }
 
     /// Refuses folders that other users can write to: they could replace the encrypted files or the
@@ -251,10 +308,19 @@ impl App {
     fn check_permissions(&self) -> Result<()> {
         let home = &self.home;
         let root = self.env.path("CHATBOT_HOME");
-        for place in root.as_deref().into_iter().chain([home.data(), home.state()]) {
+        for place in root
+            .as_deref()
+            .into_iter()
+            .chain([home.data(), home.state()])
+        {
             fs::inspect_ancestors(place)?;
         }
-        for folder in [home.data(), &home.conversations(), home.state(), home.cache()] {
+        for folder in [
+            home.data(),
+            &home.conversations(),
+            home.state(),
+            home.cache(),
+        ] {
             fs::check_private_dir(folder)?;
         }
         Ok(())
@@ -279,7 +345,9 @@ impl App {
         self.data_key_lock = fs::FileLock::acquire_shared(&self.data_key_lock()).ok();
         let sealed = conversations::has_conversations(&self.home.conversations())?;
         let (home, clock) = (self.home.clone(), self.clock.clone());
-        let (data_keys, made) = self.keys()?.data_keys(sealed, |key| opens_anything(&home, &clock, key).unwrap_or(false))?;
+        let (data_keys, made) = self.keys()?.data_keys(sealed, |key| {
+            opens_anything(&home, &clock, key).unwrap_or(false)
+        })?;
         if made {
             self.open_audit_key();
             self.audit_event(&Event::new(EventKind::DataKeyMade));
@@ -299,7 +367,11 @@ impl App {
         if let Ok(keys) = self.keys()
             && let Ok((key, made)) = keys.audit_key(&lock)
         {
-            self.audit_key = Some(Arc::new(if made { log::AuditKey::newly_created(&key) } else { log::AuditKey::new(&key) }));
+            self.audit_key = Some(Arc::new(if made {
+                log::AuditKey::newly_created(&key)
+            } else {
+                log::AuditKey::new(&key)
+            }));
             if made {
                 // A record under the key is written at once: a log without one was replaced.
                 self.audit_event(&Event::new(EventKind::AuditKeyMade));
@@ -339,7 +411,10 @@ impl App {
     /// The conversations, for commands that only read: one key less to fetch.
     pub(crate) fn archive_read_only(&mut self) -> Result<Archive> {
         let data_keys = self.data_keys_only()?;
-        Ok(Archive::new(self.home.conversations(), data_keys, self.clock.clone()).with_index(self.index_file()))
+        Ok(
+            Archive::new(self.home.conversations(), data_keys, self.clock.clone())
+                .with_index(self.index_file()),
+        )
     }
 
     pub(crate) fn index_file(&self) -> PathBuf {
@@ -375,18 +450,25 @@ impl App {
     ) -> Result<ProviderChoice> {
         let settings = self.settings()?;
         let (name, profile) = self.resolve_provider(provider, profile)?;
-        let own = settings.provider.as_ref() == Some(&name) || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
+        let own = settings.provider.as_ref() == Some(&name)
+            || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
         let asked = match model {
             Some(model) => Some(model.to_owned()),
-            None => self.env.text("CHATBOT_MODEL")?.or_else(|| settings.model.clone().filter(|_| own)),
+            None => self
+                .env
+                .text("CHATBOT_MODEL")?
+                .or_else(|| settings.model.clone().filter(|_| own)),
         };
         let endpoint = self.endpoint(&name)?;
         if let Some(custom) = settings.providers.get(&name) {
-            let model = asked.or_else(|| custom.model.clone()).or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
+            let model = asked
+                .or_else(|| custom.model.clone())
+                .or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
             let Some(model) = model else {
                 bail!(
-                    CliError::misuse(format!("no model set for `{name}`"))
-                        .hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`"))
+                    CliError::misuse(format!("no model set for `{name}`")).hint(format!(
+                        "add `model = \"…\"` to `[providers.{name}]`, or use `--model`"
+                    ))
                 );
             };
             let env_name = match &custom.key {
@@ -394,10 +476,20 @@ impl App {
                 _ => None,
             };
             let model = self.check_model_name(model)?;
-            return Ok(ProviderChoice { endpoint, key: custom.key.clone(), env_name, profile, model });
+            return Ok(ProviderChoice {
+                endpoint,
+                key: custom.key.clone(),
+                env_name,
+                profile,
+                model,
+            });
         }
         let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
-        let key = if entry.needs_key { KeySource::Stored } else { KeySource::NoKey };
+        let key = if entry.needs_key {
+            KeySource::Stored
+        } else {
+            KeySource::NoKey
+        };
         Ok(ProviderChoice {
             endpoint,
             key,
@@ -410,28 +502,55 @@ impl App {
     /// Refuses a model name that contains a key or an address: model names are sent and logged
     /// without redaction.
     pub(crate) fn check_model_name(&mut self, model: String) -> Result<String> {
-        const UNWANTED_IN_MODEL_NAMES: [&str; 6] = ["API_KEY", "EMAIL", "JWT", "PASSWORD", "PRIVATE_KEY", "URL_CREDENTIALS"];
-        let (_, found) = self.redactor()?.redact(Raw::from(model.as_str()), &mut Placeholders::default());
-        if let Some((kind, _)) = found.counts().into_iter().find(|(kind, _)| UNWANTED_IN_MODEL_NAMES.contains(&kind.as_str())) {
+        const UNWANTED_IN_MODEL_NAMES: [&str; 6] = [
+            "API_KEY",
+            "EMAIL",
+            "JWT",
+            "PASSWORD",
+            "PRIVATE_KEY",
+            "URL_CREDENTIALS",
+        ];
+        let (_, found) = self
+            .redactor()?
+            .redact(Raw::from(model.as_str()), &mut Placeholders::default());
+        if let Some((kind, _)) = found
+            .counts()
+            .into_iter()
+            .find(|(kind, _)| UNWANTED_IN_MODEL_NAMES.contains(&kind.as_str()))
+        {
             bail!(
-                CliError::new(CliExit::Refused, "private_model", format!("the model name contains private data ({kind})"))
-                    .hint("list the model names with `chatbot models`")
+                CliError::new(
+                    CliExit::Refused,
+                    "private_model",
+                    format!("the model name contains private data ({kind})")
+                )
+                .hint("list the model names with `chatbot models`")
             );
         }
         Ok(model)
     }
 
     /// The selected provider and profile, whether or not the provider exists.
-    pub(crate) fn resolve_provider(&mut self, provider: Option<&Name>, profile: Option<&Name>) -> Result<(Name, Name)> {
+    pub(crate) fn resolve_provider(
+        &mut self,
+        provider: Option<&Name>,
+        profile: Option<&Name>,
+    ) -> Result<(Name, Name)> {
         let profile = match profile {
             Some(profile) => profile.clone(),
-            None => self.env_name("CHATBOT_PROFILE")?.map_or_else(|| "default".parse(), Ok)?,
+            None => self
+                .env_name("CHATBOT_PROFILE")?
+                .map_or_else(|| "default".parse(), Ok)?,
         };
         let name = match provider {
             Some(name) => name.clone(),
             None => match self.env_name("CHATBOT_PROVIDER")? {
                 Some(name) => name,
-                None => self.settings()?.provider.clone().map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
+                None => self
+                    .settings()?
+                    .provider
+                    .clone()
+                    .map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
             },
         };
         Ok((name, profile))
@@ -461,15 +580,23 @@ impl App {
             }
             return Ok(endpoint);
         }
-        if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint) {
+        if let Some(endpoint) =
+            catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint)
+        {
             return Ok(endpoint);
         }
-        let names = catalog::all().iter().map(|e| e.name).chain(settings.providers.keys().map(Name::as_str));
+        let names = catalog::all()
+            .iter()
+            .map(|e| e.name)
+            .chain(settings.providers.keys().map(Name::as_str));
         let nearest = config::closest_name(name.as_str(), names.clone());
         let hint = match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => {
-                format!("known providers: {}; add others as `[providers.{name}]` in the settings", names.collect::<Vec<_>>().join(", "))
+                format!(
+                    "known providers: {}; add others as `[providers.{name}]` in the settings",
+                    names.collect::<Vec<_>>().join(", ")
+                )
             }
         };
         bail!(CliError::misuse(format!("there is no provider `{name}`")).hint(hint))
@@ -488,14 +615,23 @@ impl App {
     fn env_store(&self) -> Result<Option<StoreSetting>> {
         self.env.choice(
             "CHATBOT_KEYRING",
-            &[("auto", StoreSetting::Auto), ("os-keyring", StoreSetting::Os), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)],
+            &[
+                ("auto", StoreSetting::Auto),
+                ("os-keyring", StoreSetting::Os),
+                ("os", StoreSetting::Os),
+                ("vault", StoreSetting::Vault),
+            ],
         )
     }
 
     fn env_name(&self, variable: &str) -> Result<Option<Name>> {
-        let Some(text) = self.env.text(variable)? else { return Ok(None) };
-        text.parse()
-            .map(Some)
-            .map_err(|why| CliError::misuse(format!("`{variable}`: {why}")).hint(format!("change `{variable}`, or unset it")).into())
+        let Some(text) = self.env.text(variable)? else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|why| {
+            CliError::misuse(format!("`{variable}`: {why}"))
+                .hint(format!("change `{variable}`, or unset it"))
+                .into()
+        })
     }
 }

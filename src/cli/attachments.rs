@@ -13,9 +13,13 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
     for pattern in files {
         for path in expand_pattern(pattern)? {
             let room = most.saturating_sub(whole.len() as u64);
-            let bytes = fs::read_external(&path, room).map_err(|error| attachment_problem(&path, error))?;
+            let bytes =
+                fs::read_external(&path, room).map_err(|error| attachment_problem(&path, error))?;
             let Ok(text) = String::from_utf8(bytes) else {
-                bail!(CliError::misuse(format!("`{}` is not UTF-8 text", display_path(&path))).hint("attach a text file"));
+                bail!(
+                    CliError::misuse(format!("`{}` is not UTF-8 text", display_path(&path)))
+                        .hint("attach a text file")
+                );
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !whole.is_empty() {
@@ -39,36 +43,67 @@ fn fence(name: &str, text: &str) -> String {
 
 fn attachment_problem(path: &Path, error: fs::Error) -> anyhow::Error {
     match error {
-        fs::Error::TooLarge { max_bytes: most, .. } => CliError::new(
+        fs::Error::TooLarge {
+            max_bytes: most, ..
+        } => CliError::new(
             CliExit::Refused,
             "too_long",
-            format!("`{}` is too large: {most} bytes are left for attachments", display_path(path)),
+            format!(
+                "`{}` is too large: {most} bytes are left for attachments",
+                display_path(path)
+            ),
         )
         .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
         .into(),
-        other if other.is_missing() => CliError::misuse(format!("there is no file `{}`", display_path(path))).hint("check the path").into(),
+        other if other.is_missing() => {
+            CliError::misuse(format!("there is no file `{}`", display_path(path)))
+                .hint("check the path")
+                .into()
+        }
         other => other.into(),
     }
 }
 
 /// The files that a path matches: the file itself, or those of its folder that match `*` and `?`.
 fn expand_pattern(pattern: &Path) -> Result<Vec<PathBuf>> {
-    let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let name = pattern
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
     if !name.contains(['*', '?']) || pattern.exists() {
         return Ok(vec![pattern.to_path_buf()]);
     }
-    let folder = pattern.parent().filter(|p| *p != Path::new("")).unwrap_or_else(|| Path::new("."));
-    let mut names: Vec<String> =
-        fs::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && matches_pattern(name, n)).collect();
+    let folder = pattern
+        .parent()
+        .filter(|p| *p != Path::new(""))
+        .unwrap_or_else(|| Path::new("."));
+    let mut names: Vec<String> = fs::list(folder)?
+        .into_iter()
+        .map(|e| e.name)
+        .filter(|n| !n.starts_with('.') && matches_pattern(name, n))
+        .collect();
     if names.is_empty() {
-        bail!(CliError::misuse(format!("no file matches `{}`", display_path(pattern))).hint("check the pattern"));
+        bail!(
+            CliError::misuse(format!("no file matches `{}`", display_path(pattern)))
+                .hint("check the pattern")
+        );
     }
     names.sort();
-    Ok(names.into_iter().map(|n| if folder == Path::new(".") { PathBuf::from(n) } else { folder.join(n) }).collect())
+    Ok(names
+        .into_iter()
+        .map(|n| {
+            if folder == Path::new(".") {
+                PathBuf::from(n)
+            } else {
+                folder.join(n)
+            }
+        })
+        .collect())
 }
 
 fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n, mut star) = (0, 0, None);
     while n < name.len() {
         match pattern.get(p) {
@@ -97,8 +132,14 @@ mod tests {
 
     #[test]
     fn attachment_cannot_end_its_own_fence() {
-        assert_eq!(fence("a.rs", "fn f() {}"), "File `a.rs`:\n```\nfn f() {}\n```");
-        assert_eq!(fence("a`\nb\u{202e}", "x\n````\ny"), "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````");
+        assert_eq!(
+            fence("a.rs", "fn f() {}"),
+            "File `a.rs`:\n```\nfn f() {}\n```"
+        );
+        assert_eq!(
+            fence("a`\nb\u{202e}", "x\n````\ny"),
+            "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````"
+        );
     }
 
     #[test]

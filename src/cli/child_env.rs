@@ -28,20 +28,35 @@ impl App {
     /// holds a secret of this program, all are refused.
     pub(crate) fn let_children_inherit(&self, settings: &Settings) -> Result<()> {
         let providers = catalog::all().iter().filter_map(|entry| entry.env);
-        let own = settings.providers.values().filter_map(|custom| match &custom.key {
-            KeySource::Env(name) => Some(name.as_str()),
-            KeySource::NoKey | KeySource::Stored => None,
-        });
-        let keys: Vec<&str> = OWN_VARIABLES.into_iter().chain(providers).chain(own).collect();
+        let own = settings
+            .providers
+            .values()
+            .filter_map(|custom| match &custom.key {
+                KeySource::Env(name) => Some(name.as_str()),
+                KeySource::NoKey | KeySource::Stored => None,
+            });
+        let keys: Vec<&str> = OWN_VARIABLES
+            .into_iter()
+            .chain(providers)
+            .chain(own)
+            .collect();
         let named = &settings.children.pass_env;
-        if let Some(name) = named.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name))) {
+        if let Some(name) = named
+            .iter()
+            .find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
+        {
             bail!(
                 CliError::new(
                     CliExit::Misuse,
                     "settings",
-                    format!("`children.pass_env` names `{name}`, which holds a secret of chatbot itself")
+                    format!(
+                        "`children.pass_env` names `{name}`, which holds a secret of chatbot itself"
+                    )
                 )
-                .hint(format!("remove it from `{}`", display_path(self.settings_file())))
+                .hint(format!(
+                    "remove it from `{}`",
+                    display_path(self.settings_file())
+                ))
             );
         }
         self.env.inherit_also(named.clone());

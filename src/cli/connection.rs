@@ -16,7 +16,9 @@ impl App {
     /// The network settings from the environment.
     pub(crate) fn network(&mut self) -> Result<HttpContext> {
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
-            Some(path) => Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
+            Some(path) => {
+                Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?)
+            }
             None => None,
         };
         let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));
@@ -29,16 +31,36 @@ impl App {
             None => None,
         };
         let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
-        let timeout = Timeouts { deadline, ..Timeouts::default() };
-        let net = NetworkConfig { extra_ca_pem, https_proxy, no_proxy, timeouts: timeout, ..NetworkConfig::default() };
-        Ok(HttpContext { config: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
+        let timeout = Timeouts {
+            deadline,
+            ..Timeouts::default()
+        };
+        let net = NetworkConfig {
+            extra_ca_pem,
+            https_proxy,
+            no_proxy,
+            timeouts: timeout,
+            ..NetworkConfig::default()
+        };
+        Ok(HttpContext {
+            config: Arc::new(net),
+            redactor: self.redactor()?,
+            clock: self.clock.clone(),
+        })
     }
 
     /// The proxy for requests to an endpoint, without its password; `None` if there is none.
     pub(crate) fn proxy_in_force(&self, endpoint: &Endpoint) -> Option<String> {
-        let value = |names: [&str; 2]| names.into_iter().find_map(|name| self.env.text(name).ok().flatten());
+        let value = |names: [&str; 2]| {
+            names
+                .into_iter()
+                .find_map(|name| self.env.text(name).ok().flatten())
+        };
         let host = endpoint.host();
-        if !is_https(endpoint) || endpoint.is_loopback() || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default()) {
+        if !is_https(endpoint)
+            || endpoint.is_loopback()
+            || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default())
+        {
             return None;
         }
         let address = value(PROXY_VARIABLES)?;
@@ -49,21 +71,36 @@ impl App {
     /// certificates are trusted: both can come from an environment that the user did not set up.
     pub(crate) fn announce_connection(&self, endpoint: &Endpoint) {
         if let Some(proxy) = self.proxy_in_force(endpoint) {
-            self.ui.notice(&format!("requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"));
+            self.ui.notice(&format!(
+                "requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"
+            ));
         }
-        if let Some(file) = self.env.path("SSL_CERT_FILE").filter(|_| is_https(endpoint)) {
-            self.ui.notice(&format!("the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)", display_path(&file)));
+        if let Some(file) = self
+            .env
+            .path("SSL_CERT_FILE")
+            .filter(|_| is_https(endpoint))
+        {
+            self.ui.notice(&format!(
+                "the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)",
+                display_path(&file)
+            ));
         }
     }
 }
 
 fn is_https(endpoint: &Endpoint) -> bool {
-    endpoint.base_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    endpoint
+        .base_url
+        .get(..8)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 /// Host and port of a proxy's address. A password may hold any character: it ends at the last `@`.
 fn without_credentials(address: &str) -> &str {
-    let host = address.rsplit_once('@').map_or_else(|| address.split_once("://").map_or(address, |(_, rest)| rest), |(_, host)| host);
+    let host = address.rsplit_once('@').map_or_else(
+        || address.split_once("://").map_or(address, |(_, rest)| rest),
+        |(_, host)| host,
+    );
     host.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
@@ -72,7 +109,14 @@ fn bypasses_proxy(host: &str, list: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     list.split(',')
         .map(|item| item.trim().trim_start_matches('.').to_ascii_lowercase())
-        .any(|item| item == "*" || !item.is_empty() && (item == name || name.strip_suffix(&item).is_some_and(|above| above.ends_with('.'))))
+        .any(|item| {
+            item == "*"
+                || !item.is_empty()
+                    && (item == name
+                        || name
+                            .strip_suffix(&item)
+                            .is_some_and(|above| above.ends_with('.')))
+        })
 }
 
 #[cfg(test)]
@@ -81,7 +125,13 @@ mod tests {
 
     #[test]
     fn proxy_is_shown_without_its_password() {
-        for address in ["http://user:pw@proxy:9/", "http://user:p/w#?@proxy:9", "http://p@w:p@w@proxy:9/x", "proxy:9", "http://proxy:9/"] {
+        for address in [
+            "http://user:pw@proxy:9/",
+            "http://user:p/w#?@proxy:9",
+            "http://p@w:p@w@proxy:9/x",
+            "proxy:9",
+            "http://proxy:9/",
+        ] {
             assert_eq!(without_credentials(address), "proxy:9", "{address}");
         }
     }

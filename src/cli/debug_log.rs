@@ -34,8 +34,21 @@ pub(crate) struct DebugLog {
 }
 
 impl DebugLog {
-    pub(crate) fn new(level: LogLevel, sink: LogSink, ui: Ui, clock: &Clock, redactor: Arc<Redactor>) -> Self {
-        Self { level, sink, ui, clock: clock.clone(), since: clock.stopwatch(), redactor }
+    pub(crate) fn new(
+        level: LogLevel,
+        sink: LogSink,
+        ui: Ui,
+        clock: &Clock,
+        redactor: Arc<Redactor>,
+    ) -> Self {
+        Self {
+            level,
+            sink,
+            ui,
+            clock: clock.clone(),
+            since: clock.stopwatch(),
+            redactor,
+        }
     }
 
     pub(crate) const fn level(&self) -> LogLevel {
@@ -47,12 +60,21 @@ impl DebugLog {
         if level > self.level {
             return;
         }
-        let (text, _) = self.redactor.redact(Raw::from(text), &mut Placeholders::default());
-        let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable_line());
+        let (text, _) = self
+            .redactor
+            .redact(Raw::from(text), &mut Placeholders::default());
+        let line = format!(
+            "{} +{:.3} {}",
+            self.clock.now(),
+            self.since.elapsed().as_secs_f64(),
+            text.printable_line()
+        );
         match &self.sink {
             LogSink::Stderr => self.ui.error_raw(&line),
             LogSink::File(path) => {
-                Appender::open(path).and_then(|mut file| file.append(format!("{line}\n").as_bytes())).unwrap_or_default();
+                Appender::open(path)
+                    .and_then(|mut file| file.append(format!("{line}\n").as_bytes()))
+                    .unwrap_or_default();
             }
         }
     }

@@ -25,11 +25,41 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// none, because most refuse unknown options.
 const NO_COPY_OPTIONS: &[(&[&str], &[&str])] = &[
     (
-        &["vim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3", "nvim", "gvim"],
-        &["-n", "-i", "NONE", "-c", "silent! set noundofile nobackup nowritebackup"],
+        &[
+            "vim",
+            "vim.basic",
+            "vim.tiny",
+            "vim.nox",
+            "vim.gtk3",
+            "nvim",
+            "gvim",
+        ],
+        &[
+            "-n",
+            "-i",
+            "NONE",
+            "-c",
+            "silent! set noundofile nobackup nowritebackup",
+        ],
     ),
-    (&["emacs", "emacs-nox", "emacs-gtk"], &["--eval", "(setq make-backup-files nil auto-save-default nil create-lockfiles nil)"]),
-    (&["micro"], &["-backup", "false", "-savehistory", "false", "-saveundo", "false"]),
+    (
+        &["emacs", "emacs-nox", "emacs-gtk"],
+        &[
+            "--eval",
+            "(setq make-backup-files nil auto-save-default nil create-lockfiles nil)",
+        ],
+    ),
+    (
+        &["micro"],
+        &[
+            "-backup",
+            "false",
+            "-savehistory",
+            "false",
+            "-saveundo",
+            "false",
+        ],
+    ),
 ];
 
 #[derive(Debug)]
@@ -48,13 +78,28 @@ impl App {
         let path = folder.file("message.md");
         fs::write(&path, text.as_bytes())?;
         let failure = self.run_editor(&path, CopyPolicy::Avoided).err();
-        if failure.as_ref().is_some_and(anyhow::Error::is::<SilentExit>) {
-            return failure.map_or_else(|| Ok(EditResult { text: Raw::from(""), failure: None }), Err);
+        if failure
+            .as_ref()
+            .is_some_and(anyhow::Error::is::<SilentExit>)
+        {
+            return failure.map_or_else(
+                || {
+                    Ok(EditResult {
+                        text: Raw::from(""),
+                        failure: None,
+                    })
+                },
+                Err,
+            );
         }
         let written = fs::read_external(&path, MAX_TEXT_BYTES)?;
-        let text =
-            String::from_utf8(written).map_err(|_| CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
-        Ok(EditResult { text: Raw::from(text.trim_end()), failure })
+        let text = String::from_utf8(written).map_err(|_| {
+            CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8")
+        })?;
+        Ok(EditResult {
+            text: Raw::from(text.trim_end()),
+            failure,
+        })
     }
 
     /// Removes what a killed process left in the folders of [`App::edit`].
@@ -69,7 +114,11 @@ impl App {
 
     /// Folders for the text, in order of preference: those in memory come first.
     fn scratch_bases(&self) -> Vec<PathBuf> {
-        let runtime_dir = self.env.path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()).map(|path| path.join("chatbot"));
+        let runtime_dir = self
+            .env
+            .path("XDG_RUNTIME_DIR")
+            .filter(|path| path.is_absolute())
+            .map(|path| path.join("chatbot"));
         #[cfg(target_os = "linux")]
         let shared_memory = {
             let shared = Path::new("/dev/shm");
@@ -78,7 +127,11 @@ impl App {
         };
         #[cfg(not(target_os = "linux"))]
         let shared_memory = None;
-        runtime_dir.into_iter().chain(shared_memory).chain([self.home.run().to_path_buf()]).collect()
+        runtime_dir
+            .into_iter()
+            .chain(shared_memory)
+            .chain([self.home.run().to_path_buf()])
+            .collect()
     }
 
     fn run_editor(&self, path: &Path, copies: CopyPolicy) -> Result<()> {
@@ -86,7 +139,13 @@ impl App {
             Some(editor) => Some(editor),
             None => self.env.text("EDITOR")?,
         };
-        let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
+        let editor = editor.unwrap_or_else(|| {
+            if cfg!(windows) {
+                "notepad".to_owned()
+            } else {
+                "vi".to_owned()
+            }
+        });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is set")?;
         // The file in the editor may be the settings themselves, with a mistake in them: read what
@@ -99,7 +158,11 @@ impl App {
             command.args(no_copy_options(program, &self.env.program_folders()));
         }
         let child = command.arg(path).spawn().map_err(|error| {
-            CliError::misuse(format!("cannot start the editor `{program}`: {}", error.kind())).hint("set `VISUAL` or `EDITOR`")
+            CliError::misuse(format!(
+                "cannot start the editor `{program}`: {}",
+                error.kind()
+            ))
+            .hint("set `VISUAL` or `EDITOR`")
         })?;
         match wait_for(child)? {
             Some(status) if status.success() => Ok(()),
@@ -125,11 +188,23 @@ fn no_copy_options(program: &str, folders: &[PathBuf]) -> &'static [&'static str
     let found = if program.contains('/') {
         Some(PathBuf::from(program))
     } else {
-        folders.iter().map(|folder| folder.join(program)).find(|path| fs::exists(path))
+        folders
+            .iter()
+            .map(|folder| folder.join(program))
+            .find(|path| fs::exists(path))
     };
-    let real = found.and_then(|path| fs::real_path(&path)).unwrap_or_else(|| PathBuf::from(program));
-    let name = real.file_stem().filter(|_| cfg!(windows)).or_else(|| real.file_name()).and_then(|name| name.to_str());
-    NO_COPY_OPTIONS.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
+    let real = found
+        .and_then(|path| fs::real_path(&path))
+        .unwrap_or_else(|| PathBuf::from(program));
+    let name = real
+        .file_stem()
+        .filter(|_| cfg!(windows))
+        .or_else(|| real.file_name())
+        .and_then(|name| name.to_str());
+    NO_COPY_OPTIONS
+        .iter()
+        .find(|(names, _)| name.is_some_and(|name| names.contains(&name)))
+        .map_or(&[], |(_, options)| options)
 }
 
 /// Waits for an editor; `None` if this program was terminated first. Ctrl-C is left to the editor:
@@ -138,7 +213,10 @@ fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
     let id = child.id();
     let runtime = runtime()?;
     let _editing = EditingGuard::begin();
-    let ends = StopSignals { window: true, program: true };
+    let ends = StopSignals {
+        window: true,
+        program: true,
+    };
     let status = runtime.block_on(async move {
         let mut waiting = tokio::task::spawn_blocking(move || child.wait());
         let told_to_end = wait_for_signal(ends);
@@ -151,13 +229,19 @@ fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
             }
         }
         terminate(id);
-        if tokio::time::timeout(END_TIMEOUT, &mut waiting).await.is_err() {
+        if tokio::time::timeout(END_TIMEOUT, &mut waiting)
+            .await
+            .is_err()
+        {
             kill(id);
             drop(waiting.await);
         }
         Some(None)
     });
-    status.flatten().transpose().context("cannot wait for the editor")
+    status
+        .flatten()
+        .transpose()
+        .context("cannot wait for the editor")
 }
 
 /// Whether an editor is running. [`end_at_the_prompt`] reads it.
@@ -190,7 +274,9 @@ fn end_at_the_prompt() {
         let Ok(runtime) = runtime() else { return };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+            let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+                return;
+            };
             while terminated.recv().await.is_some() {
                 if !EDITING.load(Ordering::SeqCst) {
                     #[expect(
@@ -217,7 +303,10 @@ fn kill(id: u32) {
 
 #[cfg(unix)]
 fn signal(id: u32, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+    if let Some(pid) = i32::try_from(id)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
         rustix::process::kill_process(pid, signal).unwrap_or_default();
     }
 }
@@ -235,10 +324,18 @@ mod tests {
 
     #[test]
     fn editor_options_follow_the_program_behind_the_name() {
-        for (program, first) in
-            [("vim", Some("-n")), ("/usr/bin/nvim", Some("-n")), ("emacs", Some("--eval")), ("nano", None), ("code", None)]
-        {
-            assert_eq!(no_copy_options(program, &[]).first().copied(), first, "{program}");
+        for (program, first) in [
+            ("vim", Some("-n")),
+            ("/usr/bin/nvim", Some("-n")),
+            ("emacs", Some("--eval")),
+            ("nano", None),
+            ("code", None),
+        ] {
+            assert_eq!(
+                no_copy_options(program, &[]).first().copied(),
+                first,
+                "{program}"
+            );
         }
     }
 
@@ -248,6 +345,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("vim.tiny"), "").unwrap();
         std::os::unix::fs::symlink(dir.path().join("vim.tiny"), dir.path().join("vi")).unwrap();
-        assert_eq!(no_copy_options("vi", &[dir.path().to_path_buf()]).first().copied(), Some("-n"));
+        assert_eq!(
+            no_copy_options("vi", &[dir.path().to_path_buf()])
+                .first()
+                .copied(),
+            Some("-n")
+        );
     }
 }

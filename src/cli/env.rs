@@ -98,12 +98,25 @@ const INHERITED: &[&str] = &[
 
 /// Whether a child process inherits a variable. Windows ignores case in variable names.
 fn is_inherited(name: &str) -> bool {
-    let same = |one: &str, other: &str| if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other };
+    let same = |one: &str, other: &str| {
+        if cfg!(windows) {
+            one.eq_ignore_ascii_case(other)
+        } else {
+            one == other
+        }
+    };
     let fits = |listed: &&str| match listed.strip_suffix('*') {
-        Some(start) => name.get(..start.len()).is_some_and(|begin| same(begin, start)),
+        Some(start) => name
+            .get(..start.len())
+            .is_some_and(|begin| same(begin, start)),
         None => same(name, listed),
     };
-    INHERITED.iter().any(fits) || ALSO_INHERITED.get().into_iter().flatten().any(|also| same(name, also))
+    INHERITED.iter().any(fits)
+        || ALSO_INHERITED
+            .get()
+            .into_iter()
+            .flatten()
+            .any(|also| same(name, also))
 }
 
 /// The process's environment. Variables are read one by one, when they are needed.
@@ -124,7 +137,10 @@ impl Env {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(text)) if !text.contains(['\n', '\r', '\0']) => Ok(Some(text)),
-            Some(_) => bail!(CliError::misuse(format!("`{name}` is not one line of text")).hint(format!("change `{name}`, or unset it"))),
+            Some(_) => bail!(
+                CliError::misuse(format!("`{name}` is not one line of text"))
+                    .hint(format!("change `{name}`, or unset it"))
+            ),
         }
     }
 
@@ -134,7 +150,9 @@ impl Env {
 
     /// The folders of `FIELD_PATH`, in order.
     pub(crate) fn program_folders(self) -> Vec<PathBuf> {
-        self.raw("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+        self.raw("PATH")
+            .map(|path| std::env::split_paths(&path).collect())
+            .unwrap_or_default()
     }
 
     /// Reads a variable that holds a key. The process's own copy of the environment cannot be
@@ -142,7 +160,9 @@ impl Env {
     pub(crate) fn secret(self, name: &str) -> Result<Option<Secret>> {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
-            Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(text))),
+            Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => {
+                Ok(Some(Secret::new(text)))
+            }
             Some(_) => {
                 bail!(
                     CliError::misuse(format!("`{name}` does not contain a valid key: it has white space or unexpected characters"))
@@ -155,8 +175,12 @@ impl Env {
     /// All variables with this prefix, for the object storage clients, which know which ones they
     /// need.
     pub(crate) fn with_prefix(self, start: &str) -> Vec<(String, Secret)> {
-        let text = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        text.filter(|(name, value)| name.starts_with(start) && !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect()
+        let text = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        text.filter(|(name, value)| name.starts_with(start) && !value.is_empty())
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect()
     }
 
     pub(crate) fn has(self, name: &str) -> bool {
@@ -165,15 +189,20 @@ impl Env {
 
     /// Reads a variable that accepts one of a few values.
     pub(crate) fn choice<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, meaning)) => Ok(Some(*meaning)),
             None => {
                 let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 let shown = crate::privacy::Raw::from(text).printable();
                 bail!(
-                    CliError::misuse(format!("`{name}` is `{shown}`, but must be one of {}", list.join(", ")))
-                        .hint(format!("change `{name}`, or unset it"))
+                    CliError::misuse(format!(
+                        "`{name}` is `{shown}`, but must be one of {}",
+                        list.join(", ")
+                    ))
+                    .hint(format!("change `{name}`, or unset it"))
                 )
             }
         }
@@ -188,15 +217,24 @@ impl Env {
     /// `children.pass_env`.
     pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
-        let inherited = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
+        let inherited =
+            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
         command.env_clear().envs(inherited);
         command
     }
 
     /// Runs a line in the shell and returns its output; its standard error goes to the terminal.
     pub(crate) fn shell(self, line: &str) -> std::io::Result<std::process::Output> {
-        let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-        self.command(shell).arg(option).arg(line).stderr(std::process::Stdio::inherit()).output()
+        let (shell, option) = if cfg!(windows) {
+            ("cmd", "/C")
+        } else {
+            ("sh", "-c")
+        };
+        self.command(shell)
+            .arg(option)
+            .arg(line)
+            .stderr(std::process::Stdio::inherit())
+            .output()
     }
 
     /// The streams, with colour as the environment demands.

@@ -33,7 +33,13 @@ pub(crate) struct KeyAccess {
 }
 
 impl KeyAccess {
-    pub(crate) fn new(ui: Ui, env: Env, home: &Dirs, clock: &Clock, settings: &config::KeySettings) -> Self {
+    pub(crate) fn new(
+        ui: Ui,
+        env: Env,
+        home: &Dirs,
+        clock: &Clock,
+        settings: &config::KeySettings,
+    ) -> Self {
         let preference = match settings.store {
             StoreSetting::Auto => StorePreference::Auto,
             StoreSetting::Os => StorePreference::Os,
@@ -48,9 +54,21 @@ impl KeyAccess {
                 ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …");
             }),
         };
-        let manager = KeyManager::new(home, clock.clone(), preference, timeout, passphrase_prompt(ui, env, &given));
+        let manager = KeyManager::new(
+            home,
+            clock.clone(),
+            preference,
+            timeout,
+            passphrase_prompt(ui, env, &given),
+        );
         manager.preconnect();
-        Self { ui, env, vault: home.vault(), manager, preset: given }
+        Self {
+            ui,
+            env,
+            vault: home.vault(),
+            manager,
+            preset: given,
+        }
     }
 
     /// Answers the next prompt for the vault's passphrase with this one.
@@ -60,7 +78,10 @@ impl KeyAccess {
 
     /// The vault, even if another store is in use.
     pub(crate) fn open_vault(&self) -> Vault {
-        Vault::at(self.vault.clone(), passphrase_prompt(self.ui, self.env, &self.preset))
+        Vault::at(
+            self.vault.clone(),
+            passphrase_prompt(self.ui, self.env, &self.preset),
+        )
     }
 
     pub(crate) const fn manager(&self) -> &KeyManager {
@@ -69,7 +90,11 @@ impl KeyAccess {
 
     /// The data key of the conversations, and whether it was created just now. If the store has
     /// lost its current key, the other keys there are tried on the files.
-    pub(crate) fn data_keys(&self, sealed: bool, opens: impl Fn(&Secret) -> bool) -> Result<(DataKeys, bool)> {
+    pub(crate) fn data_keys(
+        &self,
+        sealed: bool,
+        opens: impl Fn(&Secret) -> bool,
+    ) -> Result<(DataKeys, bool)> {
         let keys = match self.manager.data_keys(|| Ok(sealed)) {
             Err(missing @ keys::Error::DataKeyMissing { .. }) => {
                 if !self.manager.find_data_key(opens)? {
@@ -107,12 +132,20 @@ impl KeyAccess {
 
 /// Whether a data key decrypts any conversation of a home.
 pub(crate) fn opens_anything(home: &Dirs, clock: &Clock, key: &Secret) -> Result<bool> {
-    let archive = Archive::new(home.conversations(), Arc::new(DataKeys::new(key)?), clock.clone());
+    let archive = Archive::new(
+        home.conversations(),
+        Arc::new(DataKeys::new(key)?),
+        clock.clone(),
+    );
     Ok(archive.ids()?.iter().any(|id| archive.read(id).is_ok()))
 }
 
 /// Asks for the vault's passphrase, unless it was typed before.
-fn passphrase_prompt(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::PassphrasePrompt {
+fn passphrase_prompt(
+    ui: Ui,
+    env: Env,
+    given: &Rc<RefCell<Option<Secret>>>,
+) -> vault::PassphrasePrompt {
     let given = Rc::clone(given);
     Box::new(move |wrong| match given.take() {
         Some(typed) => Ok(typed),
@@ -124,9 +157,13 @@ fn passphrase_prompt(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> v
 pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         if fs::is_open_to_others(&path) {
-            ui.warning(&format!("other users can read the passphrase file `{}`", display_path(&path)));
+            ui.warning(&format!(
+                "other users can read the passphrase file `{}`",
+                display_path(&path)
+            ));
         }
-        let bytes = fs::read_external(&path, MAX_PASSPHRASE_BYTES).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
+        let bytes = fs::read_external(&path, MAX_PASSPHRASE_BYTES)
+            .map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
         return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
     }
     let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
@@ -134,8 +171,14 @@ pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPass
         Err(error) => return Some(Err(NoPassphrase(error.to_string()))),
     };
     Some(match env.shell(&command) {
-        Err(error) => Err(NoPassphrase(format!("cannot run `CHATBOT_PASSPHRASE_COMMAND`: {}", error.kind()))),
-        Ok(output) if !output.status.success() => Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` failed ({})", output.status))),
+        Err(error) => Err(NoPassphrase(format!(
+            "cannot run `CHATBOT_PASSPHRASE_COMMAND`: {}",
+            error.kind()
+        ))),
+        Ok(output) if !output.status.success() => Err(NoPassphrase(format!(
+            "`CHATBOT_PASSPHRASE_COMMAND` failed ({})",
+            output.status
+        ))),
         Ok(output) => passphrase_line("`CHATBOT_PASSPHRASE_COMMAND`", output.stdout),
     })
 }
@@ -152,22 +195,30 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
         return Err(NoPassphrase("the given passphrase is wrong".to_owned()));
     }
     if !ui.can_ask() {
-        return Err(NoPassphrase("there is no terminal to ask for its passphrase".to_owned()));
+        return Err(NoPassphrase(
+            "there is no terminal to ask for its passphrase".to_owned(),
+        ));
     }
     if wrong_before > 0 {
         ui.error_line("Wrong passphrase, try again.");
     }
-    ui.ask_hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
+    ui.ask_hidden(question, "`CHATBOT_PASSPHRASE_FILE`")
+        .map_err(|e| NoPassphrase(e.to_string()))
 }
 
 /// Strips the one line end that files and commands append to a passphrase.
 pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
     if bytes.len() as u64 > MAX_PASSPHRASE_BYTES {
-        return Err(NoPassphrase(format!("{name} provides more than {MAX_PASSPHRASE_BYTES} bytes")));
+        return Err(NoPassphrase(format!(
+            "{name} provides more than {MAX_PASSPHRASE_BYTES} bytes"
+        )));
     }
     let bytes = zeroize::Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("{name} does not provide UTF-8 text")))?;
-    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| NoPassphrase(format!("{name} does not provide UTF-8 text")))?;
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
     if text.is_empty() {
         return Err(NoPassphrase(format!("{name} provides an empty passphrase")));
     }
@@ -180,5 +231,8 @@ pub(crate) fn means_no_store(error: &keys::Error) -> bool {
 
 /// Whether an error means that this machine has no key store.
 pub(crate) fn is_no_store_error(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref()).any(means_no_store)
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref())
+        .any(means_no_store)
 }

@@ -41,12 +41,21 @@ impl App {
     /// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
     /// convenience.
     pub(crate) fn load_lines(&mut self, most: usize) -> Vec<String> {
-        let Ok(Some(bytes)) = fs::read(&self.lines_file()) else { return Vec::new() };
-        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else { return Vec::new() };
+        let Ok(Some(bytes)) = fs::read(&self.lines_file()) else {
+            return Vec::new();
+        };
+        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else {
+            return Vec::new();
+        };
         let text = String::from_utf8_lossy(&bytes);
-        let opened = text.lines().rev().take(most).filter_map(|token| data_keys.decrypt(token).ok());
+        let opened = text
+            .lines()
+            .rev()
+            .take(most)
+            .filter_map(|token| data_keys.decrypt(token).ok());
         let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
-        let lines: BTreeMap<(i64, Name), String> = records.map(|r| ((r.at, r.conversation), r.text)).collect();
+        let lines: BTreeMap<(i64, Name), String> =
+            records.map(|r| ((r.at, r.conversation), r.text)).collect();
         lines.into_values().collect()
     }
 
@@ -54,7 +63,9 @@ impl App {
     /// decrypted, because their conversation is not known.
     pub(crate) fn forget_lines(&mut self, conversations: &[Name]) -> Result<()> {
         let path = self.lines_file();
-        let Some(bytes) = fs::read(&path)? else { return Ok(()) };
+        let Some(bytes) = fs::read(&path)? else {
+            return Ok(());
+        };
         let data_keys = self.data_keys(Purpose::LineHistory)?;
         let stays = |line: &str| {
             let plain = data_keys.decrypt(line).ok();
@@ -62,7 +73,11 @@ impl App {
             record.is_some_and(|record| !conversations.contains(&record.conversation))
         };
         let text = String::from_utf8_lossy(&bytes);
-        let left: String = text.lines().filter(|line| stays(line)).map(|line| format!("{line}\n")).collect();
+        let left: String = text
+            .lines()
+            .filter(|line| stays(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
         if left.len() != bytes.len() {
             fs::write(&path, left.as_bytes())?;
         }
@@ -74,9 +89,15 @@ impl App {
         if text.as_str().len() > MAX_LINE_CHARS {
             return;
         }
-        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else { return };
+        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else {
+            return;
+        };
         let now = self.clock.now();
-        let record = LineRecord { conversation: conversation.clone(), at: now.millis(), text: text.as_str().to_owned() };
+        let record = LineRecord {
+            conversation: conversation.clone(),
+            at: now.millis(),
+            text: text.as_str().to_owned(),
+        };
         let mut token = data_keys.encrypt(&serde_json::to_vec(&record).unwrap_or_default(), now);
         token.push('\n');
         let path = self.lines_file();
@@ -86,19 +107,32 @@ impl App {
                 return Ok(());
             }
             let bytes = file.read_all()?;
-            let half = bytes.iter().skip(bytes.len() / 2).position(|b| *b == b'\n').map_or(0, |at| at + bytes.len() / 2 + 1);
+            let half = bytes
+                .iter()
+                .skip(bytes.len() / 2)
+                .position(|b| *b == b'\n')
+                .map_or(0, |at| at + bytes.len() / 2 + 1);
             fs::write(&path, bytes.get(half..).unwrap_or_default())
         });
         if let Err(error) = kept {
-            self.ui.warning(&format!("cannot save the input history: {error}"));
+            self.ui
+                .warning(&format!("cannot save the input history: {error}"));
         }
     }
 
     /// Caches the names of models for completion.
     pub(crate) fn remember_models(&self, provider: &Name, models: &[ModelInfo]) {
-        let names: String = models.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())).map(|m| format!("{}\n", m.id)).collect();
+        let names: String = models
+            .iter()
+            .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
+            .map(|m| format!("{}\n", m.id))
+            .collect();
         // Without this cache there is only no completion.
-        fs::write(&self.models_file(), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();
+        fs::write(
+            &self.models_file(),
+            format!("{provider}\n{names}").as_bytes(),
+        )
+        .unwrap_or_default();
     }
 
     /// The cached model names, or the built-in ones if there is no cache yet.
@@ -106,9 +140,18 @@ impl App {
         match fs::read_at_most(&self.models_file(), 1 << 20) {
             Ok(Some(bytes)) => {
                 let names = String::from_utf8_lossy(&bytes);
-                names.lines().skip(1).filter(|m| m.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned).collect()
+                names
+                    .lines()
+                    .skip(1)
+                    .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
+                    .map(str::to_owned)
+                    .collect()
             }
-            _ => crate::catalog::all().iter().map(|e| e.model.to_owned()).filter(|m| !m.is_empty()).collect(),
+            _ => crate::catalog::all()
+                .iter()
+                .map(|e| e.model.to_owned())
+                .filter(|m| !m.is_empty())
+                .collect(),
         }
     }
 }

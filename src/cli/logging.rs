@@ -31,12 +31,16 @@ impl App {
     /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
     /// to that file.
     pub(crate) fn log_from_env(&mut self) -> Result<()> {
-        let Some(options) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
+        let Some(options) = self.env.text("CHATBOT_LOG")? else {
+            return Ok(());
+        };
         match options.as_str() {
             "off" => Ok(()),
             "info" => self.log(LogLevel::Info, LogSink::Stderr),
             "debug" => self.log(LogLevel::Debug, LogSink::Stderr),
-            path if PathBuf::from(path).is_absolute() => self.log(LogLevel::Debug, LogSink::File(PathBuf::from(path))),
+            path if PathBuf::from(path).is_absolute() => {
+                self.log(LogLevel::Debug, LogSink::File(PathBuf::from(path)))
+            }
             other => bail!(
                 CliError::misuse(format!(
                     "`CHATBOT_LOG` is `{}`, but must be `off`, `info`, `debug` or an absolute path",
@@ -68,8 +72,11 @@ impl App {
                 // silently. The folder is not created: its name may be a typing error.
                 if let Some(folder) = path.parent().filter(|folder| !fs::exists(folder)) {
                     bail!(
-                        CliError::misuse(format!("`CHATBOT_LOG` names a file in `{}`, which does not exist", display_path(folder)))
-                            .hint("create the folder, or name a file elsewhere")
+                        CliError::misuse(format!(
+                            "`CHATBOT_LOG` names a file in `{}`, which does not exist",
+                            display_path(folder)
+                        ))
+                        .hint("create the folder, or name a file elsewhere")
                     );
                 }
                 Appender::open(path)?;
@@ -79,12 +86,27 @@ impl App {
         let redactor = self.redactor()?;
         self.ui.error_line(&format!("chatbot: warning: logging {to}: times, providers and models, never message text or keys"));
         self.use_log(DebugLog::new(level, sink, self.ui, &self.clock, redactor));
-        let level = if level == LogLevel::Debug { "debug" } else { "info" };
-        self.audit_event(&Event::new(EventKind::Debug).severity(Severity::Notice).word("level", level));
-        self.step(&format!("chatbot {}, state in {}", env!("CARGO_PKG_VERSION"), display_path(self.home.state())));
+        let level = if level == LogLevel::Debug {
+            "debug"
+        } else {
+            "info"
+        };
+        self.audit_event(
+            &Event::new(EventKind::Debug)
+                .severity(Severity::Notice)
+                .word("level", level),
+        );
+        self.step(&format!(
+            "chatbot {}, state in {}",
+            env!("CARGO_PKG_VERSION"),
+            display_path(self.home.state())
+        ));
         let length = self.settings_text()?.len();
-        let source =
-            if length == 0 { "the defaults".to_owned() } else { format!("{}, {length} bytes", display_path(self.settings_file())) };
+        let source = if length == 0 {
+            "the defaults".to_owned()
+        } else {
+            format!("{}, {length} bytes", display_path(self.settings_file()))
+        };
         self.step(&format!("settings: {source}"));
         Ok(())
     }
@@ -93,15 +115,30 @@ impl App {
     /// end in `.log`, and elsewhere its content must begin like a log.
     fn require_log_file(&self, path: &Path) -> Result<()> {
         let home = &self.home;
-        let ours = [home.state(), home.data(), home.cache()].into_iter().any(|folder| path.starts_with(folder))
-            || self.settings_file().parent().is_some_and(|folder| path.starts_with(folder));
+        let ours = [home.state(), home.data(), home.cache()]
+            .into_iter()
+            .any(|folder| path.starts_with(folder))
+            || self
+                .settings_file()
+                .parent()
+                .is_some_and(|folder| path.starts_with(folder));
         let named = path.extension().is_some_and(|ending| ending == "log");
         let begins = fs::read_start(path, 24).ok().flatten().unwrap_or_default();
-        let other = !begins.is_empty() && Time::parse(String::from_utf8_lossy(&begins).split(' ').next().unwrap_or_default()).is_none();
+        let other = !begins.is_empty()
+            && Time::parse(
+                String::from_utf8_lossy(&begins)
+                    .split(' ')
+                    .next()
+                    .unwrap_or_default(),
+            )
+            .is_none();
         if (ours && !named) || other {
             bail!(
-                CliError::misuse(format!("`CHATBOT_LOG` names `{}`, which is not a log file", display_path(path)))
-                    .hint("name a file that does not exist yet")
+                CliError::misuse(format!(
+                    "`CHATBOT_LOG` names `{}`, which is not a log file",
+                    display_path(path)
+                ))
+                .hint("name a file that does not exist yet")
             );
         }
         Ok(())
@@ -114,7 +151,11 @@ impl App {
             && let Ok(keys) = self.keys()
             && let Ok(chosen) = keys.manager().selected_store()
         {
-            let text = format!("key store: {}, because {}", chosen.store.kind(), chosen.reason);
+            let text = format!(
+                "key store: {}, because {}",
+                chosen.store.kind(),
+                chosen.reason
+            );
             self.step(&text);
         }
     }

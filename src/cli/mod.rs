@@ -37,7 +37,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use term::Color;
 
-const ABOUT: &str = "Chat with AI models in the terminal; private data is redacted before it is sent";
+const ABOUT: &str =
+    "Chat with AI models in the terminal; private data is redacted before it is sent";
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -74,11 +75,23 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GlobalArgs {
     /// Use colour: auto, always or never
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
     /// Read the settings from this file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     config: Option<PathBuf>,
     /// Answer yes to confirmation prompts
     #[arg(short = 'y', long, global = true, help_heading = "Global options")]
@@ -133,9 +146,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             done
         }
         Some(command) => app.begin().and_then(|()| command.run(&mut app)),
-        None if ui.input_is_terminal() && ui.output_is_terminal() => {
-            app.begin().and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default()))
-        }
+        None if ui.input_is_terminal() && ui.output_is_terminal() => app
+            .begin()
+            .and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default())),
         None => return misuse(&args, &app.env, &no_command()),
     };
     let code = match done {
@@ -158,29 +171,58 @@ fn no_command() -> clap::Error {
 /// Prints help and version, or reports a wrong command line in the format of all other errors.
 fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
     let ui = env.ui(Color::Auto);
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
         let asked = error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let text = error.render().to_string();
         if asked {
             // This fails only if the reader has closed the pipe.
-            return ui.out(&text).map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS);
+            return ui
+                .out(&text)
+                .map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS);
         }
         ui.error_line(text.trim_end());
         return ExitCode::from(2);
     }
-    let as_json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let as_json = args
+        .iter()
+        .take_while(|a| *a != "--")
+        .any(|a| a == "--json");
     let (what, hint) = split_clap_error(&error.render().to_string());
-    report(&ui, &anyhow::Error::new(CliError::misuse(what).hint(hint)), as_json)
+    report(
+        &ui,
+        &anyhow::Error::new(CliError::misuse(what).hint(hint)),
+        as_json,
+    )
 }
 
 /// Splits an error of clap into our sentence and hint.
 fn split_clap_error(rendered: &str) -> (String, String) {
-    let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    let what = paragraphs.next().unwrap_or("invalid command line").trim_start_matches("error: ");
+    let mut paragraphs = rendered
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|p| !p.is_empty());
+    let what = paragraphs
+        .next()
+        .unwrap_or("invalid command line")
+        .trim_start_matches("error: ");
     let what: Vec<&str> = what.lines().map(str::trim).collect();
-    let tips: Vec<&str> = rendered.lines().map(str::trim).filter_map(|l| l.strip_prefix("tip: ")).collect();
-    let hint = tips.first().map_or_else(|| "see `chatbot --help`".to_owned(), |t| (*t).to_owned());
-    (Raw::from(what.join(" ")).printable(), Raw::from(hint).printable())
+    let tips: Vec<&str> = rendered
+        .lines()
+        .map(str::trim)
+        .filter_map(|l| l.strip_prefix("tip: "))
+        .collect();
+    let hint = tips
+        .first()
+        .map_or_else(|| "see `chatbot --help`".to_owned(), |t| (*t).to_owned());
+    (
+        Raw::from(what.join(" ")).printable(),
+        Raw::from(hint).printable(),
+    )
 }
 
 impl CliCommand {

@@ -28,9 +28,18 @@ impl App {
     /// The budget tracker, with the budgets of the settings and that of this run.
     pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
         let budget = self.settings()?.budget;
-        let limits =
-            BudgetLimits { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
-        Ok(BudgetTracker::new(self.home.state(), self.audit(), self.clock.clone(), limits))
+        let limits = BudgetLimits {
+            per_day: budget.per_day,
+            per_month: budget.per_month,
+            per_conversation: budget.per_conversation,
+            per_command,
+        };
+        Ok(BudgetTracker::new(
+            self.home.state(),
+            self.audit(),
+            self.clock.clone(),
+            limits,
+        ))
     }
 
     fn price_file(&self, provider: &Name) -> PathBuf {
@@ -39,8 +48,13 @@ impl App {
 
     /// The cached price list. A provider that needs no key and publishes no prices counts as free.
     pub(crate) fn pricing(&self, choice: Option<&ProviderChoice>) -> Pricing {
-        let Some(choice) = choice else { return Pricing::new(|_| Price::Free) };
-        let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeySource::NoKey);
+        let Some(choice) = choice else {
+            return Pricing::new(|_| Price::Free);
+        };
+        let (path, keyless) = (
+            self.price_file(&choice.endpoint.name),
+            choice.key == KeySource::NoKey,
+        );
         Pricing::new(move |model| match find_price(&path, model) {
             Some(prices) => Price::Known(Box::new(prices)),
             None if keyless => Price::Free,
@@ -49,20 +63,35 @@ impl App {
     }
 
     /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
-    pub(crate) fn fetch_prices(&mut self, choice: &ProviderChoice, key: Option<&Secret>) -> Result<()> {
+    pub(crate) fn fetch_prices(
+        &mut self,
+        choice: &ProviderChoice,
+        key: Option<&Secret>,
+    ) -> Result<()> {
         let now = self.clock.now();
-        if fetched_at(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
+        if fetched_at(&self.price_file(&choice.endpoint.name))
+            .is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
+        {
             return Ok(());
         }
         let context = self.http_context()?;
         // A server without keys may have no price list, so a failure is not reported.
-        let timeout = if choice.key == KeySource::NoKey { OPEN_LIST_TIMEOUT } else { Duration::MAX };
-        let asked = runtime()?.block_on(async { tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await });
+        let timeout = if choice.key == KeySource::NoKey {
+            OPEN_LIST_TIMEOUT
+        } else {
+            Duration::MAX
+        };
+        let asked = runtime()?.block_on(async {
+            tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await
+        });
         match asked {
             Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
             Err(_) => {}
             Ok(Err(_)) if choice.key == KeySource::NoKey => {}
-            Ok(Err(error)) => self.ui.warning(&format!("cannot fetch the price list of `{}`: {error}", choice.endpoint.name)),
+            Ok(Err(error)) => self.ui.warning(&format!(
+                "cannot fetch the price list of `{}`: {error}",
+                choice.endpoint.name
+            )),
         }
         Ok(())
     }
@@ -74,9 +103,15 @@ impl App {
 
     /// Fetches a public price list in the background if an earlier run missed a price.
     pub(crate) fn fetch_missed_prices(&mut self, choice: &ProviderChoice) -> Result<()> {
-        let wanted = self.price_file(&choice.endpoint.name).with_extension("wanted");
+        let wanted = self
+            .price_file(&choice.endpoint.name)
+            .with_extension("wanted");
         if is_public_price_list(choice) && fs::exists(&wanted) {
-            refresh_in_background(choice, self.price_file(&choice.endpoint.name), self.http_context()?);
+            refresh_in_background(
+                choice,
+                self.price_file(&choice.endpoint.name),
+                self.http_context()?,
+            );
         }
         Ok(())
     }
@@ -84,9 +119,15 @@ impl App {
     /// Notes that the cost of an answer is unknown, because the list may have the price for the
     /// next one. A process that continues fetches it now; otherwise the next run fetches it while
     /// its answer streams.
-    pub(crate) fn schedule_refresh(&mut self, choice: &ProviderChoice, goes_on: bool) -> Result<()> {
+    pub(crate) fn schedule_refresh(
+        &mut self,
+        choice: &ProviderChoice,
+        goes_on: bool,
+    ) -> Result<()> {
         let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
-        if !is_public_price_list(choice) || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
+        if !is_public_price_list(choice)
+            || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
+        {
             return Ok(());
         }
         if goes_on {
@@ -108,18 +149,31 @@ fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, context: HttpCo
     let (endpoint, now) = (choice.endpoint.clone(), context.clock.now());
     let work = move || {
         fs::remove(&file.with_extension("wanted")).unwrap_or_default();
-        if let Ok(list) = runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, context))?)) {
+        if let Ok(list) =
+            runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, context))?))
+        {
             save_prices(&file, now, &list);
         }
     };
     // If no thread can be started, the price stays unknown.
-    drop(std::thread::Builder::new().name("prices".to_owned()).spawn(work));
+    drop(
+        std::thread::Builder::new()
+            .name("prices".to_owned())
+            .spawn(work),
+    );
 }
 
 fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
     let mut text = format!("{now}\n");
-    for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
-        if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
+    for model in list
+        .iter()
+        .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        if let Some(json) = model
+            .prices
+            .as_ref()
+            .and_then(|p| serde_json::to_string(p).ok())
+        {
             text += &format!("{}\t{json}\n", model.id);
         }
     }
@@ -128,14 +182,28 @@ fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
 }
 
 /// Shows the budgets, or sets one for this conversation.
-pub(crate) fn show_or_set_budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
+pub(crate) fn show_or_set_budget<P: Provider>(
+    ui: Ui,
+    session: &mut Session<P>,
+    arguments: &str,
+) -> Result<()> {
     if !arguments.is_empty() {
-        let amount = if arguments == "off" { Some(None) } else { config::parse_nanos(arguments.trim_start_matches('$')).map(Some) };
+        let amount = if arguments == "off" {
+            Some(None)
+        } else {
+            config::parse_nanos(arguments.trim_start_matches('$')).map(Some)
+        };
         let Some(amount) = amount else {
-            bail!(CliError::misuse("not an amount in dollars").hint("type `/budget 0.50` or `/budget off`"));
+            bail!(
+                CliError::misuse("not an amount in dollars")
+                    .hint("type `/budget 0.50` or `/budget off`")
+            );
         };
         let limits = session.budget().limits();
-        session.budget().set_limits(BudgetLimits { per_conversation: amount, ..limits });
+        session.budget().set_limits(BudgetLimits {
+            per_conversation: amount,
+            ..limits
+        });
     }
     let own = session.spend();
     let budgets = session.budget().status(own)?;
@@ -143,8 +211,15 @@ pub(crate) fn show_or_set_budget<P: Provider>(ui: Ui, session: &mut Session<P>, 
         ui.notice("no budget is set; `/budget 0.50` sets one for this conversation");
     }
     for fill in budgets {
-        let resets = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
-        ui.out(&format!("  {:<17} {} of {}{resets}\n", fill.span.to_string(), format_dollars(fill.spent), format_dollars(fill.limit)))?;
+        let resets = fill
+            .resets
+            .map_or(String::new(), |at| format!(", resets {}", at.local_day()));
+        ui.out(&format!(
+            "  {:<17} {} of {}{resets}\n",
+            fill.span.to_string(),
+            format_dollars(fill.spent),
+            format_dollars(fill.limit)
+        ))?;
     }
     Ok(())
 }
@@ -158,6 +233,9 @@ fn fetched_at(path: &Path) -> Option<Time> {
 fn find_price(path: &Path, model: &str) -> Option<Prices> {
     let bytes = fs::read_at_most(path, 1 << 24).ok()??;
     let text = std::str::from_utf8(&bytes).ok()?;
-    let line = text.lines().skip(1).find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;
+    let line = text
+        .lines()
+        .skip(1)
+        .find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;
     serde_json::from_str(line).ok()
 }

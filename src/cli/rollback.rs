@@ -30,7 +30,9 @@ impl App {
     /// is not opened for this: without an open one, nothing is compared.
     pub(crate) fn compare_with_marks(&mut self, when: When) {
         if let Err(error) = self.try_compare(when) {
-            self.ui.warning(&format!("cannot tell whether `state` is an older copy: {error}"));
+            self.ui.warning(&format!(
+                "cannot tell whether `state` is an older copy: {error}"
+            ));
         }
     }
 
@@ -42,7 +44,13 @@ impl App {
             return Ok(());
         }
         let _lock = fs::FileLock::acquire(&self.home.state().join("marks.lock"))?;
-        if let Some(text) = self.keys()?.manager().selected_store()?.store.get(&Slot::StateMarks)? {
+        if let Some(text) = self
+            .keys()?
+            .manager()
+            .selected_store()?
+            .store
+            .get(&Slot::StateMarks)?
+        {
             // An unreadable item counts as no marks, and is replaced below.
             let marks = serde_json::from_str(text.expose()).unwrap_or_default();
             if !self.raise_to(&marks)? && when == When::BeforeSending {
@@ -75,7 +83,9 @@ impl App {
         }
         let now = self.clock.moment();
         if let Some(mark) = &marks.requests {
-            let missing = self.limiter()?.raise_to(mark, now, &|since| audit.sent_since(since))?;
+            let missing = self
+                .limiter()?
+                .raise_to(mark, now, &|since| audit.sent_since(since))?;
             if missing > 0 {
                 behind = true;
                 self.note_raised("requests", i64::from(missing));
@@ -106,7 +116,11 @@ impl App {
             log: self.audit().mark()?,
         };
         let text = Secret::new(serde_json::to_string(&marks)?);
-        self.keys()?.manager().selected_store()?.store.set(&Slot::StateMarks, &text)?;
+        self.keys()?
+            .manager()
+            .selected_store()?
+            .store
+            .set(&Slot::StateMarks, &text)?;
         if let Some(tag) = self.checked_tag(now.wall) {
             let line = format!("{} {tag}", now.wall.millis());
             fs::write_cache(&self.checked_file(), line.as_bytes())?;
@@ -121,12 +135,18 @@ impl App {
     }
 
     fn checked_tag(&self, at: Time) -> Option<String> {
-        Some(self.audit_key.as_ref()?.tag("marks", &at.millis().to_string()))
+        Some(
+            self.audit_key
+                .as_ref()?
+                .tag("marks", &at.millis().to_string()),
+        )
     }
 
     fn is_compare_due(&self) -> bool {
         let now = self.clock.now();
-        let bytes = fs::read_at_most(&self.checked_file(), MAX_CHECKED_BYTES).ok().flatten();
+        let bytes = fs::read_at_most(&self.checked_file(), MAX_CHECKED_BYTES)
+            .ok()
+            .flatten();
         let checked = bytes.and_then(|bytes| {
             let text = String::from_utf8(bytes).ok()?;
             let (millis, tag) = text.split_once(' ')?;

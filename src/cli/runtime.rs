@@ -9,7 +9,10 @@ pub(crate) type Runtime = tokio::runtime::Runtime;
 
 /// A single-threaded runtime: a chat waits for the network and computes little.
 pub(crate) fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the network")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the network")
 }
 
 /// A cancellation token for an answer.

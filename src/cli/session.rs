@@ -68,7 +68,11 @@ pub(crate) struct ConversationArgs {
 
 fn parse_model(text: &str) -> Result<String, &'static str> {
     let fit = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
-    if fit { Ok(text.to_owned()) } else { Err("a model name has no spaces and at most 256 characters") }
+    if fit {
+        Ok(text.to_owned())
+    } else {
+        Err("a model name has no spaces and at most 256 characters")
+    }
 }
 
 fn parse_dollars(text: &str) -> Result<i64, &'static str> {
@@ -76,7 +80,10 @@ fn parse_dollars(text: &str) -> Result<i64, &'static str> {
 }
 
 fn parse_temperature(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or("must be a number from 0 to 2")
+    text.parse()
+        .ok()
+        .filter(|t| (0.0..=2.0).contains(t))
+        .ok_or("must be a number from 0 to 2")
 }
 
 /// Which conversation to continue.
@@ -116,7 +123,12 @@ impl ConversationArgs {
 }
 
 /// Sets up a session: opens the conversation, connects the provider, loads the history.
-pub(crate) fn begin(app: &mut App, args: &ConversationArgs, resume: &Resume, restore: Option<Audience>) -> Result<StartedSession> {
+pub(crate) fn begin(
+    app: &mut App,
+    args: &ConversationArgs,
+    resume: &Resume,
+    restore: Option<Audience>,
+) -> Result<StartedSession> {
     if args.quiet {
         app.ui.set_quiet();
     }
@@ -128,16 +140,31 @@ pub(crate) fn begin(app: &mut App, args: &ConversationArgs, resume: &Resume, res
                 .hint("leave out `--no-log` and `--private`, or start a new one")
         );
     }
-    let (provider, choice, options) =
-        if args.demo { demo_provider(restore == Some(Audience::Screen)) } else { connect(app, args, resume)? };
+    let (provider, choice, options) = if args.demo {
+        demo_provider(restore == Some(Audience::Screen))
+    } else {
+        connect(app, args, resume)?
+    };
     let mut unkept = None;
-    let kept = if args.is_saved() { open_conversation(app, args, resume, &provider, &options, &mut unkept)? } else { None };
+    let kept = if args.is_saved() {
+        open_conversation(app, args, resume, &provider, &options, &mut unkept)?
+    } else {
+        None
+    };
     app.step(&format!("conversation kept: {}", kept.is_some()));
     let model = options.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
     app.compare_at_end.get_or_insert(When::IfDue);
     app.compare_with_marks(When::BeforeSending);
-    let mut session = build_session(app, args, provider, options, choice.as_ref(), restore, conversation)?;
+    let mut session = build_session(
+        app,
+        args,
+        provider,
+        options,
+        choice.as_ref(),
+        restore,
+        conversation,
+    )?;
     if let Some(stored) = stored {
         if app.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
@@ -153,7 +180,12 @@ pub(crate) fn begin(app: &mut App, args: &ConversationArgs, resume: &Resume, res
     if let Some(choice) = &choice {
         app.fetch_missed_prices(choice)?;
     }
-    Ok(StartedSession { session, not_saved_because: unkept, model, choice })
+    Ok(StartedSession {
+        session,
+        not_saved_because: unkept,
+        model,
+        choice,
+    })
 }
 
 fn build_session(
@@ -167,7 +199,10 @@ fn build_session(
 ) -> Result<Session<AnyProvider>> {
     let settings = app.settings()?;
     let config = SessionConfig {
-        rules: InputLimits { max_chars: settings.limits.max_message_chars, suspicious: settings.privacy.suspicious },
+        rules: InputLimits {
+            max_chars: settings.limits.max_message_chars,
+            suspicious: settings.privacy.suspicious,
+        },
         max_messages: settings.limits.max_messages,
         drop_findings: settings.privacy.drop_findings,
         ask_on_secret: settings.privacy.ask_on_secret,
@@ -186,7 +221,13 @@ fn build_session(
         audit: app.audit(),
         clock: app.clock.clone(),
     };
-    Ok(Session::new(provider, options, config, services, conversation))
+    Ok(Session::new(
+        provider,
+        options,
+        config,
+        services,
+        conversation,
+    ))
 }
 
 /// The profile of the key, for the usage record.
@@ -194,7 +235,11 @@ pub(crate) fn profile_name(choice: Option<&ProviderChoice>) -> String {
     choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string())
 }
 
-fn request_options(app: &mut App, args: &ConversationArgs, choice: &ProviderChoice) -> Result<RequestOptions> {
+fn request_options(
+    app: &mut App,
+    args: &ConversationArgs,
+    choice: &ProviderChoice,
+) -> Result<RequestOptions> {
     let settings = app.settings()?;
     let mut options = RequestOptions::new(&choice.model);
     options.temperature = args.temperature;
@@ -211,16 +256,29 @@ fn demo_provider(paced: bool) -> (AnyProvider, Option<ProviderChoice>, RequestOp
 }
 
 /// The exact body of a request, for `--dry-run`. It needs no key, and nothing is counted or saved.
-pub(crate) fn preview(app: &mut App, args: &ConversationArgs, resume: &Resume, input: UserInput) -> Result<String> {
+pub(crate) fn preview(
+    app: &mut App,
+    args: &ConversationArgs,
+    resume: &Resume,
+    input: UserInput,
+) -> Result<String> {
     let (provider, choice, options) = if args.demo {
         demo_provider(false)
     } else {
-        let mut choice = app.choose_provider(args.provider.as_ref(), args.profile.as_ref(), args.model.as_deref())?;
+        let mut choice = app.choose_provider(
+            args.provider.as_ref(),
+            args.profile.as_ref(),
+            args.model.as_deref(),
+        )?;
         if args.model.is_none() && !matches!(resume, Resume::New) {
             stay_with_model(app, resume, &mut choice)?;
         }
         let options = request_options(app, args, &choice)?;
-        (AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.http_context()?)?), Some(choice), options)
+        (
+            AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.http_context()?)?),
+            Some(choice),
+            options,
+        )
     };
     let mut session = build_session(app, args, provider, options, choice.as_ref(), None, None)?;
     if let Some(id) = find(app, resume)? {
@@ -242,13 +300,21 @@ pub(crate) fn connect(
     args: &ConversationArgs,
     resume: &Resume,
 ) -> Result<(AnyProvider, Option<ProviderChoice>, RequestOptions)> {
-    let mut choice = app.choose_provider(args.provider.as_ref(), args.profile.as_ref(), args.model.as_deref())?;
+    let mut choice = app.choose_provider(
+        args.provider.as_ref(),
+        args.profile.as_ref(),
+        args.model.as_deref(),
+    )?;
     if args.model.is_none() && !matches!(resume, Resume::New) {
         stay_with_model(app, resume, &mut choice)?;
     }
     let key = key_for(app, &choice)?;
     let budget = app.settings()?.budget;
-    if args.budget.is_some() || budget.per_day.is_some() || budget.per_month.is_some() || budget.per_conversation.is_some() {
+    if args.budget.is_some()
+        || budget.per_day.is_some()
+        || budget.per_month.is_some()
+        || budget.per_conversation.is_some()
+    {
         app.fetch_prices(&choice, key.as_ref())?;
     }
     if matches!(choice.key, KeySource::Stored) {
@@ -265,7 +331,13 @@ pub(crate) fn connect(
         "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
         choice.endpoint.name,
         // The path of the address is not logged: it may contain a token.
-        choice.endpoint.base_url.split_inclusive('/').take(3).collect::<String>().trim_end_matches('/'),
+        choice
+            .endpoint
+            .base_url
+            .split_inclusive('/')
+            .take(3)
+            .collect::<String>()
+            .trim_end_matches('/'),
         choice.model,
         choice.profile
     ));
@@ -277,11 +349,17 @@ pub(crate) fn connect(
 /// The cost of a conversation so far: by the usage record or by the audit log, whichever is
 /// higher.
 pub(crate) fn conversation_spend(app: &App, conversation: &str) -> Result<i64> {
-    Ok(app.usage().conversation_cost(conversation)?.max(app.audit().cost_of(conversation)))
+    Ok(app
+        .usage()
+        .conversation_cost(conversation)?
+        .max(app.audit().cost_of(conversation)))
 }
 
 /// The key of the selected provider, from where the settings say.
-pub(crate) fn key_for(app: &mut App, choice: &ProviderChoice) -> Result<Option<crate::secret::Secret>> {
+pub(crate) fn key_for(
+    app: &mut App,
+    choice: &ProviderChoice,
+) -> Result<Option<crate::secret::Secret>> {
     match (app.key_for(choice)?, &choice.key) {
         (None, KeySource::Env(variable)) => bail!(no_env_key(choice, variable)),
         (key, _) => Ok(key),
@@ -289,14 +367,26 @@ pub(crate) fn key_for(app: &mut App, choice: &ProviderChoice) -> Result<Option<c
 }
 
 fn no_env_key(choice: &ProviderChoice, variable: &str) -> CliError {
-    CliError::new(CliExit::Key, "no_key", format!("no key for `{}`: `{variable}` is not set", choice.endpoint.name))
-        .hint(format!("set `{variable}`, or change `key` in `[providers.{}]`", choice.endpoint.name))
+    CliError::new(
+        CliExit::Key,
+        "no_key",
+        format!(
+            "no key for `{}`: `{variable}` is not set",
+            choice.endpoint.name
+        ),
+    )
+    .hint(format!(
+        "set `{variable}`, or change `key` in `[providers.{}]`",
+        choice.endpoint.name
+    ))
 }
 
 /// A resumed conversation keeps its model, if it was with this provider.
 fn stay_with_model(app: &mut App, resume: &Resume, choice: &mut ProviderChoice) -> Result<()> {
     let archive = app.archive()?;
-    let Some(id) = find(app, resume)? else { return Ok(()) };
+    let Some(id) = find(app, resume)? else {
+        return Ok(());
+    };
     if let Some(header) = archive.header(&id)?
         && header.provider == choice.endpoint.name.as_str()
         && !header.model.is_empty()
@@ -313,7 +403,10 @@ fn find(app: &mut App, resume: &Resume) -> Result<Option<Name>> {
         Resume::New => None,
         Resume::Id(id) => Some(app.archive()?.find(id)?),
         Resume::Latest => {
-            let nothing = || CliError::misuse("there is no conversation to resume").hint("leave out `--continue` to start one");
+            let nothing = || {
+                CliError::misuse("there is no conversation to resume")
+                    .hint("leave out `--continue` to start one")
+            };
             Some(app.archive()?.latest()?.ok_or_else(nothing)?)
         }
     })
@@ -334,7 +427,11 @@ fn open_conversation(
     use crate::provider::Provider;
     let archive = match app.archive() {
         Ok(archive) => archive,
-        Err(error) if args.demo && matches!(resume, Resume::New) && crate::cli::keys::is_no_store_error(&error) => {
+        Err(error)
+            if args.demo
+                && matches!(resume, Resume::New)
+                && crate::cli::keys::is_no_store_error(&error) =>
+        {
             *unkept = Some("this conversation is not saved: there is no key store yet; create one with `chatbot vault create`".to_owned());
             return Ok(None);
         }
@@ -342,9 +439,15 @@ fn open_conversation(
     };
     crate::cli::commands::history::apply_retention(app)?;
     match find(app, resume)? {
-        None => Ok(Some((archive.create(provider.name().as_str(), &options.model)?, None))),
+        None => Ok(Some((
+            archive.create(provider.name().as_str(), &options.model)?,
+            None,
+        ))),
         Some(id) => {
-            let OpenedConversation { conversation, stored } = archive.open(&id)?;
+            let OpenedConversation {
+                conversation,
+                stored,
+            } = archive.open(&id)?;
             Ok(Some((conversation, Some(stored))))
         }
     }
@@ -353,26 +456,54 @@ fn open_conversation(
 /// Prints and logs what is damaged in a conversation.
 pub(crate) fn report_damage(app: &App, damage: &[Damage]) {
     for damage in damage {
-        app.ui.error_line(&format!("chatbot: warning: {}", damage.describe()));
+        app.ui
+            .error_line(&format!("chatbot: warning: {}", damage.describe()));
     }
     if !damage.is_empty() {
-        app.audit_event(&Event::new(EventKind::Damage).severity(Severity::Critical).number("records", damage.len()));
+        app.audit_event(
+            &Event::new(EventKind::Damage)
+                .severity(Severity::Critical)
+                .number("records", damage.len()),
+        );
     }
 }
 
 /// Lists what was redacted, in one line: `2 values replaced: EMAIL ×1, API_KEY ×1`.
 pub(crate) fn describe_redactions(counts: &[(String, usize)]) -> String {
     let all: usize = counts.iter().map(|(_, n)| n).sum();
-    let kinds: Vec<String> = counts.iter().map(|(kind, n)| format!("{kind} ×{n}")).collect();
-    format!("{all} {} replaced: {}", if all == 1 { "value" } else { "values" }, kinds.join(", "))
+    let kinds: Vec<String> = counts
+        .iter()
+        .map(|(kind, n)| format!("{kind} ×{n}"))
+        .collect();
+    format!(
+        "{all} {} replaced: {}",
+        if all == 1 { "value" } else { "values" },
+        kinds.join(", ")
+    )
 }
 
 /// `model · 1,204→356 tok · $0.0031 · 2.1 s`
 pub(crate) fn describe_statistics(outcome: &crate::chat::Outcome, model: &str) -> String {
-    let mut parts = vec![Raw::from(outcome.completion.as_ref().map_or(model, |a| a.model.as_str())).printable_line()];
+    let mut parts = vec![
+        Raw::from(
+            outcome
+                .completion
+                .as_ref()
+                .map_or(model, |a| a.model.as_str()),
+        )
+        .printable_line(),
+    ];
     if let Some(usage) = outcome.completion.as_ref().and_then(|a| a.usage.as_ref()) {
-        parts.push(format!("{}→{} tok", group_thousands(usage.prompt_tokens), group_thousands(usage.completion_tokens)));
-        parts.push(outcome.cost.map_or_else(|| "cost unknown".to_owned(), format_cost));
+        parts.push(format!(
+            "{}→{} tok",
+            group_thousands(usage.prompt_tokens),
+            group_thousands(usage.completion_tokens)
+        ));
+        parts.push(
+            outcome
+                .cost
+                .map_or_else(|| "cost unknown".to_owned(), format_cost),
+        );
     } else if let Some(cost) = outcome.cost {
         parts.push(format_cost(cost));
     }
@@ -381,12 +512,19 @@ pub(crate) fn describe_statistics(outcome: &crate::chat::Outcome, model: &str) -
 }
 
 fn format_cost(cost: crate::chat::Cost) -> String {
-    format!("{}{}", if cost.estimated { "~" } else { "" }, format_dollars(cost.nanos))
+    format!(
+        "{}{}",
+        if cost.estimated { "~" } else { "" },
+        format_dollars(cost.nanos)
+    )
 }
 
 /// An amount for JSON: the decimal number that equals these nanodollars exactly.
 pub(crate) fn json_dollars(nanos: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "exact to the nanodollar below nine million dollars")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact to the nanodollar below nine million dollars"
+    )]
     let exact = nanos as f64 / 1e9;
     exact
 }
@@ -406,7 +544,11 @@ pub(crate) fn group_thousands(number: u64) -> String {
 
 /// An amount for people: cents from one dollar up, below that two significant digits.
 pub(crate) fn format_dollars(nanos: i64) -> String {
-    let (sign, nanos) = if nanos < 0 { ("-", nanos.unsigned_abs()) } else { ("", nanos.unsigned_abs()) };
+    let (sign, nanos) = if nanos < 0 {
+        ("-", nanos.unsigned_abs())
+    } else {
+        ("", nanos.unsigned_abs())
+    };
     if nanos == 0 || nanos >= 1_000_000_000 {
         let cents = (nanos + 5_000_000) / 10_000_000;
         return format!("{sign}${}.{:02}", group_thousands(cents / 100), cents % 100);
@@ -417,12 +559,22 @@ pub(crate) fn format_dollars(nanos: i64) -> String {
     let unit = 10_u64.pow(u32::try_from(9 - places).unwrap_or(0));
     let rounded = (nanos + unit / 2) / unit * unit;
     let digits = format!("{:09}", rounded % 1_000_000_000);
-    format!("{sign}${}.{}", rounded / 1_000_000_000, digits.get(..places).unwrap_or_default())
+    format!(
+        "{sign}${}.{}",
+        rounded / 1_000_000_000,
+        digits.get(..places).unwrap_or_default()
+    )
 }
 
 /// Prints warnings and statistics after an answer. If its cost is unknown, the price list is
 /// fetched.
-pub(crate) fn report_outcome(app: &mut App, outcome: &crate::chat::Outcome, model: &str, choice: Option<&ProviderChoice>, goes_on: bool) {
+pub(crate) fn report_outcome(
+    app: &mut App,
+    outcome: &crate::chat::Outcome,
+    model: &str,
+    choice: Option<&ProviderChoice>,
+    goes_on: bool,
+) {
     let ui = app.ui;
     if let Some(choice) = choice.filter(|_| outcome.cost.is_none()) {
         // Without this cache a price is only unknown.
@@ -433,18 +585,36 @@ pub(crate) fn report_outcome(app: &mut App, outcome: &crate::chat::Outcome, mode
     }
     for level in &outcome.rate_limits {
         if level.is_high() {
-            ui.warning(&format!("{} of {} requests used this {}", level.used, level.window.max_requests, level.window.name));
+            ui.warning(&format!(
+                "{} of {} requests used this {}",
+                level.used, level.window.max_requests, level.window.name
+            ));
         }
     }
     for fill in outcome.budgets.iter().filter(|f| f.is_high()) {
-        ui.warning(&format!("{} of the budget of {} for {} is spent", format_dollars(fill.spent), format_dollars(fill.limit), fill.span));
+        ui.warning(&format!(
+            "{} of the budget of {} for {} is spent",
+            format_dollars(fill.spent),
+            format_dollars(fill.limit),
+            fill.span
+        ));
     }
     if outcome.completion.as_ref().is_some_and(|a| !a.complete) {
-        let why = outcome.completion.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());
-        ui.warning(&format!("the answer is incomplete ({})", Raw::from(why).printable()));
+        let why = outcome
+            .completion
+            .as_ref()
+            .and_then(|a| a.finish.clone())
+            .unwrap_or_else(|| "no reason given".to_owned());
+        ui.warning(&format!(
+            "the answer is incomplete ({})",
+            Raw::from(why).printable()
+        ));
     }
-    if let Some(calls) = describe_tool_calls(outcome).filter(|_| !outcome.text.as_str().is_empty()) {
-        ui.warning(&format!("the model also asked for {calls}; chatbot has no tools and made none"));
+    if let Some(calls) = describe_tool_calls(outcome).filter(|_| !outcome.text.as_str().is_empty())
+    {
+        ui.warning(&format!(
+            "the model also asked for {calls}; chatbot has no tools and made none"
+        ));
     }
     ui.notice(&describe_statistics(outcome, model));
 }
@@ -461,19 +631,26 @@ fn describe_tool_calls(outcome: &crate::chat::Outcome) -> Option<String> {
 
 /// Fails if an answer has no text: a script would take the empty output for an answer.
 pub(crate) fn require_text(outcome: &crate::chat::Outcome, model: &str) -> Result<()> {
-    let Some(answer) = outcome.completion.as_ref().filter(|_| outcome.text.as_str().is_empty()) else { return Ok(()) };
+    let Some(answer) = outcome
+        .completion
+        .as_ref()
+        .filter(|_| outcome.text.as_str().is_empty())
+    else {
+        return Ok(());
+    };
     let model = Raw::from(model).printable();
     let what = match describe_tool_calls(outcome) {
         Some(calls) => format!("`{model}` asked for {calls} and wrote no text"),
         None => {
-            let why = answer.finish.clone().map_or_else(String::new, |why| format!(" ({})", Raw::from(why).printable()));
+            let why = answer.finish.clone().map_or_else(String::new, |why| {
+                format!(" ({})", Raw::from(why).printable())
+            });
             format!("`{model}` ended its answer without any text{why}")
         }
     };
-    bail!(
-        CliError::new(CliExit::Network, "empty_answer", what)
-            .hint("chatbot makes no tool calls: ask in other words, or choose another model with `--model`")
-    )
+    bail!(CliError::new(CliExit::Network, "empty_answer", what).hint(
+        "chatbot makes no tool calls: ask in other words, or choose another model with `--model`"
+    ))
 }
 
 #[cfg(test)]
@@ -497,7 +674,12 @@ mod tests {
             assert_eq!(format_dollars(nanos), text);
         }
         assert_eq!(
-            [group_thousands(0), group_thousands(999), group_thousands(1204), group_thousands(1_000_000)],
+            [
+                group_thousands(0),
+                group_thousands(999),
+                group_thousands(1204),
+                group_thousands(1_000_000)
+            ],
             ["0", "999", "1,204", "1,000,000"]
         );
     }

@@ -181,7 +181,12 @@ impl Default for Settings {
                 deny_collection: true,
                 zdr: false,
             },
-            keys: KeySettings { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 2, store: StoreSetting::Auto },
+            keys: KeySettings {
+                rotate_after_days: 90,
+                keyring_timeout_s: 15,
+                keyring_remember_s: 2,
+                store: StoreSetting::Auto,
+            },
             alerts: AlertSettings::default(),
             network: NetworkSettings { deadline_s: 1800 },
             children: ChildSettings::default(),
@@ -212,8 +217,13 @@ pub fn parse(text: &str) -> (Settings, Vec<SettingsProblem>) {
     let mut problems = Vec::new();
     match DeTable::parse(text) {
         Ok(table) => {
-            let mut section =
-                SectionReader { text, path: String::new(), table: table.into_inner(), known: Vec::new(), problems: &mut problems };
+            let mut section = SectionReader {
+                text,
+                path: String::new(),
+                table: table.into_inner(),
+                known: Vec::new(),
+                problems: &mut problems,
+            };
             settings.read_section(&mut section);
             section.finish();
         }
@@ -231,30 +241,98 @@ pub fn parse(text: &str) -> (Settings, Vec<SettingsProblem>) {
 
 impl Settings {
     fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
-        s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
-        s.read("model", "a string", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
+        s.read(
+            "provider",
+            "a name of a-z, 0-9 and `-`",
+            |v| v.as_str()?.parse().ok().map(Some),
+            &mut self.provider,
+        );
+        s.read(
+            "model",
+            "a string",
+            |v| {
+                Some(Some(
+                    v.as_str().filter(|m| !m.trim().is_empty())?.to_owned(),
+                ))
+            },
+            &mut self.model,
+        );
         let kept = [("required", true), ("best-effort", false)];
-        s.read("audit", "`required` or `best-effort`", |v| parse_word(v, &kept), &mut self.audit_required);
+        s.read(
+            "audit",
+            "`required` or `best-effort`",
+            |v| parse_word(v, &kept),
+            &mut self.audit_required,
+        );
         s.section("limits", |s| {
             let l = &mut self.limits;
-            s.read("requests_per_minute", U32_HINT, parse_uint, &mut l.requests_per_minute);
-            s.read("requests_per_hour", U32_HINT, parse_uint, &mut l.requests_per_hour);
-            s.read("max_message_chars", UINT_HINT, parse_uint, &mut l.max_message_chars);
-            s.read("max_attachment_bytes", UINT_HINT, parse_uint, &mut l.max_attachment_bytes);
+            s.read(
+                "requests_per_minute",
+                U32_HINT,
+                parse_uint,
+                &mut l.requests_per_minute,
+            );
+            s.read(
+                "requests_per_hour",
+                U32_HINT,
+                parse_uint,
+                &mut l.requests_per_hour,
+            );
+            s.read(
+                "max_message_chars",
+                UINT_HINT,
+                parse_uint,
+                &mut l.max_message_chars,
+            );
+            s.read(
+                "max_attachment_bytes",
+                UINT_HINT,
+                parse_uint,
+                &mut l.max_attachment_bytes,
+            );
             s.read("max_messages", UINT_HINT, parse_uint, &mut l.max_messages);
         });
         s.section("budget", |s| {
-            s.read("per_day", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_day);
-            s.read("per_month", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_month);
-            s.read("per_conversation", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_conversation);
+            s.read(
+                "per_day",
+                MONEY_HINT,
+                |v| parse_dollars(v).map(Some),
+                &mut self.budget.per_day,
+            );
+            s.read(
+                "per_month",
+                MONEY_HINT,
+                |v| parse_dollars(v).map(Some),
+                &mut self.budget.per_month,
+            );
+            s.read(
+                "per_conversation",
+                MONEY_HINT,
+                |v| parse_dollars(v).map(Some),
+                &mut self.budget.per_conversation,
+            );
             let words = [("refuse", false), ("allow", true)];
-            s.read("unknown_price", "`refuse` or `allow`", |v| parse_word(v, &words), &mut self.budget.allow_unknown_price);
+            s.read(
+                "unknown_price",
+                "`refuse` or `allow`",
+                |v| parse_word(v, &words),
+                &mut self.budget.allow_unknown_price,
+            );
         });
         s.section("privacy", |s| self.privacy.read_section(s));
         s.section("keys", |s| {
-            let stores =
-                [("auto", StoreSetting::Auto), ("os-keyring", StoreSetting::Os), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)];
-            s.read("rotate_after_days", UINT_HINT, parse_uint, &mut self.keys.rotate_after_days);
+            let stores = [
+                ("auto", StoreSetting::Auto),
+                ("os-keyring", StoreSetting::Os),
+                ("os", StoreSetting::Os),
+                ("vault", StoreSetting::Vault),
+            ];
+            s.read(
+                "rotate_after_days",
+                UINT_HINT,
+                parse_uint,
+                &mut self.keys.rotate_after_days,
+            );
             s.read(
                 "keyring_timeout_s",
                 "a whole number from 1 to 600",
@@ -268,9 +346,21 @@ impl Settings {
                 |v| parse_uint(v).filter(|n| (0..=2).contains(n)),
                 &mut self.keys.keyring_remember_s,
             );
-            s.read("store", "`auto`, `os` or `vault`", |v| parse_word(v, &stores), &mut self.keys.store);
+            s.read(
+                "store",
+                "`auto`, `os` or `vault`",
+                |v| parse_word(v, &stores),
+                &mut self.keys.store,
+            );
         });
-        s.section("alerts", |s| s.read("command", "a list of strings: a program and its arguments", parse_texts, &mut self.alerts.command));
+        s.section("alerts", |s| {
+            s.read(
+                "command",
+                "a list of strings: a program and its arguments",
+                parse_texts,
+                &mut self.alerts.command,
+            )
+        });
         s.section("network", |s| {
             s.read(
                 "deadline_s",
@@ -280,18 +370,38 @@ impl Settings {
             );
         });
         s.section("children", |s| {
-            s.read("pass_env", "a list of names of environment variables", parse_variables, &mut self.children.pass_env);
+            s.read(
+                "pass_env",
+                "a list of names of environment variables",
+                parse_variables,
+                &mut self.children.pass_env,
+            );
         });
         s.sections("providers", |s, name| {
-            let mut custom = CustomProvider { base_url: String::new(), key: KeySource::Stored, model: None, compatible_with: None };
+            let mut custom = CustomProvider {
+                base_url: String::new(),
+                key: KeySource::Stored,
+                model: None,
+                compatible_with: None,
+            };
             s.read(
                 "base_url",
                 "an address such as \"http://127.0.0.1:11434/v1\"",
                 |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()),
                 &mut custom.base_url,
             );
-            s.read("key", "`none`, `stored` or `env:NAME`", parse_key_source, &mut custom.key);
-            s.read("model", "a string", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
+            s.read(
+                "key",
+                "`none`, `stored` or `env:NAME`",
+                parse_key_source,
+                &mut custom.key,
+            );
+            s.read(
+                "model",
+                "a string",
+                |v| Some(Some(v.as_str()?.to_owned())),
+                &mut custom.model,
+            );
             s.read(
                 "compatible_with",
                 "the name of a provider, such as \"openrouter\"",
@@ -309,20 +419,59 @@ impl Settings {
 
 impl PrivacySettings {
     fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
-        let suspicious = [("warn", Suspicious::Warn), ("block", Suspicious::Block), ("off", Suspicious::Off)];
+        let suspicious = [
+            ("warn", Suspicious::Warn),
+            ("block", Suspicious::Block),
+            ("off", Suspicious::Off),
+        ];
         let mut redact = true;
         s.read("redact", BOOL_HINT, DeValue::as_bool, &mut redact);
         self.policy.off = !redact;
-        s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", parse_texts, &mut self.policy.disable);
-        s.read("allow", "a list of strings or patterns", parse_texts, &mut self.policy.allow);
-        s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", parse_patterns, &mut self.policy.patterns);
-        s.read("suspicious", "`warn`, `block` or `off`", |v| parse_word(v, &suspicious), &mut self.suspicious);
-        s.read("on_secret", "`redact` or `ask`", |v| parse_word(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
+        s.read(
+            "disable",
+            "a list of kinds such as [\"IP_ADDRESS\"]",
+            parse_texts,
+            &mut self.policy.disable,
+        );
+        s.read(
+            "allow",
+            "a list of strings or patterns",
+            parse_texts,
+            &mut self.policy.allow,
+        );
+        s.read(
+            "patterns",
+            "a list of { kind = \"TICKET\", pattern = \"…\" }",
+            parse_patterns,
+            &mut self.policy.patterns,
+        );
+        s.read(
+            "suspicious",
+            "`warn`, `block` or `off`",
+            |v| parse_word(v, &suspicious),
+            &mut self.suspicious,
+        );
+        s.read(
+            "on_secret",
+            "`redact` or `ask`",
+            |v| parse_word(v, &[("redact", false), ("ask", true)]),
+            &mut self.ask_on_secret,
+        );
         s.section("retention", |s| {
-            s.read("pii", "`redact` or `drop`", |v| parse_word(v, &[("redact", false), ("drop", true)]), &mut self.drop_findings);
+            s.read(
+                "pii",
+                "`redact` or `drop`",
+                |v| parse_word(v, &[("redact", false), ("drop", true)]),
+                &mut self.drop_findings,
+            );
             s.read("days", UINT_HINT, parse_uint, &mut self.retention_days);
         });
-        s.read("data_collection", "`deny` or `allow`", |v| parse_word(v, &[("deny", true), ("allow", false)]), &mut self.deny_collection);
+        s.read(
+            "data_collection",
+            "`deny` or `allow`",
+            |v| parse_word(v, &[("deny", true), ("allow", false)]),
+            &mut self.deny_collection,
+        );
         s.read("zdr", BOOL_HINT, DeValue::as_bool, &mut self.zdr);
     }
 }
@@ -334,12 +483,24 @@ const MONEY_HINT: &str = "an amount in dollars such as 1.00";
 
 fn parse_uint<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
     let number = value.as_integer()?;
-    u64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| T::try_from(n).ok())
+    u64::from_str_radix(number.as_str(), number.radix())
+        .ok()
+        .and_then(|n| T::try_from(n).ok())
 }
 
 fn parse_dollars(value: &DeValue<'_>) -> Option<i64> {
-    let whole = || value.as_integer().filter(|n| n.radix() == 10).map(toml::de::DeInteger::as_str);
-    parse_nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(whole)?)
+    let whole = || {
+        value
+            .as_integer()
+            .filter(|n| n.radix() == 10)
+            .map(toml::de::DeInteger::as_str)
+    };
+    parse_nanos(
+        value
+            .as_float()
+            .map(toml::de::DeFloat::as_str)
+            .or_else(whole)?,
+    )
 }
 
 /// Parses an amount of dollars exactly: `1.25` is 1,250,000,000 billionths.
@@ -350,19 +511,29 @@ pub fn parse_nanos(text: &str) -> Option<i64> {
     if !digits(whole) || !digits(part) || part.len() > 9 || (whole.is_empty() && part.is_empty()) {
         return None;
     }
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let part: i64 = format!("{part:0<9}").parse().ok()?;
     whole.checked_mul(1_000_000_000)?.checked_add(part)
 }
 
 /// Parses a list of names of environment variables.
 fn parse_variables(value: &DeValue<'_>) -> Option<Vec<String>> {
-    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_name = |name: &String| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
     parse_texts(value).filter(|names| names.iter().all(is_name))
 }
 
 fn parse_texts(value: &DeValue<'_>) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|v| Some(v.get_ref().as_str()?.to_owned())).collect()
+    value
+        .as_array()?
+        .iter()
+        .map(|v| Some(v.get_ref().as_str()?.to_owned()))
+        .collect()
 }
 
 fn parse_patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
@@ -371,11 +542,18 @@ fn parse_patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
         let text = |name| Some(table.get(name)?.get_ref().as_str()?.to_owned());
         (table.len() == 2).then_some((text("kind")?, text("pattern")?))
     };
-    value.as_array()?.iter().map(|v| pair(v.get_ref())).collect()
+    value
+        .as_array()?
+        .iter()
+        .map(|v| pair(v.get_ref()))
+        .collect()
 }
 
 fn parse_word<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
-    words.iter().find(|(word, _)| Some(*word) == value.as_str()).map(|(_, meaning)| *meaning)
+    words
+        .iter()
+        .find(|(word, _)| Some(*word) == value.as_str())
+        .map(|(_, meaning)| *meaning)
 }
 
 fn parse_key_source(value: &DeValue<'_>) -> Option<KeySource> {
@@ -384,7 +562,8 @@ fn parse_key_source(value: &DeValue<'_>) -> Option<KeySource> {
         "stored" => Some(KeySource::Stored),
         other => {
             let name = other.strip_prefix("env:")?;
-            let fit = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let fit =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             fit.then(|| KeySource::Env(name.to_owned()))
         }
     }
@@ -406,7 +585,13 @@ impl<'t> SectionReader<'_, 't> {
         Some((key.span(), value.into_inner()))
     }
 
-    fn read<T>(&mut self, name: &'static str, wanted: &str, meaning: impl FnOnce(&DeValue<'t>) -> Option<T>, target: &mut T) {
+    fn read<T>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        meaning: impl FnOnce(&DeValue<'t>) -> Option<T>,
+        target: &mut T,
+    ) {
         if let Some((span, value)) = self.take(name) {
             match meaning(&value) {
                 Some(value) => *target = value,
@@ -424,44 +609,90 @@ impl<'t> SectionReader<'_, 't> {
         }
     }
 
-    fn sections(&mut self, name: &'static str, mut fill: impl FnMut(&mut SectionReader<'_, 't>, Name)) {
+    fn sections(
+        &mut self,
+        name: &'static str,
+        mut fill: impl FnMut(&mut SectionReader<'_, 't>, Name),
+    ) {
         self.section(name, |tables| {
             for (key, value) in std::mem::take(&mut tables.table) {
                 let known = key.get_ref().parse::<Name>();
                 match (known, value.into_inner()) {
-                    (Ok(name), DeValue::Table(table)) => tables.read_section(key.get_ref(), table, |s| fill(s, name)),
-                    (Ok(_), _) => tables.report_invalid(&key.span(), key.get_ref(), "must be a table".to_owned()),
-                    (Err(why), _) => tables.report_invalid(&key.span(), key.get_ref(), why.to_string()),
+                    (Ok(name), DeValue::Table(table)) => {
+                        tables.read_section(key.get_ref(), table, |s| fill(s, name))
+                    }
+                    (Ok(_), _) => tables.report_invalid(
+                        &key.span(),
+                        key.get_ref(),
+                        "must be a table".to_owned(),
+                    ),
+                    (Err(why), _) => {
+                        tables.report_invalid(&key.span(), key.get_ref(), why.to_string())
+                    }
                 }
             }
         });
     }
 
-    fn read_section(&mut self, name: &str, table: DeTable<'t>, fill: impl FnOnce(&mut SectionReader<'_, 't>)) {
+    fn read_section(
+        &mut self,
+        name: &str,
+        table: DeTable<'t>,
+        fill: impl FnOnce(&mut SectionReader<'_, 't>),
+    ) {
         let path = format!("{}{name}.", self.path);
-        let mut section = SectionReader { text: self.text, path, table, known: Vec::new(), problems: &mut *self.problems };
+        let mut section = SectionReader {
+            text: self.text,
+            path,
+            table,
+            known: Vec::new(),
+            problems: &mut *self.problems,
+        };
         fill(&mut section);
         section.finish();
     }
 
     fn report_invalid(&mut self, at: &Range<usize>, name: &str, reason: String) {
         let key = format!("{}{name}", self.path);
-        self.problems.push(SettingsProblem { line: line_of(self.text, at.start), key, reason, nearest: None, unknown: false });
+        self.problems.push(SettingsProblem {
+            line: line_of(self.text, at.start),
+            key,
+            reason,
+            nearest: None,
+            unknown: false,
+        });
     }
 
     fn report_missing(&mut self, name: &str) {
         let key = self.path.trim_end_matches('.').to_owned();
-        let line = self.text.lines().position(|l| l.contains(&format!("[{key}]"))).map_or(1, |n| n + 1);
-        self.problems.push(SettingsProblem { line, key, reason: format!("`{name}` is missing"), nearest: None, unknown: false });
+        let line = self
+            .text
+            .lines()
+            .position(|l| l.contains(&format!("[{key}]")))
+            .map_or(1, |n| n + 1);
+        self.problems.push(SettingsProblem {
+            line,
+            key,
+            reason: format!("`{name}` is missing"),
+            nearest: None,
+            unknown: false,
+        });
     }
 
     fn finish(self) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
-            let nearest = closest_name(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
+            let nearest =
+                closest_name(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
             let line = line_of(self.text, key.span().start);
             let reason = "unknown setting".to_owned();
-            self.problems.push(SettingsProblem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
+            self.problems.push(SettingsProblem {
+                line,
+                key: format!("{}{name}", self.path),
+                reason,
+                nearest,
+                unknown: true,
+            });
         }
     }
 }
@@ -473,14 +704,25 @@ fn line_of(text: &str, at: usize) -> usize {
 /// Whether an unknown key is probably a misspelt limit or budget, so that ignoring it is unsafe.
 #[must_use]
 pub fn is_protective(key: &str) -> bool {
-    let names = ["budget", "limits", "per_day", "per_month", "per_conversation", "requests_per_minute", "requests_per_hour"];
+    let names = [
+        "budget",
+        "limits",
+        "per_day",
+        "per_month",
+        "per_conversation",
+        "requests_per_minute",
+        "requests_per_hour",
+    ];
     let meant = |part: &str| closest_name(&part.to_lowercase(), names).is_some();
     key.starts_with("budget.") || key.starts_with("limits.") || key.split('.').any(meant)
 }
 
 /// The name that `word` was probably meant to be: at most a third of its letters differ.
 pub fn closest_name<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.into_iter().map(|name| (edit_distance(word, name), name)).min()?;
+    let scored = names
+        .into_iter()
+        .map(|name| (edit_distance(word, name), name))
+        .min()?;
     (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
 }
 
@@ -493,7 +735,9 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
             let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&row, j) + usize::from(x != y)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
+            let mut best = (at(&row, j) + usize::from(x != y))
+                .min(at(&row, j + 1) + 1)
+                .min(at(&next, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 best = best.min(at(&before, j - 1) + 1);
@@ -513,7 +757,17 @@ mod tests {
         parse(text)
             .1
             .iter()
-            .map(|p| format!("{}: {}: {}{}", p.line, p.key, p.reason, p.nearest.as_ref().map_or(String::new(), |n| format!(" ({n}?)"))))
+            .map(|p| {
+                format!(
+                    "{}: {}: {}{}",
+                    p.line,
+                    p.key,
+                    p.reason,
+                    p.nearest
+                        .as_ref()
+                        .map_or(String::new(), |n| format!(" ({n}?)"))
+                )
+            })
             .collect()
     }
 
@@ -560,7 +814,12 @@ mod tests {
 
     #[test]
     fn config_dollars_are_exact() {
-        for (text, nanos_) in [("1.00", 1_000_000_000), ("0.000000001", 1), ("12", 12_000_000_000), (".5", 500_000_000)] {
+        for (text, nanos_) in [
+            ("1.00", 1_000_000_000),
+            ("0.000000001", 1),
+            ("12", 12_000_000_000),
+            (".5", 500_000_000),
+        ] {
             assert_eq!(parse_nanos(text), Some(nanos_));
         }
         for text in ["", ".", "-1", "1e3", "0.0000000001", "99999999999"] {

@@ -22,20 +22,32 @@ pub struct RawSetting {
 #[must_use]
 pub fn list_raw(text: &str) -> Option<Vec<RawSetting>> {
     let (settings, problems) = parse(text);
-    let table = DeTable::parse(text).ok().filter(|_| problems.iter().all(|p| p.unknown))?;
+    let table = DeTable::parse(text)
+        .ok()
+        .filter(|_| problems.iter().all(|p| p.unknown))?;
     let mut all = Vec::new();
     collect_leaves(text, "", table.get_ref(), &settings, &mut all);
     Some(all)
 }
 
-fn collect_leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all: &mut Vec<RawSetting>) {
+fn collect_leaves(
+    text: &str,
+    path: &str,
+    table: &DeTable<'_>,
+    settings: &Settings,
+    all: &mut Vec<RawSetting>,
+) {
     for (name, value) in table {
         let key = format!("{path}{}", name.get_ref());
         if let DeValue::Table(table) = value.get_ref() {
             collect_leaves(text, &format!("{key}."), table, settings, all);
         } else {
             let value = text.get(value.span()).unwrap_or_default().to_owned();
-            all.push(RawSetting { guarded: settings.is_weaker(&key), key, value });
+            all.push(RawSetting {
+                guarded: settings.is_weaker(&key),
+                key,
+                value,
+            });
         }
     }
 }
@@ -47,11 +59,26 @@ impl Settings {
         let (here, usual) = (self, Self::default());
         let more = |here: u64, usual: u64| here == 0 || here > usual;
         match key {
-            "limits.requests_per_minute" => more(here.limits.requests_per_minute.into(), usual.limits.requests_per_minute.into()),
-            "limits.requests_per_hour" => more(here.limits.requests_per_hour.into(), usual.limits.requests_per_hour.into()),
-            "limits.max_message_chars" => more(here.limits.max_message_chars as u64, usual.limits.max_message_chars as u64),
-            "limits.max_attachment_bytes" => more(here.limits.max_attachment_bytes, usual.limits.max_attachment_bytes),
-            "limits.max_messages" => more(here.limits.max_messages as u64, usual.limits.max_messages as u64),
+            "limits.requests_per_minute" => more(
+                here.limits.requests_per_minute.into(),
+                usual.limits.requests_per_minute.into(),
+            ),
+            "limits.requests_per_hour" => more(
+                here.limits.requests_per_hour.into(),
+                usual.limits.requests_per_hour.into(),
+            ),
+            "limits.max_message_chars" => more(
+                here.limits.max_message_chars as u64,
+                usual.limits.max_message_chars as u64,
+            ),
+            "limits.max_attachment_bytes" => more(
+                here.limits.max_attachment_bytes,
+                usual.limits.max_attachment_bytes,
+            ),
+            "limits.max_messages" => more(
+                here.limits.max_messages as u64,
+                usual.limits.max_messages as u64,
+            ),
             "budget.unknown_price" => here.budget.allow_unknown_price,
             "audit" => !here.audit_required,
             "privacy.redact" => here.privacy.policy.off,
@@ -59,12 +86,19 @@ impl Settings {
             "privacy.allow" => !here.privacy.policy.allow.is_empty(),
             "privacy.suspicious" => here.privacy.suspicious == Suspicious::Off,
             "privacy.data_collection" => !here.privacy.deny_collection,
-            "keys.rotate_after_days" => more(here.keys.rotate_after_days.into(), usual.keys.rotate_after_days.into()),
-            "keys.keyring_remember_s" => here.keys.keyring_remember_s > usual.keys.keyring_remember_s,
+            "keys.rotate_after_days" => more(
+                here.keys.rotate_after_days.into(),
+                usual.keys.rotate_after_days.into(),
+            ),
+            "keys.keyring_remember_s" => {
+                here.keys.keyring_remember_s > usual.keys.keyring_remember_s
+            }
             // Without the setting there is no budget at all, so any budget protects more. So does
             // redacting more or sending to fewer providers.
             "budget.per_day" | "budget.per_month" | "budget.per_conversation" => false,
-            "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => false,
+            "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => {
+                false
+            }
             _ => true,
         }
     }
@@ -77,11 +111,23 @@ mod tests {
     #[test]
     fn raw_settings_weaker_values_are_recognized() {
         let marked = |text: &str| -> Vec<String> {
-            let line = |g: RawSetting| format!("{}{} = {}", if g.guarded { "! " } else { "" }, g.key, g.value);
+            let line = |g: RawSetting| {
+                format!(
+                    "{}{} = {}",
+                    if g.guarded { "! " } else { "" },
+                    g.key,
+                    g.value
+                )
+            };
             list_raw(text).unwrap().into_iter().map(line).collect()
         };
         let harmless = "[budget]\nper_day = 1.00\n[limits]\nmax_messages = 5\n[privacy]\nretention = { pii = \"drop\" }\nzdr = true\n";
-        let said = ["budget.per_day = 1.00", "limits.max_messages = 5", "privacy.retention.pii = \"drop\"", "privacy.zdr = true"];
+        let said = [
+            "budget.per_day = 1.00",
+            "limits.max_messages = 5",
+            "privacy.retention.pii = \"drop\"",
+            "privacy.zdr = true",
+        ];
         assert_eq!(marked(harmless), said);
         let guarded = [
             "provider = \"own\"",
@@ -100,7 +146,10 @@ mod tests {
             "nobody_knows = 1",
         ];
         for text in guarded {
-            assert!(marked(text).iter().all(|line| line.starts_with("! ")), "{text}");
+            assert!(
+                marked(text).iter().all(|line| line.starts_with("! ")),
+                "{text}"
+            );
         }
         assert_eq!(list_raw("[limits]\nmax_messages = \"many\""), None);
         assert_eq!(list_raw("= no TOML"), None);

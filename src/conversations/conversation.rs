@@ -42,8 +42,23 @@ pub struct MessageMeta {
 }
 
 impl Conversation {
-    pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, data_keys: Arc<DataKeys>, clock: Clock) -> Self {
-        Self { header, path, file, next, has_partial: false, data_keys, clock }
+    pub(super) fn new(
+        header: Header,
+        path: PathBuf,
+        file: Option<Appender>,
+        next: u32,
+        data_keys: Arc<DataKeys>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            header,
+            path,
+            file,
+            next,
+            has_partial: false,
+            data_keys,
+            clock,
+        }
     }
 
     /// The id of the conversation.
@@ -90,7 +105,14 @@ impl Conversation {
             self.add(whole, now)?;
         }
         if let Some(partial) = partial {
-            let (lines, _) = encrypt_messages(None, &self.header.id, self.next, &[*partial], &self.data_keys, now);
+            let (lines, _) = encrypt_messages(
+                None,
+                &self.header.id,
+                self.next,
+                &[*partial],
+                &self.data_keys,
+                now,
+            );
             fs::write(&partial_path(&self.path), lines.as_bytes())?;
             self.has_partial = true;
         }
@@ -99,13 +121,23 @@ impl Conversation {
 
     fn add(&mut self, messages: &[(&Message, &MessageMeta)], now: Time) -> Result<(), Error> {
         let header = self.file.is_none().then_some(&self.header);
-        let (lines, next) = encrypt_messages(header, &self.header.id, self.next, messages, &self.data_keys, now);
+        let (lines, next) = encrypt_messages(
+            header,
+            &self.header.id,
+            self.next,
+            messages,
+            &self.data_keys,
+            now,
+        );
         match &mut self.file {
             Some(file) => {
                 // An answer is paid for, so it is always saved; only the next question is refused.
                 let bytes = file.length()?;
                 if bytes > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
-                    return Err(Error::Full { path: self.path.clone(), bytes });
+                    return Err(Error::Full {
+                        path: self.path.clone(),
+                        bytes,
+                    });
                 }
                 file.append(lines.as_bytes())?;
                 file.sync()?;
@@ -144,7 +176,11 @@ impl Conversation {
         let bytes = file.read_all()?;
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let place = self.decrypt_line(line).and_then(|p| serde_json::from_slice::<MessageRecord<'_>>(&p).ok().map(|l| l.n));
+            let place = self.decrypt_line(line).and_then(|p| {
+                serde_json::from_slice::<MessageRecord<'_>>(&p)
+                    .ok()
+                    .map(|l| l.n)
+            });
             if place.is_none_or(|place| place < n) {
                 kept.extend_from_slice(line);
             }
@@ -167,7 +203,9 @@ impl Conversation {
         let mut lines = lines.into_bytes();
         for (number, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
             let plain = self.decrypt_line(line);
-            let is_header = plain.as_ref().map_or(number == 0, |p| serde_json::from_slice::<MessageRecord<'_>>(p).is_err());
+            let is_header = plain.as_ref().map_or(number == 0, |p| {
+                serde_json::from_slice::<MessageRecord<'_>>(p).is_err()
+            });
             if !is_header {
                 lines.extend_from_slice(line);
             }
@@ -176,7 +214,9 @@ impl Conversation {
     }
 
     fn decrypt_line(&self, line: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        std::str::from_utf8(line).ok().and_then(|l| self.data_keys.decrypt(l.trim_end()).ok())
+        std::str::from_utf8(line)
+            .ok()
+            .and_then(|l| self.data_keys.decrypt(l.trim_end()).ok())
     }
 
     /// Replaces the file, and opens and locks the new one.
@@ -214,7 +254,14 @@ pub(super) fn write_lines(
     }
     let (mut lines, mut n) = encrypt_messages(Some(&header), &header.id, 1, &[], data_keys, now);
     for message in messages {
-        let (more, next) = encrypt_messages(None, &header.id, n, std::slice::from_ref(message), data_keys, now);
+        let (more, next) = encrypt_messages(
+            None,
+            &header.id,
+            n,
+            std::slice::from_ref(message),
+            data_keys,
+            now,
+        );
         lines.push_str(&more);
         n = next;
         if lines.len() >= CHUNK_BYTES {
@@ -259,7 +306,12 @@ fn encrypt_messages(
     (lines, n)
 }
 
-fn encrypt_record(record: &impl serde::Serialize, data_keys: &DataKeys, now: Time, lines: &mut String) {
+fn encrypt_record(
+    record: &impl serde::Serialize,
+    data_keys: &DataKeys,
+    now: Time,
+    lines: &mut String,
+) {
     lines.push_str(&data_keys.encrypt(&serde_json::to_vec(record).unwrap_or_default(), now));
     lines.push('\n');
 }
@@ -267,7 +319,10 @@ fn encrypt_record(record: &impl serde::Serialize, data_keys: &DataKeys, now: Tim
 /// The title of a conversation: the beginning of the user's first message, which is already
 /// redacted.
 fn derive_title(messages: &[(&Message, &MessageMeta)]) -> String {
-    let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
+    let text = messages
+        .iter()
+        .find(|(m, _)| m.role == Role::User)
+        .map_or("", |(m, _)| m.text.as_str());
     let mut title = String::new();
     for word in text.split_whitespace() {
         if title.chars().count() + word.chars().count() >= 60 {
@@ -278,5 +333,9 @@ fn derive_title(messages: &[(&Message, &MessageMeta)]) -> String {
         }
         title.push_str(word);
     }
-    if title.is_empty() { text.trim().chars().take(60).collect() } else { title }
+    if title.is_empty() {
+        text.trim().chars().take(60).collect()
+    } else {
+        title
+    }
 }

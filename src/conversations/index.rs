@@ -44,7 +44,10 @@ pub(super) struct FileStamp {
 
 impl FileStamp {
     pub(super) const fn from_entry(entry: &DirEntry) -> Self {
-        Self { bytes: entry.bytes, modified_ms: entry.modified_ms }
+        Self {
+            bytes: entry.bytes,
+            modified_ms: entry.modified_ms,
+        }
     }
 
     /// Combines the stamps of two files that are read as one conversation.
@@ -109,7 +112,15 @@ fn parse(line: &str) -> Option<IndexedSummary> {
             origin: None,
         })
     };
-    Some(IndexedSummary { stamp: FileStamp { bytes, modified_ms }, summary: Summary { header, id, updated_at, messages } })
+    Some(IndexedSummary {
+        stamp: FileStamp { bytes, modified_ms },
+        summary: Summary {
+            header,
+            id,
+            updated_at,
+            messages,
+        },
+    })
 }
 
 /// Rewrites the index. A failure is ignored: it only makes the next list slower.
@@ -128,10 +139,22 @@ pub(super) fn write(path: &Path, all: &[&IndexedSummary], data_keys: &DataKeys, 
 }
 
 fn write_entry_line(known: &IndexedSummary, text: &mut String) {
-    let IndexedSummary { stamp: FileStamp { bytes, modified_ms }, summary } = known;
-    let created = summary.header.as_ref().map_or_else(String::new, |h| h.created_at.millis().to_string());
+    let IndexedSummary {
+        stamp: FileStamp { bytes, modified_ms },
+        summary,
+    } = known;
+    let created = summary
+        .header
+        .as_ref()
+        .map_or_else(String::new, |h| h.created_at.millis().to_string());
     // Writing to a string cannot fail.
-    let _ = write!(text, "\n{}\t{bytes}\t{modified_ms}\t{}\t{}\t{created}", summary.id, summary.updated_at.millis(), summary.messages);
+    let _ = write!(
+        text,
+        "\n{}\t{bytes}\t{modified_ms}\t{}\t{}\t{created}",
+        summary.id,
+        summary.updated_at.millis(),
+        summary.messages
+    );
     if let Some(header) = &summary.header {
         for field in [&header.title, &header.provider, &header.model] {
             text.push('\t');

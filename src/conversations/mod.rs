@@ -28,7 +28,10 @@ pub use rekey::{NeedsOldKey, Rekeyed};
 pub use search::{SearchHit, SearchQuery, SearchResults};
 pub use store::{Archive, OpenedConversation, VerifyReport, has_conversations, ids, new_id};
 pub use summary::{Summaries, Summary};
-pub use transfer::{ExportedConversation, Fingerprint, IncomingConversation, PlainRecord, RecordChecker, Trust, copy_id};
+pub use transfer::{
+    ExportedConversation, Fingerprint, IncomingConversation, PlainRecord, RecordChecker, Trust,
+    copy_id,
+};
 
 use crate::crypto::fernet;
 use crate::fs;
@@ -74,7 +77,9 @@ pub enum Error {
         why: fernet::Error,
     },
     /// A newer version of this program wrote it.
-    #[error("conversation `{id}` has format version {format}, and this program supports up to {FORMAT}")]
+    #[error(
+        "conversation `{id}` has format version {format}, and this program supports up to {FORMAT}"
+    )]
     Newer {
         /// The conversation.
         id: Name,

@@ -9,14 +9,22 @@ const MIN_ITEMS_PER_THREAD: usize = 64;
 pub(super) fn par_map<T: Sync, R: Send>(items: &[T], action: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let worth = items.len().div_ceil(MIN_ITEMS_PER_THREAD);
     // Finding the number of cores reads several files, so do it only for enough items.
-    let threads = if worth < 2 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from).min(worth) };
+    let threads = if worth < 2 {
+        1
+    } else {
+        std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(worth)
+    };
     if threads < 2 {
         return items.iter().map(action).collect();
     }
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
-        while let Some((at, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?))) {
+        while let Some((at, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+        {
             done.push((at, action(item)));
         }
         done
@@ -42,7 +50,10 @@ mod tests {
     fn par_map_keeps_order() {
         for count in [0, 1, 63, 64, 1000] {
             let items: Vec<usize> = (0..count).collect();
-            assert_eq!(par_map(&items, |i| i * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
+            assert_eq!(
+                par_map(&items, |i| i * 2),
+                items.iter().map(|i| i * 2).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -80,9 +80,21 @@ pub struct ConversationState {
 impl LoadedConversation {
     /// Combines the result with the messages.
     pub(super) fn new(ending: ConversationState, mut messages: Vec<StoredMessage>) -> Self {
-        let ConversationState { header, last, damage, truncated: torn, .. } = ending;
+        let ConversationState {
+            header,
+            last,
+            damage,
+            truncated: torn,
+            ..
+        } = ending;
         messages.sort_by_key(|m| m.n);
-        Self { header, messages, last, damage, truncated: torn }
+        Self {
+            header,
+            messages,
+            last,
+            damage,
+            truncated: torn,
+        }
     }
 }
 
@@ -96,11 +108,19 @@ pub(super) struct ConversationReader<'a> {
 
 impl<'a> ConversationReader<'a> {
     pub(super) const fn new(id: &'a Name, data_keys: &'a DataKeys) -> Self {
-        Self { reader: RecordReader::new(id), data_keys, lines_before: 0 }
+        Self {
+            reader: RecordReader::new(id),
+            data_keys,
+            lines_before: 0,
+        }
     }
 
     /// Reads the next chunk, which ends with a complete line.
-    pub(super) fn push<E: From<Error>>(&mut self, whole: &[u8], give: &mut dyn FnMut(StoredMessage) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn push<E: From<Error>>(
+        &mut self,
+        whole: &[u8],
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<(), E> {
         let lines: Vec<&[u8]> = lines(whole).collect();
         let opened = parallel::par_map(&lines, |line| {
             let plain = open(line, self.data_keys)?;
@@ -110,11 +130,21 @@ impl<'a> ConversationReader<'a> {
         });
         // The part after the last newline is empty.
         let ends = lines.len().saturating_sub(1);
-        for (n, (line, record)) in lines.into_iter().zip(opened).enumerate().filter(|(_, (line, _))| !line.is_empty()) {
+        for (n, (line, record)) in lines
+            .into_iter()
+            .zip(opened)
+            .enumerate()
+            .filter(|(_, (line, _))| !line.is_empty())
+        {
             let n = self.lines_before + n + 1;
             match record {
-                Some(record) => self.reader.push_record(n, record)?.map_or(Ok(()), &mut *give)?,
-                None => self.reader.push_undecryptable(n, line, self.data_keys, &mut drop, give)?,
+                Some(record) => self
+                    .reader
+                    .push_record(n, record)?
+                    .map_or(Ok(()), &mut *give)?,
+                None => self
+                    .reader
+                    .push_undecryptable(n, line, self.data_keys, &mut drop, give)?,
             }
         }
         self.lines_before += ends;
@@ -129,7 +159,8 @@ impl<'a> ConversationReader<'a> {
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<bool, E> {
         let plain = open(bytes.trim_ascii_end(), self.data_keys);
-        self.reader.push_partial(plain.as_ref().map(|p| p.as_slice()), give)
+        self.reader
+            .push_partial(plain.as_ref().map(|p| p.as_slice()), give)
     }
 
     /// Returns the result; `torn` is the length of the incomplete last line.
@@ -140,7 +171,10 @@ impl<'a> ConversationReader<'a> {
 
 /// The lines that are not empty, numbered from 1.
 fn numbered_lines(whole: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    lines(whole).enumerate().filter(|(_, line)| !line.is_empty()).map(|(n, line)| (n + 1, line))
+    lines(whole)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(n, line)| (n + 1, line))
 }
 
 /// Decrypts complete lines for a reader, and passes each decrypted record to `keep`.
@@ -155,7 +189,8 @@ pub(super) fn decrypt_lines(
             reader.push_line(n, Some(&plain))?;
             keep(plain);
         } else {
-            reader.push_undecryptable(n, line, data_keys, &mut keep, &mut |_| Ok::<(), Error>(()))?;
+            reader
+                .push_undecryptable(n, line, data_keys, &mut keep, &mut |_| Ok::<(), Error>(()))?;
         }
     }
     Ok(())
@@ -164,11 +199,13 @@ pub(super) fn decrypt_lines(
 /// The lines of a file, without newlines.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
-    memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]).map(move |end| {
-        let line = bytes.get(from..end).unwrap_or_default();
-        from = end + 1;
-        line
-    })
+    memchr::memchr_iter(b'\n', bytes)
+        .chain([bytes.len()])
+        .map(move |end| {
+            let line = bytes.get(from..end).unwrap_or_default();
+            from = end + 1;
+            line
+        })
 }
 
 /// The beginning of every Fernet token until the year 2242: the version, and the high bytes of the
@@ -176,23 +213,33 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 const TOKEN_PREFIX: &[u8] = b"gAAAAA";
 
 pub(super) fn open(line: &[u8], data_keys: &DataKeys) -> Option<Zeroizing<Vec<u8>>> {
-    std::str::from_utf8(line).ok().and_then(|token| data_keys.decrypt(token).ok())
+    std::str::from_utf8(line)
+        .ok()
+        .and_then(|token| data_keys.decrypt(token).ok())
 }
 
 /// Decrypts the parts of a line that cannot be decrypted as a whole: a damaged newline joins two
 /// lines.
-pub(super) fn decrypt_merged_line(line: &[u8], data_keys: &DataKeys) -> Vec<Option<Zeroizing<Vec<u8>>>> {
-    split_at_tokens(line).map(|part| open(part, data_keys)).collect()
+pub(super) fn decrypt_merged_line(
+    line: &[u8],
+    data_keys: &DataKeys,
+) -> Vec<Option<Zeroizing<Vec<u8>>>> {
+    split_at_tokens(line)
+        .map(|part| open(part, data_keys))
+        .collect()
 }
 
 /// Splits a line before everything in it that looks like the beginning of a token.
 pub(super) fn split_at_tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
-    memchr::memmem::find_iter(line, TOKEN_PREFIX).filter(|at| *at > 0).chain([line.len() + 1]).filter_map(move |at| {
-        let part = line.get(from..at - 1).filter(|part| !part.is_empty());
-        from = at;
-        part
-    })
+    memchr::memmem::find_iter(line, TOKEN_PREFIX)
+        .filter(|at| *at > 0)
+        .chain([line.len() + 1])
+        .filter_map(move |at| {
+            let part = line.get(from..at - 1).filter(|part| !part.is_empty());
+            from = at;
+            part
+        })
 }
 
 /// The content of a decrypted line.
@@ -206,9 +253,33 @@ enum ParsedRecord {
 impl ParsedRecord {
     fn parse(plain: &[u8]) -> Self {
         if let Ok(line) = serde_json::from_slice::<MessageRecord<'_>>(plain) {
-            let MessageRecord { id, n, role, text, at, rules, model, cut, partial, foreign } = line;
+            let MessageRecord {
+                id,
+                n,
+                role,
+                text,
+                at,
+                rules,
+                model,
+                cut,
+                partial,
+                foreign,
+            } = line;
             let text = Raw::from(text.into_owned());
-            return Self::Message(id, partial, StoredMessage { n, role, text, rules, at, model, cut: cut || partial, foreign });
+            return Self::Message(
+                id,
+                partial,
+                StoredMessage {
+                    n,
+                    role,
+                    text,
+                    rules,
+                    at,
+                    model,
+                    cut: cut || partial,
+                    foreign,
+                },
+            );
         }
         serde_json::from_slice(plain).map_or(Self::Nothing, Self::Header)
     }
@@ -241,7 +312,11 @@ impl<'a> RecordReader<'a> {
     }
 
     /// Reads a line; `plain` is `None` if it cannot be decrypted.
-    pub(super) fn push_line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<Option<StoredMessage>, Error> {
+    pub(super) fn push_line(
+        &mut self,
+        number: usize,
+        plain: Option<&[u8]>,
+    ) -> Result<Option<StoredMessage>, Error> {
         let Some(plain) = plain else {
             self.undecryptable.push(number);
             return Ok(None);
@@ -249,19 +324,32 @@ impl<'a> RecordReader<'a> {
         self.push_record(number, ParsedRecord::parse(plain))
     }
 
-    fn push_record(&mut self, number: usize, record: ParsedRecord) -> Result<Option<StoredMessage>, Error> {
+    fn push_record(
+        &mut self,
+        number: usize,
+        record: ParsedRecord,
+    ) -> Result<Option<StoredMessage>, Error> {
         self.decrypted += 1;
         match record {
-            ParsedRecord::Message(id, _, message) => return Ok(self.push_message(number, &id, message)),
+            ParsedRecord::Message(id, _, message) => {
+                return Ok(self.push_message(number, &id, message));
+            }
             ParsedRecord::Header(header) if header.format > FORMAT => {
-                return Err(Error::Newer { id: self.id.clone(), format: header.format });
+                return Err(Error::Newer {
+                    id: self.id.clone(),
+                    format: header.format,
+                });
             }
             ParsedRecord::Header(header) if header.id != *self.id => {
                 self.note_damage(number, None, "the header belongs to another conversation");
             }
-            ParsedRecord::Header(_) if self.header.is_some() => self.note_damage(number, None, "the header is repeated"),
+            ParsedRecord::Header(_) if self.header.is_some() => {
+                self.note_damage(number, None, "the header is repeated")
+            }
             ParsedRecord::Header(header) => self.header = Some(header),
-            ParsedRecord::Nothing => self.note_damage(number, None, "the line decrypts, but is not a record"),
+            ParsedRecord::Nothing => {
+                self.note_damage(number, None, "the line decrypts, but is not a record")
+            }
         }
         Ok(None)
     }
@@ -285,7 +373,8 @@ impl<'a> RecordReader<'a> {
         }
         self.note_damage(number, None, "the end of a line is damaged");
         for plain in pieces {
-            self.push_line(number, plain.as_ref().map(|p| p.as_slice()))?.map_or(Ok(()), &mut *give)?;
+            self.push_line(number, plain.as_ref().map(|p| p.as_slice()))?
+                .map_or(Ok(()), &mut *give)?;
             plain.into_iter().for_each(&mut *keep);
         }
         Ok(())
@@ -299,7 +388,11 @@ impl<'a> RecordReader<'a> {
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<bool, E> {
         match plain.map(ParsedRecord::parse) {
-            Some(ParsedRecord::Message(id, true, message)) if id == *self.id && message.n <= self.last => return Ok(false),
+            Some(ParsedRecord::Message(id, true, message))
+                if id == *self.id && message.n <= self.last =>
+            {
+                return Ok(false);
+            }
             Some(ParsedRecord::Message(id, true, message)) if id == *self.id => {
                 self.decrypted += 1;
                 self.count_message(&message);
@@ -307,13 +400,23 @@ impl<'a> RecordReader<'a> {
             }
             _ => {
                 let message = Some(self.last.saturating_add(1));
-                self.damage.push(Damage { message, through: None, line: None, reason: "the partially saved answer is damaged" });
+                self.damage.push(Damage {
+                    message,
+                    through: None,
+                    line: None,
+                    reason: "the partially saved answer is damaged",
+                });
             }
         }
         Ok(true)
     }
 
-    fn push_message(&mut self, number: usize, id: &Name, message: StoredMessage) -> Option<StoredMessage> {
+    fn push_message(
+        &mut self,
+        number: usize,
+        id: &Name,
+        message: StoredMessage,
+    ) -> Option<StoredMessage> {
         let n = message.n;
         if id != self.id {
             self.note_damage(number, None, "the line belongs to another conversation");
@@ -341,7 +444,12 @@ impl<'a> RecordReader<'a> {
     }
 
     fn note_damage(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
-        self.damage.push(Damage { message, through: None, line: Some(line), reason });
+        self.damage.push(Damage {
+            message,
+            through: None,
+            line: Some(line),
+            reason,
+        });
     }
 
     /// The ranges of missing messages. Ranges, because a damaged record can contain any number.
@@ -359,7 +467,10 @@ impl<'a> RecordReader<'a> {
 
     pub(super) fn finish(mut self, torn: usize) -> Result<ConversationState, Error> {
         if self.decrypted == 0 && !self.undecryptable.is_empty() {
-            return Err(Error::Undecryptable { id: self.id.clone(), why: fernet::Error::Undecryptable });
+            return Err(Error::Undecryptable {
+                id: self.id.clone(),
+                why: fernet::Error::Undecryptable,
+            });
         }
         let mut gaps = self.missing_ranges();
         for line in std::mem::take(&mut self.undecryptable) {
@@ -367,28 +478,58 @@ impl<'a> RecordReader<'a> {
                 self.note_damage(1, None, "the header is damaged");
             } else {
                 // A damaged line corresponds to a gap in the numbers, unless it is the last one.
-                let message = gaps.pop_front().map_or(self.last.saturating_add(1), |(from, to)| {
-                    if from < to {
-                        gaps.push_front((from + 1, to));
-                    }
-                    from
-                });
+                let message = gaps
+                    .pop_front()
+                    .map_or(self.last.saturating_add(1), |(from, to)| {
+                        if from < to {
+                            gaps.push_front((from + 1, to));
+                        }
+                        from
+                    });
                 self.last = self.last.max(message);
                 self.note_damage(line, Some(message), "the line is damaged");
             }
         }
-        self.damage.extend(gaps.into_iter().map(|(from, to)| match to {
-            to if to > from => Damage { message: Some(from), through: Some(to), line: None, reason: "the messages are missing" },
-            _ => Damage { message: Some(from), through: None, line: None, reason: "the message is missing" },
-        }));
+        self.damage
+            .extend(gaps.into_iter().map(|(from, to)| match to {
+                to if to > from => Damage {
+                    message: Some(from),
+                    through: Some(to),
+                    line: None,
+                    reason: "the messages are missing",
+                },
+                _ => Damage {
+                    message: Some(from),
+                    through: None,
+                    line: None,
+                    reason: "the message is missing",
+                },
+            }));
         if self.header.is_none() && !self.damage.iter().any(|d| d.line == Some(1)) {
-            self.damage.push(Damage { message: None, through: None, line: None, reason: "the header is missing" });
+            self.damage.push(Damage {
+                message: None,
+                through: None,
+                line: None,
+                reason: "the header is missing",
+            });
         }
         if torn > 0 {
-            self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is incomplete" });
+            self.damage.push(Damage {
+                message: None,
+                through: None,
+                line: None,
+                reason: "the last line is incomplete",
+            });
         }
         let (messages, updated_at) = (self.seen.len(), self.updated_at.map(|(_, at)| at));
-        Ok(ConversationState { header: self.header, messages, updated_at, last: self.last, damage: self.damage, truncated: torn })
+        Ok(ConversationState {
+            header: self.header,
+            messages,
+            updated_at,
+            last: self.last,
+            damage: self.damage,
+            truncated: torn,
+        })
     }
 }
 
@@ -398,7 +539,11 @@ impl Damage {
     pub fn describe(&self) -> String {
         match (self.message, self.line) {
             (Some(n), None) if self.through.is_some() => {
-                format!("messages {n} to {}: {}", self.through.unwrap_or(n), self.reason)
+                format!(
+                    "messages {n} to {}: {}",
+                    self.through.unwrap_or(n),
+                    self.reason
+                )
             }
             (Some(n), Some(line)) => format!("message {n} (line {line}): {}", self.reason),
             (Some(n), None) => format!("message {n}: {}", self.reason),

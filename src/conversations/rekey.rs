@@ -40,7 +40,11 @@ impl NeedsOldKey {
         if self.undecryptable.len() == self.total {
             return "all lines".to_owned();
         }
-        let mut said = String::from(if self.undecryptable.len() == 1 { "line " } else { "lines " });
+        let mut said = String::from(if self.undecryptable.len() == 1 {
+            "line "
+        } else {
+            "lines "
+        });
         let mut comma = "";
         for run in self.undecryptable.chunk_by(|a, b| a + 1 == *b) {
             // Writing to a string cannot fail.
@@ -68,7 +72,12 @@ impl Archive {
         let resealed = reencrypt_file(&path, &mut file, self.data_keys(), self.now())?;
         let partial = partial_path(&path);
         if fs::exists(&partial) {
-            reencrypt_file(&partial, &mut Appender::open(&partial)?, self.data_keys(), self.now())?;
+            reencrypt_file(
+                &partial,
+                &mut Appender::open(&partial)?,
+                self.data_keys(),
+                self.now(),
+            )?;
         }
         Ok(resealed)
     }
@@ -94,13 +103,19 @@ impl Archive {
 
     /// The files that the first key alone does not decrypt, among the conversations and `others`.
     /// Only if there are none can the other keys be deleted.
-    pub fn needing_old_key(&self, others: &[(PathBuf, Purpose)]) -> Result<Vec<NeedsOldKey>, Error> {
+    pub fn needing_old_key(
+        &self,
+        others: &[(PathBuf, Purpose)],
+    ) -> Result<Vec<NeedsOldKey>, Error> {
         let mut ids = self.ids()?;
         ids.sort();
         let mut all = Vec::new();
         for looked in parallel::par_map(&ids, |id| {
             let path = self.path(id);
-            Ok::<_, Error>([check_old_key_use(&partial_path(&path), self.data_keys())?, check_old_key_use(&path, self.data_keys())?])
+            Ok::<_, Error>([
+                check_old_key_use(&partial_path(&path), self.data_keys())?,
+                check_old_key_use(&path, self.data_keys())?,
+            ])
         }) {
             all.extend(looked?.into_iter().flatten());
         }
@@ -112,13 +127,20 @@ impl Archive {
 }
 
 fn check_old_key_use(path: &Path, data_keys: &DataKeys) -> Result<Option<NeedsOldKey>, Error> {
-    let mut left = NeedsOldKey { path: path.to_path_buf(), with_old_key: false, undecryptable: Vec::new(), total: 0 };
+    let mut left = NeedsOldKey {
+        path: path.to_path_buf(),
+        with_old_key: false,
+        undecryptable: Vec::new(),
+        total: 0,
+    };
     let mut look = |bytes: &[u8]| {
         for line in lines(bytes) {
             left.total += 1;
             if needs_rekey(line, data_keys) {
                 left.with_old_key = true;
-            } else if !token(line).is_some_and(|token| token.is_empty() || data_keys.is_encrypted_with_primary(token)) {
+            } else if !token(line)
+                .is_some_and(|token| token.is_empty() || data_keys.is_encrypted_with_primary(token))
+            {
                 left.undecryptable.push(left.total);
             }
         }
@@ -134,11 +156,14 @@ fn check_old_key_use(path: &Path, data_keys: &DataKeys) -> Result<Option<NeedsOl
 /// The lines of a file, including newlines.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
-    memchr::memchr_iter(b'\n', bytes).map(|at| at + 1).chain([bytes.len()]).filter_map(move |end| {
-        let line = bytes.get(from..end).filter(|l| !l.is_empty());
-        from = end;
-        line
-    })
+    memchr::memchr_iter(b'\n', bytes)
+        .map(|at| at + 1)
+        .chain([bytes.len()])
+        .filter_map(move |end| {
+            let line = bytes.get(from..end).filter(|l| !l.is_empty());
+            from = end;
+            line
+        })
 }
 
 fn token(line: &[u8]) -> Option<&str> {
@@ -151,13 +176,20 @@ fn needs_rekey(line: &[u8], data_keys: &DataKeys) -> bool {
     match token(line) {
         Some(token) if data_keys.is_encrypted_with_primary(token) => false,
         Some(token) if data_keys.decrypt(token).is_ok() => true,
-        _ => reader::decrypt_merged_line(line.trim_ascii_end(), data_keys).iter().any(Option::is_some),
+        _ => reader::decrypt_merged_line(line.trim_ascii_end(), data_keys)
+            .iter()
+            .any(Option::is_some),
     }
 }
 
 /// Re-encrypts a file. Its modification time grows by only 1 ms: it keeps its place in lists that
 /// are sorted by time, and the index notices the change.
-fn reencrypt_file(path: &Path, file: &mut Appender, data_keys: &DataKeys, now: Time) -> Result<Rekeyed, Error> {
+fn reencrypt_file(
+    path: &Path,
+    file: &mut Appender,
+    data_keys: &DataKeys,
+    now: Time,
+) -> Result<Rekeyed, Error> {
     let mut anything = false;
     let (_, torn) = file.read_lines(|bytes| {
         anything = anything || lines(bytes).any(|l| needs_rekey(l, data_keys));

@@ -69,7 +69,11 @@ impl Archive {
         searched
     }
 
-    fn search_conversation(&self, id: &Name, wanted: &SearchQuery) -> Result<Option<ConversationHits>, Error> {
+    fn search_conversation(
+        &self,
+        id: &Name,
+        wanted: &SearchQuery,
+    ) -> Result<Option<ConversationHits>, Error> {
         let (mut damaged, mut may_have) = (false, false);
         let mut see = |lines: &[u8]| {
             for line in reader::lines(lines).filter(|l| !l.is_empty()) {
@@ -87,7 +91,9 @@ impl Archive {
             see(lines);
             Ok::<(), Error>(())
         })?;
-        let Some((_, torn)) = read else { return Ok(None) };
+        let Some((_, torn)) = read else {
+            return Ok(None);
+        };
         see(&torn);
         see(&partial.unwrap_or_default());
         if !may_have && !damaged {
@@ -103,10 +109,19 @@ impl Archive {
             }
             Ok::<(), Error>(())
         })?;
-        let Some(ending) = ending else { return Ok(None) };
+        let Some(ending) = ending else {
+            return Ok(None);
+        };
         let title = ending.header.map(|h| h.title).unwrap_or_default();
-        let found = messages.into_iter().map(|message| SearchHit { id: id.clone(), title: title.clone(), message });
-        Ok(Some(ConversationHits { hits: found.collect(), damaged: !ending.damage.is_empty() }))
+        let found = messages.into_iter().map(|message| SearchHit {
+            id: id.clone(),
+            title: title.clone(),
+            message,
+        });
+        Ok(Some(ConversationHits {
+            hits: found.collect(),
+            damaged: !ending.damage.is_empty(),
+        }))
     }
 }
 

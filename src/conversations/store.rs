@@ -5,7 +5,8 @@ use crate::conversations::index::{self, FileStamp, IndexedSummary};
 use crate::conversations::reader::ConversationReader;
 use crate::conversations::summary::{Summaries, Summary};
 use crate::conversations::{
-    ConversationState, EXTENSION, Error, FORMAT, Header, LoadedConversation, PARTIAL_EXTENSION, StoredMessage, parallel,
+    ConversationState, EXTENSION, Error, FORMAT, Header, LoadedConversation, PARTIAL_EXTENSION,
+    StoredMessage, parallel,
 };
 use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::fs::{self, Appender, DirEntry};
@@ -55,22 +56,45 @@ impl Archive {
     /// The conversations in a folder, with the keys that decrypt them.
     #[must_use]
     pub const fn new(folder: PathBuf, data_keys: Arc<DataKeys>, clock: Clock) -> Self {
-        Self { folder, index: None, data_keys, clock }
+        Self {
+            folder,
+            index: None,
+            data_keys,
+            clock,
+        }
     }
 
     /// Adds the path of the index, which makes lists fast.
     #[must_use]
     pub fn with_index(self, index: PathBuf) -> Self {
-        Self { index: Some(index), ..self }
+        Self {
+            index: Some(index),
+            ..self
+        }
     }
 
     /// Starts a conversation. Its file is created with the first message.
     pub fn create(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
         let id = new_id()?;
         let (provider, model) = (provider.to_owned(), model.to_owned());
-        let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model, origin: None };
+        let header = Header {
+            format: FORMAT,
+            id,
+            created_at: self.clock.now(),
+            title: String::new(),
+            provider,
+            model,
+            origin: None,
+        };
         let path = self.path(&header.id);
-        Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.data_keys), self.clock.clone()))
+        Ok(Conversation::new(
+            header,
+            path,
+            None,
+            1,
+            Arc::clone(&self.data_keys),
+            self.clock.clone(),
+        ))
     }
 
     /// Opens a conversation for appending. An incomplete last line is moved to a `.torn` file
@@ -95,7 +119,9 @@ impl Archive {
         };
         let (whole, torn) = file.read_lines(|lines| reading.push(lines, &mut give))?;
         let partial = fs::read(&partial_path(&path))?;
-        let belongs = partial.as_deref().map_or(Ok(false), |bytes| reading.push_partial(bytes, &mut give))?;
+        let belongs = partial
+            .as_deref()
+            .map_or(Ok(false), |bytes| reading.push_partial(bytes, &mut give))?;
         let stored = LoadedConversation::new(reading.finish(torn.len())?, messages);
         if stored.truncated > 0 {
             fs::write(&path.with_extension("torn"), &torn)?;
@@ -111,10 +137,22 @@ impl Archive {
             }
             fs::remove(&partial_path(&path))?;
         }
-        let header = stored.header.clone().unwrap_or_else(|| self.recovered_header(id, &stored));
-        let conversation =
-            Conversation::new(header, path, Some(file), stored.last.saturating_add(1), Arc::clone(&self.data_keys), self.clock.clone());
-        Ok(OpenedConversation { conversation, stored })
+        let header = stored
+            .header
+            .clone()
+            .unwrap_or_else(|| self.recovered_header(id, &stored));
+        let conversation = Conversation::new(
+            header,
+            path,
+            Some(file),
+            stored.last.saturating_add(1),
+            Arc::clone(&self.data_keys),
+            self.clock.clone(),
+        );
+        Ok(OpenedConversation {
+            conversation,
+            stored,
+        })
     }
 
     /// Reads a conversation without changing it.
@@ -135,7 +173,8 @@ impl Archive {
         id: &Name,
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<ConversationState, E> {
-        self.stream_if_exists(id, give)?.ok_or_else(|| Error::Missing(id.to_string()).into())
+        self.stream_if_exists(id, give)?
+            .ok_or_else(|| Error::Missing(id.to_string()).into())
     }
 
     pub(super) fn stream_if_exists<E: From<Error> + From<fs::Error>>(
@@ -147,7 +186,10 @@ impl Archive {
         // complete answer.
         let partial = self.partial(id)?;
         let mut reading = ConversationReader::new(id, &self.data_keys);
-        let Some((_, torn)) = fs::read_lines(&self.path(id), |lines| reading.push(lines, give))? else { return Ok(None) };
+        let Some((_, torn)) = fs::read_lines(&self.path(id), |lines| reading.push(lines, give))?
+        else {
+            return Ok(None);
+        };
         if let Some(partial) = partial {
             reading.push_partial(&partial, give)?;
         }
@@ -161,10 +203,15 @@ impl Archive {
 
     /// Reads only the header of a conversation; `None` if that line cannot be decrypted.
     pub fn header(&self, id: &Name) -> Result<Option<Header>, Error> {
-        let start = fs::read_start(&self.path(id), MAX_HEADER_LINE_BYTES)?.ok_or_else(|| Error::Missing(id.to_string()))?;
+        let start = fs::read_start(&self.path(id), MAX_HEADER_LINE_BYTES)?
+            .ok_or_else(|| Error::Missing(id.to_string()))?;
         let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
-        let plain = std::str::from_utf8(line).ok().and_then(|token| self.data_keys.decrypt(token).ok());
-        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()).filter(|h: &Header| h.id == *id && h.format <= FORMAT))
+        let plain = std::str::from_utf8(line)
+            .ok()
+            .and_then(|token| self.data_keys.decrypt(token).ok());
+        Ok(plain
+            .and_then(|plain| serde_json::from_slice(&plain).ok())
+            .filter(|h: &Header| h.id == *id && h.format <= FORMAT))
     }
 
     /// The ids of all conversations, the one modified last first.
@@ -196,7 +243,10 @@ impl Archive {
     }
 
     fn recovered_header(&self, id: &Name, stored: &LoadedConversation) -> Header {
-        let created_at = stored.messages.first().map_or_else(|| self.clock.now(), |m| m.at);
+        let created_at = stored
+            .messages
+            .first()
+            .map_or_else(|| self.clock.now(), |m| m.at);
         Header {
             format: FORMAT,
             id: id.clone(),
@@ -235,7 +285,11 @@ impl Archive {
 
     /// Resolves what the user typed: a complete id, or a unique prefix of one.
     pub fn find(&self, typed: &str) -> Result<Name, Error> {
-        let mut ids: Vec<Name> = self.ids()?.into_iter().filter(|id| id.as_str().starts_with(typed)).collect();
+        let mut ids: Vec<Name> = self
+            .ids()?
+            .into_iter()
+            .filter(|id| id.as_str().starts_with(typed))
+            .collect();
         if let Some(at) = ids.iter().position(|id| id.as_str() == typed) {
             return Ok(ids.swap_remove(at));
         }
@@ -248,7 +302,11 @@ impl Archive {
 
     /// The conversation that was modified last.
     pub fn latest(&self) -> Result<Option<Name>, Error> {
-        Ok(self.entries()?.into_iter().max_by_key(|(_, e)| e.modified_ms).map(|(id, _)| id))
+        Ok(self
+            .entries()?
+            .into_iter()
+            .max_by_key(|(_, e)| e.modified_ms)
+            .map(|(id, _)| id))
     }
 
     /// Lists all conversations.
@@ -260,13 +318,28 @@ impl Archive {
     /// Unchanged files come from the index; the others are read and added to it.
     #[must_use]
     pub fn summaries_of(&self, listing: &[DirEntry]) -> Summaries {
-        let index = self.index.as_ref().and_then(|path| Some((path, self.data_keys_for(Purpose::Index).ok()?)));
-        let known = index.as_ref().map(|(path, data_keys)| index::read(path, data_keys)).unwrap_or_default();
+        let index = self
+            .index
+            .as_ref()
+            .and_then(|path| Some((path, self.data_keys_for(Purpose::Index).ok()?)));
+        let known = index
+            .as_ref()
+            .map(|(path, data_keys)| index::read(path, data_keys))
+            .unwrap_or_default();
         let before = known.len();
-        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(EXTENSION)?, Some(FileStamp::from_entry(entry)))));
+        let files = listing.iter().filter_map(|entry| {
+            Some((
+                entry.name.strip_suffix(EXTENSION)?,
+                Some(FileStamp::from_entry(entry)),
+            ))
+        });
         let mut there: HashMap<&str, Option<FileStamp>> = files.collect();
         for entry in listing {
-            if let Some(Some(stamp)) = entry.name.strip_suffix(PARTIAL_EXTENSION).and_then(|id| there.get_mut(id)) {
+            if let Some(Some(stamp)) = entry
+                .name
+                .strip_suffix(PARTIAL_EXTENSION)
+                .and_then(|id| there.get_mut(id))
+            {
                 stamp.merge(&FileStamp::from_entry(entry));
             }
         }
@@ -280,7 +353,10 @@ impl Archive {
                 holds.push(known);
             }
         }
-        let mut fresh: Vec<(Name, FileStamp)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
+        let mut fresh: Vec<(Name, FileStamp)> = there
+            .into_iter()
+            .filter_map(|(id, entry)| Some((id.parse().ok()?, entry?)))
+            .collect();
         fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
         let changed = before != holds.len() || !fresh.is_empty();
         let mut failed = Vec::new();
@@ -292,15 +368,27 @@ impl Archive {
                 Err(error) => failed.push((id, error)),
             }
         }
-        holds.sort_by(|a, b| (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id)));
+        holds.sort_by(|a, b| {
+            (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id))
+        });
         if let Some((path, ring)) = index.filter(|_| changed) {
-            index::write(path, &holds.iter().collect::<Vec<_>>(), &ring, self.clock.now());
+            index::write(
+                path,
+                &holds.iter().collect::<Vec<_>>(),
+                &ring,
+                self.clock.now(),
+            );
         }
-        Summaries { summaries: holds.into_iter().map(|k| k.summary).collect(), unreadable: failed }
+        Summaries {
+            summaries: holds.into_iter().map(|k| k.summary).collect(),
+            unreadable: failed,
+        }
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(ending) = self.stream_if_exists(id, &mut |_| Ok::<(), Error>(()))? else { return Ok(None) };
+        let Some(ending) = self.stream_if_exists(id, &mut |_| Ok::<(), Error>(()))? else {
+            return Ok(None);
+        };
         Ok(Some(Summary::from_state(id, &ending)))
     }
 
@@ -308,14 +396,22 @@ impl Archive {
     pub fn verify(&self) -> Result<VerifyReport, Error> {
         let mut ids = self.ids()?;
         ids.sort();
-        let read = parallel::par_map(&ids, |id| self.stream_if_exists(id, &mut |_| Ok::<(), Error>(())));
+        let read = parallel::par_map(&ids, |id| {
+            self.stream_if_exists(id, &mut |_| Ok::<(), Error>(()))
+        });
         let mut verified = VerifyReport::default();
         for (id, read) in ids.into_iter().zip(read) {
             match read {
-                Ok(Some(ConversationState { messages, damage, .. })) => {
+                Ok(Some(ConversationState {
+                    messages, damage, ..
+                })) => {
                     verified.conversations += 1;
                     verified.messages += messages;
-                    verified.damaged.extend(damage.into_iter().map(|d| (id.clone(), d.message, d.describe())));
+                    verified.damaged.extend(
+                        damage
+                            .into_iter()
+                            .map(|d| (id.clone(), d.message, d.describe())),
+                    );
                 }
                 Ok(None) => {}
                 Err(error) => verified.damaged.push((id, None, error.to_string())),
@@ -337,11 +433,17 @@ impl Archive {
 /// The ids of all conversations in a folder, unsorted. This needs no key, so it can run while the
 /// key is fetched.
 pub fn ids(folder: &Path) -> Result<Vec<Name>, Error> {
-    Ok(fs::names(folder, EXTENSION)?.into_iter().filter_map(|name| name.parse().ok()).collect())
+    Ok(fs::names(folder, EXTENSION)?
+        .into_iter()
+        .filter_map(|name| name.parse().ok())
+        .collect())
 }
 
 fn conversation_files(listing: Vec<DirEntry>) -> Vec<(Name, DirEntry)> {
-    listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(EXTENSION)?.parse().ok()?, e))).collect()
+    listing
+        .into_iter()
+        .filter_map(|e| Some((e.name.strip_suffix(EXTENSION)?.parse().ok()?, e)))
+        .collect()
 }
 
 /// Whether a folder contains any conversation. This needs no key; it is checked before a data key
@@ -362,6 +464,15 @@ pub fn new_id() -> Result<Name, Error> {
 /// of them make an id.
 pub(super) fn base32_id(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
     const BASE32_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-    let id: String = bytes.map(|b| char::from(BASE32_ALPHABET.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
+    let id: String = bytes
+        .map(|b| {
+            char::from(
+                BASE32_ALPHABET
+                    .get(usize::from(b % 32))
+                    .copied()
+                    .unwrap_or(b'a'),
+            )
+        })
+        .collect();
     id.parse().map_err(|_| Error::Random)
 }

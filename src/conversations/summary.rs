@@ -31,7 +31,15 @@ impl Summary {
     /// Summarises a conversation that was read completely.
     #[must_use]
     pub fn from_state(id: &Name, ending: &ConversationState) -> Self {
-        let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at)).unwrap_or(Time::from_millis(0));
-        Self { header: ending.header.clone(), id: id.clone(), updated_at, messages: ending.messages }
+        let updated_at = ending
+            .updated_at
+            .or_else(|| Some(ending.header.as_ref()?.created_at))
+            .unwrap_or(Time::from_millis(0));
+        Self {
+            header: ending.header.clone(),
+            id: id.clone(),
+            updated_at,
+            messages: ending.messages,
+        }
     }
 }

@@ -61,37 +61,66 @@ impl Archive {
     /// Decrypts a conversation for a backup; `None` if it was deleted meanwhile.
     pub fn export(&self, id: &Name) -> Result<Option<ExportedConversation>, Error> {
         let partial = self.partial(id)?;
-        let Some(bytes) = fs::read(&self.path(id))? else { return Ok(None) };
-        let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let Some(bytes) = fs::read(&self.path(id))? else {
+            return Ok(None);
+        };
+        let whole = bytes
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
         let mut reader = RecordReader::new(id);
         let mut records = Vec::new();
-        decrypt_lines(&mut reader, bytes.get(..whole).unwrap_or_default(), self.data_keys(), |plain| records.push(plain))?;
+        decrypt_lines(
+            &mut reader,
+            bytes.get(..whole).unwrap_or_default(),
+            self.data_keys(),
+            |plain| records.push(plain),
+        )?;
         if let Some(partial) = partial {
             let plain = open(partial.trim_ascii_end(), self.data_keys());
-            let belongs = reader.push_partial(plain.as_ref().map(|p| p.as_slice()), &mut |_| Ok::<(), Error>(()))?;
+            let belongs = reader.push_partial(plain.as_ref().map(|p| p.as_slice()), &mut |_| {
+                Ok::<(), Error>(())
+            })?;
             records.extend(plain.filter(|_| belongs));
         }
         // An incomplete last line may be one that is being written at this moment; the next backup
         // has it.
         let stored = reader.finish(0)?;
-        Ok(Some(ExportedConversation { records, messages: stored.messages, damage: stored.damage }))
+        Ok(Some(ExportedConversation {
+            records,
+            messages: stored.messages,
+            damage: stored.damage,
+        }))
     }
 
     /// Whether a conversation already has these messages, with or without further ones after them.
     /// With [`Trust::Trusted`] a copy that is marked as imported does not count.
-    pub fn contains_all(&self, id: &Name, known: &Fingerprint, trust: Trust) -> Result<bool, Error> {
+    pub fn contains_all(
+        &self,
+        id: &Name,
+        known: &Fingerprint,
+        trust: Trust,
+    ) -> Result<bool, Error> {
         let carried = match self.export(id) {
             Ok(Some(carried)) => carried,
             Ok(None) | Err(Error::Undecryptable { .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
         let mut checker = RecordChecker::new(id);
-        let messages = carried.records.iter().filter(|record| is_message(record)).take(known.records);
-        if messages.map(|record| checker.check(record)).any(|taken| taken.is_none()) {
+        let messages = carried
+            .records
+            .iter()
+            .filter(|record| is_message(record))
+            .take(known.records);
+        if messages
+            .map(|record| checker.check(record))
+            .any(|taken| taken.is_none())
+        {
             return Ok(false);
         }
         let here = checker.finish();
-        Ok(here.hash == known.hash && (trust != Trust::Trusted || here.untrusted <= known.untrusted))
+        Ok(here.hash == known.hash
+            && (trust != Trust::Trusted || here.untrusted <= known.untrusted))
     }
 
     /// Whether a conversation file with this id exists.
@@ -103,12 +132,21 @@ impl Archive {
     /// Starts to write a restored conversation, encrypted with the data key of this installation.
     /// It appears when the draft is committed, and never replaces an existing one. Records with
     /// another id get this one.
-    pub fn begin_transfer(&self, id: &Name, trust: Trust) -> Result<IncomingConversation<'_>, Error> {
+    pub fn begin_transfer(
+        &self,
+        id: &Name,
+        trust: Trust,
+    ) -> Result<IncomingConversation<'_>, Error> {
         let path = self.path(id);
         if fs::exists(&path) {
             return Err(Error::AlreadyExists(id.clone()));
         }
-        Ok(IncomingConversation { archive: self, id: id.clone(), trust, file: fs::prepare_file(&path, b"", None)? })
+        Ok(IncomingConversation {
+            archive: self,
+            id: id.clone(),
+            trust,
+            file: fs::prepare_file(&path, b"", None)?,
+        })
     }
 }
 
@@ -126,8 +164,14 @@ impl IncomingConversation<'_> {
     pub fn append<'r>(&mut self, records: impl IntoIterator<Item = &'r [u8]>) -> Result<(), Error> {
         let mut lines = String::new();
         for record in records {
-            let record = admit_record(record, &self.id, self.trust).ok_or_else(|| Error::Missing(self.id.to_string()))?;
-            lines.push_str(&self.archive.data_keys().encrypt(&record, self.archive.now()));
+            let record = admit_record(record, &self.id, self.trust)
+                .ok_or_else(|| Error::Missing(self.id.to_string()))?;
+            lines.push_str(
+                &self
+                    .archive
+                    .data_keys()
+                    .encrypt(&record, self.archive.now()),
+            );
             lines.push('\n');
         }
         Ok(self.file.write(lines.as_bytes())?)
@@ -137,7 +181,8 @@ impl IncomingConversation<'_> {
     /// one.
     pub fn finish(self, last: Option<Time>) -> Result<AtomicFile, Error> {
         if let Some(last) = last {
-            self.file.set_modified(last.min(self.archive.now()).millis())?;
+            self.file
+                .set_modified(last.min(self.archive.now()).millis())?;
         }
         Ok(self.file)
     }
@@ -148,18 +193,29 @@ fn admit_record(record: &[u8], id: &Name, trust: Trust) -> Option<PlainRecord> {
     let written = match serde_json::from_slice::<MessageRecord<'_>>(record) {
         Ok(line) => match trust {
             Trust::Trusted if line.id == *id => Ok(record.to_vec()),
-            Trust::Trusted => serde_json::to_vec(&MessageRecord { id: id.clone(), ..line }),
+            Trust::Trusted => serde_json::to_vec(&MessageRecord {
+                id: id.clone(),
+                ..line
+            }),
             // The claim that a ruleset redacted it is not trusted: it will be redacted again.
-            Trust::Untrusted(now) => {
-                serde_json::to_vec(&MessageRecord { id: id.clone(), at: line.at.min(now), foreign: true, rules: None, ..line })
-            }
+            Trust::Untrusted(now) => serde_json::to_vec(&MessageRecord {
+                id: id.clone(),
+                at: line.at.min(now),
+                foreign: true,
+                rules: None,
+                ..line
+            }),
         },
         Err(_) => serde_json::from_slice::<Header>(record).and_then(|header| {
             let created_at = match trust {
                 Trust::Trusted => header.created_at,
                 Trust::Untrusted(now) => header.created_at.min(now),
             };
-            serde_json::to_vec(&Header { id: id.clone(), created_at, ..header })
+            serde_json::to_vec(&Header {
+                id: id.clone(),
+                created_at,
+                ..header
+            })
         }),
     };
     written.ok().map(Zeroizing::new)
@@ -215,7 +271,12 @@ impl RecordChecker {
         self.foreign += usize::from(line.foreign);
         self.last = self.last.max(Some(line.at));
         self.mark_position(line.n);
-        let said = MessageRecord { at: Time::from_millis(0), foreign: false, rules: None, ..line };
+        let said = MessageRecord {
+            at: Time::from_millis(0),
+            foreign: false,
+            rules: None,
+            ..line
+        };
         let said = Zeroizing::new(serde_json::to_vec(&said).ok()?);
         self.hash.update((said.len() as u64).to_be_bytes());
         self.hash.update(said.as_slice());
@@ -225,12 +286,18 @@ impl RecordChecker {
     fn mark_position(&mut self, n: u32) {
         self.in_order &= n == self.highest + 1;
         self.highest = self.highest.max(n);
-        let before = self.places.range(..=n).next_back().map(|(from, to)| (*from, *to));
+        let before = self
+            .places
+            .range(..=n)
+            .next_back()
+            .map(|(from, to)| (*from, *to));
         match before {
             _ if n == 0 => {}
             Some((_, to)) if to >= n => {}
             before => {
-                let from = before.filter(|(_, to)| *to + 1 == n).map_or(n, |(from, _)| from);
+                let from = before
+                    .filter(|(_, to)| *to + 1 == n)
+                    .map_or(n, |(from, _)| from);
                 let to = self.places.remove(&(n + 1)).unwrap_or(n);
                 self.places.insert(from, to);
             }
@@ -241,7 +308,11 @@ impl RecordChecker {
     #[must_use]
     pub fn finish(self) -> Fingerprint {
         Fingerprint {
-            messages: self.places.iter().map(|(from, to)| (to - from) as usize + 1).sum(),
+            messages: self
+                .places
+                .iter()
+                .map(|(from, to)| (to - from) as usize + 1)
+                .sum(),
             records: self.records,
             untrusted: self.foreign,
             hash: self.hash.finalize().into(),
@@ -257,6 +328,10 @@ pub fn copy_id(id: &Name, known: &Fingerprint, trust: Trust) -> Result<Name, Err
     let mut hash = Sha256::new();
     hash.update(id.as_str());
     hash.update(known.hash);
-    hash.update(if trust == Trust::Trusted { b"own".as_slice() } else { b"foreign" });
+    hash.update(if trust == Trust::Trusted {
+        b"own".as_slice()
+    } else {
+        b"foreign"
+    });
     crate::conversations::store::base32_id(hash.finalize().into_iter().take(10))
 }

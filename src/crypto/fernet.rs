@@ -76,7 +76,9 @@ impl Purpose {
                 let label = [label.as_bytes()];
                 let root = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(key);
                 let expanded = root.expand(&label, hkdf::HKDF_SHA256);
-                expanded.and_then(|okm| okm.fill(subkey.as_mut_slice())).map_err(|_| Error::InvalidKey)?;
+                expanded
+                    .and_then(|okm| okm.fill(subkey.as_mut_slice()))
+                    .map_err(|_| Error::InvalidKey)?;
                 subkey.as_slice()
             }
         };
@@ -96,7 +98,11 @@ impl DataKeys {
     /// Creates a ring with one key, for conversations.
     pub fn new(key: &Secret) -> Result<Self, Error> {
         let key = decode_key(key)?;
-        Ok(Self { primary: Purpose::Conversation.fernet(&key)?, others: Vec::new(), keys: vec![key] })
+        Ok(Self {
+            primary: Purpose::Conversation.fernet(&key)?,
+            others: Vec::new(),
+            keys: vec![key],
+        })
     }
 
     /// Adds a key that only decrypts.
@@ -109,15 +115,25 @@ impl DataKeys {
 
     /// The ring of subkeys for another purpose.
     pub fn for_purpose(&self, purpose: Purpose) -> Result<Self, Error> {
-        let mut fernets = self.keys.iter().map(|key| purpose.fernet(key)).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let mut fernets = self
+            .keys
+            .iter()
+            .map(|key| purpose.fernet(key))
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter();
         let first = fernets.next().ok_or(Error::InvalidKey)?;
-        Ok(Self { primary: first, others: fernets.collect(), keys: self.keys.clone() })
+        Ok(Self {
+            primary: first,
+            others: fernets.collect(),
+            keys: self.keys.clone(),
+        })
     }
 
     /// Encrypts with the first key.
     #[must_use]
     pub fn encrypt(&self, plain: &[u8], now: Time) -> String {
-        self.primary.encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
+        self.primary
+            .encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
     }
 
     /// Whether the first key decrypts the token. If not, it dates from before the last rotation of
@@ -130,7 +146,10 @@ impl DataKeys {
     /// Decrypts with the first key that fits. The time in the token is ignored: a clock that was
     /// wrong once must not make saved data unreadable.
     pub fn decrypt(&self, token: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-        std::iter::once(&self.primary).chain(&self.others).find_map(|key| decrypt_token(key, token)).ok_or(Error::Undecryptable)
+        std::iter::once(&self.primary)
+            .chain(&self.others)
+            .find_map(|key| decrypt_token(key, token))
+            .ok_or(Error::Undecryptable)
     }
 }
 
@@ -144,13 +163,18 @@ pub fn wipe_pages(mut plain: Zeroizing<Vec<u8>>) {
 }
 
 fn decode_key(key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
-    URL_SAFE.decode(key.expose()).map(Zeroizing::new).map_err(|_| Error::InvalidKey)
+    URL_SAFE
+        .decode(key.expose())
+        .map(Zeroizing::new)
+        .map_err(|_| Error::InvalidKey)
 }
 
 fn decrypt_token(key: &Fernet, token: &str) -> Option<Zeroizing<Vec<u8>>> {
     // The crate refuses tokens from the future. With the largest possible time there are none.
     const MAX_TIMESTAMP: u64 = u64::MAX - 60;
-    key.decrypt_at_time(token, None, MAX_TIMESTAMP).ok().map(Zeroizing::new)
+    key.decrypt_at_time(token, None, MAX_TIMESTAMP)
+        .ok()
+        .map(Zeroizing::new)
 }
 
 impl fmt::Debug for DataKeys {
@@ -183,7 +207,11 @@ mod tests {
             "gAAAAAAdwJ6xBQECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAkLhFLHpGtDBRLRTZeUfWgHSv49TF2AUEZ1TIvcZjK1zQ==",
         ];
         for token in invalid {
-            assert_eq!(ring().decrypt(token).unwrap_err(), Error::Undecryptable, "{token}");
+            assert_eq!(
+                ring().decrypt(token).unwrap_err(),
+                Error::Undecryptable,
+                "{token}"
+            );
         }
         // These two are only too old or too new for a time to live. Stored tokens have none, so
         // they decrypt.
@@ -199,7 +227,9 @@ mod tests {
     #[test]
     fn fernet_round_trips_any_length() {
         for length in [0, 1, 15, 16, 17, 1000, 1 << 20] {
-            let plain: Vec<u8> = (0..length).map(|i| u8::try_from(i % 256).unwrap()).collect();
+            let plain: Vec<u8> = (0..length)
+                .map(|i| u8::try_from(i % 256).unwrap())
+                .collect();
             let token = ring().encrypt(&plain, Time::from_millis(1_800_000_000_000));
             assert!(token.starts_with("gAAAAAB"));
             assert_eq!(ring().decrypt(&token).unwrap().as_slice(), plain);
@@ -233,34 +263,64 @@ mod tests {
     #[test]
     fn fernet_primary_encrypts_all_decrypt() {
         let (old, new) = (generate_key().unwrap(), generate_key().unwrap());
-        let token = DataKeys::new(&old).unwrap().encrypt(b"x", Time::from_millis(0));
+        let token = DataKeys::new(&old)
+            .unwrap()
+            .encrypt(b"x", Time::from_millis(0));
         let both = DataKeys::new(&new).unwrap().with_fallback(&old).unwrap();
         assert_eq!(both.decrypt(&token).unwrap().as_slice(), b"x");
         let resealed = both.encrypt(b"x", Time::from_millis(0));
-        assert_eq!(DataKeys::new(&old).unwrap().decrypt(&resealed).unwrap_err(), Error::Undecryptable);
-        assert_eq!(DataKeys::new(&Secret::new("short".to_owned())).unwrap_err(), Error::InvalidKey);
+        assert_eq!(
+            DataKeys::new(&old).unwrap().decrypt(&resealed).unwrap_err(),
+            Error::Undecryptable
+        );
+        assert_eq!(
+            DataKeys::new(&Secret::new("short".to_owned())).unwrap_err(),
+            Error::InvalidKey
+        );
     }
 
     #[test]
     fn fernet_token_is_bound_to_purpose() {
         use Purpose::{Conversation, Evidence, ImportCopy, Index, LineHistory};
-        let root = DataKeys::new(&generate_key().unwrap()).unwrap().with_fallback(&generate_key().unwrap()).unwrap();
+        let root = DataKeys::new(&generate_key().unwrap())
+            .unwrap()
+            .with_fallback(&generate_key().unwrap())
+            .unwrap();
         let all = [Conversation, LineHistory, Index, ImportCopy, Evidence];
         for made in all {
-            let token = root.for_purpose(made).unwrap().encrypt(b"x", Time::from_millis(0));
+            let token = root
+                .for_purpose(made)
+                .unwrap()
+                .encrypt(b"x", Time::from_millis(0));
             for asked in all {
-                assert_eq!(root.for_purpose(asked).unwrap().decrypt(&token).is_ok(), made == asked, "{made:?} {asked:?}");
+                assert_eq!(
+                    root.for_purpose(asked).unwrap().decrypt(&token).is_ok(),
+                    made == asked,
+                    "{made:?} {asked:?}"
+                );
             }
-            assert_eq!(root.decrypt(&token).is_ok(), made == Conversation, "{made:?}");
+            assert_eq!(
+                root.decrypt(&token).is_ok(),
+                made == Conversation,
+                "{made:?}"
+            );
         }
     }
 
     #[test]
     fn fernet_subkeys_of_fallback_decrypt() {
         let (old, new) = (generate_key().unwrap(), generate_key().unwrap());
-        let before = DataKeys::new(&old).unwrap().for_purpose(Purpose::LineHistory).unwrap();
+        let before = DataKeys::new(&old)
+            .unwrap()
+            .for_purpose(Purpose::LineHistory)
+            .unwrap();
         let token = before.encrypt(b"x", Time::from_millis(0));
-        let data_keys = DataKeys::new(&new).unwrap().with_fallback(&old).unwrap().for_purpose(Purpose::LineHistory).unwrap();
+        let data_keys = DataKeys::new(&new)
+            .unwrap()
+            .with_fallback(&old)
+            .unwrap()
+            .for_purpose(Purpose::LineHistory)
+            .unwrap();
         assert!(data_keys.decrypt(&token).is_ok() && !data_keys.is_encrypted_with_primary(&token));
     }
 }

@@ -80,7 +80,11 @@ pub enum Error {
 /// The low-memory profile of RFC 9106, but with one lane: 64 MiB, three passes.
 impl Default for KdfParams {
     fn default() -> Self {
-        Self::Argon2id { memory_kib: 65_536, passes: 3, lanes: 1 }
+        Self::Argon2id {
+            memory_kib: 65_536,
+            passes: 3,
+            lanes: 1,
+        }
     }
 }
 
@@ -89,28 +93,84 @@ impl KdfParams {
     /// file can contain any value.
     pub fn check(&self) -> Result<(), Error> {
         let within = |what, is, least, most| {
-            if (least..=most).contains(&is) { Ok(()) } else { Err(Error::OutOfRange { what, is, min: least, max: most }) }
+            if (least..=most).contains(&is) {
+                Ok(())
+            } else {
+                Err(Error::OutOfRange {
+                    what,
+                    is,
+                    min: least,
+                    max: most,
+                })
+            }
         };
         match *self {
-            Self::Argon2id { memory_kib, passes, lanes } => {
-                within("the Argon2id memory in KiB", memory_kib, MIN_MEMORY_KIB, MAX_MEMORY_KIB)?;
-                within("the number of Argon2id passes", passes, MIN_PASSES, MAX_PASSES)?;
+            Self::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+            } => {
+                within(
+                    "the Argon2id memory in KiB",
+                    memory_kib,
+                    MIN_MEMORY_KIB,
+                    MAX_MEMORY_KIB,
+                )?;
+                within(
+                    "the number of Argon2id passes",
+                    passes,
+                    MIN_PASSES,
+                    MAX_PASSES,
+                )?;
                 within("the number of Argon2id lanes", lanes, 1, MAX_LANES)
             }
-            Self::Pbkdf2 { rounds } => within("the number of PBKDF2 rounds", rounds, MIN_ROUNDS, MAX_ROUNDS),
+            Self::Pbkdf2 { rounds } => within(
+                "the number of PBKDF2 rounds",
+                rounds,
+                MIN_ROUNDS,
+                MAX_ROUNDS,
+            ),
         }
     }
 
     /// Checks the parameters of a file that may come from someone else.
     pub fn check_untrusted(&self) -> Result<(), Error> {
         self.check()?;
-        let at_most = |what, is, least, most| if is <= most { Ok(()) } else { Err(Error::OutOfRange { what, is, min: least, max: most }) };
-        match *self {
-            Self::Argon2id { memory_kib, passes, .. } => {
-                at_most("the Argon2id memory in KiB", memory_kib, MIN_MEMORY_KIB, MAX_UNTRUSTED_MEMORY_KIB)?;
-                at_most("the number of Argon2id passes", passes, MIN_PASSES, MAX_UNTRUSTED_PASSES)
+        let at_most = |what, is, least, most| {
+            if is <= most {
+                Ok(())
+            } else {
+                Err(Error::OutOfRange {
+                    what,
+                    is,
+                    min: least,
+                    max: most,
+                })
             }
-            Self::Pbkdf2 { rounds } => at_most("the number of PBKDF2 rounds", rounds, MIN_ROUNDS, MAX_UNTRUSTED_ROUNDS),
+        };
+        match *self {
+            Self::Argon2id {
+                memory_kib, passes, ..
+            } => {
+                at_most(
+                    "the Argon2id memory in KiB",
+                    memory_kib,
+                    MIN_MEMORY_KIB,
+                    MAX_UNTRUSTED_MEMORY_KIB,
+                )?;
+                at_most(
+                    "the number of Argon2id passes",
+                    passes,
+                    MIN_PASSES,
+                    MAX_UNTRUSTED_PASSES,
+                )
+            }
+            Self::Pbkdf2 { rounds } => at_most(
+                "the number of PBKDF2 rounds",
+                rounds,
+                MIN_ROUNDS,
+                MAX_UNTRUSTED_ROUNDS,
+            ),
         }
     }
 
@@ -121,9 +181,13 @@ impl KdfParams {
         let spelled = normalize(passphrase)?;
         let mut key = AeadKey::default();
         match *self {
-            Self::Argon2id { memory_kib, passes, lanes } => {
-                let params =
-                    Params::new(memory_kib, passes, lanes, Some(key.len())).map_err(|_| Error::OutOfMemory("invalid parameters"))?;
+            Self::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+            } => {
+                let params = Params::new(memory_kib, passes, lanes, Some(key.len()))
+                    .map_err(|_| Error::OutOfMemory("invalid parameters"))?;
                 Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
                     .hash_password_into(spelled.as_bytes(), salt, &mut *key)
                     .map_err(|_| Error::OutOfMemory("not enough memory"))?;
@@ -136,28 +200,44 @@ impl KdfParams {
 
 fn pbkdf2(rounds: u32, salt: &[u8], passphrase: &[u8], key: &mut [u8]) {
     let rounds = NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MIN);
-    ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, passphrase, key);
+    ring::pbkdf2::derive(
+        ring::pbkdf2::PBKDF2_HMAC_SHA256,
+        rounds,
+        salt,
+        passphrase,
+        key,
+    );
 }
 
 /// Normalises a passphrase to NFC, because one keyboard sends `é` as one character and another as
 /// two, and removes one newline at the end, as an editor or `echo` adds it.
 fn normalize(passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
     let text = passphrase.expose();
-    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
     if text.is_empty() || text.len() > MAX_PASSPHRASE_BYTES {
         return Err(Error::Length);
     }
     if text.is_ascii() {
         return Ok(Zeroizing::new(text.to_owned()));
     }
-    Ok(Zeroizing::new(icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()))
+    Ok(Zeroizing::new(
+        icu_normalizer::ComposingNormalizerBorrowed::new_nfc()
+            .normalize(text)
+            .into_owned(),
+    ))
 }
 
 /// `argon2id:m=65536,t=3,p=1` or `pbkdf2:600000`; `--kdf` accepts the same text.
 impl fmt::Display for KdfParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argon2id { memory_kib, passes, lanes } => write!(f, "argon2id:m={memory_kib},t={passes},p={lanes}"),
+            Self::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+            } => write!(f, "argon2id:m={memory_kib},t={passes},p={lanes}"),
             Self::Pbkdf2 { rounds } => write!(f, "pbkdf2:{rounds}"),
         }
     }
@@ -167,11 +247,25 @@ impl FromStr for KdfParams {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::Unknown(text.chars().filter(char::is_ascii_graphic).take(60).collect());
+        let unknown = || {
+            Error::Unknown(
+                text.chars()
+                    .filter(char::is_ascii_graphic)
+                    .take(60)
+                    .collect(),
+            )
+        };
         let number = |digits: &str| digits.parse::<u32>().map_err(|_| unknown());
         let cost = match text.split_once(':').unwrap_or((text, "")) {
             ("argon2id", figures) => {
-                let Self::Argon2id { mut memory_kib, mut passes, mut lanes } = Self::default() else { return Err(unknown()) };
+                let Self::Argon2id {
+                    mut memory_kib,
+                    mut passes,
+                    mut lanes,
+                } = Self::default()
+                else {
+                    return Err(unknown());
+                };
                 for figure in figures.split(',').filter(|f| !f.is_empty()) {
                     match figure.split_once('=') {
                         Some(("m", digits)) => memory_kib = number(digits)?,
@@ -180,10 +274,16 @@ impl FromStr for KdfParams {
                         _ => return Err(unknown()),
                     }
                 }
-                Self::Argon2id { memory_kib, passes, lanes }
+                Self::Argon2id {
+                    memory_kib,
+                    passes,
+                    lanes,
+                }
             }
             ("pbkdf2", "") => Self::Pbkdf2 { rounds: MIN_ROUNDS },
-            ("pbkdf2", digits) => Self::Pbkdf2 { rounds: number(digits)? },
+            ("pbkdf2", digits) => Self::Pbkdf2 {
+                rounds: number(digits)?,
+            },
             _ => return Err(unknown()),
         };
         cost.check().map(|()| cost)
@@ -211,18 +311,33 @@ mod tests {
             .data(argon2::AssociatedData::new(&[4; 12]).unwrap())
             .build()
             .unwrap();
-        let argon2 = Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).unwrap();
+        let argon2 =
+            Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).unwrap();
         let mut tag = [0; 32];
-        argon2.hash_password_into(&[1; 32], &[2; 16], &mut tag).unwrap();
-        assert_eq!(hex(&tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+        argon2
+            .hash_password_into(&[1; 32], &[2; 16], &mut tag)
+            .unwrap();
+        assert_eq!(
+            hex(&tag),
+            "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
+        );
     }
 
     #[test]
     fn pbkdf2_sha256_vectors() {
         let answers = [
-            (1, "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b"),
-            (2, "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"),
-            (4096, "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a"),
+            (
+                1,
+                "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b",
+            ),
+            (
+                2,
+                "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43",
+            ),
+            (
+                4096,
+                "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a",
+            ),
         ];
         for (rounds, expected) in answers {
             let mut key = [0; 32];
@@ -245,31 +360,65 @@ mod tests {
             "pbkdf2:10000001",
             "pbkdf2:2147483648",
         ] {
-            assert!(matches!(text.parse::<KdfParams>(), Err(Error::OutOfRange { .. })), "{text}");
+            assert!(
+                matches!(text.parse::<KdfParams>(), Err(Error::OutOfRange { .. })),
+                "{text}"
+            );
         }
-        for text in ["", "scrypt", "argon2id:x=1", "argon2id:m", "pbkdf2:-1", "pbkdf2:4294967296"] {
-            assert!(matches!(text.parse::<KdfParams>(), Err(Error::Unknown(_))), "{text}");
+        for text in [
+            "",
+            "scrypt",
+            "argon2id:x=1",
+            "argon2id:m",
+            "pbkdf2:-1",
+            "pbkdf2:4294967296",
+        ] {
+            assert!(
+                matches!(text.parse::<KdfParams>(), Err(Error::Unknown(_))),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn kdf_params_round_trip_as_text() {
-        for text in ["argon2id:m=65536,t=3,p=1", "argon2id:m=19456,t=2,p=8", "pbkdf2:600000"] {
+        for text in [
+            "argon2id:m=65536,t=3,p=1",
+            "argon2id:m=19456,t=2,p=8",
+            "pbkdf2:600000",
+        ] {
             assert_eq!(text.parse::<KdfParams>().unwrap().to_string(), text);
         }
-        assert_eq!("argon2id".parse::<KdfParams>().unwrap(), KdfParams::default());
-        assert_eq!("argon2id:m=65536,t=3".parse::<KdfParams>().unwrap(), KdfParams::default());
+        assert_eq!(
+            "argon2id".parse::<KdfParams>().unwrap(),
+            KdfParams::default()
+        );
+        assert_eq!(
+            "argon2id:m=65536,t=3".parse::<KdfParams>().unwrap(),
+            KdfParams::default()
+        );
     }
 
     #[test]
     fn passphrase_is_unicode_normalized() {
-        let spelling = |text: &str| normalize(&Secret::new(text.to_owned())).unwrap().as_str().to_owned();
+        let spelling = |text: &str| {
+            normalize(&Secret::new(text.to_owned()))
+                .unwrap()
+                .as_str()
+                .to_owned()
+        };
         assert_eq!(spelling("caf\u{e9}"), spelling("cafe\u{301}"));
         assert_eq!(spelling("word\n"), "word");
         assert_eq!(spelling("word\r\n"), "word");
         assert_eq!(spelling("word\n\n"), "word\n");
         assert_eq!(spelling(" word "), " word ");
-        assert_eq!(normalize(&Secret::new(String::from("\n"))), Err(Error::Length));
-        assert_eq!(normalize(&Secret::new("x".repeat(4097))), Err(Error::Length));
+        assert_eq!(
+            normalize(&Secret::new(String::from("\n"))),
+            Err(Error::Length)
+        );
+        assert_eq!(
+            normalize(&Secret::new("x".repeat(4097))),
+            Err(Error::Length)
+        );
     }
 }

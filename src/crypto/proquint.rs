@@ -18,16 +18,33 @@ fn encode_word(bits: u16) -> [u8; 5] {
         let index = usize::from(bits >> shift) % letters.len();
         letters.get(index).copied().unwrap_or_default()
     };
-    [pick(CONSONANTS, 12), pick(VOWELS, 10), pick(CONSONANTS, 6), pick(VOWELS, 4), pick(CONSONANTS, 0)]
+    [
+        pick(CONSONANTS, 12),
+        pick(VOWELS, 10),
+        pick(CONSONANTS, 6),
+        pick(VOWELS, 4),
+        pick(CONSONANTS, 0),
+    ]
 }
 
 fn decode_word(word: &str) -> Option<u16> {
-    let letters = <[u8; 5]>::try_from(word.as_bytes()).ok()?.map(|b| b.to_ascii_lowercase());
-    let forms: [(&[u8], u32); 5] = [(CONSONANTS, 12), (VOWELS, 10), (CONSONANTS, 6), (VOWELS, 4), (CONSONANTS, 0)];
-    letters.iter().zip(forms).try_fold(0, |bits, (letter, (letters, shift))| {
-        let index = u16::try_from(letters.iter().position(|l| l == letter)?).ok()?;
-        Some(bits | index << shift)
-    })
+    let letters = <[u8; 5]>::try_from(word.as_bytes())
+        .ok()?
+        .map(|b| b.to_ascii_lowercase());
+    let forms: [(&[u8], u32); 5] = [
+        (CONSONANTS, 12),
+        (VOWELS, 10),
+        (CONSONANTS, 6),
+        (VOWELS, 4),
+        (CONSONANTS, 0),
+    ];
+    letters
+        .iter()
+        .zip(forms)
+        .try_fold(0, |bits, (letter, (letters, shift))| {
+            let index = u16::try_from(letters.iter().position(|l| l == letter)?).ok()?;
+            Some(bits | index << shift)
+        })
 }
 
 /// Encodes bytes, two in each word. A zero byte is appended to an odd length.
@@ -55,7 +72,9 @@ pub struct InvalidWord(pub usize);
 /// Decodes words that are separated by anything but letters.
 pub fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, InvalidWord> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 3 + 2));
-    let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let words = text
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty());
     for (n, word) in words.enumerate() {
         bytes.extend_from_slice(&decode_word(word).ok_or(InvalidWord(n + 1))?.to_be_bytes());
     }
@@ -66,7 +85,10 @@ pub fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, InvalidWord> {
 pub fn generate_passphrase() -> std::io::Result<(crate::secret::Secret, u32)> {
     let random = Zeroizing::new(crate::crypto::aead::random_bytes::<{ PASSPHRASE_WORDS * 2 }>()?);
     let words = encode(&*random);
-    Ok((crate::secret::Secret::new(words.replace(' ', "-")), BITS_PER_WORD * 5))
+    Ok((
+        crate::secret::Secret::new(words.replace(' ', "-")),
+        BITS_PER_WORD * 5,
+    ))
 }
 
 #[cfg(test)]
@@ -85,7 +107,11 @@ mod tests {
     #[test]
     fn proquint_ignores_case_and_spacing() {
         let bytes = [0x7f, 0, 0, 1, 0xff, 0xff];
-        for text in ["lusab babad zuzuz", "LUSAB-BABAD-ZUZUZ", " 1. lusab  babad\n 2. zuzuz\n"] {
+        for text in [
+            "lusab babad zuzuz",
+            "LUSAB-BABAD-ZUZUZ",
+            " 1. lusab  babad\n 2. zuzuz\n",
+        ] {
             assert_eq!(decode(text).unwrap().as_slice(), bytes, "{text}");
         }
         assert_eq!(decode("lusab bobbo"), Err(InvalidWord(2)));

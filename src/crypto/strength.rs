@@ -34,14 +34,22 @@ pub fn entropy_bits(passphrase: &Secret) -> u32 {
         before = Some(c);
     }
     total += run_bits(&run);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few bits a character, of at most 4096")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few bits a character, of at most 4096"
+    )]
     let whole = total as u32;
     whole
 }
 
 fn run_bits(run: &[char]) -> f64 {
-    let fresh = run.windows(2).filter(|w| matches!(w, [a, b] if u32::from(*a).abs_diff(u32::from(*b)) > 1)).count();
-    let fresh = f64::from(u32::try_from(fresh).unwrap_or(u32::MAX)) + if run.is_empty() { 0.0 } else { 1.0 };
+    let fresh = run
+        .windows(2)
+        .filter(|w| matches!(w, [a, b] if u32::from(*a).abs_diff(u32::from(*b)) > 1))
+        .count();
+    let fresh = f64::from(u32::try_from(fresh).unwrap_or(u32::MAX))
+        + if run.is_empty() { 0.0 } else { 1.0 };
     let mixed = run.iter().skip(1).any(|c| c.is_uppercase());
     let each = fresh * if mixed { 5.7 } else { 4.7 };
     let vowels = run.iter().filter(|c| "aeiouyAEIOUY".contains(**c)).count();
@@ -82,7 +90,11 @@ mod tests {
         for fair in ["correct horse battery staple", "k7Qv9ZtP2m"] {
             assert_eq!(said(fair), "fair", "{fair}");
         }
-        for strong in ["seven quiet herons over a harbour", "lusab-gutih-tugad-bofam-zuzuz-lusab", "k7Qv9ZtP2mX4wRs8"] {
+        for strong in [
+            "seven quiet herons over a harbour",
+            "lusab-gutih-tugad-bofam-zuzuz-lusab",
+            "k7Qv9ZtP2mX4wRs8",
+        ] {
             assert_eq!(said(strong), "strong", "{strong}");
         }
     }

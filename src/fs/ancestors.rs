@@ -14,7 +14,11 @@ pub fn check_parent_dir(path: &Path) -> Result<(), Error> {
         // In a sticky folder such as `/tmp` everyone can create files, but rename only their own.
         let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
         if theirs && !sticky {
-            return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+            return Err(Error::TooPermissive {
+                path: path.to_path_buf(),
+                mode: meta.mode() & 0o777,
+                should: 0o700,
+            });
         }
     }
     #[cfg(not(unix))]
@@ -35,20 +39,36 @@ pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
         // counts.
         let (exists, real) = match fs::canonicalize(path) {
             Ok(real) => (true, Some(real)),
-            Err(_) => (false, path.ancestors().find_map(|part| fs::canonicalize(part).ok())),
+            Err(_) => (
+                false,
+                path.ancestors()
+                    .find_map(|part| fs::canonicalize(part).ok()),
+            ),
         };
         for (above, folder) in real.iter().flat_map(|real| real.ancestors()).enumerate() {
-            let Ok(meta) = fs::metadata(folder) else { continue };
+            let Ok(meta) = fs::metadata(folder) else {
+                continue;
+            };
             if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
-                return Err(Error::ForeignAncestor { path: folder.to_path_buf(), uid: meta.uid() });
+                return Err(Error::ForeignAncestor {
+                    path: folder.to_path_buf(),
+                    uid: meta.uid(),
+                });
             }
             // Homes are often open to a group of which the user is the only member. Our own folder never is.
             let others = if exists && above == 0 { 0o022 } else { 0o002 };
             if meta.mode() & others != 0 && meta.mode() & 0o1000 == 0 {
                 if exists && above == 0 {
-                    return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+                    return Err(Error::TooPermissive {
+                        path: path.to_path_buf(),
+                        mode: meta.mode() & 0o777,
+                        should: 0o700,
+                    });
                 }
-                return Err(Error::Ancestor { path: folder.to_path_buf(), mode: meta.mode() & 0o777 });
+                return Err(Error::Ancestor {
+                    path: folder.to_path_buf(),
+                    mode: meta.mode() & 0o777,
+                });
             }
         }
     }

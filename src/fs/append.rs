@@ -24,23 +24,36 @@ impl Appender {
         let file = match existing {
             Err(error) if error.is_missing() => {
                 create_private_dir(parent)?;
-                let file = open(path, "write", options().read(true).append(true).create(true))?;
+                let file = open(
+                    path,
+                    "write",
+                    options().read(true).append(true).create(true),
+                )?;
                 sync_folder(parent)?;
                 file
             }
             other => other?,
         };
-        Ok(Self { path: path.to_path_buf(), file })
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+        })
     }
 
     /// The length of the file in bytes.
     pub fn length(&self) -> Result<u64, Error> {
-        Ok(self.file.metadata().map_err(io_error("read", &self.path))?.len())
+        Ok(self
+            .file
+            .metadata()
+            .map_err(io_error("read", &self.path))?
+            .len())
     }
 
     /// The modification time, in milliseconds since 1970.
     pub fn modified_ms(&self) -> Result<i64, Error> {
-        Ok(modified_ms_of(&self.file.metadata().map_err(io_error("read", &self.path))?))
+        Ok(modified_ms_of(
+            &self.file.metadata().map_err(io_error("read", &self.path))?,
+        ))
     }
 
     /// Appends bytes in one write. A partial write, as on a full disk, is undone.
@@ -48,7 +61,11 @@ impl Appender {
         let before = self.length()?;
         self.file.write_all(bytes).map_err(|source| {
             self.file.set_len(before).unwrap_or_default();
-            Error::Io { operation: "write", path: self.path.clone(), source }
+            Error::Io {
+                operation: "write",
+                path: self.path.clone(),
+                source,
+            }
         })
     }
 
@@ -74,7 +91,11 @@ impl Appender {
         match self.file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(source)) => Err(Error::Io { operation: "lock", path: self.path.clone(), source }),
+            Err(TryLockError::Error(source)) => Err(Error::Io {
+                operation: "lock",
+                path: self.path.clone(),
+                source,
+            }),
         }
     }
 
@@ -85,7 +106,8 @@ impl Appender {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            let same = |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
+            let same =
+                |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
             matches!((self.file.metadata(), fs::symlink_metadata(&self.path)), (Ok(a), Ok(b)) if same(&a, &b))
         }
         #[cfg(not(unix))]
@@ -98,13 +120,19 @@ impl Appender {
     /// Reads the whole file.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
-        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io_error("read", &self.path))?;
+        self.file
+            .rewind()
+            .and_then(|()| self.file.read_to_end(&mut bytes))
+            .map_err(io_error("read", &self.path))?;
         Ok(bytes)
     }
 
     /// Reads the file in chunks of complete lines. Returns their total length and the incomplete
     /// line at the end.
-    pub fn read_lines<E: From<Error>>(&mut self, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
+    pub fn read_lines<E: From<Error>>(
+        &mut self,
+        take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(u64, Vec<u8>), E> {
         read_pieces(&mut self.file, &self.path, take)
     }
 
@@ -112,19 +140,28 @@ impl Appender {
     pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
         let from = self.length()?.saturating_sub(most);
         let mut bytes = Vec::new();
-        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io_error("read", &self.path))?;
+        self.file
+            .seek(SeekFrom::Start(from))
+            .and_then(|_| self.file.read_to_end(&mut bytes))
+            .map_err(io_error("read", &self.path))?;
         Ok(bytes)
     }
 
     /// Truncates the file to `length` bytes.
     pub fn truncate(&mut self, length: u64) -> Result<(), Error> {
-        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io_error("write", &self.path))
+        self.file
+            .set_len(length)
+            .and_then(|()| self.file.sync_data())
+            .map_err(io_error("write", &self.path))
     }
 }
 
 /// Reads a private file of any length in chunks of complete lines. Returns their total length and
 /// the incomplete line at the end; `None` if the file does not exist.
-pub fn read_lines<E: From<Error>>(path: &Path, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<Option<(u64, Vec<u8>)>, E> {
+pub fn read_lines<E: From<Error>>(
+    path: &Path,
+    take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Option<(u64, Vec<u8>)>, E> {
     match open(path, "read", options().read(true)) {
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),
@@ -132,7 +169,11 @@ pub fn read_lines<E: From<Error>>(path: &Path, take: impl FnMut(&[u8]) -> Result
     }
 }
 
-fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
+fn read_pieces<E: From<Error>>(
+    file: &mut File,
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(u64, Vec<u8>), E> {
     let length = file.metadata().map_err(io_error("read", path))?.len();
     let length = usize::try_from(length).unwrap_or(CHUNK);
     let mut buffer = vec![0; length.min(CHUNK) + 1];
@@ -150,7 +191,8 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
         if read > 0 && filled < buffer.len() {
             continue;
         }
-        let end = memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
+        let end =
+            memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
         if end > 0 {
             take(buffer.get(..end).unwrap_or_default())?;
         }
@@ -172,7 +214,9 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
 /// A lock that is held until this value is dropped. It is a separate file, because the protected
 /// file is replaced by renaming.
 #[derive(Debug)]
-pub struct FileLock(#[expect(dead_code, reason = "held, not used: closing it releases the lock")] File);
+pub struct FileLock(
+    #[expect(dead_code, reason = "held, not used: closing it releases the lock")] File,
+);
 
 impl FileLock {
     /// Waits for an exclusive lock.
@@ -195,7 +239,11 @@ impl FileLock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(Error::Io { operation: "lock", path: path.to_path_buf(), source }),
+            Err(TryLockError::Error(source)) => Err(Error::Io {
+                operation: "lock",
+                path: path.to_path_buf(),
+                source,
+            }),
         }
     }
 

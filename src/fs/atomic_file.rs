@@ -32,8 +32,17 @@ impl AtomicFile {
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
         let temporary = path.with_file_name(name);
-        let file = options().write(true).create_new(true).open(&temporary).map_err(io_error("write", path))?;
-        Ok(Self { path: path.to_path_buf(), temporary, file, committed: false })
+        let file = options()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .map_err(io_error("write", path))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            temporary,
+            file,
+            committed: false,
+        })
     }
 
     /// The same, and holds a lock on it, so that a sweep can tell it from a leftover of a killed
@@ -42,7 +51,8 @@ impl AtomicFile {
         loop {
             let draft = Self::create_for(path)?;
             // A sweep may have locked or deleted the file before this process locked it.
-            let taken = matches!(draft.file.try_lock(), Err(TryLockError::WouldBlock)) || !crate::fs::exists(&draft.temporary);
+            let taken = matches!(draft.file.try_lock(), Err(TryLockError::WouldBlock))
+                || !crate::fs::exists(&draft.temporary);
             if !taken {
                 return Ok(draft);
             }
@@ -51,18 +61,24 @@ impl AtomicFile {
 
     /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(io_error("write", &self.path))
+        self.file
+            .write_all(bytes)
+            .map_err(io_error("write", &self.path))
     }
 
     /// Sets the modification time.
     pub fn set_modified(&self, modified_ms: i64) -> Result<(), Error> {
         let after = Duration::from_millis(u64::try_from(modified_ms).unwrap_or(0));
-        self.file.set_modified(UNIX_EPOCH + after).map_err(io_error("write", &self.path))
+        self.file
+            .set_modified(UNIX_EPOCH + after)
+            .map_err(io_error("write", &self.path))
     }
 
     /// Commits the file: syncs it, renames it over `path`, and syncs the folder.
     pub fn commit(self) -> Result<(), Error> {
-        self.file.sync_all().map_err(io_error("write", &self.path))?;
+        self.file
+            .sync_all()
+            .map_err(io_error("write", &self.path))?;
         let folder = parent_folder(&self.path)?.to_path_buf();
         self.commit_unsynced()?;
         sync_folder(&folder)
@@ -70,7 +86,9 @@ impl AtomicFile {
 
     /// Commits the file only if `path` does not exist; otherwise deletes it.
     pub fn commit_new(self) -> Result<(), Error> {
-        self.file.sync_all().map_err(io_error("write", &self.path))?;
+        self.file
+            .sync_all()
+            .map_err(io_error("write", &self.path))?;
         match fs::hard_link(&self.temporary, &self.path) {
             Ok(()) => sync_folder(parent_folder(&self.path)?),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -84,7 +102,13 @@ impl AtomicFile {
     /// Commits many files of one folder: one sync of all contents, then the renames, then one sync
     /// of the folder. After a crash each file is complete or missing.
     pub fn commit_all(drafts: Vec<Self>) -> Result<(), Error> {
-        let Some(folder) = drafts.first().map(|d| parent_folder(&d.path).map(Path::to_path_buf)).transpose()? else { return Ok(()) };
+        let Some(folder) = drafts
+            .first()
+            .map(|d| parent_folder(&d.path).map(Path::to_path_buf))
+            .transpose()?
+        else {
+            return Ok(());
+        };
         sync_all(&drafts)?;
         for draft in drafts {
             draft.commit_unsynced()?;
@@ -103,7 +127,9 @@ impl AtomicFile {
 /// Deletes temporary files for `path` that killed processes left behind. The caller must be the
 /// only writer of `path`, because a temporary file in use looks the same.
 pub fn sweep_drafts(path: &Path) -> Result<(), Error> {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return Ok(());
+    };
     for entry in crate::fs::list(parent_folder(path)?)? {
         if target_name(&entry.name) == Some(name) {
             fs::remove_file(path.with_file_name(&entry.name)).unwrap_or_default();
@@ -116,11 +142,17 @@ pub fn sweep_drafts(path: &Path) -> Result<(), Error> {
 /// name and first bytes. Files that cannot be opened belong to someone else and are skipped.
 pub fn sweep_stale_drafts(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> Result<(), Error> {
     for entry in crate::fs::list(folder)? {
-        let Some(name) = target_name(&entry.name) else { continue };
+        let Some(name) = target_name(&entry.name) else {
+            continue;
+        };
         let path = folder.join(&entry.name);
-        let Ok(mut file) = options().read(true).write(true).open(&path) else { continue };
+        let Ok(mut file) = options().read(true).write(true).open(&path) else {
+            continue;
+        };
         let mut start = Vec::new();
-        let read = Read::by_ref(&mut file).take(SNIFF_LEN).read_to_end(&mut start);
+        let read = Read::by_ref(&mut file)
+            .take(SNIFF_LEN)
+            .read_to_end(&mut start);
         // Keep the lock while deleting: a process that has just created the file notices it and
         // creates another.
         if read.is_ok() && ours(name, &start) && file.try_lock().is_ok() {
@@ -141,13 +173,17 @@ fn target_name(draft: &str) -> Option<&str> {
 
 #[cfg(target_os = "linux")]
 fn sync_all(drafts: &[AtomicFile]) -> Result<(), Error> {
-    let Some(draft) = drafts.first() else { return Ok(()) };
+    let Some(draft) = drafts.first() else {
+        return Ok(());
+    };
     rustix::fs::syncfs(&draft.file).map_err(|e| io_error("write", &draft.path)(e.into()))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn sync_all(drafts: &[AtomicFile]) -> Result<(), Error> {
-    drafts.iter().try_for_each(|draft| draft.file.sync_all().map_err(io("write", &draft.path)))
+    drafts
+        .iter()
+        .try_for_each(|draft| draft.file.sync_all().map_err(io("write", &draft.path)))
 }
 
 impl Drop for AtomicFile {

@@ -10,11 +10,18 @@ use std::path::Path;
 pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = match options().read(true).open(path) {
         Ok(file) => file,
-        Err(source) => return Err(reject_special(path).err().unwrap_or_else(|| io_error("read", path)(source))),
+        Err(source) => {
+            return Err(reject_special(path)
+                .err()
+                .unwrap_or_else(|| io_error("read", path)(source)));
+        }
     };
     let meta = file.metadata().map_err(io_error("read", path))?;
     if !meta.is_file() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: describe_special(&meta),
+        });
     }
     read_up_to(file, &meta, most, path)
 }
@@ -24,7 +31,10 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 pub fn reject_special(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_symlink() => Err(Error::Symlink(path.to_path_buf())),
-        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) }),
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: describe_special(&meta),
+        }),
         _ => Ok(()),
     }
 }
@@ -45,7 +55,11 @@ fn describe_special(meta: &Metadata) -> &'static str {
 
 #[cfg(not(unix))]
 fn describe_special(meta: &Metadata) -> &'static str {
-    if meta.is_dir() { "a folder" } else { "not a regular file" }
+    if meta.is_dir() {
+        "a folder"
+    } else {
+        "not a regular file"
+    }
 }
 
 /// Opens a regular file at a path that the user gave, following links. Refuses a FIFO or a device
@@ -57,16 +71,29 @@ pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0));
     }
-    let file = options.read(true).open(path).map_err(io_error("read", path))?;
+    let file = options
+        .read(true)
+        .open(path)
+        .map_err(io_error("read", path))?;
     let meta = file.metadata().map_err(io_error("read", path))?;
-    if meta.is_file() { Ok(file) } else { Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) }) }
+    if meta.is_file() {
+        Ok(file)
+    } else {
+        Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: describe_special(&meta),
+        })
+    }
 }
 
 /// Opens a file of the user, which can be a FIFO, for reading in chunks.
 pub fn open_external(path: &Path) -> Result<File, Error> {
     let file = File::open(path).map_err(io_error("read", path))?;
     if file.metadata().map_err(io_error("read", path))?.is_dir() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "a folder" });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "a folder",
+        });
     }
     Ok(file)
 }

@@ -26,10 +26,19 @@ pub fn list(path: &Path) -> Result<Vec<DirEntry>, Error> {
 /// The same for a folder that others can write to: a link, a FIFO, a socket or a device in it is an
 /// error.
 pub fn list_regular(path: &Path) -> Result<Vec<DirEntry>, Error> {
-    list_with(path, |name, meta| if meta.is_dir() { Ok(()) } else { reject_special(&path.join(name)) })
+    list_with(path, |name, meta| {
+        if meta.is_dir() {
+            Ok(())
+        } else {
+            reject_special(&path.join(name))
+        }
+    })
 }
 
-fn list_with(path: &Path, irregular: impl Fn(&str, &fs::Metadata) -> Result<(), Error>) -> Result<Vec<DirEntry>, Error> {
+fn list_with(
+    path: &Path,
+    irregular: impl Fn(&str, &fs::Metadata) -> Result<(), Error>,
+) -> Result<Vec<DirEntry>, Error> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -44,7 +53,11 @@ fn list_with(path: &Path, irregular: impl Fn(&str, &fs::Metadata) -> Result<(), 
         // The file was deleted after it was listed, so it does not belong to the list.
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_file() {
-            files.push(DirEntry { name, bytes: meta.len(), modified_ms: modified_ms_of(&meta) });
+            files.push(DirEntry {
+                name,
+                bytes: meta.len(),
+                modified_ms: modified_ms_of(&meta),
+            });
         } else {
             irregular(&name, &meta)?;
         }
@@ -59,7 +72,9 @@ pub fn has_name_ending_in(path: &Path, ending: &str) -> Result<bool, Error> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(io_error("read", path)(e)),
     };
-    Ok(entries.any(|entry| entry.is_ok_and(|e| e.file_name().to_str().is_some_and(|n| n.ends_with(ending)))))
+    Ok(entries.any(|entry| {
+        entry.is_ok_and(|e| e.file_name().to_str().is_some_and(|n| n.ends_with(ending)))
+    }))
 }
 
 /// The names in a folder that end with `ending`, without that ending. Does not access the files
@@ -83,10 +98,15 @@ pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
 /// The modification time of a file, in milliseconds since 1970; `None` if it does not exist.
 #[must_use]
 pub fn modified_ms(path: &Path) -> Option<i64> {
-    fs::symlink_metadata(path).ok().map(|meta| modified_ms_of(&meta))
+    fs::symlink_metadata(path)
+        .ok()
+        .map(|meta| modified_ms_of(&meta))
 }
 
 pub(super) fn modified_ms_of(meta: &fs::Metadata) -> i64 {
-    let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    let since = meta
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

@@ -117,12 +117,18 @@ fn os_message(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Io { operation, path, source }
+    move |source| Error::Io {
+        operation,
+        path,
+        source,
+    }
 }
 
 /// Open options for private files: mode 0600 on creation, symlinks not followed, FIFOs not waited
@@ -132,7 +138,10 @@ fn options() -> OpenOptions {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits()).unwrap_or(0));
+        options.mode(0o600).custom_flags(
+            i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits())
+                .unwrap_or(0),
+        );
     }
     options
 }
@@ -144,7 +153,11 @@ fn open(path: &Path, operation: &'static str, options: &OpenOptions) -> Result<F
 }
 
 /// The same; also returns the length of the file.
-fn open_and_measure(path: &Path, operation: &'static str, options: &OpenOptions) -> Result<(File, u64), Error> {
+fn open_and_measure(
+    path: &Path,
+    operation: &'static str,
+    options: &OpenOptions,
+) -> Result<(File, u64), Error> {
     let file = match options.open(path) {
         Ok(file) => file,
         Err(source) if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) => {
@@ -152,7 +165,11 @@ fn open_and_measure(path: &Path, operation: &'static str, options: &OpenOptions)
             return Err(Error::Symlink(path.to_path_buf()));
         }
         Err(source) => {
-            return Err(Error::Io { operation, path: path.to_path_buf(), source });
+            return Err(Error::Io {
+                operation,
+                path: path.to_path_buf(),
+                source,
+            });
         }
     };
     let meta = file.metadata().map_err(io_error(operation, path))?;
@@ -163,7 +180,12 @@ fn open_and_measure(path: &Path, operation: &'static str, options: &OpenOptions)
 #[cfg(unix)]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
-    let odd = |what| Err(Error::NotRegular { path: path.to_path_buf(), kind: what });
+    let odd = |what| {
+        Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: what,
+        })
+    };
     if !meta.is_file() {
         return odd("not a regular file");
     }
@@ -174,7 +196,11 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return odd("a file with a second name (hard link)");
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+        return Err(Error::TooPermissive {
+            path: path.to_path_buf(),
+            mode: meta.mode() & 0o777,
+            should: 0o600,
+        });
     }
     Ok(())
 }
@@ -182,7 +208,14 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
 #[cfg(not(unix))]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     // Windows has no modes; files in a user profile inherit an access list with only that user.
-    if meta.is_file() { Ok(()) } else { Err(Error::NotRegular { path: path.to_path_buf(), what: "not a regular file" }) }
+    if meta.is_file() {
+        Ok(())
+    } else {
+        Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            what: "not a regular file",
+        })
+    }
 }
 
 /// Creates a private folder and its missing ancestors, each with mode 0700. Refuses an existing
@@ -219,26 +252,46 @@ fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return Err(Error::Symlink(path.to_path_buf()));
     }
     if !meta.is_dir() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "not a folder" });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "not a folder",
+        });
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "owned by another user" });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "owned by another user",
+        });
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+        return Err(Error::TooPermissive {
+            path: path.to_path_buf(),
+            mode: meta.mode() & 0o777,
+            should: 0o700,
+        });
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
 fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
-    if meta.is_dir() { Ok(()) } else { Err(Error::NotRegular { path: path.to_path_buf(), what: "not a folder" }) }
+    if meta.is_dir() {
+        Ok(())
+    } else {
+        Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            what: "not a folder",
+        })
+    }
 }
 
 fn parent_folder(path: &Path) -> Result<&Path, Error> {
     match path.parent() {
         Some(parent) if parent != Path::new("") => Ok(parent),
-        _ => Err(Error::NotRegular { path: path.to_path_buf(), kind: "a path without a folder" }),
+        _ => Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "a path without a folder",
+        }),
     }
 }
 
@@ -254,12 +307,17 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) => Err(error),
         Ok((file, length)) => {
             if length > most {
-                return Err(Error::TooLarge { path: path.to_path_buf(), max_bytes: most });
+                return Err(Error::TooLarge {
+                    path: path.to_path_buf(),
+                    max_bytes: most,
+                });
             }
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
             // Read only the length at the time of opening: what is appended meanwhile is not
             // needed, and checking for it costs a system call.
-            file.take(length).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+            file.take(length)
+                .read_to_end(&mut bytes)
+                .map_err(io_error("read", path))?;
             Ok(Some(bytes))
         }
     }
@@ -276,16 +334,26 @@ pub fn read_user_edited(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error
     check_parent_dir(parent_folder(path)?)?;
     let meta = file.metadata().map_err(io_error("read", path))?;
     if !meta.is_file() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "not a regular file" });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "not a regular file",
+        });
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         if meta.mode() & 0o022 != 0 {
-            return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+            return Err(Error::TooPermissive {
+                path: path.to_path_buf(),
+                mode: meta.mode() & 0o777,
+                should: 0o600,
+            });
         }
         if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
-            return Err(Error::NotRegular { path: path.to_path_buf(), kind: "owned by another user" });
+            return Err(Error::NotRegular {
+                path: path.to_path_buf(),
+                kind: "owned by another user",
+            });
         }
     }
     read_up_to(file, &meta, most, path).map(Some)
@@ -296,11 +364,20 @@ pub fn read_user_edited(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error
 fn read_up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // A file that has no room in memory is an error here; later, it would end the program.
-    let size = usize::try_from(meta.len().min(most)).unwrap_or(usize::MAX).saturating_add(1);
-    bytes.try_reserve_exact(size).map_err(|full| io_error("read", path)(full.into()))?;
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+    let size = usize::try_from(meta.len().min(most))
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|full| io_error("read", path)(full.into()))?;
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(io_error("read", path))?;
     if bytes.len() as u64 > most {
-        return Err(Error::TooLarge { path: path.to_path_buf(), max_bytes: most });
+        return Err(Error::TooLarge {
+            path: path.to_path_buf(),
+            max_bytes: most,
+        });
     }
     Ok(bytes)
 }
@@ -312,7 +389,9 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) => Err(error),
         Ok(file) => {
             let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
-            file.take(most).read_to_end(&mut bytes).map_err(io_error("read", path))?;
+            file.take(most)
+                .read_to_end(&mut bytes)
+                .map_err(io_error("read", path))?;
             Ok(Some(bytes))
         }
     }
@@ -324,7 +403,10 @@ pub fn read_external(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(io_error("read", path))?;
     let meta = file.metadata().map_err(io_error("read", path))?;
     if meta.is_dir() {
-        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "a folder" });
+        return Err(Error::NotRegular {
+            path: path.to_path_buf(),
+            kind: "a folder",
+        });
     }
     read_up_to(file, &meta, most, path)
 }
@@ -343,7 +425,11 @@ pub fn write_dated(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Resul
 
 /// Creates a temporary file with this content that can replace `path` later. Creates the private
 /// folder of `path` if it is missing.
-pub fn prepare_file(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<AtomicFile, Error> {
+pub fn prepare_file(
+    path: &Path,
+    bytes: &[u8],
+    modified_ms: Option<i64>,
+) -> Result<AtomicFile, Error> {
     create_private_dir(parent_folder(path)?)?;
     let mut draft = AtomicFile::create_for(path)?;
     draft.write(bytes)?;
@@ -369,8 +455,14 @@ pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let draft = path.with_file_name(name);
-    let mut file = open(&draft, "write", options().write(true).create(true).truncate(true))?;
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&draft, path));
+    let mut file = open(
+        &draft,
+        "write",
+        options().write(true).create(true).truncate(true),
+    )?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| fs::rename(&draft, path));
     written.map_err(|source| {
         // Do not let a partial temporary file occupy a full disk.
         fs::remove_file(&draft).unwrap_or_default();
@@ -396,7 +488,9 @@ pub fn write_in_place_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut page = bytes.to_vec();
     page.resize(PAGE_BYTES, b' ');
     match open_and_measure(path, "write", options().write(true)) {
-        Ok((mut file, length)) if length == PAGE_BYTES as u64 => file.write_all(&page).map_err(io_error("write", path)),
+        Ok((mut file, length)) if length == PAGE_BYTES as u64 => {
+            file.write_all(&page).map_err(io_error("write", path))
+        }
         Ok(_) => write_cache_locked(path, &page),
         Err(error) if error.is_missing() => write_cache_locked(path, &page),
         Err(error) => Err(error),
@@ -405,7 +499,13 @@ pub fn write_in_place_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn sync_folder(path: &Path) -> Result<(), Error> {
     // Windows cannot open a folder; there the rename is as durable as the system makes it.
-    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io_error("sync", path)) } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(path)
+            .and_then(|f| f.sync_all())
+            .map_err(io_error("sync", path))
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether anything exists at this path. Does not follow a symlink.
@@ -503,11 +603,22 @@ mod tests {
         let dir = place();
         let file = dir.path().join("a/b/file");
         write(&file, b"one").unwrap();
-        assert_eq!((mode(&dir.path().join("a")), mode(&dir.path().join("a/b")), mode(&file)), (0o700, 0o700, 0o600));
+        assert_eq!(
+            (
+                mode(&dir.path().join("a")),
+                mode(&dir.path().join("a/b")),
+                mode(&file)
+            ),
+            (0o700, 0o700, 0o600)
+        );
         let log = dir.path().join("c/log");
         Appender::open(&log).unwrap().append(b"x").unwrap();
         assert_eq!((mode(&dir.path().join("c")), mode(&log)), (0o700, 0o600));
-        assert_eq!(list(&dir.path().join("a/b")).unwrap().len(), 1, "no temporary file stays");
+        assert_eq!(
+            list(&dir.path().join("a/b")).unwrap().len(),
+            1,
+            "no temporary file stays"
+        );
     }
 
     #[test]
@@ -517,10 +628,23 @@ mod tests {
         let file = dir.path().join("d/file");
         write(&file, b"one").unwrap();
         chmod(&file, 0o640);
-        assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is accessible to other users (mode 640)", file.display()));
+        assert_eq!(
+            read(&file).unwrap_err().to_string(),
+            format!(
+                "`{}` is accessible to other users (mode 640)",
+                file.display()
+            )
+        );
         chmod(&file, 0o600);
         chmod(&dir.path().join("d"), 0o755);
-        assert!(matches!(write(&file, b"two"), Err(Error::TooPermissive { mode: 0o755, should: 0o700, .. })));
+        assert!(matches!(
+            write(&file, b"two"),
+            Err(Error::TooPermissive {
+                mode: 0o755,
+                should: 0o700,
+                ..
+            })
+        ));
         assert_eq!(fs::read(&file).unwrap(), b"one");
     }
 
@@ -550,10 +674,22 @@ mod tests {
         write(&file, b"x = 1").unwrap();
         std::os::unix::fs::symlink(&file, dir.path().join("link")).unwrap();
         chmod(&file, 0o644);
-        assert_eq!(read_user_edited(&dir.path().join("link"), 10).unwrap().unwrap(), b"x = 1");
+        assert_eq!(
+            read_user_edited(&dir.path().join("link"), 10)
+                .unwrap()
+                .unwrap(),
+            b"x = 1"
+        );
         chmod(&file, 0o664);
-        assert!(matches!(read_user_edited(&file, 10), Err(Error::TooPermissive { mode: 0o664, .. })));
-        assert!(read_user_edited(&dir.path().join("none"), 10).unwrap().is_none());
+        assert!(matches!(
+            read_user_edited(&file, 10),
+            Err(Error::TooPermissive { mode: 0o664, .. })
+        ));
+        assert!(
+            read_user_edited(&dir.path().join("none"), 10)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
@@ -562,7 +698,10 @@ mod tests {
         let file = dir.path().join("d/file");
         assert!(read(&file).unwrap().is_none());
         write(&file, b"12345").unwrap();
-        assert!(matches!(read_at_most(&file, 4), Err(Error::TooLarge { max_bytes: 4, .. })));
+        assert!(matches!(
+            read_at_most(&file, 4),
+            Err(Error::TooLarge { max_bytes: 4, .. })
+        ));
         assert_eq!(read_at_most(&file, 5).unwrap().unwrap(), b"12345");
     }
 

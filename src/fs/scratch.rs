@@ -31,7 +31,10 @@ impl ScratchFolder {
     /// Creates a folder in the first usable one of `bases`. A base that others can access, or that
     /// belongs to another user, is skipped.
     pub fn create_in_first_of(bases: &[PathBuf]) -> Result<Self, Error> {
-        let mut last = Error::NotRegular { path: PathBuf::from(FOLDER_PREFIX), kind: "a temporary folder without a usable location" };
+        let mut last = Error::NotRegular {
+            path: PathBuf::from(FOLDER_PREFIX),
+            kind: "a temporary folder without a usable location",
+        };
         for base in bases {
             match Self::create_in(base) {
                 Ok(made) => return Ok(made),
@@ -49,14 +52,24 @@ impl ScratchFolder {
             path: base.to_path_buf(),
             source: io::Error::other(e),
         })?;
-        let path = base.join(format!("{FOLDER_PREFIX}{:016x}", u64::from_ne_bytes(random)));
+        let path = base.join(format!(
+            "{FOLDER_PREFIX}{:016x}",
+            u64::from_ne_bytes(random)
+        ));
         create_private_dir(&path)?;
         let lock_file = path.join(LOCK_FILE);
-        let lock = options().write(true).create_new(true).open(&lock_file).map_err(io_error("create", &lock_file))?;
+        let lock = options()
+            .write(true)
+            .create_new(true)
+            .open(&lock_file)
+            .map_err(io_error("create", &lock_file))?;
         // A file system without locks gives an error other than `WouldBlock`: the folder is used
         // all the same.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-            return Err(Error::NotRegular { path: lock_file, kind: "locked by another process" });
+            return Err(Error::NotRegular {
+                path: lock_file,
+                kind: "locked by another process",
+            });
         }
         Ok(Self { path, lock })
     }
@@ -97,9 +110,13 @@ fn folder_is_ours(base: &Path) -> bool {
 }
 
 fn scratch_folders(base: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
-    let is_scratch =
-        |name: &str| name.strip_prefix(FOLDER_PREFIX).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let Ok(entries) = fs::read_dir(base) else {
+        return Vec::new();
+    };
+    let is_scratch = |name: &str| {
+        name.strip_prefix(FOLDER_PREFIX)
+            .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
     entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -111,9 +128,13 @@ fn scratch_folders(base: &Path) -> Vec<PathBuf> {
 /// Overwrites and removes every file of a folder, then the folder. Errors are ignored, so that one
 /// does not keep the rest.
 fn wipe(path: &Path) {
-    let Ok(entries) = fs::read_dir(path) else { return };
+    let Ok(entries) = fs::read_dir(path) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         let file = entry.path();
         if kind.is_dir() {
             wipe(&file);

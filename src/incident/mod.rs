@@ -90,13 +90,25 @@ pub fn assess(
     let from = since.unwrap_or(Time::from_millis(0));
     let late = |ms: i64| ms >= from.millis();
     let files = fs::list(&home.conversations())?;
-    let files: Vec<_> = files.into_iter().filter(|f| f.name.ends_with(conversations::EXTENSION)).collect();
-    let mut found = Assessment { since, conversations: files.len(), ..Assessment::default() };
+    let files: Vec<_> = files
+        .into_iter()
+        .filter(|f| f.name.ends_with(conversations::EXTENSION))
+        .collect();
+    let mut found = Assessment {
+        since,
+        conversations: files.len(),
+        ..Assessment::default()
+    };
     for file in files.iter().filter(|f| late(f.modified_ms)) {
         found.changed += 1;
-        let id = file.name.strip_suffix(conversations::EXTENSION).and_then(|id| id.parse().ok());
+        let id = file
+            .name
+            .strip_suffix(conversations::EXTENSION)
+            .and_then(|id| id.parse().ok());
         // The difference between `changed` and `opened` is the number that cannot be decrypted.
-        let Some(Ok(stored)) = archive.zip(id).map(|(archive, id)| archive.read(&id)) else { continue };
+        let Some(Ok(stored)) = archive.zip(id).map(|(archive, id)| archive.read(&id)) else {
+            continue;
+        };
         found.opened += 1;
         for message in stored.messages {
             found.messages += 1;
@@ -111,7 +123,10 @@ pub fn assess(
     }
     let mut backups = fs::list(&home.backups())?;
     backups.retain(|f| f.name.ends_with(".backup"));
-    found.backups = [backups.len(), backups.iter().filter(|f| late(f.modified_ms)).count()];
+    found.backups = [
+        backups.len(),
+        backups.iter().filter(|f| late(f.modified_ms)).count(),
+    ];
     UsageLog::new(home.state()).read(from, |entry| {
         if !entry.correction {
             *found.requests.entry(entry.provider).or_default() += 1;
@@ -147,7 +162,11 @@ impl EvidenceHeader {
     fn data_keys(&self, passphrase: &Secret) -> Result<DataKeys, Error> {
         let not_ours = || Error::InvalidBundle(self.format.clone());
         let cost: KdfParams = self.kdf.parse()?;
-        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or_else(not_ours)?;
+        let salt: [u8; SALT_BYTES] = STANDARD
+            .decode(&self.salt)
+            .ok()
+            .and_then(|s| s.try_into().ok())
+            .ok_or_else(not_ours)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(*cost.derive(passphrase, &salt)?, &mut text);
         Ok(DataKeys::new(&Secret::new(text))?.for_purpose(Purpose::Evidence)?)
@@ -156,10 +175,20 @@ impl EvidenceHeader {
 
 /// Collects the evidence: logs, the assessment, and size and hash of every file. The content of
 /// conversations is not included. `more` is added by the caller.
-pub fn collect_evidence(home: &Dirs, assessment: &Assessment, more: &Value, now: Time) -> Result<Value, Error> {
+pub fn collect_evidence(
+    home: &Dirs,
+    assessment: &Assessment,
+    more: &Value,
+    now: Time,
+) -> Result<Value, Error> {
     let mut files = BTreeMap::new();
     let mut logs = BTreeMap::new();
-    for folder in [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()] {
+    for folder in [
+        home.state().to_path_buf(),
+        home.data().to_path_buf(),
+        home.conversations(),
+        home.backups(),
+    ] {
         for file in fs::list(&folder)? {
             let path = folder.join(&file.name);
             let open = fs::is_open_to_others(&path);
@@ -168,12 +197,21 @@ pub fn collect_evidence(home: &Dirs, assessment: &Assessment, more: &Value, now:
                 files.insert(path.display().to_string(), json!({ "unreadable": true }));
                 continue;
             };
-            let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-            let entry =
-                json!({ "bytes": file.bytes, "modified": Time::from_millis(file.modified_ms), "sha256": sha256, "open_to_others": open });
+            let sha256: String = Sha256::digest(&bytes)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect();
+            let entry = json!({ "bytes": file.bytes, "modified": Time::from_millis(file.modified_ms), "sha256": sha256, "open_to_others": open });
             files.insert(path.display().to_string(), entry);
-            if folder == home.state() && (file.name.starts_with("audit") || file.name.starts_with("usage") || file.name == "alerts.json") {
-                logs.insert(file.name, Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+            if folder == home.state()
+                && (file.name.starts_with("audit")
+                    || file.name.starts_with("usage")
+                    || file.name == "alerts.json")
+            {
+                logs.insert(
+                    file.name,
+                    Value::String(String::from_utf8_lossy(&bytes).into_owned()),
+                );
             }
         }
     }
@@ -184,11 +222,24 @@ pub fn collect_evidence(home: &Dirs, assessment: &Assessment, more: &Value, now:
 }
 
 /// Encrypts the evidence with a passphrase. The file has two lines: a header in JSON, and a token.
-pub fn write_evidence(path: &Path, evidence: &Value, passphrase: &Secret, cost: KdfParams, now: Time) -> Result<(), Error> {
+pub fn write_evidence(
+    path: &Path,
+    evidence: &Value,
+    passphrase: &Secret,
+    cost: KdfParams,
+    now: Time,
+) -> Result<(), Error> {
     let mut salt = [0_u8; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
-    let header = EvidenceHeader { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
-    let token = header.data_keys(passphrase)?.encrypt(evidence.to_string().as_bytes(), now);
+    let header = EvidenceHeader {
+        format: FORMAT.to_owned(),
+        version: 1,
+        kdf: cost.to_string(),
+        salt: STANDARD.encode(salt),
+    };
+    let token = header
+        .data_keys(passphrase)?
+        .encrypt(evidence.to_string().as_bytes(), now);
     let line = serde_json::to_string(&header).unwrap_or_default();
     // The user can choose any folder; the file itself is created private.
     let mut draft = fs::AtomicFile::create_for(path)?;
@@ -197,7 +248,10 @@ pub fn write_evidence(path: &Path, evidence: &Value, passphrase: &Secret, cost: 
 }
 
 /// Decrypts an evidence file.
-pub fn read_evidence(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, Error>) -> Result<String, Error> {
+pub fn read_evidence(
+    path: &Path,
+    passphrase: &mut dyn FnMut() -> Result<Secret, Error>,
+) -> Result<String, Error> {
     let not_ours = || Error::InvalidBundle(path.display().to_string());
     let bytes = fs::read_external(path, 1 << 30)?;
     let text = String::from_utf8(bytes).map_err(|_| not_ours())?;
@@ -206,6 +260,8 @@ pub fn read_evidence(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret,
     if header.format != FORMAT || header.version != 1 {
         return Err(not_ours());
     }
-    let plain = header.data_keys(&passphrase()?)?.decrypt(token.trim_end())?;
+    let plain = header
+        .data_keys(&passphrase()?)?
+        .decrypt(token.trim_end())?;
     Ok(String::from_utf8_lossy(&plain).into_owned())
 }

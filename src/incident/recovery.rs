@@ -26,13 +26,25 @@ impl RecoveryProgress {
     /// every step can safely be repeated.
     pub fn resume(state: &Path, now: Time) -> Result<Self, fs::Error> {
         let path = state.join("recovery.json");
-        let found = fs::read_at_most(&path, 1 << 16)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Self { path, state: found.unwrap_or(RecoveryState { began: now, done: Vec::new(), bad: false }) })
+        let found =
+            fs::read_at_most(&path, 1 << 16)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Self {
+            path,
+            state: found.unwrap_or(RecoveryState {
+                began: now,
+                done: Vec::new(),
+                bad: false,
+            }),
+        })
     }
 
     /// Discards the progress.
     pub fn restart(&mut self, now: Time) -> Result<(), fs::Error> {
-        self.state = RecoveryState { began: now, done: Vec::new(), bad: false };
+        self.state = RecoveryState {
+            began: now,
+            done: Vec::new(),
+            bad: false,
+        };
         fs::remove(&self.path).map(drop)
     }
 
@@ -60,7 +72,10 @@ impl RecoveryProgress {
             self.state.done.push(step.to_owned());
         }
         self.state.bad |= bad;
-        fs::write(&self.path, &serde_json::to_vec(&self.state).unwrap_or_default())
+        fs::write(
+            &self.path,
+            &serde_json::to_vec(&self.state).unwrap_or_default(),
+        )
     }
 
     /// Deletes the progress after the last step.
@@ -76,13 +91,21 @@ mod tests {
     #[test]
     fn recovery_progress_is_persistent() {
         let dir = tempfile::tempdir().unwrap();
-        let (state, now) = (dir.path().join("state"), Time::from_millis(1_800_000_000_000));
+        let (state, now) = (
+            dir.path().join("state"),
+            Time::from_millis(1_800_000_000_000),
+        );
         let resume = || RecoveryProgress::resume(&state, now).unwrap();
         assert_eq!(resume().interrupted_since(), None);
         resume().mark_done("log", false).unwrap();
         resume().mark_done("conversations", true).unwrap();
         let later = resume();
-        assert!(later.is_done("log") && later.is_done("conversations") && !later.is_done("restore") && later.found_problems());
+        assert!(
+            later.is_done("log")
+                && later.is_done("conversations")
+                && !later.is_done("restore")
+                && later.found_problems()
+        );
         assert_eq!(later.interrupted_since(), Some(now));
         resume().restart(now).unwrap();
         assert!(!resume().is_done("log") && !resume().found_problems());

@@ -25,38 +25,69 @@ pub struct StoredDataKeys {
 impl KeyManager {
     /// Returns the data keys, and creates the first one if `anything_sealed` finds no encrypted
     /// file.
-    pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, fs::Error>) -> Result<StoredDataKeys, Error> {
-        let previous = || if self.is_rekeying() { self.existing_data_key(&Slot::PreviousDataKey) } else { Ok(None) };
+    pub fn data_keys(
+        &self,
+        anything_sealed: impl FnOnce() -> Result<bool, fs::Error>,
+    ) -> Result<StoredDataKeys, Error> {
+        let previous = || {
+            if self.is_rekeying() {
+                self.existing_data_key(&Slot::PreviousDataKey)
+            } else {
+                Ok(None)
+            }
+        };
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
             let previous = previous()?;
             self.record_if_unknown(&current, previous.as_ref());
-            return Ok(StoredDataKeys { current, previous, created: false });
+            return Ok(StoredDataKeys {
+                current,
+                previous,
+                created: false,
+            });
         }
         let _lock = self.lock("data-key.lock")?;
         // Another process may have created it while this one waited for the lock.
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
-            return Ok(StoredDataKeys { current, previous: previous()?, created: false });
+            return Ok(StoredDataKeys {
+                current,
+                previous: previous()?,
+                created: false,
+            });
         }
         if anything_sealed()? {
-            return Err(Error::DataKeyMissing { store: self.selected_store()?.store.kind() });
+            return Err(Error::DataKeyMissing {
+                store: self.selected_store()?.store.kind(),
+            });
         }
         let current = generate_data_key()?;
         self.store(&Slot::DataKey, &current)?;
-        Ok(StoredDataKeys { current, previous: None, created: true })
+        Ok(StoredDataKeys {
+            current,
+            previous: None,
+            created: true,
+        })
     }
 
     /// Writes the metadata of the data key if it is missing: it was lost, or another installation
     /// shares the store. A failure is ignored; it costs the next start one more request to the
     /// store.
     fn record_if_unknown(&self, current: &Secret, previous: Option<&Secret>) {
-        if self.index().is_ok_and(|index| index.is_some_and(|b| b.record(&Slot::DataKey).is_some())) {
+        if self
+            .index()
+            .is_ok_and(|index| index.is_some_and(|b| b.record(&Slot::DataKey).is_some()))
+        {
             return;
         }
-        let Ok(store) = self.selected_store().map(|c| c.store.kind()) else { return };
+        let Ok(store) = self.selected_store().map(|c| c.store.kind()) else {
+            return;
+        };
         let now = self.clock.now();
         self.update_index(|index| {
             index.store.get_or_insert(store);
-            for (slot, key) in [(Slot::DataKey, Some(current)), (Slot::PreviousDataKey, previous)] {
+            for (slot, key) in [
+                (Slot::DataKey, Some(current)),
+                (Slot::PreviousDataKey, previous),
+            ] {
                 if let Some(key) = key {
                     index.record_key(&slot, key, store, now);
                 }
@@ -68,16 +99,24 @@ impl KeyManager {
     /// Whether a rotation of the data key is under way. The key metadata says so, which saves each
     /// start a request to the store; without metadata the store is asked.
     fn is_rekeying(&self) -> bool {
-        self.index().ok().flatten().is_none_or(|index| index.record(&Slot::PreviousDataKey).is_some())
+        self.index()
+            .ok()
+            .flatten()
+            .is_none_or(|index| index.record(&Slot::PreviousDataKey).is_some())
     }
 
     /// Reads a data key; an error if the stored item does not have the format of one.
     pub fn existing_data_key(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-        let Some(key) = self.get(slot)? else { return Ok(None) };
+        let Some(key) = self.get(slot)? else {
+            return Ok(None);
+        };
         if is_valid_data_key(&key) {
             return Ok(Some(key));
         }
-        Err(Error::InvalidDataKey { store: self.selected_store()?.store.kind(), slot: slot.clone() })
+        Err(Error::InvalidDataKey {
+            store: self.selected_store()?.store.kind(),
+            slot: slot.clone(),
+        })
     }
 
     /// Creates a new data key and keeps the previous one until [`KeyManager::end_rekey`]. An
@@ -85,12 +124,18 @@ impl KeyManager {
     pub fn begin_rekey(&self) -> Result<StoredDataKeys, Error> {
         let _lock = self.lock("data-key.lock")?;
         let Some(current) = self.existing_data_key(&Slot::DataKey)? else {
-            return Err(Error::DataKeyMissing { store: self.selected_store()?.store.kind() });
+            return Err(Error::DataKeyMissing {
+                store: self.selected_store()?.store.kind(),
+            });
         };
         let before = self.existing_data_key(&Slot::PreviousDataKey)?;
         match before {
             Some(previous) if !same_secret(&previous, &current) => {
-                return Ok(StoredDataKeys { current, previous: Some(previous), created: false });
+                return Ok(StoredDataKeys {
+                    current,
+                    previous: Some(previous),
+                    created: false,
+                });
             }
             // No rotation yet, or one that was interrupted before it created the new key. Store the
             // old key again, because `put` also writes its metadata, which `is_rekeying` relies on.
@@ -98,7 +143,11 @@ impl KeyManager {
         }
         let fresh = generate_data_key()?;
         self.store(&Slot::DataKey, &fresh)?;
-        Ok(StoredDataKeys { current: fresh, previous: Some(current), created: true })
+        Ok(StoredDataKeys {
+            current: fresh,
+            previous: Some(current),
+            created: true,
+        })
     }
 
     /// Deletes the previous data key. Call it only when the current key decrypts every file.
@@ -112,7 +161,10 @@ impl KeyManager {
     /// is stored as the previous key.
     pub fn restore(&self, key: &Secret, needed: bool) -> Result<RestoredDataKey, Error> {
         if !is_valid_data_key(key) {
-            return Err(Error::InvalidDataKey { store: self.selected_store()?.store.kind(), slot: Slot::DataKey });
+            return Err(Error::InvalidDataKey {
+                store: self.selected_store()?.store.kind(),
+                slot: Slot::DataKey,
+            });
         }
         let _lock = self.lock("data-key.lock")?;
         let usable = |slot: &Slot| match self.existing_data_key(slot) {
@@ -168,7 +220,9 @@ pub enum RestoredDataKey {
 /// Whether a text has the format of a Fernet key: 32 bytes in base64url.
 #[must_use]
 pub fn is_valid_data_key(key: &Secret) -> bool {
-    URL_SAFE.decode(key.expose()).is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
+    URL_SAFE
+        .decode(key.expose())
+        .is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
 }
 
 /// Generates a random data key.
@@ -189,34 +243,59 @@ mod tests {
     fn data_key_is_created_once() {
         let (_dir, home) = with_vault();
         let keys = key_manager(&home, StorePreference::Vault);
-        assert!(matches!(keys.data_keys(|| Ok(true)), Err(Error::DataKeyMissing { store: StoreKind::Vault })));
+        assert!(matches!(
+            keys.data_keys(|| Ok(true)),
+            Err(Error::DataKeyMissing {
+                store: StoreKind::Vault
+            })
+        ));
         assert!(keys.get(&Slot::DataKey).unwrap().is_none());
         let made = keys.data_keys(|| Ok(false)).unwrap();
         assert!(made.created && is_valid_data_key(&made.current));
         assert_eq!(made.current.len(), 44);
-        let again = key_manager(&home, StorePreference::Auto).data_keys(|| Ok(true)).unwrap();
+        let again = key_manager(&home, StorePreference::Auto)
+            .data_keys(|| Ok(true))
+            .unwrap();
         assert!(!again.created);
         assert_eq!(made.current.expose(), again.current.expose());
         keys.store(&Slot::DataKey, &secret("no key")).unwrap();
-        assert!(matches!(keys.data_keys(|| Ok(false)), Err(Error::InvalidDataKey { .. })));
+        assert!(matches!(
+            keys.data_keys(|| Ok(false)),
+            Err(Error::InvalidDataKey { .. })
+        ));
     }
 
     #[test]
     fn data_key_record_is_rebuilt() {
         let (_dir, home) = with_vault();
-        let made = key_manager(&home, StorePreference::Auto).data_keys(|| Ok(false)).unwrap();
+        let made = key_manager(&home, StorePreference::Auto)
+            .data_keys(|| Ok(false))
+            .unwrap();
         fs::remove(&home.state().join("keys.json")).unwrap();
         let later = key_manager(&home, StorePreference::Auto);
-        assert_eq!(later.data_keys(|| Ok(true)).unwrap().current.expose(), made.current.expose());
+        assert_eq!(
+            later.data_keys(|| Ok(true)).unwrap().current.expose(),
+            made.current.expose()
+        );
         let index = later.index().unwrap().unwrap();
         assert_eq!(index.store, Some(StoreKind::Vault));
-        assert!(index.record(&Slot::DataKey).is_some() && index.record(&Slot::PreviousDataKey).is_none());
+        assert!(
+            index.record(&Slot::DataKey).is_some()
+                && index.record(&Slot::PreviousDataKey).is_none()
+        );
     }
 
     #[test]
     fn data_key_is_created_once_by_many_processes() {
         let (_dir, home) = with_vault();
-        let maker = || key_manager(&home, StorePreference::Auto).data_keys(|| Ok(false)).unwrap().current.expose().to_owned();
+        let maker = || {
+            key_manager(&home, StorePreference::Auto)
+                .data_keys(|| Ok(false))
+                .unwrap()
+                .current
+                .expose()
+                .to_owned()
+        };
         let made: Vec<String> = std::thread::scope(|scope| {
             let running: Vec<_> = (0..6).map(|_| scope.spawn(maker)).collect();
             running.into_iter().map(|one| one.join().unwrap()).collect()
@@ -228,7 +307,10 @@ mod tests {
     fn data_key_rekey_resumes_with_both_keys() {
         let (_dir, home) = with_vault();
         let keys = key_manager(&home, StorePreference::Auto);
-        assert!(matches!(keys.begin_rekey(), Err(Error::DataKeyMissing { .. })));
+        assert!(matches!(
+            keys.begin_rekey(),
+            Err(Error::DataKeyMissing { .. })
+        ));
         let first = keys.data_keys(|| Ok(false)).unwrap().current;
         let begun = keys.begin_rekey().unwrap();
         assert_eq!(begun.previous.unwrap().expose(), first.expose());
@@ -242,7 +324,8 @@ mod tests {
         assert!(keys.data_keys(|| Ok(true)).unwrap().previous.is_none());
         // Interrupted between its two steps, and before the metadata of the first was written.
         keys.store(&Slot::PreviousDataKey, &begun.current).unwrap();
-        keys.update_index(|index| index.remove(&Slot::PreviousDataKey)).unwrap();
+        keys.update_index(|index| index.remove(&Slot::PreviousDataKey))
+            .unwrap();
         let rest = keys.begin_rekey().unwrap();
         assert!(rest.created);
         assert_eq!(rest.previous.unwrap().expose(), begun.current.expose());
@@ -254,14 +337,35 @@ mod tests {
         let (_dir, home) = with_vault();
         let keys = key_manager(&home, StorePreference::Auto);
         let (mine, other) = (generate_data_key().unwrap(), generate_data_key().unwrap());
-        assert_eq!(keys.restore(&mine, false).unwrap(), RestoredDataKey::Current);
-        assert_eq!(keys.restore(&mine, true).unwrap(), RestoredDataKey::AlreadyPresent);
-        assert!(matches!(keys.restore(&other, false), Err(Error::OtherDataKey)));
-        assert_eq!(keys.restore(&other, true).unwrap(), RestoredDataKey::AsPrevious);
-        assert_eq!(keys.restore(&other, true).unwrap(), RestoredDataKey::AlreadyPresent);
-        assert!(matches!(keys.restore(&generate_data_key().unwrap(), true), Err(Error::OtherDataKey)));
+        assert_eq!(
+            keys.restore(&mine, false).unwrap(),
+            RestoredDataKey::Current
+        );
+        assert_eq!(
+            keys.restore(&mine, true).unwrap(),
+            RestoredDataKey::AlreadyPresent
+        );
+        assert!(matches!(
+            keys.restore(&other, false),
+            Err(Error::OtherDataKey)
+        ));
+        assert_eq!(
+            keys.restore(&other, true).unwrap(),
+            RestoredDataKey::AsPrevious
+        );
+        assert_eq!(
+            keys.restore(&other, true).unwrap(),
+            RestoredDataKey::AlreadyPresent
+        );
+        assert!(matches!(
+            keys.restore(&generate_data_key().unwrap(), true),
+            Err(Error::OtherDataKey)
+        ));
         let both = keys.data_keys(|| Ok(true)).unwrap();
-        assert_eq!((both.current.expose(), both.previous.unwrap().expose()), (mine.expose(), other.expose()));
+        assert_eq!(
+            (both.current.expose(), both.previous.unwrap().expose()),
+            (mine.expose(), other.expose())
+        );
         // An item that is not a key is overwritten.
         keys.store(&Slot::DataKey, &secret("damaged")).unwrap();
         assert_eq!(keys.restore(&mine, true).unwrap(), RestoredDataKey::Current);

@@ -16,7 +16,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("open_router", "openrouter"),
 ];
 /// Names of fields that contain a key.
-const KEY_FIELDS: &[&str] = &["api_key", "apikey", "api-key", "key", "value", "token", "secret"];
+const KEY_FIELDS: &[&str] = &[
+    "api_key", "apikey", "api-key", "key", "value", "token", "secret",
+];
 /// Names of fields that contain the name of a provider.
 const PROVIDER_FIELDS: &[&str] = &["name", "type", "provider", "id", "client"];
 /// The shortest key prefix that identifies the provider without a field name. `sk-` is shared by
@@ -66,16 +68,26 @@ pub fn find_keys(text: &str) -> Vec<FoundKey> {
         {
             context = Some(entry);
         }
-        let named = provider_named(under).or_else(|| KEY_FIELDS.contains(&under).then_some(context).flatten());
+        let named = provider_named(under)
+            .or_else(|| KEY_FIELDS.contains(&under).then_some(context).flatten());
         let told = || guess_by_format(word.text);
-        let owner = named.filter(|entry| entry.check_key(word.text).is_ok() && !entry.key_formats.is_empty()).or_else(told);
+        let owner = named
+            .filter(|entry| entry.check_key(word.text).is_ok() && !entry.key_formats.is_empty())
+            .or_else(told);
         if let Some(entry) = owner
             && word.text.len() >= 16
         {
             let place = (word.line, word.from..word.from + word.text.len());
-            match found.iter_mut().find(|f| f.provider.name == entry.name && f.secret.expose() == word.text) {
+            match found
+                .iter_mut()
+                .find(|f| f.provider.name == entry.name && f.secret.expose() == word.text)
+            {
                 Some(again) => again.places.push(place),
-                None => found.push(FoundKey { provider: entry, secret: Secret::new(word.text.to_owned()), places: vec![place] }),
+                None => found.push(FoundKey {
+                    provider: entry,
+                    secret: Secret::new(word.text.to_owned()),
+                    places: vec![place],
+                }),
             }
         }
         field = None;
@@ -85,14 +97,30 @@ pub fn find_keys(text: &str) -> Vec<FoundKey> {
 
 /// The provider that a field, a variable or a section is named after.
 fn provider_named(name: &str) -> Option<&'static ProviderInfo> {
-    let known = || catalog::all().iter().find(|e| e.name == name || e.env.is_some_and(|env| env.eq_ignore_ascii_case(name)));
-    let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).and_then(|(_, of)| catalog::find(of));
+    let known = || {
+        catalog::all()
+            .iter()
+            .find(|e| e.name == name || e.env.is_some_and(|env| env.eq_ignore_ascii_case(name)))
+    };
+    let alias = || {
+        ALIASES
+            .iter()
+            .find(|(alias, _)| *alias == name)
+            .and_then(|(_, of)| catalog::find(of))
+    };
     known().or_else(alias).filter(|entry| entry.needs_key)
 }
 
 fn guess_by_format(text: &str) -> Option<&'static ProviderInfo> {
-    let telling = |entry: &&ProviderInfo| entry.key_formats.iter().any(|s| s.prefix.len() >= MIN_PREFIX && text.starts_with(s.prefix));
-    catalog::all().iter().find(|entry| telling(entry) && entry.check_key(text).is_ok())
+    let telling = |entry: &&ProviderInfo| {
+        entry
+            .key_formats
+            .iter()
+            .any(|s| s.prefix.len() >= MIN_PREFIX && text.starts_with(s.prefix))
+    };
+    catalog::all()
+        .iter()
+        .find(|entry| telling(entry) && entry.check_key(text).is_ok())
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = FileToken<'_>> {
@@ -115,8 +143,16 @@ fn tokens(text: &str) -> impl Iterator<Item = FileToken<'_>> {
             from += length;
             let word = rest.get(..length)?;
             // A name is followed by `=` or `:`, after an optional closing quote and blanks.
-            let after = rest.get(length..).unwrap_or_default().trim_start_matches(['"', '\'', ' ', '\t']);
-            return Some(FileToken { text: word, from: begin, line, names: after.starts_with(['=', ':']) && !after.starts_with("://") });
+            let after = rest
+                .get(length..)
+                .unwrap_or_default()
+                .trim_start_matches(['"', '\'', ' ', '\t']);
+            return Some(FileToken {
+                text: word,
+                from: begin,
+                line,
+                names: after.starts_with(['=', ':']) && !after.starts_with("://"),
+            });
         }
     })
 }
@@ -124,7 +160,11 @@ fn tokens(text: &str) -> impl Iterator<Item = FileToken<'_>> {
 /// Returns the text without those keys: each value becomes empty, the rest is unchanged.
 #[must_use]
 pub fn without_keys(text: &str, keys: &[&FoundKey]) -> String {
-    let mut spans: Vec<&Range<usize>> = keys.iter().flat_map(|k| &k.places).map(|(_, at)| at).collect();
+    let mut spans: Vec<&Range<usize>> = keys
+        .iter()
+        .flat_map(|k| &k.places)
+        .map(|(_, at)| at)
+        .collect();
     spans.sort_by_key(|at| at.start);
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -152,34 +192,60 @@ mod tests {
                 assert_eq!(&text[at.clone()], f.secret.expose());
             }
         }
-        (found.iter().map(|f| (f.provider.name, f.places[0].0)).collect(), without_keys(text, &found.iter().collect::<Vec<_>>()))
+        (
+            found
+                .iter()
+                .map(|f| (f.provider.name, f.places[0].0))
+                .collect(),
+            without_keys(text, &found.iter().collect::<Vec<_>>()),
+        )
     }
 
     #[test]
     fn discover_reads_other_programs_formats() {
-        let (router, openai, legacy) = (key("sk-or-v1-", 'a', 64), key("sk-proj-", 'B', 60), key("sk-", 'C', 48));
-        let (anthropic, groq, deepseek) = (key("sk-ant-api03-", 'd', 60), key("gsk_", 'E', 52), key("sk-", 'f', 32));
+        let (router, openai, legacy) = (
+            key("sk-or-v1-", 'a', 64),
+            key("sk-proj-", 'B', 60),
+            key("sk-", 'C', 48),
+        );
+        let (anthropic, groq, deepseek) = (
+            key("sk-ant-api03-", 'd', 60),
+            key("gsk_", 'E', 52),
+            key("sk-", 'f', 32),
+        );
         let mistral = key("", 'g', 32);
         for (text, expected, scrubbed) in [
             (
-                format!("# mine\nexport OPENROUTER_API_KEY='{router}'\nOPENAI_API_KEY={legacy}\nOTHER={legacy}x\n"),
+                format!(
+                    "# mine\nexport OPENROUTER_API_KEY='{router}'\nOPENAI_API_KEY={legacy}\nOTHER={legacy}x\n"
+                ),
                 vec![("openrouter", 2), ("openai", 3)],
                 format!("# mine\nexport OPENROUTER_API_KEY=''\nOPENAI_API_KEY=\nOTHER={legacy}x\n"),
             ),
             (
-                format!("{{\"openrouter\": \"{router}\",\"deepseek\":\"{deepseek}\", \"mistral\": \"{mistral}\"}}"),
+                format!(
+                    "{{\"openrouter\": \"{router}\",\"deepseek\":\"{deepseek}\", \"mistral\": \"{mistral}\"}}"
+                ),
                 vec![("openrouter", 1), ("deepseek", 1), ("mistral", 1)],
                 String::from("{\"openrouter\": \"\",\"deepseek\":\"\", \"mistral\": \"\"}"),
             ),
             (
-                format!("clients:\n  - type: openai\n    api_key: {legacy}\n  - type: claude\n    api_key: {anthropic}\n"),
+                format!(
+                    "clients:\n  - type: openai\n    api_key: {legacy}\n  - type: claude\n    api_key: {anthropic}\n"
+                ),
                 vec![("openai", 3), ("anthropic", 5)],
-                String::from("clients:\n  - type: openai\n    api_key: \n  - type: claude\n    api_key: \n"),
+                String::from(
+                    "clients:\n  - type: openai\n    api_key: \n  - type: claude\n    api_key: \n",
+                ),
             ),
             (
-                format!("apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: {openai}\n  groq:\n    api-key: {groq}\n"),
+                format!(
+                    "apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: {openai}\n  groq:\n    api-key: {groq}\n"
+                ),
                 vec![("openai", 4), ("groq", 6)],
-                String::from("apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: \n  groq:\n    api-key: \n"),
+                String::from(
+                    "apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: \n  groq:\n    api-key: \n",
+                ),
             ),
             (
                 format!("{{\"keys\":[{{\"name\":\"openrouter\",\"value\":\"{router}\"}}]}}"),
@@ -187,9 +253,13 @@ mod tests {
                 String::from("{\"keys\":[{\"name\":\"openrouter\",\"value\":\"\"}]}"),
             ),
             (
-                format!("{{\n \"providers\": {{\n  \"deepseek\": {{\n   \"api_key\": \"{deepseek}\"\n  }}\n }}\n}}"),
+                format!(
+                    "{{\n \"providers\": {{\n  \"deepseek\": {{\n   \"api_key\": \"{deepseek}\"\n  }}\n }}\n}}"
+                ),
                 vec![("deepseek", 4)],
-                String::from("{\n \"providers\": {\n  \"deepseek\": {\n   \"api_key\": \"\"\n  }\n }\n}"),
+                String::from(
+                    "{\n \"providers\": {\n  \"deepseek\": {\n   \"api_key\": \"\"\n  }\n }\n}",
+                ),
             ),
         ] {
             assert_eq!(found(&text), (expected, scrubbed), "{text}");
@@ -210,7 +280,15 @@ mod tests {
             assert_eq!(found(text).0, [], "{text}");
         }
         // The same key twice is one result with two places.
-        let twice = found(&format!("DEEPSEEK_API_KEY={deepseek}\nDEEPSEEK_API_KEY={deepseek}\n"));
-        assert_eq!(twice, (vec![("deepseek", 1)], String::from("DEEPSEEK_API_KEY=\nDEEPSEEK_API_KEY=\n")));
+        let twice = found(&format!(
+            "DEEPSEEK_API_KEY={deepseek}\nDEEPSEEK_API_KEY={deepseek}\n"
+        ));
+        assert_eq!(
+            twice,
+            (
+                vec![("deepseek", 1)],
+                String::from("DEEPSEEK_API_KEY=\nDEEPSEEK_API_KEY=\n")
+            )
+        );
     }
 }

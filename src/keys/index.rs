@@ -133,8 +133,11 @@ impl KeyIndex {
 
     /// Reads the file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let Some(bytes) = fs::read_at_most(path, MAX_INDEX_BYTES)? else { return Ok(None) };
-        let index: Self = serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+        let Some(bytes) = fs::read_at_most(path, MAX_INDEX_BYTES)? else {
+            return Ok(None);
+        };
+        let index: Self =
+            serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
         match index.schema_version {
             INDEX_VERSION => Ok(Some(index)),
             0 => Err(Error::Damaged(path.to_path_buf())),
@@ -158,7 +161,8 @@ impl KeyIndex {
         let before = index.clone();
         let done = action(&mut index);
         if index != before || fs::read_at_most(path, MAX_INDEX_BYTES)?.is_none() {
-            let mut bytes = serde_json::to_vec_pretty(&index).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+            let mut bytes = serde_json::to_vec_pretty(&index)
+                .map_err(|_| Error::Damaged(path.to_path_buf()))?;
             bytes.push(b'\n');
             fs::write(path, &bytes)?;
             fs::sweep_drafts(path)?;
@@ -188,8 +192,17 @@ impl KeyIndex {
         mac.update(b"chatbot fingerprint 1\n");
         mac.update(secret.expose().as_bytes());
         let hash = mac.sign();
-        let digits: Vec<String> = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        digits.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join("-")
+        let digits: Vec<String> = hash
+            .as_ref()
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        digits
+            .chunks(2)
+            .map(<[String]>::concat)
+            .collect::<Vec<_>>()
+            .join("-")
     }
 
     /// What is known about the key of a slot.
@@ -205,7 +218,9 @@ impl KeyIndex {
 
     /// Everything that is known, by slot.
     pub fn records(&self) -> impl Iterator<Item = (Slot, &KeyRecord)> {
-        self.keys.iter().filter_map(|(name, record)| Some((name.parse().ok()?, record)))
+        self.keys
+            .iter()
+            .filter_map(|(name, record)| Some((name.parse().ok()?, record)))
     }
 
     /// Notes that a key came into a slot. The same key again keeps what is known about it.
@@ -242,8 +257,12 @@ impl KeyIndex {
     /// Forgets a slot, and which hosts its key may be sent to.
     pub fn remove(&mut self, slot: &Slot) {
         if let Some(record) = self.keys.remove(&slot.to_string()) {
-            let kept_elsewhere = self.keys.values().any(|other| other.fingerprint == record.fingerprint);
-            self.permits.retain(|permit| kept_elsewhere || permit.fingerprint != record.fingerprint);
+            let kept_elsewhere = self
+                .keys
+                .values()
+                .any(|other| other.fingerprint == record.fingerprint);
+            self.permits
+                .retain(|permit| kept_elsewhere || permit.fingerprint != record.fingerprint);
         }
     }
 
@@ -256,8 +275,13 @@ impl KeyIndex {
         let tag = STANDARD.encode(hmac::sign(&signer, &message));
         // One that does not fit the key any more was not written by this program.
         let fingerprint = self.fingerprint(key);
-        self.permits.retain(|permit| permit.fingerprint != fingerprint || permit.host != host);
-        self.permits.push(HostPermit { fingerprint, host: host.to_owned(), tag });
+        self.permits
+            .retain(|permit| permit.fingerprint != fingerprint || permit.host != host);
+        self.permits.push(HostPermit {
+            fingerprint,
+            host: host.to_owned(),
+            tag,
+        });
         let surplus = self.permits.len().saturating_sub(MAX_PERMITS);
         self.permits.drain(..surplus);
     }
@@ -266,8 +290,14 @@ impl KeyIndex {
     #[must_use]
     pub fn allows_host(&self, key: &Secret, host: &str) -> bool {
         let (signer, message) = host_mac(key, host);
-        let is_genuine = |tag: &str| STANDARD.decode(tag).is_ok_and(|tag| hmac::verify(&signer, &message, &tag).is_ok());
-        self.permits.iter().any(|permit| permit.host == host && is_genuine(&permit.tag))
+        let is_genuine = |tag: &str| {
+            STANDARD
+                .decode(tag)
+                .is_ok_and(|tag| hmac::verify(&signer, &message, &tag).is_ok())
+        };
+        self.permits
+            .iter()
+            .any(|permit| permit.host == host && is_genuine(&permit.tag))
     }
 }
 
@@ -276,7 +306,10 @@ impl KeyIndex {
 /// store.
 fn host_mac(key: &Secret, host: &str) -> (hmac::Key, Vec<u8>) {
     let message = format!("chatbot key may go to host 1\n{host}\n").into_bytes();
-    (hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()), message)
+    (
+        hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()),
+        message,
+    )
 }
 
 #[cfg(test)]
@@ -294,11 +327,23 @@ mod tests {
     #[test]
     fn hmac_sha256_rfc_4231_vectors() {
         for (key, data, expected) in [
-            (&[0x0b; 20][..], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+            (
+                &[0x0b; 20][..],
+                &b"Hi There"[..],
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
         ] {
             let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
-            let hex: Vec<String> = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: Vec<String> = tag
+                .as_ref()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             assert_eq!(hex.concat(), expected);
         }
     }
@@ -345,14 +390,26 @@ mod tests {
             index.record_mut(&slot()).unwrap().status = KeyStatus::Valid;
         })
         .unwrap();
-        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)).unwrap();
+        KeyIndex::update(&path, |index| {
+            index.record_key(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)
+        })
+        .unwrap();
         let index = KeyIndex::read(&path).unwrap().unwrap();
         let record = index.record(&slot()).unwrap();
-        assert_eq!((record.status, record.updated_at, record.store), (KeyStatus::Valid, first, StoreKind::OsKeyring));
-        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-two"), StoreKind::Vault, later)).unwrap();
+        assert_eq!(
+            (record.status, record.updated_at, record.store),
+            (KeyStatus::Valid, first, StoreKind::OsKeyring)
+        );
+        KeyIndex::update(&path, |index| {
+            index.record_key(&slot(), &secret("sk-two"), StoreKind::Vault, later)
+        })
+        .unwrap();
         let index = KeyIndex::read(&path).unwrap().unwrap();
         let record = index.record(&slot()).unwrap();
-        assert_eq!((record.status, record.created_at, record.updated_at), (KeyStatus::Unknown, first, later));
+        assert_eq!(
+            (record.status, record.created_at, record.updated_at),
+            (KeyStatus::Unknown, first, later)
+        );
     }
 
     #[test]
@@ -361,12 +418,32 @@ mod tests {
         let path = dir.path().join("state/keys.json");
         fs::write(&path, b"{\"schema").unwrap();
         assert!(matches!(KeyIndex::read(&path), Err(Error::Damaged(_))));
-        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-one"), StoreKind::Vault, Time::from_millis(0))).unwrap();
-        assert!(KeyIndex::read(&path).unwrap().unwrap().record(&slot()).is_some());
-        assert_eq!(fs::read(&path.with_extension("damaged")).unwrap().unwrap(), b"{\"schema");
+        KeyIndex::update(&path, |index| {
+            index.record_key(
+                &slot(),
+                &secret("sk-one"),
+                StoreKind::Vault,
+                Time::from_millis(0),
+            )
+        })
+        .unwrap();
+        assert!(
+            KeyIndex::read(&path)
+                .unwrap()
+                .unwrap()
+                .record(&slot())
+                .is_some()
+        );
+        assert_eq!(
+            fs::read(&path.with_extension("damaged")).unwrap().unwrap(),
+            b"{\"schema"
+        );
         let newer = br#"{"schema_version":2,"salt":"AA=="}"#;
         fs::write(&path, newer).unwrap();
-        assert!(matches!(KeyIndex::update(&path, |_| ()), Err(Error::Newer(_))));
+        assert!(matches!(
+            KeyIndex::update(&path, |_| ()),
+            Err(Error::Newer(_))
+        ));
         assert_eq!(fs::read(&path).unwrap().unwrap(), newer);
     }
 }

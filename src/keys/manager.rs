@@ -77,7 +77,10 @@ pub struct KeyManager {
 
 impl std::fmt::Debug for KeyManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Custody").field("preference", &self.preference).field("chosen", &self.selected).finish_non_exhaustive()
+        f.debug_struct("Custody")
+            .field("preference", &self.preference)
+            .field("chosen", &self.selected)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,9 +88,19 @@ impl KeyManager {
     /// Creates the key manager of an installation. `ask` gets the passphrase of the vault. No file
     /// is read and no store is contacted yet.
     #[must_use]
-    pub fn new(home: &Dirs, clock: Clock, preference: StorePreference, timeout: KeyringTimeouts, ask: PassphrasePrompt) -> Self {
+    pub fn new(
+        home: &Dirs,
+        clock: Clock,
+        preference: StorePreference,
+        timeout: KeyringTimeouts,
+        ask: PassphrasePrompt,
+    ) -> Self {
         let index = KeyIndex::path_in(home);
-        let KeyringTimeouts { deadline, remembered, slow_notice: waits } = timeout;
+        let KeyringTimeouts {
+            deadline,
+            remembered,
+            slow_notice: waits,
+        } = timeout;
         let recent = KeyringCache::for_home(home, remembered, clock.clone());
         Self {
             clock,
@@ -105,7 +118,9 @@ impl KeyManager {
 
     /// Starts to connect to the OS keyring in the background, if the keys are there.
     pub fn preconnect(&self) {
-        if self.preference != StorePreference::Vault && self.recorded_store() == Some(StoreKind::OsKeyring) {
+        if self.preference != StorePreference::Vault
+            && self.recorded_store() == Some(StoreKind::OsKeyring)
+        {
             OsKeyring::preconnect(&self.cache);
         }
     }
@@ -121,13 +136,20 @@ impl KeyManager {
             StoreKind::Vault => {
                 let nobody = || -> PassphrasePrompt {
                     Box::new(|_| {
-                        Err(crate::keys::stores::vault::NoPassphrase(String::from("the passphrase was already requested in this run")))
+                        Err(crate::keys::stores::vault::NoPassphrase(String::from(
+                            "the passphrase was already requested in this run",
+                        )))
                     })
                 };
-                Box::new(Vault::at(self.vault.clone(), self.ask.take().unwrap_or_else(nobody)))
+                Box::new(Vault::at(
+                    self.vault.clone(),
+                    self.ask.take().unwrap_or_else(nobody),
+                ))
             }
         };
-        Ok(self.selected.get_or_init(|| SelectedStore { store, reason: why }))
+        Ok(self
+            .selected
+            .get_or_init(|| SelectedStore { store, reason: why }))
     }
 
     /// Whether a store was chosen, and so has been used in this run.
@@ -139,46 +161,81 @@ impl KeyManager {
     /// Returns the OS keyring, even if the vault is the chosen store.
     #[must_use]
     pub fn os_keyring(&self) -> OsKeyring {
-        OsKeyring::new(self.deadline, self.cache.clone(), self.namespace.clone(), self.slow_notice.clone())
+        OsKeyring::new(
+            self.deadline,
+            self.cache.clone(),
+            self.namespace.clone(),
+            self.slow_notice.clone(),
+        )
     }
 
     fn select_store(&self) -> Result<(StoreKind, String), Error> {
         match self.preference {
-            StorePreference::Os => return Ok((StoreKind::OsKeyring, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
-            StorePreference::Vault => return Ok((StoreKind::Vault, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
+            StorePreference::Os => {
+                return Ok((
+                    StoreKind::OsKeyring,
+                    String::from("`CHATBOT_KEYRING` or `keys.store` selects it"),
+                ));
+            }
+            StorePreference::Vault => {
+                return Ok((
+                    StoreKind::Vault,
+                    String::from("`CHATBOT_KEYRING` or `keys.store` selects it"),
+                ));
+            }
             StorePreference::Auto => {}
         }
         if let Some(kept) = self.recorded_store() {
             return Ok((kept, String::from("the keys are stored there")));
         }
         if fs::exists(&self.vault) {
-            return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
+            return Ok((
+                StoreKind::Vault,
+                format!("there is a vault at `{}`", self.vault.display()),
+            ));
         }
         self.os_keyring().probe()?;
-        Ok((StoreKind::OsKeyring, String::from("the OS keyring is available")))
+        Ok((
+            StoreKind::OsKeyring,
+            String::from("the OS keyring is available"),
+        ))
     }
 
     /// The store that the key metadata names. Damaged metadata is treated as missing, so that it
     /// does not lock the user out.
     fn recorded_store(&self) -> Option<StoreKind> {
-        KeyIndex::read(&self.index_path).ok().flatten().and_then(|index| index.store)
+        KeyIndex::read(&self.index_path)
+            .ok()
+            .flatten()
+            .and_then(|index| index.store)
     }
 
     /// Checks that the chosen store answers and is unlocked.
     pub fn probe(&self) -> Result<(), Error> {
-        self.selected_store()?.store.probe().map_err(|error| self.explain_unavailable(error))
+        self.selected_store()?
+            .store
+            .probe()
+            .map_err(|error| self.explain_unavailable(error))
     }
 
     /// Reads the secret of a slot from the chosen store.
     pub fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-        self.selected_store()?.store.get(slot).map_err(|error| self.explain_unavailable(error))
+        self.selected_store()?
+            .store
+            .get(slot)
+            .map_err(|error| self.explain_unavailable(error))
     }
 
     /// Stores a secret, reads it back, and updates the key metadata.
     pub fn store(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
         let store = &self.selected_store()?.store;
-        store.set(slot, secret).map_err(|error| self.explain_unavailable(error))?;
-        if store.get(slot)?.is_none_or(|kept| !same_secret(&kept, secret)) {
+        store
+            .set(slot, secret)
+            .map_err(|error| self.explain_unavailable(error))?;
+        if store
+            .get(slot)?
+            .is_none_or(|kept| !same_secret(&kept, secret))
+        {
             return Err(Error::ReadBackMismatch(store.kind()));
         }
         self.update_index(|index| {
@@ -189,7 +246,11 @@ impl KeyManager {
 
     /// Deletes a secret and its metadata. Returns whether the secret existed.
     pub fn remove(&self, slot: &Slot) -> Result<bool, Error> {
-        let was_there = self.selected_store()?.store.delete(slot).map_err(|error| self.explain_unavailable(error))?;
+        let was_there = self
+            .selected_store()?
+            .store
+            .delete(slot)
+            .map_err(|error| self.explain_unavailable(error))?;
         self.update_index(|index| index.remove(slot))?;
         Ok(was_there)
     }
@@ -199,8 +260,14 @@ impl KeyManager {
         match store {
             StoreKind::OsKeyring => self.os_keyring().slots(),
             StoreKind::Vault => {
-                let names = crate::keys::stores::vault::describe(&self.vault)?.map(|vault| vault.entries).unwrap_or_default();
-                Ok(names.iter().filter_map(|name| name.parse().ok()).filter(Slot::is_provider_key).collect())
+                let names = crate::keys::stores::vault::describe(&self.vault)?
+                    .map(|vault| vault.entries)
+                    .unwrap_or_default();
+                Ok(names
+                    .iter()
+                    .filter_map(|name| name.parse().ok())
+                    .filter(Slot::is_provider_key)
+                    .collect())
             }
         }
     }
@@ -219,8 +286,14 @@ impl KeyManager {
     /// in another session than usual, such as over SSH.
     fn explain_unavailable(&self, error: Error) -> Error {
         match error {
-            Error::NoKeyring { .. } if self.preference == StorePreference::Auto && self.recorded_store() == Some(StoreKind::OsKeyring) => {
-                Error::StoreUnavailable { there: StoreKind::OsKeyring, source: Box::new(error) }
+            Error::NoKeyring { .. }
+                if self.preference == StorePreference::Auto
+                    && self.recorded_store() == Some(StoreKind::OsKeyring) =>
+            {
+                Error::StoreUnavailable {
+                    there: StoreKind::OsKeyring,
+                    source: Box::new(error),
+                }
             }
             other => other,
         }
@@ -257,8 +330,18 @@ pub(super) mod trial {
 
     pub(crate) fn key_manager(home: &Dirs, preference: StorePreference) -> KeyManager {
         let ask: PassphrasePrompt = Box::new(|_| Ok(secret(WORDS)));
-        let timeout = KeyringTimeouts { deadline: Duration::from_secs(5), remembered: Duration::ZERO, slow_notice: SlowNotice::new(|| ()) };
-        KeyManager::new(home, Clock::fixed(Time::from_millis(0)), preference, timeout, ask)
+        let timeout = KeyringTimeouts {
+            deadline: Duration::from_secs(5),
+            remembered: Duration::ZERO,
+            slow_notice: SlowNotice::new(|| ()),
+        };
+        KeyManager::new(
+            home,
+            Clock::fixed(Time::from_millis(0)),
+            preference,
+            timeout,
+            ask,
+        )
     }
 
     pub(crate) fn place() -> (tempfile::TempDir, Dirs) {
@@ -269,7 +352,16 @@ pub(super) mod trial {
 
     pub(crate) fn with_vault() -> (tempfile::TempDir, Dirs) {
         let (dir, home) = place();
-        Vault::create(&home.vault(), &secret(WORDS), KdfParams::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 }).unwrap();
+        Vault::create(
+            &home.vault(),
+            &secret(WORDS),
+            KdfParams::Argon2id {
+                memory_kib: 19_456,
+                passes: 2,
+                lanes: 1,
+            },
+        )
+        .unwrap();
         (dir, home)
     }
 }
@@ -284,13 +376,22 @@ mod tests {
     fn key_manager_uses_existing_vault() {
         let (_dir, home) = with_vault();
         let first = key_manager(&home, StorePreference::Auto);
-        assert_eq!(first.selected_store().unwrap().store.kind(), StoreKind::Vault);
+        assert_eq!(
+            first.selected_store().unwrap().store.kind(),
+            StoreKind::Vault
+        );
         first.store(&Slot::AuditKey, &secret("x")).unwrap();
         // A missing vault is an error; it is not replaced by another store.
         fs::remove(&home.vault()).unwrap();
         let later = key_manager(&home, StorePreference::Auto);
-        assert_eq!(later.selected_store().unwrap().reason, "the keys are stored there");
-        assert!(matches!(later.get(&Slot::AuditKey), Err(Error::Vault(vault::Error::Missing(_)))));
+        assert_eq!(
+            later.selected_store().unwrap().reason,
+            "the keys are stored there"
+        );
+        assert!(matches!(
+            later.get(&Slot::AuditKey),
+            Err(Error::Vault(vault::Error::Missing(_)))
+        ));
     }
 
     #[test]
@@ -298,7 +399,10 @@ mod tests {
         let (_dir, home) = place();
         fs::write(&home.vault(), b"{").unwrap();
         let manager = key_manager(&home, StorePreference::Auto);
-        assert!(matches!(manager.get(&Slot::DataKey), Err(Error::Vault(vault::Error::Corrupt(_)))));
+        assert!(matches!(
+            manager.get(&Slot::DataKey),
+            Err(Error::Vault(vault::Error::Corrupt(_)))
+        ));
     }
 
     #[test]

@@ -17,23 +17,43 @@ impl KeyManager {
     /// is, and what is left in the old one is deleted.
     ///
     /// `candidates` are slots to move in addition to those in the key metadata.
-    pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<MoveReport, Error> {
+    pub fn move_all(
+        &self,
+        source: &dyn KeyStore,
+        target: &dyn KeyStore,
+        candidates: &[Slot],
+    ) -> Result<MoveReport, Error> {
         let _lock = self.lock("move.lock")?;
         let mut slots: BTreeSet<Slot> = candidates.iter().cloned().collect();
-        slots.extend([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey, Slot::StateMarks]);
+        slots.extend([
+            Slot::DataKey,
+            Slot::PreviousDataKey,
+            Slot::AuditKey,
+            Slot::StateMarks,
+        ]);
         if let Some(index) = self.index()? {
             slots.extend(index.records().map(|(slot, _)| slot));
         }
         let mut there = Vec::new();
         for slot in slots {
-            let Some(secret) = source.get(&slot)? else { continue };
+            let Some(secret) = source.get(&slot)? else {
+                continue;
+            };
             match target.get(&slot)? {
                 Some(there) if same_secret(&there, &secret) => {}
                 // State marks of the target are stale: the store in use has the current ones.
-                Some(_) if slot != Slot::StateMarks => return Err(Error::Conflict { slot, target: target.kind() }),
+                Some(_) if slot != Slot::StateMarks => {
+                    return Err(Error::Conflict {
+                        slot,
+                        target: target.kind(),
+                    });
+                }
                 _ => {
                     target.set(&slot, &secret)?;
-                    if target.get(&slot)?.is_none_or(|kept| !same_secret(&kept, &secret)) {
+                    if target
+                        .get(&slot)?
+                        .is_none_or(|kept| !same_secret(&kept, &secret))
+                    {
                         return Err(Error::ReadBackMismatch(target.kind()));
                     }
                 }
@@ -79,7 +99,9 @@ mod tests {
     impl FailingStore {
         fn change(&self) -> Result<(), Error> {
             match self.changes_left.get() {
-                Some(0) => Err(Error::Failed { cause: String::from("it was made to") }),
+                Some(0) => Err(Error::Failed {
+                    cause: String::from("it was made to"),
+                }),
                 Some(n) => {
                     self.changes_left.set(Some(n - 1));
                     Ok(())
@@ -104,7 +126,9 @@ mod tests {
 
         fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
             self.change()?;
-            self.entries.borrow_mut().insert(slot.clone(), secret.expose().to_owned());
+            self.entries
+                .borrow_mut()
+                .insert(slot.clone(), secret.expose().to_owned());
             Ok(())
         }
 
@@ -131,7 +155,10 @@ mod tests {
             target.changes_left.set(Some(stop));
             keys.move_all(vault, &target, &[]).unwrap_err();
             for n in 0..4 {
-                assert!(vault.get(&slot(n)).unwrap().is_some(), "stopped at {stop}, {n}");
+                assert!(
+                    vault.get(&slot(n)).unwrap().is_some(),
+                    "stopped at {stop}, {n}"
+                );
             }
             assert_eq!(keys.index().unwrap().unwrap().store, Some(StoreKind::Vault));
             target.changes_left.set(None);
@@ -141,7 +168,10 @@ mod tests {
                 assert_eq!(target.entries.borrow()[&slot(n)], format!("sk-{n}"));
             }
             let index = keys.index().unwrap().unwrap();
-            assert_eq!((index.store, index.record(&slot(0)).unwrap().store), (Some(StoreKind::OsKeyring), StoreKind::OsKeyring));
+            assert_eq!(
+                (index.store, index.record(&slot(0)).unwrap().store),
+                (Some(StoreKind::OsKeyring), StoreKind::OsKeyring)
+            );
         }
     }
 
@@ -157,12 +187,27 @@ mod tests {
         let candidates: Vec<Slot> = (0..4).map(slot).collect();
         source.changes_left.set(Some(2));
         keys.move_all(&source, vault, &candidates).unwrap_err();
-        assert_eq!((source.entries.borrow().len(), keys.index().unwrap().unwrap().store), (2, Some(StoreKind::Vault)));
+        assert_eq!(
+            (
+                source.entries.borrow().len(),
+                keys.index().unwrap().unwrap().store
+            ),
+            (2, Some(StoreKind::Vault))
+        );
         source.changes_left.set(None);
-        assert_eq!(keys.move_all(&source, vault, &candidates).unwrap().slots.len(), 2);
+        assert_eq!(
+            keys.move_all(&source, vault, &candidates)
+                .unwrap()
+                .slots
+                .len(),
+            2
+        );
         assert!(source.entries.borrow().is_empty());
         for n in 0..4 {
-            assert_eq!(vault.get(&slot(n)).unwrap().unwrap().expose(), format!("sk-{n}"));
+            assert_eq!(
+                vault.get(&slot(n)).unwrap().unwrap().expose(),
+                format!("sk-{n}")
+            );
         }
     }
 
@@ -174,7 +219,10 @@ mod tests {
         keys.store(&slot(1), &secret("mine")).unwrap();
         let target = FailingStore::default();
         target.set(&slot(1), &secret("other")).unwrap();
-        assert!(matches!(keys.move_all(vault, &target, &[]), Err(Error::Conflict { .. })));
+        assert!(matches!(
+            keys.move_all(vault, &target, &[]),
+            Err(Error::Conflict { .. })
+        ));
         assert_eq!(target.entries.borrow()[&slot(1)], "other");
         assert_eq!(vault.get(&slot(1)).unwrap().unwrap().expose(), "mine");
     }

@@ -73,7 +73,9 @@ impl fmt::Display for Slot {
         // A name contains no slash, so no two of the six forms have the same text.
         match self {
             Self::ApiKey { provider, profile } => write!(f, "{profile}/{provider}"),
-            Self::PreviousApiKey { provider, profile } => write!(f, "{profile}/{provider}/previous"),
+            Self::PreviousApiKey { provider, profile } => {
+                write!(f, "{profile}/{provider}/previous")
+            }
             Self::DataKey => f.write_str("data-key"),
             Self::PreviousDataKey => f.write_str("data-key-previous"),
             Self::AuditKey => f.write_str("audit-key"),
@@ -98,10 +100,14 @@ impl FromStr for Slot {
             (Some("data-key-previous"), None, ..) => Ok(Self::PreviousDataKey),
             (Some("audit-key"), None, ..) => Ok(Self::AuditKey),
             (Some("state-marks"), None, ..) => Ok(Self::StateMarks),
-            (Some(profile), Some(provider), None, _) => Ok(Self::ApiKey { provider: name(provider)?, profile: name(profile)? }),
-            (Some(profile), Some(provider), Some("previous"), None) => {
-                Ok(Self::PreviousApiKey { provider: name(provider)?, profile: name(profile)? })
-            }
+            (Some(profile), Some(provider), None, _) => Ok(Self::ApiKey {
+                provider: name(provider)?,
+                profile: name(profile)?,
+            }),
+            (Some(profile), Some(provider), Some("previous"), None) => Ok(Self::PreviousApiKey {
+                provider: name(provider)?,
+                profile: name(profile)?,
+            }),
             _ => Err(InvalidSlot),
         }
     }
@@ -215,7 +221,9 @@ pub enum Error {
         store: StoreKind,
     },
     /// A data key cannot be restored because a different one is in use.
-    #[error("a different data key is already in use, and replacing it would make its conversations unreadable")]
+    #[error(
+        "a different data key is already in use, and replacing it would make its conversations unreadable"
+    )]
     OtherDataKey,
     /// Both stores have a secret with this name, and the two differ.
     #[error("the {target} already has a different secret named `{slot}`")]
@@ -260,9 +268,18 @@ mod tests {
     fn slot_round_trips_as_text() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         for slot in [
-            Slot::ApiKey { provider: name("openrouter"), profile: name("default") },
-            Slot::PreviousApiKey { provider: name("openrouter"), profile: name("work") },
-            Slot::ApiKey { provider: name("previous"), profile: name("data-key") },
+            Slot::ApiKey {
+                provider: name("openrouter"),
+                profile: name("default"),
+            },
+            Slot::PreviousApiKey {
+                provider: name("openrouter"),
+                profile: name("work"),
+            },
+            Slot::ApiKey {
+                provider: name("previous"),
+                profile: name("data-key"),
+            },
             Slot::DataKey,
             Slot::PreviousDataKey,
             Slot::AuditKey,
@@ -270,7 +287,16 @@ mod tests {
         ] {
             assert_eq!(slot.to_string().parse::<Slot>().unwrap(), slot);
         }
-        for text in ["", "data", "a/b/c", "a/b/previous/x", "A/b", "a/", "/b", "data-key/"] {
+        for text in [
+            "",
+            "data",
+            "a/b/c",
+            "a/b/previous/x",
+            "A/b",
+            "a/",
+            "/b",
+            "data-key/",
+        ] {
             assert!(text.parse::<Slot>().is_err(), "{text}");
         }
     }

@@ -25,9 +25,9 @@ const MAX_BAD_REQUESTS: u32 = 32;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The page that the browser shows after the callback. It contains neither key nor code.
-const DONE_PAGE: &str =
-    "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
-const NOT_FOUND_PAGE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
+const DONE_PAGE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
+const NOT_FOUND_PAGE: &str =
+    "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
 
 /// A PKCE pair (RFC 7636).
 #[derive(Debug)]
@@ -42,7 +42,8 @@ pub struct Pkce {
 impl Pkce {
     /// Generates a random verifier and its challenge.
     pub fn new() -> Result<Self, Error> {
-        let random = Zeroizing::new(crate::crypto::aead::random_bytes::<32>().map_err(Error::Random)?);
+        let random =
+            Zeroizing::new(crate::crypto::aead::random_bytes::<32>().map_err(Error::Random)?);
         let mut verifier = String::with_capacity(43);
         URL_SAFE_NO_PAD.encode_string(*random, &mut verifier);
         Ok(Self::from_verifier(Secret::new(verifier)))
@@ -50,7 +51,10 @@ impl Pkce {
 
     fn from_verifier(verifier: Secret) -> Self {
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose().as_bytes()));
-        Self { verifier, challenge }
+        Self {
+            verifier,
+            challenge,
+        }
     }
 }
 
@@ -65,11 +69,16 @@ pub struct CallbackServer {
 impl CallbackServer {
     /// Starts to listen on a free port.
     pub fn open() -> Result<Self, Error> {
-        let nonce = URL_SAFE_NO_PAD.encode(crate::crypto::aead::random_bytes::<18>().map_err(Error::Random)?);
+        let nonce = URL_SAFE_NO_PAD
+            .encode(crate::crypto::aead::random_bytes::<18>().map_err(Error::Random)?);
         let failed = |error: std::io::Error| Error::CallbackListen(error.kind());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        Ok(Self { listener, port, nonce })
+        Ok(Self {
+            listener,
+            port,
+            nonce,
+        })
     }
 
     /// The callback URL.
@@ -88,12 +97,16 @@ impl CallbackServer {
                 drop(answer.send(self.accept_code()));
             })
             .map_err(|error| Error::CallbackListen(error.kind()))?;
-        hear.recv_timeout(deadline).unwrap_or(Err(Error::LoginTimeout))
+        hear.recv_timeout(deadline)
+            .unwrap_or(Err(Error::LoginTimeout))
     }
 
     fn accept_code(&self) -> Result<Secret, Error> {
         for _ in 0..MAX_BAD_REQUESTS {
-            let (stream, from) = self.listener.accept().map_err(|error| Error::CallbackListen(error.kind()))?;
+            let (stream, from) = self
+                .listener
+                .accept()
+                .map_err(|error| Error::CallbackListen(error.kind()))?;
             if !from.ip().is_loopback() {
                 continue;
             }
@@ -110,7 +123,11 @@ impl CallbackServer {
         stream.set_write_timeout(Some(REQUEST_TIMEOUT)).ok()?;
         let head = read_request_head(&mut stream)?;
         let answer = self.parse_callback(&head);
-        let (status, page) = if answer.is_some() { ("200 OK", DONE_PAGE) } else { ("404 Not Found", NOT_FOUND_PAGE) };
+        let (status, page) = if answer.is_some() {
+            ("200 OK", DONE_PAGE)
+        } else {
+            ("404 Not Found", NOT_FOUND_PAGE)
+        };
         let reply = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
              Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n{page}",
@@ -124,18 +141,36 @@ impl CallbackServer {
     fn parse_callback(&self, head: &str) -> Option<Result<Secret, Error>> {
         let mut lines = head.split("\r\n");
         let mut first = lines.next()?.split(' ');
-        let (Some("GET"), Some(target), Some(_), None) = (first.next(), first.next(), first.next(), first.next()) else { return None };
-        let host = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("host"))?.1.trim();
+        let (Some("GET"), Some(target), Some(_), None) =
+            (first.next(), first.next(), first.next(), first.next())
+        else {
+            return None;
+        };
+        let host = lines
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case("host"))?
+            .1
+            .trim();
         // A different `Host` means DNS rebinding: a page of another site that resolves to this
         // address.
-        if ![format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)].iter().any(|ours| ours == host) {
+        if ![
+            format!("127.0.0.1:{}", self.port),
+            format!("localhost:{}", self.port),
+        ]
+        .iter()
+        .any(|ours| ours == host)
+        {
             return None;
         }
         let (path, query) = target.split_once('?')?;
         if path.strip_prefix('/') != Some(self.nonce.as_str()) {
             return None;
         }
-        let told = |name| query.split('&').find_map(|pair: &str| pair.strip_prefix(name)?.strip_prefix('='));
+        let told = |name| {
+            query
+                .split('&')
+                .find_map(|pair: &str| pair.strip_prefix(name)?.strip_prefix('='))
+        };
         if told("error").is_some() {
             return Some(Err(Error::Denied));
         }
@@ -160,7 +195,9 @@ fn read_request_head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
             return None;
         }
     }
-    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+    std::str::from_utf8(&bytes)
+        .ok()
+        .map(|text| Zeroizing::new(text.to_owned()))
 }
 
 /// Decodes percent-encoding.
@@ -177,7 +214,9 @@ fn percent_decode(text: &str) -> Option<Zeroizing<String>> {
             other => other,
         });
     }
-    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+    std::str::from_utf8(&bytes)
+        .ok()
+        .map(|text| Zeroizing::new(text.to_owned()))
 }
 
 /// Percent-encodes a text for use in a URL.
@@ -201,8 +240,13 @@ mod tests {
 
     #[test]
     fn oauth_pkce_rfc_7636_example() {
-        let proof = Pkce::from_verifier(Secret::new(String::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
-        assert_eq!(proof.challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        let proof = Pkce::from_verifier(Secret::new(String::from(
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        )));
+        assert_eq!(
+            proof.challenge,
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
         assert_eq!(Pkce::new().unwrap().verifier.len(), 43);
     }
 
@@ -219,10 +263,19 @@ mod tests {
         let door = CallbackServer::open().unwrap();
         let address = door.callback_url();
         let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
-        let again = CallbackServer { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let again = CallbackServer {
+            listener: door.listener.try_clone().unwrap(),
+            port: door.port,
+            nonce: door.nonce.clone(),
+        };
         let port = door.port;
         let cached = thread::spawn(move || door.wait(Duration::from_secs(30)));
-        let get = |path: &str, host: &str| ask(&again, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let get = |path: &str, host: &str| {
+            ask(
+                &again,
+                &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            )
+        };
         let ours = format!("127.0.0.1:{port}");
         for (path, host) in [
             ("/", ours.as_str()),
@@ -235,12 +288,26 @@ mod tests {
             (&format!("{path}?code=abc"), &format!("evil.example:{port}")),
             (&format!("{path}?code=abc"), ""),
         ] {
-            assert!(get(path, host).starts_with("HTTP/1.1 404 "), "{path} {host}");
+            assert!(
+                get(path, host).starts_with("HTTP/1.1 404 "),
+                "{path} {host}"
+            );
         }
-        assert!(ask(&again, &format!("POST {path}?code=abc HTTP/1.1\r\nHost: {ours}\r\n\r\n")).starts_with("HTTP/1.1 404 "));
+        assert!(
+            ask(
+                &again,
+                &format!("POST {path}?code=abc HTTP/1.1\r\nHost: {ours}\r\n\r\n")
+            )
+            .starts_with("HTTP/1.1 404 ")
+        );
         assert!(ask(&again, &"x".repeat(MAX_REQUEST_BYTES + 2000)).is_empty());
         let said = get(&format!("{path}?code=ab%2Dc&state=x"), &ours);
-        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(DONE_PAGE) && !said.contains("ab"), "{said}");
+        assert!(
+            said.starts_with("HTTP/1.1 200 OK\r\n")
+                && said.ends_with(DONE_PAGE)
+                && !said.contains("ab"),
+            "{said}"
+        );
         assert_eq!(cached.join().unwrap().unwrap().expose(), "ab-c");
     }
 
@@ -249,21 +316,36 @@ mod tests {
         let door = CallbackServer::open().unwrap();
         let address = door.callback_url();
         let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
-        let again = CallbackServer { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let again = CallbackServer {
+            listener: door.listener.try_clone().unwrap(),
+            port: door.port,
+            nonce: door.nonce.clone(),
+        };
         let port = door.port;
         let cached = thread::spawn(move || door.wait(Duration::from_secs(30)));
-        let said = ask(&again, &format!("GET {path}?error=access_denied HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"));
+        let said = ask(
+            &again,
+            &format!("GET {path}?error=access_denied HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
+        );
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
         assert!(matches!(cached.join().unwrap(), Err(Error::Denied)));
     }
 
     #[test]
     fn oauth_login_times_out() {
-        assert!(matches!(CallbackServer::open().unwrap().wait(Duration::from_millis(20)), Err(Error::LoginTimeout)));
+        assert!(matches!(
+            CallbackServer::open()
+                .unwrap()
+                .wait(Duration::from_millis(20)),
+            Err(Error::LoginTimeout)
+        ));
     }
 
     #[test]
     fn oauth_callback_url_is_encoded() {
-        assert_eq!(percent_encode("http://127.0.0.1:80/a_b-c"), "http%3A%2F%2F127.0.0.1%3A80%2Fa_b-c");
+        assert_eq!(
+            percent_encode("http://127.0.0.1:80/a_b-c"),
+            "http%3A%2F%2F127.0.0.1%3A80%2Fa_b-c"
+        );
     }
 }

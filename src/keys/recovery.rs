@@ -66,7 +66,10 @@ pub struct RecoveryKey {
 impl RecoveryKey {
     /// Encrypts a data key.
     pub fn seal(data_key: &Secret, passphrase: &Secret, cost: KdfParams) -> Result<Self, Error> {
-        let raw = URL_SAFE.decode(data_key.expose()).map(Zeroizing::new).map_err(|_| Error::InvalidDataKey)?;
+        let raw = URL_SAFE
+            .decode(data_key.expose())
+            .map(Zeroizing::new)
+            .map_err(|_| Error::InvalidDataKey)?;
         if raw.len() != KEY_BYTES {
             return Err(Error::InvalidDataKey);
         }
@@ -74,17 +77,29 @@ impl RecoveryKey {
         let wrapping = cost.derive(passphrase, &salt)?;
         let piece = aead::seal(&wrapping, &raw, header(cost, &salt).as_bytes())?;
         let fixed = |text: &str| STANDARD.decode(text).unwrap_or_default();
-        let (Ok(nonce), Ok(sealed)) = (fixed(&piece.nonce).try_into(), fixed(&piece.sealed).try_into()) else {
+        let (Ok(nonce), Ok(sealed)) = (
+            fixed(&piece.nonce).try_into(),
+            fixed(&piece.sealed).try_into(),
+        ) else {
             return Err(Error::InvalidDataKey);
         };
-        Ok(Self { cost, salt, nonce, sealed })
+        Ok(Self {
+            cost,
+            salt,
+            nonce,
+            sealed,
+        })
     }
 
     /// Decrypts the data key.
     pub fn open(&self, passphrase: &Secret) -> Result<Secret, Error> {
         let wrapping = self.cost.derive(passphrase, &self.salt)?;
-        let piece = SealedBox { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
-        let raw = aead::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes()).ok_or(Error::WrongPassphrase)?;
+        let piece = SealedBox {
+            nonce: STANDARD.encode(self.nonce),
+            sealed: STANDARD.encode(self.sealed),
+        };
+        let raw = aead::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes())
+            .ok_or(Error::WrongPassphrase)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(&**raw, &mut text);
         Ok(Secret::new(text))
@@ -120,7 +135,11 @@ impl RecoveryKey {
     pub fn to_words(&self) -> Vec<String> {
         let mut bytes = vec![VERSION];
         match self.cost {
-            KdfParams::Argon2id { memory_kib, passes, lanes } => {
+            KdfParams::Argon2id {
+                memory_kib,
+                passes,
+                lanes,
+            } => {
                 bytes.push(0);
                 bytes.extend_from_slice(&memory_kib.to_be_bytes());
                 // The limits of both are below 256.
@@ -136,7 +155,9 @@ impl RecoveryKey {
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.sealed);
         bytes.resize(bytes.len().next_multiple_of(LINE_BYTES), 0);
-        let line = |(n, part): (usize, &[u8])| proquint::encode(&[part, &line_checksum(n, part)].concat()).to_string();
+        let line = |(n, part): (usize, &[u8])| {
+            proquint::encode(&[part, &line_checksum(n, part)].concat()).to_string()
+        };
         bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
     }
 
@@ -151,23 +172,48 @@ impl RecoveryKey {
     /// Parses a file, or words typed from paper.
     pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim_start();
-        let Some(rest) = text.strip_prefix(FIRST_LINE) else { return Self::from_words(text) };
-        let version = rest.lines().next().and_then(|v| v.trim().parse::<u32>().ok()).ok_or(Error::Corrupt)?;
+        let Some(rest) = text.strip_prefix(FIRST_LINE) else {
+            return Self::from_words(text);
+        };
+        let version = rest
+            .lines()
+            .next()
+            .and_then(|v| v.trim().parse::<u32>().ok())
+            .ok_or(Error::Corrupt)?;
         match version {
             0 => return Err(Error::Corrupt),
             1 => {}
             newer => return Err(Error::Newer(newer)),
         }
-        let field = |name: &str| rest.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let field = |name: &str| {
+            rest.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
+        };
         let bytes = |name: &str| field(name).and_then(|text| STANDARD.decode(text).ok());
         let cost = match field("cost").map(str::parse::<KdfParams>) {
             Some(Ok(cost)) => cost,
-            Some(Err(error @ kdf::Error::OutOfRange { .. })) => return Err(Error::KdfOutOfRange(error)),
+            Some(Err(error @ kdf::Error::OutOfRange { .. })) => {
+                return Err(Error::KdfOutOfRange(error));
+            }
             _ => return Err(Error::Corrupt),
         };
-        let (Some(salt), Some(nonce), Some(sealed)) = (bytes("salt"), bytes("nonce"), bytes("sealed")) else { return Err(Error::Corrupt) };
-        let (Ok(salt), Ok(nonce), Ok(sealed)) = (salt.try_into(), nonce.try_into(), sealed.try_into()) else { return Err(Error::Corrupt) };
-        Ok(Self { cost, salt, nonce, sealed })
+        let (Some(salt), Some(nonce), Some(sealed)) =
+            (bytes("salt"), bytes("nonce"), bytes("sealed"))
+        else {
+            return Err(Error::Corrupt);
+        };
+        let (Ok(salt), Ok(nonce), Ok(sealed)) =
+            (salt.try_into(), nonce.try_into(), sealed.try_into())
+        else {
+            return Err(Error::Corrupt);
+        };
+        Ok(Self {
+            cost,
+            salt,
+            nonce,
+            sealed,
+        })
     }
 
     fn from_words(text: &str) -> Result<Self, Error> {
@@ -185,16 +231,33 @@ impl RecoveryKey {
         let figure = u32::from_be_bytes(take_bytes(&mut rest)?);
         let [passes, lanes] = take_bytes::<2>(&mut rest)?.map(u32::from);
         if version != VERSION {
-            return Err(if version == 0 { Error::Corrupt } else { Error::Newer(version.into()) });
+            return Err(if version == 0 {
+                Error::Corrupt
+            } else {
+                Error::Newer(version.into())
+            });
         }
         let cost = match kind {
-            0 => KdfParams::Argon2id { memory_kib: figure, passes, lanes },
+            0 => KdfParams::Argon2id {
+                memory_kib: figure,
+                passes,
+                lanes,
+            },
             1 => KdfParams::Pbkdf2 { rounds: figure },
             _ => return Err(Error::Corrupt),
         };
         cost.check().map_err(Error::KdfOutOfRange)?;
-        let read = Self { cost, salt: take_bytes(&mut rest)?, nonce: take_bytes(&mut rest)?, sealed: take_bytes(&mut rest)? };
-        if rest.len() < LINE_BYTES && rest.iter().all(|b| *b == 0) { Ok(read) } else { Err(Error::Corrupt) }
+        let read = Self {
+            cost,
+            salt: take_bytes(&mut rest)?,
+            nonce: take_bytes(&mut rest)?,
+            sealed: take_bytes(&mut rest)?,
+        };
+        if rest.len() < LINE_BYTES && rest.iter().all(|b| *b == 0) {
+            Ok(read)
+        } else {
+            Err(Error::Corrupt)
+        }
     }
 }
 
@@ -202,19 +265,36 @@ impl RecoveryKey {
 /// with those on the sheet. They are part of a hash of 32 random bytes, so they do not help to find the key.
 #[must_use]
 pub fn fingerprint(data_key: &Secret) -> String {
-    let hash = Sha256::new().chain_update(b"chatbot data key 1\n").chain_update(data_key.expose()).finalize();
-    let digits: Vec<String> = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    digits.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join("-")
+    let hash = Sha256::new()
+        .chain_update(b"chatbot data key 1\n")
+        .chain_update(data_key.expose())
+        .finalize();
+    let digits: Vec<String> = hash
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits
+        .chunks(2)
+        .map(<[String]>::concat)
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 /// What the sealed key is bound to.
 fn header(cost: KdfParams, salt: &[u8; SALT_BYTES]) -> String {
-    format!("{FIRST_LINE} {VERSION}\n{cost}\n{}\n", STANDARD.encode(salt))
+    format!(
+        "{FIRST_LINE} {VERSION}\n{cost}\n{}\n",
+        STANDARD.encode(salt)
+    )
 }
 
 /// A checksum of two bytes, which detects a wrong word and a line in the wrong place.
 fn line_checksum(line: usize, part: &[u8]) -> [u8; 2] {
-    let hash = Sha256::new().chain_update(line.to_be_bytes()).chain_update(part).finalize();
+    let hash = Sha256::new()
+        .chain_update(line.to_be_bytes())
+        .chain_update(part)
+        .finalize();
     hash.first_chunk::<2>().copied().unwrap_or_default()
 }
 
@@ -229,7 +309,11 @@ mod tests {
     use super::*;
 
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
-    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: kdf::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
+    const FLOOR: KdfParams = KdfParams::Argon2id {
+        memory_kib: kdf::MIN_MEMORY_KIB,
+        passes: 2,
+        lanes: 1,
+    };
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
@@ -250,9 +334,21 @@ mod tests {
         assert_eq!(words.len(), 9);
         assert_eq!(RecoveryKey::read(&words.join("\n")).unwrap(), recovery);
         let printed = text.split_once("\n\n 1.").unwrap().1;
-        assert_eq!(RecoveryKey::read(&format!(" 1.{printed}")).unwrap(), recovery);
-        assert_eq!(recovery.open(&secret("not a real passphrase\n")).unwrap().expose(), KEY);
-        assert!(matches!(recovery.open(&secret("wrong")), Err(Error::WrongPassphrase)));
+        assert_eq!(
+            RecoveryKey::read(&format!(" 1.{printed}")).unwrap(),
+            recovery
+        );
+        assert_eq!(
+            recovery
+                .open(&secret("not a real passphrase\n"))
+                .unwrap()
+                .expose(),
+            KEY
+        );
+        assert!(matches!(
+            recovery.open(&secret("wrong")),
+            Err(Error::WrongPassphrase)
+        ));
     }
 
     #[test]
@@ -261,14 +357,26 @@ mod tests {
         let line = &mut lines[6];
         let first = if line.starts_with('b') { "d" } else { "b" };
         line.replace_range(..1, first);
-        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Line(7))));
+        assert!(matches!(
+            RecoveryKey::read(&lines.join(" ")),
+            Err(Error::Line(7))
+        ));
         let mut lines = sealed().to_words();
         lines.swap(2, 3);
-        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Line(3))));
+        assert!(matches!(
+            RecoveryKey::read(&lines.join(" ")),
+            Err(Error::Line(3))
+        ));
         lines.pop();
         lines.swap(2, 3);
-        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Corrupt)));
-        assert!(matches!(RecoveryKey::read("hello"), Err(Error::Word(proquint::InvalidWord(1)))));
+        assert!(matches!(
+            RecoveryKey::read(&lines.join(" ")),
+            Err(Error::Corrupt)
+        ));
+        assert!(matches!(
+            RecoveryKey::read("hello"),
+            Err(Error::Word(proquint::InvalidWord(1)))
+        ));
     }
 
     #[test]
@@ -278,27 +386,48 @@ mod tests {
         let fields = text.split_once("\n\n").unwrap().0;
         for length in 0..fields.len() {
             let torn = RecoveryKey::read(&fields[..length]);
-            assert!(!matches!(torn, Ok(ref read) if *read == recovery), "{length}");
+            assert!(
+                !matches!(torn, Ok(ref read) if *read == recovery),
+                "{length}"
+            );
         }
         for at in 0..SEALED_BYTES {
             let mut changed = RecoveryKey { ..sealed() };
             changed.sealed[at] ^= 1;
             if at % 16 == 0 {
-                assert!(matches!(changed.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)));
+                assert!(matches!(
+                    changed.open(&secret("not a real passphrase")),
+                    Err(Error::WrongPassphrase)
+                ));
             }
         }
         for (from, to) in [("m=19456", "m=19457"), ("t=2", "t=3"), ("p=1", "p=2")] {
             let other = RecoveryKey::read(&text.replace(from, to)).unwrap();
-            assert!(matches!(other.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)), "{to}");
+            assert!(
+                matches!(
+                    other.open(&secret("not a real passphrase")),
+                    Err(Error::WrongPassphrase)
+                ),
+                "{to}"
+            );
         }
-        assert!(matches!(RecoveryKey::read(&text.replace("m=19456", "m=67108864")), Err(Error::KdfOutOfRange(_))));
-        assert!(matches!(RecoveryKey::read(&text.replace("recovery 1", "recovery 2")), Err(Error::Newer(2))));
+        assert!(matches!(
+            RecoveryKey::read(&text.replace("m=19456", "m=67108864")),
+            Err(Error::KdfOutOfRange(_))
+        ));
+        assert!(matches!(
+            RecoveryKey::read(&text.replace("recovery 1", "recovery 2")),
+            Err(Error::Newer(2))
+        ));
     }
 
     #[test]
     fn recovery_accepts_data_keys_only() {
         for text in ["", "sk-or-v1-abc", "AAAA"] {
-            assert!(matches!(RecoveryKey::seal(&secret(text), &secret("words"), FLOOR), Err(Error::InvalidDataKey)));
+            assert!(matches!(
+                RecoveryKey::seal(&secret(text), &secret("words"), FLOOR),
+                Err(Error::InvalidDataKey)
+            ));
         }
     }
 }

@@ -50,7 +50,12 @@ impl RotationState {
     /// Starts a record at the first step.
     pub fn new(slot: &Slot, old_hash: String, now: Time) -> Result<Self, Error> {
         let random = crate::crypto::aead::random_bytes::<4>().map_err(Error::Random)?;
-        let name = format!("chatbot {} {} {:08x}", slot, now.local_day(), u32::from_be_bytes(random));
+        let name = format!(
+            "chatbot {} {} {:08x}",
+            slot,
+            now.local_day(),
+            u32::from_be_bytes(random)
+        );
         Ok(Self {
             schema_version: VERSION,
             name,
@@ -66,13 +71,16 @@ impl RotationState {
 impl KeyManager {
     fn rotation_path(&self, slot: &Slot) -> PathBuf {
         // A name contains no dot, so different slots have different files.
-        self.sibling_path("rotations").join(format!("{}.json", slot.to_string().replace('/', ".")))
+        self.sibling_path("rotations")
+            .join(format!("{}.json", slot.to_string().replace('/', ".")))
     }
 
     /// Reads the rotation of a slot that was started and not confirmed.
     pub fn load_rotation(&self, slot: &Slot) -> Result<Option<RotationState>, Error> {
         let path = self.rotation_path(slot);
-        let Some(bytes) = fs::read_at_most(&path, MAX_STATE_BYTES)? else { return Ok(None) };
+        let Some(bytes) = fs::read_at_most(&path, MAX_STATE_BYTES)? else {
+            return Ok(None);
+        };
         match serde_json::from_slice::<RotationState>(&bytes) {
             Ok(rotation) if rotation.schema_version == VERSION => Ok(Some(rotation)),
             Ok(_) => Err(index::Error::Newer(path).into()),
@@ -83,7 +91,8 @@ impl KeyManager {
     /// Saves the record. Call it before the action of the step.
     pub fn save_rotation(&self, slot: &Slot, rotation: &RotationState) -> Result<(), Error> {
         let path = self.rotation_path(slot);
-        let bytes = serde_json::to_vec_pretty(rotation).map_err(|_| index::Error::Damaged(path.clone()))?;
+        let bytes =
+            serde_json::to_vec_pretty(rotation).map_err(|_| index::Error::Damaged(path.clone()))?;
         Ok(fs::write(&path, &bytes)?)
     }
 
@@ -114,14 +123,24 @@ mod tests {
         let keys = key_manager(&home, StorePreference::Vault);
         let slot: Slot = "work/openrouter".parse().unwrap();
         assert_eq!(keys.load_rotation(&slot).unwrap(), None);
-        let mut rotation = RotationState::new(&slot, String::from("0a1b"), Time::from_millis(0)).unwrap();
+        let mut rotation =
+            RotationState::new(&slot, String::from("0a1b"), Time::from_millis(0)).unwrap();
         keys.save_rotation(&slot, &rotation).unwrap();
         rotation.step = RotationStep::Switch;
         rotation.new_hash = Some(String::from("2c3d"));
         keys.save_rotation(&slot, &rotation).unwrap();
         assert_eq!(keys.load_rotation(&slot).unwrap(), Some(rotation.clone()));
-        assert_ne!(RotationState::new(&slot, String::new(), Time::from_millis(0)).unwrap().name, rotation.name);
-        assert_eq!(keys.load_rotation(&"default/openrouter".parse().unwrap()).unwrap(), None);
+        assert_ne!(
+            RotationState::new(&slot, String::new(), Time::from_millis(0))
+                .unwrap()
+                .name,
+            rotation.name
+        );
+        assert_eq!(
+            keys.load_rotation(&"default/openrouter".parse().unwrap())
+                .unwrap(),
+            None
+        );
         keys.clear_rotation(&slot).unwrap();
         keys.clear_rotation(&slot).unwrap();
         assert_eq!(keys.load_rotation(&slot).unwrap(), None);

@@ -42,17 +42,24 @@ impl KeyRecord {
         }
         match self.expires_at {
             Some(end) if end <= now => troubles.push(KeyWarning::Expired(end)),
-            Some(end) if end.since(now) < EXPIRY_NOTICE => troubles.push(KeyWarning::ExpiresSoon(end.since(now))),
+            Some(end) if end.since(now) < EXPIRY_NOTICE => {
+                troubles.push(KeyWarning::ExpiresSoon(end.since(now)))
+            }
             _ => {}
         }
         if let Some(left) = self.remaining
-            && self.limit.map_or(left < NANOS_PER_DOLLAR, |limit| left < limit / 10)
+            && self
+                .limit
+                .map_or(left < NANOS_PER_DOLLAR, |limit| left < limit / 10)
         {
             troubles.push(KeyWarning::NearlySpent(left));
         }
         let days = now.since(self.updated_at).as_secs() / DAY.as_secs();
         if rotate_after_days > 0 && days > u64::from(rotate_after_days) {
-            troubles.push(KeyWarning::Old { days, max_days: rotate_after_days });
+            troubles.push(KeyWarning::Old {
+                days,
+                max_days: rotate_after_days,
+            });
         }
         troubles
     }
@@ -65,7 +72,13 @@ impl fmt::Display for KeyWarning {
             Self::Invalid => f.write_str("was rejected by its provider"),
             Self::Expired(at) => write!(f, "expired on {}", at.local_day()),
             Self::ExpiresSoon(left) => write!(f, "expires in {}", humanize(*left)),
-            Self::Old { days, max_days: most } => write!(f, "is {days} days old (limit: {most}): run `chatbot key rotate`"),
+            Self::Old {
+                days,
+                max_days: most,
+            } => write!(
+                f,
+                "is {days} days old (limit: {most}): run `chatbot key rotate`"
+            ),
             Self::NearlySpent(left) if *left <= 0 => f.write_str("has used up its spending limit"),
             Self::NearlySpent(left) => {
                 write!(
@@ -111,19 +124,68 @@ mod tests {
             ..record()
         };
         assert_eq!(good.warnings(NOW, 90), []);
-        assert_eq!(KeyRecord { updated_at: NOW.saturating_sub(DAY * 4000), ..record() }.warnings(NOW, 0), []);
+        assert_eq!(
+            KeyRecord {
+                updated_at: NOW.saturating_sub(DAY * 4000),
+                ..record()
+            }
+            .warnings(NOW, 0),
+            []
+        );
     }
 
     #[test]
     fn key_warnings_are_sentences() {
-        let said = |record: KeyRecord| record.warnings(NOW, 89).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(said(record()), ["is 90 days old (limit: 89): run `chatbot key rotate`"]);
-        let young = KeyRecord { updated_at: NOW, ..record() };
-        assert_eq!(said(KeyRecord { status: KeyStatus::Invalid, ..young.clone() }), ["was rejected by its provider"]);
-        assert_eq!(said(KeyRecord { expires_at: Some(NOW.saturating_add(DAY * 2)), ..young.clone() }), ["expires in 2 days"]);
-        assert_eq!(said(KeyRecord { expires_at: Some(Time::from_millis(1_794_916_800_000)), ..young.clone() }).len(), 1);
-        let spent = KeyRecord { limit: Some(10 * NANOS_PER_DOLLAR), remaining: Some(NANOS_PER_DOLLAR / 4), ..young.clone() };
+        let said = |record: KeyRecord| {
+            record
+                .warnings(NOW, 89)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            said(record()),
+            ["is 90 days old (limit: 89): run `chatbot key rotate`"]
+        );
+        let young = KeyRecord {
+            updated_at: NOW,
+            ..record()
+        };
+        assert_eq!(
+            said(KeyRecord {
+                status: KeyStatus::Invalid,
+                ..young.clone()
+            }),
+            ["was rejected by its provider"]
+        );
+        assert_eq!(
+            said(KeyRecord {
+                expires_at: Some(NOW.saturating_add(DAY * 2)),
+                ..young.clone()
+            }),
+            ["expires in 2 days"]
+        );
+        assert_eq!(
+            said(KeyRecord {
+                expires_at: Some(Time::from_millis(1_794_916_800_000)),
+                ..young.clone()
+            })
+            .len(),
+            1
+        );
+        let spent = KeyRecord {
+            limit: Some(10 * NANOS_PER_DOLLAR),
+            remaining: Some(NANOS_PER_DOLLAR / 4),
+            ..young.clone()
+        };
         assert_eq!(said(spent), ["has only $0.25 of its spending limit left"]);
-        assert_eq!(said(KeyRecord { limit: Some(NANOS_PER_DOLLAR), remaining: Some(-1), ..young }), ["has used up its spending limit"]);
+        assert_eq!(
+            said(KeyRecord {
+                limit: Some(NANOS_PER_DOLLAR),
+                remaining: Some(-1),
+                ..young
+            }),
+            ["has used up its spending limit"]
+        );
     }
 }

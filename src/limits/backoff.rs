@@ -27,9 +27,16 @@ struct RetryAt {
 
 impl RetryAt {
     fn remaining(self, now: Moment) -> Option<Duration> {
-        let uptime = (self.run != 0).then_some(Uptime { boot_id: self.run, millis: self.uptime });
+        let uptime = (self.run != 0).then_some(Uptime {
+            boot_id: self.run,
+            millis: self.uptime,
+        });
         let wait = Duration::from_millis(self.wait_ms).min(MAX_BACKOFF);
-        wait.checked_sub(now.since(Moment { wall: self.at, uptime })).filter(|left| !left.is_zero())
+        wait.checked_sub(now.since(Moment {
+            wall: self.at,
+            uptime,
+        }))
+        .filter(|left| !left.is_zero())
     }
 }
 
@@ -37,7 +44,10 @@ impl Backoff {
     /// The waiting times in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("backoff.json"), clock }
+        Self {
+            path: state.join("backoff.json"),
+            clock,
+        }
     }
 
     /// Records that `who` asked to wait.
@@ -46,22 +56,40 @@ impl Backoff {
         let now = self.clock.moment();
         let mut wishes = self.read()?;
         wishes.retain(|_, options| options.remaining(now).is_some());
-        let uptime = now.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
+        let uptime = now.uptime.unwrap_or(Uptime {
+            boot_id: 0,
+            millis: 0,
+        });
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        wishes.insert(who.to_owned(), RetryAt { at: now.wall, run: uptime.boot_id, uptime: uptime.millis, wait_ms });
+        wishes.insert(
+            who.to_owned(),
+            RetryAt {
+                at: now.wall,
+                run: uptime.boot_id,
+                uptime: uptime.millis,
+                wait_ms,
+            },
+        );
         fs::write(&self.path, &serde_json::to_vec(&wishes).unwrap_or_default())
     }
 
     /// The remaining waiting time of `who`.
     pub fn remaining(&self, who: &str) -> Result<Option<Duration>, fs::Error> {
         let now = self.clock.moment();
-        Ok(self.read()?.get(who).and_then(|options| options.remaining(now)))
+        Ok(self
+            .read()?
+            .get(who)
+            .and_then(|options| options.remaining(now)))
     }
 
     /// All remaining waiting times.
     pub fn all(&self) -> Result<Vec<(String, Duration)>, fs::Error> {
         let now = self.clock.moment();
-        Ok(self.read()?.into_iter().filter_map(|(who, options)| Some((who, options.remaining(now)?))).collect())
+        Ok(self
+            .read()?
+            .into_iter()
+            .filter_map(|(who, options)| Some((who, options.remaining(now)?)))
+            .collect())
     }
 
     /// A file that cannot be parsed counts as empty, because the provider will ask again.
@@ -85,8 +113,14 @@ mod tests {
         backoff.record("a", Duration::from_secs(30)).unwrap();
         backoff.record("b", Duration::from_secs(90 * 3600)).unwrap();
         clock.set(at(10));
-        assert_eq!(backoff.remaining("a").unwrap(), Some(Duration::from_secs(20)));
-        assert_eq!(backoff.remaining("b").unwrap(), Some(Duration::from_secs(24 * 3600 - 10)));
+        assert_eq!(
+            backoff.remaining("a").unwrap(),
+            Some(Duration::from_secs(20))
+        );
+        assert_eq!(
+            backoff.remaining("b").unwrap(),
+            Some(Duration::from_secs(24 * 3600 - 10))
+        );
         clock.set(at(30));
         assert_eq!(backoff.all().unwrap().len(), 1);
         fs::write(&dir.path().join("state/backoff.json"), b"{").unwrap();

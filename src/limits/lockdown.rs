@@ -22,7 +22,9 @@ impl Lockdown {
     /// The switch in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self { path: state.join("lockdown") }
+        Self {
+            path: state.join("lockdown"),
+        }
     }
 
     /// Fails while lockdown is active, which it is if the file exists, whatever it contains and
@@ -30,7 +32,11 @@ impl Lockdown {
     pub fn check(&self) -> Result<(), Error> {
         match fs::read_at_most(&self.path, 4096) {
             Ok(None) => Ok(()),
-            Ok(Some(bytes)) => Err(Error::Lockdown { since: serde_json::from_slice::<LockdownFile>(&bytes).ok().map(|w| w.since) }),
+            Ok(Some(bytes)) => Err(Error::Lockdown {
+                since: serde_json::from_slice::<LockdownFile>(&bytes)
+                    .ok()
+                    .map(|w| w.since),
+            }),
             Err(_) => Err(Error::Lockdown { since: None }),
         }
     }
@@ -41,7 +47,11 @@ impl Lockdown {
             return Ok(false);
         }
         // On a full disk an empty file can still be created.
-        fs::write(&self.path, &serde_json::to_vec(&LockdownFile { since: now }).unwrap_or_default()).or_else(|_| fs::touch(&self.path))?;
+        fs::write(
+            &self.path,
+            &serde_json::to_vec(&LockdownFile { since: now }).unwrap_or_default(),
+        )
+        .or_else(|_| fs::touch(&self.path))?;
         Ok(true)
     }
 
@@ -52,7 +62,11 @@ impl Lockdown {
         }
         match fs::remove(&self.path) {
             // Something else occupies its path: move it away.
-            Err(_) => fs::rename(&self.path, &self.path.with_extension(format!("was-{}", now.millis()))).map(|()| true),
+            Err(_) => fs::rename(
+                &self.path,
+                &self.path.with_extension(format!("was-{}", now.millis())),
+            )
+            .map(|()| true),
             removed => removed,
         }
     }
@@ -71,7 +85,9 @@ mod tests {
         let at = Time::from_millis(1_800_000_000_000);
         assert!(switch.begin(at).unwrap());
         assert!(!switch.begin(at).unwrap());
-        assert!(matches!(switch.check(), Err(Error::Lockdown { since: Some(since) }) if since == at));
+        assert!(
+            matches!(switch.check(), Err(Error::Lockdown { since: Some(since) }) if since == at)
+        );
         assert!(switch.end(at).unwrap());
         assert!(!switch.end(at).unwrap());
         assert!(switch.check().is_ok());

@@ -144,20 +144,50 @@ impl Limiter {
     /// A counter with its state in `path`.
     #[must_use]
     pub fn new(path: PathBuf, per_minute: u32, per_hour: u32) -> Self {
-        let minute = Window { name: "minute", max_requests: per_minute, length: Duration::from_secs(60) };
-        let hour = Window { name: "hour", max_requests: per_hour, length: Duration::from_secs(3600) };
-        Self { path, windows: [minute, hour] }
+        let minute = Window {
+            name: "minute",
+            max_requests: per_minute,
+            length: Duration::from_secs(60),
+        };
+        let hour = Window {
+            name: "hour",
+            max_requests: per_hour,
+            length: Duration::from_secs(3600),
+        };
+        Self {
+            path,
+            windows: [minute, hour],
+        }
     }
 
     /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
     /// the last slot. `seen` returns the times of requests since a moment from another source; it
     /// is called only if the state is missing or damaged.
-    pub fn acquire(&self, now: Moment, recover: &dyn Fn(Time) -> Vec<Time>) -> Result<Admitted, Error> {
+    pub fn acquire(
+        &self,
+        now: Moment,
+        recover: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<Admitted, Error> {
         let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
-        let mut file = if fs::exists(&self.path) { Some(Appender::open(&self.path)?) } else { None };
-        let LimiterState { mut uses, rewrite, rebuilt } = self.read(file.as_mut().map(Appender::read_all).transpose()?, now, recover);
+        let mut file = if fs::exists(&self.path) {
+            Some(Appender::open(&self.path)?)
+        } else {
+            None
+        };
+        let LimiterState {
+            mut uses,
+            rewrite,
+            rebuilt,
+        } = self.read(
+            file.as_mut().map(Appender::read_all).transpose()?,
+            now,
+            recover,
+        );
         let levels = self.windows.map(|w| window_usage(w, &uses, now));
-        let full = levels.iter().filter(|l| l.used >= l.window.max_requests).map(|l| (l.frees.unwrap_or(l.window.length), *l));
+        let full = levels
+            .iter()
+            .filter(|l| l.used >= l.window.max_requests)
+            .map(|l| (l.frees.unwrap_or(l.window.length), *l));
         if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
             if rewrite {
                 self.write(&uses)?;
@@ -169,11 +199,18 @@ impl Limiter {
             Some(file) if !rewrite => file.append(format_line(now).as_bytes())?,
             _ => self.write(&uses)?,
         }
-        Ok(Admitted { windows: self.windows.map(|w| window_usage(w, &uses, now)), rebuilt })
+        Ok(Admitted {
+            windows: self.windows.map(|w| window_usage(w, &uses, now)),
+            rebuilt,
+        })
     }
 
     /// The state of the windows. Nothing is counted.
-    pub fn usage(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[WindowUsage; 2], Error> {
+    pub fn usage(
+        &self,
+        now: Moment,
+        seen: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<[WindowUsage; 2], Error> {
         let LimiterState { uses, .. } = self.read(fs::read(&self.path)?, now, seen);
         Ok(self.windows.map(|w| window_usage(w, &uses, now)))
     }
@@ -182,16 +219,33 @@ impl Limiter {
     pub fn mark(&self, now: Moment) -> Result<Option<RequestMark>, Error> {
         let LimiterState { uses, .. } = self.read(fs::read(&self.path)?, now, &|_| Vec::new());
         let used = u32::try_from(uses.len()).unwrap_or(u32::MAX);
-        Ok(uses.iter().map(|m| m.wall).max().map(|newest| RequestMark { newest, used }))
+        Ok(uses
+            .iter()
+            .map(|m| m.wall)
+            .max()
+            .map(|newest| RequestMark { newest, used }))
     }
 
     /// Adds the requests that a file older than the mark lacks, each as late as possible. Returns
     /// their number.
-    pub fn raise_to(&self, mark: &RequestMark, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<u32, Error> {
+    pub fn raise_to(
+        &self,
+        mark: &RequestMark,
+        now: Moment,
+        seen: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<u32, Error> {
         let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
         let LimiterState { mut uses, .. } = self.read(fs::read(&self.path)?, now, seen);
-        let at = Moment { wall: mark.newest.min(now.wall), uptime: None };
-        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+        let at = Moment {
+            wall: mark.newest.min(now.wall),
+            uptime: None,
+        };
+        let longest = self
+            .windows
+            .iter()
+            .map(|w| w.length)
+            .max()
+            .unwrap_or_default();
         let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
         let missing = mark.used.saturating_sub(known);
         // If the newest request is in the file, the missing ones have left the window since.
@@ -208,8 +262,18 @@ impl Limiter {
         Ok(fs::write_cache_locked(&self.path, fresh.as_bytes())?)
     }
 
-    fn read(&self, bytes: Option<Vec<u8>>, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> LimiterState {
-        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+    fn read(
+        &self,
+        bytes: Option<Vec<u8>>,
+        now: Moment,
+        seen: &dyn Fn(Time) -> Vec<Time>,
+    ) -> LimiterState {
+        let longest = self
+            .windows
+            .iter()
+            .map(|w| w.length)
+            .max()
+            .unwrap_or_default();
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
         // A process crashed while writing a line, whose request was never admitted; or the disk
@@ -219,7 +283,11 @@ impl Limiter {
         let mut lines = 0;
         let mut damaged = false;
         let mut ahead = false;
-        for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE_BYTES) {
+        for chunk in bytes
+            .get(..bytes.len() - torn)
+            .unwrap_or_default()
+            .chunks_exact(LINE_BYTES)
+        {
             lines += 1;
             match parse_line(chunk) {
                 // The wall clock was set back: count the request from now on, so that no request
@@ -239,7 +307,10 @@ impl Limiter {
             let since = now.wall.saturating_sub(longest);
             let others: Vec<Moment> = seen(since)
                 .into_iter()
-                .map(|t| Moment { wall: t.min(now.wall), uptime: None })
+                .map(|t| Moment {
+                    wall: t.min(now.wall),
+                    uptime: None,
+                })
                 .filter(|m| now.since(*m) < longest)
                 .collect();
             let more = others.len() > uses.len();
@@ -248,18 +319,36 @@ impl Limiter {
             }
             rebuilt = (damaged || more || missing && !uses.is_empty()).then_some(uses.len());
         }
-        let rewrite = missing || damaged || ahead || torn != 0 || lines > COMPACT_AFTER_LINES.max(uses.len() * 2);
-        LimiterState { uses, rewrite, rebuilt }
+        let rewrite = missing
+            || damaged
+            || ahead
+            || torn != 0
+            || lines > COMPACT_AFTER_LINES.max(uses.len() * 2);
+        LimiterState {
+            uses,
+            rewrite,
+            rebuilt,
+        }
     }
 }
 
 /// Formats a line: `1800000000000 5f3a9c01 0000123456789`.
 fn format_line(moment: Moment) -> String {
     let fit = |millis: i64| millis.clamp(0, 9_999_999_999_999);
-    let uptime = moment.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
+    let uptime = moment.uptime.unwrap_or(Uptime {
+        boot_id: 0,
+        millis: 0,
+    });
     let mut line = String::with_capacity(LINE_BYTES);
     // Writing to a `String` cannot fail.
-    writeln!(line, "{:013} {:08x} {:013}", fit(moment.wall.millis()), uptime.boot_id, fit(uptime.millis)).unwrap_or_default();
+    writeln!(
+        line,
+        "{:013} {:08x} {:013}",
+        fit(moment.wall.millis()),
+        uptime.boot_id,
+        fit(uptime.millis)
+    )
+    .unwrap_or_default();
     line
 }
 
@@ -273,14 +362,28 @@ fn parse_line(line: &[u8]) -> Option<Moment> {
     }
     let run = u32::from_str_radix(run, 16).ok()?;
     let millis = millis.parse().ok()?;
-    Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { boot_id: run, millis }) })
+    Some(Moment {
+        wall: Time::from_millis(wall.parse().ok()?),
+        uptime: (run != 0).then_some(Uptime {
+            boot_id: run,
+            millis,
+        }),
+    })
 }
 
 fn window_usage(window: Window, passed: &[Moment], now: Moment) -> WindowUsage {
-    let within = passed.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
+    let within = passed
+        .iter()
+        .map(|m| now.since(*m))
+        .filter(|age| *age < window.length);
     let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
     let age = within.max();
-    WindowUsage { window, used, oldest: age.map(|a| now.wall.saturating_sub(a)), frees: age.map(|a| window.length.saturating_sub(a)) }
+    WindowUsage {
+        window,
+        used,
+        oldest: age.map(|a| now.wall.saturating_sub(a)),
+        frees: age.map(|a| window.length.saturating_sub(a)),
+    }
 }
 
 #[cfg(test)]
@@ -299,12 +402,21 @@ mod tests {
 
     /// Only the wall clock is there.
     fn at(seconds: i64) -> Moment {
-        Moment { wall: wall(seconds), uptime: None }
+        Moment {
+            wall: wall(seconds),
+            uptime: None,
+        }
     }
 
     /// Both clocks are there, and the wall clock is off by so much.
     fn both(seconds: i64, off: i64) -> Moment {
-        Moment { wall: wall(seconds + off), uptime: Some(Uptime { boot_id: 7, millis: 50_000 + seconds * 1000 }) }
+        Moment {
+            wall: wall(seconds + off),
+            uptime: Some(Uptime {
+                boot_id: 7,
+                millis: 50_000 + seconds * 1000,
+            }),
+        }
     }
 
     fn waits(limiter: &Limiter, now: Moment) -> Option<u64> {
@@ -357,7 +469,10 @@ mod tests {
     fn limiter_after_reboot_uses_uptime() {
         let (_dir, limiter) = limiter(1, 100);
         assert_eq!(waits(&limiter, both(0, 86_400)), None);
-        let later = |millis, off| Moment { wall: wall(off), uptime: Some(Uptime { boot_id: 8, millis }) };
+        let later = |millis, off| Moment {
+            wall: wall(off),
+            uptime: Some(Uptime { boot_id: 8, millis }),
+        };
         // The wall clock was a day ahead before the start: only what runs now tells the time.
         assert_eq!(waits(&limiter, later(20_000, 20)), Some(40));
         assert_eq!(waits(&limiter, later(60_000, 60)), None);
@@ -367,16 +482,35 @@ mod tests {
     fn limiter_drops_torn_line() {
         let (dir, limiter) = limiter(2, 3);
         assert_eq!(waits(&limiter, at(0)), None);
-        Appender::open(&dir.path().join("state/requests")).unwrap().append(b"18000").unwrap();
+        Appender::open(&dir.path().join("state/requests"))
+            .unwrap()
+            .append(b"18000")
+            .unwrap();
         assert_eq!(waits(&limiter, at(1)), None);
         assert_eq!(waits(&limiter, at(2)), Some(58));
-        assert_eq!(fs::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), 2 * LINE_BYTES);
+        assert_eq!(
+            fs::read(&dir.path().join("state/requests"))
+                .unwrap()
+                .unwrap()
+                .len(),
+            2 * LINE_BYTES
+        );
     }
 
     #[test]
     fn limiter_rebuilds_damaged_state() {
-        let seen = |since: Time| [wall(-4000), wall(0), wall(1)].into_iter().filter(|t| *t >= since).collect::<Vec<_>>();
-        for spoil in ["", "what is this?\n", "1800000000000 00000000 000000000000x\n", "gone"] {
+        let seen = |since: Time| {
+            [wall(-4000), wall(0), wall(1)]
+                .into_iter()
+                .filter(|t| *t >= since)
+                .collect::<Vec<_>>()
+        };
+        for spoil in [
+            "",
+            "what is this?\n",
+            "1800000000000 00000000 000000000000x\n",
+            "gone",
+        ] {
             let (dir, limiter) = limiter(2, 10);
             let path = dir.path().join("state/requests");
             match spoil {
@@ -384,10 +518,18 @@ mod tests {
                 other => fs::write(&path, other.repeat(3).as_bytes()).unwrap(),
             }
             match limiter.acquire(at(20), &seen) {
-                Err(Error::Full { wait, usage: level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
+                Err(Error::Full { wait, usage: level }) => {
+                    assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}")
+                }
                 other => panic!("{spoil:?} {other:?}"),
             }
-            assert_eq!(limiter.acquire(at(70), &|_| panic!("it was written again")).unwrap().rebuilt, None);
+            assert_eq!(
+                limiter
+                    .acquire(at(70), &|_| panic!("it was written again"))
+                    .unwrap()
+                    .rebuilt,
+                None
+            );
         }
         let (_dir, limiter) = limiter(9, 9);
         let passed = limiter.acquire(at(20), &seen).unwrap();
@@ -420,15 +562,26 @@ mod tests {
     #[test]
     fn limiter_first_run_is_not_damage() {
         let (_dir, limiter) = limiter(9, 9);
-        assert_eq!(limiter.acquire(at(0), &|_| Vec::new()).unwrap().rebuilt, None);
+        assert_eq!(
+            limiter.acquire(at(0), &|_| Vec::new()).unwrap().rebuilt,
+            None
+        );
     }
 
     #[test]
     fn limiter_removes_expired_lines() {
         let (dir, limiter) = limiter(1_000_000, 1_000_000);
-        let old: String = (0..2 * i64::try_from(COMPACT_AFTER_LINES).unwrap()).map(|i| format_line(at(i / 1000))).collect();
+        let old: String = (0..2 * i64::try_from(COMPACT_AFTER_LINES).unwrap())
+            .map(|i| format_line(at(i / 1000)))
+            .collect();
         fs::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
         assert_eq!(waits(&limiter, at(10_000)), None);
-        assert_eq!(fs::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE_BYTES);
+        assert_eq!(
+            fs::read(&dir.path().join("state/requests"))
+                .unwrap()
+                .unwrap()
+                .len(),
+            LINE_BYTES
+        );
     }
 }

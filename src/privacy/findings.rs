@@ -49,7 +49,10 @@ impl Findings {
                 None => counts.push((&finding.kind, 1)),
             }
         }
-        counts.into_iter().map(|(kind, n)| (kind.to_string(), n)).collect()
+        counts
+            .into_iter()
+            .map(|(kind, n)| (kind.to_string(), n))
+            .collect()
     }
 
     /// Appends the findings of another text.

@@ -21,14 +21,28 @@ impl Kind {
         let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
         let fits = name.len() <= 32
             && name.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
-            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
         fits.then_some(Self(Cow::Owned(name)))
     }
 
     /// How much harm a value of this kind can do.
     pub(super) fn sensitivity(&self) -> Sensitivity {
-        let secret = [API_KEY, PASSWORD, SECRET, PRIVATE_KEY, JWT, COOKIE, URL_CREDENTIALS];
-        if secret.iter().any(|kind| self == kind) { Sensitivity::Secret } else { Sensitivity::Personal }
+        let secret = [
+            API_KEY,
+            PASSWORD,
+            SECRET,
+            PRIVATE_KEY,
+            JWT,
+            COOKIE,
+            URL_CREDENTIALS,
+        ];
+        if secret.iter().any(|kind| self == kind) {
+            Sensitivity::Secret
+        } else {
+            Sensitivity::Personal
+        }
     }
 
     /// The name of the kind.
@@ -118,26 +132,62 @@ pub(super) const BANK_ACCOUNT: &str = "BANK_ACCOUNT";
 
 /// All built-in kinds with a description, for help texts and to check settings.
 pub const KINDS: &[(&str, &str)] = &[
-    (API_KEY, "keys and tokens of AI providers, clouds, code hosts, payment, messaging and other services"),
-    (PASSWORD, "passwords, passphrases, PINs and one-time codes: in settings, code, commands and plain sentences"),
-    (SECRET, "values with a name that implies one: client secrets, signing and encryption keys, credentials"),
-    (PRIVATE_KEY, "private key blocks (PEM, OpenSSH, PGP), also truncated, quoted or inside JSON; age and WireGuard keys"),
+    (
+        API_KEY,
+        "keys and tokens of AI providers, clouds, code hosts, payment, messaging and other services",
+    ),
+    (
+        PASSWORD,
+        "passwords, passphrases, PINs and one-time codes: in settings, code, commands and plain sentences",
+    ),
+    (
+        SECRET,
+        "values with a name that implies one: client secrets, signing and encryption keys, credentials",
+    ),
+    (
+        PRIVATE_KEY,
+        "private key blocks (PEM, OpenSSH, PGP), also truncated, quoted or inside JSON; age and WireGuard keys",
+    ),
     (JWT, "JSON web tokens"),
     (COOKIE, "session cookies"),
-    (URL_CREDENTIALS, "passwords and tokens inside URLs and connection strings"),
+    (
+        URL_CREDENTIALS,
+        "passwords and tokens inside URLs and connection strings",
+    ),
     (EMAIL, "e-mail addresses"),
     (PHONE, "telephone numbers, international and national"),
-    (CREDIT_CARD, "payment card numbers with a valid check digit, and card security codes"),
+    (
+        CREDIT_CARD,
+        "payment card numbers with a valid check digit, and card security codes",
+    ),
     (SSN, "US social security numbers and ITINs"),
     (IBAN, "bank account numbers in international form"),
-    (BANK_ACCOUNT, "account and routing numbers with a name that implies one"),
+    (
+        BANK_ACCOUNT,
+        "account and routing numbers with a name that implies one",
+    ),
     (IP_ADDRESS, "public IPv4 and IPv6 addresses"),
     (MAC_ADDRESS, "hardware addresses"),
-    (CRYPTO_WALLET, "addresses of crypto currencies, and seed phrases"),
-    (NATIONAL_ID, "national identity, tax and health numbers with a checksum or a word that implies one nearby"),
-    (PASSPORT, "passport numbers with a word that implies one nearby"),
-    (DRIVER_LICENSE, "driving licence numbers with a word that implies one nearby"),
-    (DATE_OF_BIRTH, "dates of birth with a word that implies one nearby"),
+    (
+        CRYPTO_WALLET,
+        "addresses of crypto currencies, and seed phrases",
+    ),
+    (
+        NATIONAL_ID,
+        "national identity, tax and health numbers with a checksum or a word that implies one nearby",
+    ),
+    (
+        PASSPORT,
+        "passport numbers with a word that implies one nearby",
+    ),
+    (
+        DRIVER_LICENSE,
+        "driving licence numbers with a word that implies one nearby",
+    ),
+    (
+        DATE_OF_BIRTH,
+        "dates of birth with a word that implies one nearby",
+    ),
     (ADDRESS, "street addresses"),
     (GPS, "coordinates"),
 ];

@@ -33,7 +33,10 @@ pub struct BadPattern {
 
 impl BadPattern {
     fn new(pattern: &str, reason: impl Into<String>) -> Self {
-        Self { pattern: pattern.to_owned(), reason: reason.into() }
+        Self {
+            pattern: pattern.to_owned(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -51,15 +54,23 @@ enum AllowRule {
 
 impl AllowRule {
     fn new(entry: &str) -> Result<Self, BadPattern> {
-        if let Some(inside) = entry.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|inside| !inside.is_empty()) {
+        if let Some(inside) = entry
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_suffix('/'))
+            .filter(|inside| !inside.is_empty())
+        {
             return compile_pattern(entry, &format!("^(?:{inside})$")).map(Self::Pattern);
         }
         if entry.contains('*') && entry.chars().any(|c| c != '*') {
             let pattern: Vec<String> = entry.split('*').map(regex::escape).collect();
-            return compile_pattern(entry, &format!("(?is)^{}$", pattern.join(".*"))).map(Self::Pattern);
+            return compile_pattern(entry, &format!("(?is)^{}$", pattern.join(".*")))
+                .map(Self::Pattern);
         }
         if entry.trim_matches(['*', ' ']).is_empty() {
-            return Err(BadPattern::new(entry, "would allow everything; to turn redaction off, set `redact = false`"));
+            return Err(BadPattern::new(
+                entry,
+                "would allow everything; to turn redaction off, set `redact = false`",
+            ));
         }
         Ok(Self::Exact(entry.to_owned()))
     }
@@ -75,25 +86,40 @@ impl AllowRule {
 /// Compiles a user-defined pattern, within limits on length, memory and nesting.
 pub(super) fn compile_pattern(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
     if shown.len() > MAX_PATTERN_CHARS {
-        return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {MAX_PATTERN_CHARS} characters")));
+        return Err(BadPattern::new(
+            &shown.chars().take(40).collect::<String>(),
+            format!("is longer than {MAX_PATTERN_CHARS} characters"),
+        ));
     }
-    RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES).nest_limit(50).build().map_err(|error| {
-        let reason = match error {
-            regex::Error::CompiledTooBig(_) => "takes too much memory when compiled".to_owned(),
-            other => {
-                let text = other.to_string();
-                let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                format!("is not a valid regular expression: {last}")
-            }
-        };
-        BadPattern::new(shown, reason)
-    })
+    RegexBuilder::new(pattern)
+        .size_limit(MAX_PATTERN_BYTES)
+        .dfa_size_limit(MAX_PATTERN_BYTES)
+        .nest_limit(50)
+        .build()
+        .map_err(|error| {
+            let reason = match error {
+                regex::Error::CompiledTooBig(_) => "takes too much memory when compiled".to_owned(),
+                other => {
+                    let text = other.to_string();
+                    let last = text
+                        .lines()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_start_matches("error: ")
+                        .to_owned();
+                    format!("is not a valid regular expression: {last}")
+                }
+            };
+            BadPattern::new(shown, reason)
+        })
 }
 
 /// A hash of this build's rules and of a policy.
 fn ruleset_id(policy: &Policy) -> RulesetId {
     let all = format!("{} {policy:?}", env!("CHATBOT_RULES"));
-    RulesetId(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+    RulesetId(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }))
 }
 
 /// Finds and replaces private values according to a policy.
@@ -113,7 +139,10 @@ impl Redactor {
         let mut own = Vec::with_capacity(policy.patterns.len());
         for (kind, pattern) in &policy.patterns {
             let Some(kind) = Kind::custom(kind) else {
-                return Err(BadPattern::new(kind, "is not a valid name for a kind: use at most 32 letters, digits and `_`"));
+                return Err(BadPattern::new(
+                    kind,
+                    "is not a valid name for a kind: use at most 32 letters, digits and `_`",
+                ));
             };
             let compiled = compile_pattern(pattern, pattern)?;
             if compiled.is_match(b"") {
@@ -123,26 +152,52 @@ impl Redactor {
         }
         let mut disabled = Vec::with_capacity(policy.disable.len());
         for name in &policy.disable {
-            let kind = Kind::custom(name).filter(|kind| KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind));
+            let kind = Kind::custom(name).filter(|kind| {
+                KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind)
+            });
             let Some(kind) = kind else {
                 return Err(BadPattern::new(name, "is not a known kind"));
             };
             disabled.push(kind);
         }
-        let allowed = policy.allow.iter().map(|entry| AllowRule::new(entry)).collect::<Result<_, _>>()?;
-        Ok(Self { off: policy.off, disabled, allowed, own, ruleset: ruleset_id(policy) })
+        let allowed = policy
+            .allow
+            .iter()
+            .map(|entry| AllowRule::new(entry))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            off: policy.off,
+            disabled,
+            allowed,
+            own,
+            ruleset: ruleset_id(policy),
+        })
     }
 
     /// The findings in any bytes, in order and without overlaps.
     #[must_use]
     pub fn findings(&self, bytes: &[u8]) -> Findings {
-        let found = self.find_until_stable(bytes, &placeholders::placeholder_spans(bytes)).into_iter();
-        Findings(found.map(|hit| Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end }).collect())
+        let found = self
+            .find_until_stable(bytes, &placeholders::placeholder_spans(bytes))
+            .into_iter();
+        Findings(
+            found
+                .map(|hit| Finding {
+                    kind: hit.kind,
+                    rule: hit.rule,
+                    start: hit.start,
+                    end: hit.end,
+                })
+                .collect(),
+        )
     }
 
     /// Replaces private values. Takes the text by value, so that only the redacted one remains.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "the text is gone after: that is the promise")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the text is gone after: that is the promise"
+    )]
     pub fn redact(&self, raw: Raw, table: &mut Placeholders) -> (Redacted, Findings) {
         let taken = placeholders::placeholder_spans(raw.0.as_bytes());
         for &(start, end) in &taken {
@@ -153,26 +208,48 @@ impl Redactor {
         let mut from = 0;
         for hit in self.find_until_stable(raw.0.as_bytes(), &taken) {
             out.push_str(raw.0.get(from..hit.start).unwrap_or_default());
-            out.push_str(&table.placeholder_for(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()));
+            out.push_str(
+                &table
+                    .placeholder_for(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()),
+            );
             from = hit.end;
-            findings.0.push(Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end });
+            findings.0.push(Finding {
+                kind: hit.kind,
+                rule: hit.rule,
+                start: hit.start,
+                end: hit.end,
+            });
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
-        (Redacted { text: out, ruleset: self.ruleset }, findings)
+        (
+            Redacted {
+                text: out,
+                ruleset: self.ruleset,
+            },
+            findings,
+        )
     }
 
     /// Redacts stored text again. If its mark shows that the same rules and policy were applied
     /// before, only the numbers of its placeholders are reserved, because another scan would find
     /// nothing.
     #[must_use]
-    pub fn redact_stored(&self, mut raw: Raw, ruleset: Option<RulesetId>, table: &mut Placeholders) -> Redacted {
+    pub fn redact_stored(
+        &self,
+        mut raw: Raw,
+        ruleset: Option<RulesetId>,
+        table: &mut Placeholders,
+    ) -> Redacted {
         if ruleset != Some(self.ruleset) {
             return self.redact(raw, table).0;
         }
         for (start, end) in placeholders::placeholder_spans(raw.0.as_bytes()) {
             table.reserve(raw.0.get(start..end).unwrap_or_default());
         }
-        Redacted { text: std::mem::take(&mut *raw.0), ruleset: self.ruleset }
+        Redacted {
+            text: std::mem::take(&mut *raw.0),
+            ruleset: self.ruleset,
+        }
     }
 
     /// Scans in rounds until a round finds nothing new. A placeholder changes the context of the
@@ -190,14 +267,25 @@ impl Redactor {
             }
             let (left, seams) = with_placeholders(bytes, &hits);
             let parts = windows_around(&left, &seams);
-            let more: Vec<Match> = parts.into_iter().flat_map(|(from, to)| self.detect_in_windows(&left, from, to)).collect();
+            let more: Vec<Match> = parts
+                .into_iter()
+                .flat_map(|(from, to)| self.detect_in_windows(&left, from, to))
+                .collect();
             if more.is_empty() {
                 break;
             }
             hits.extend(more.into_iter().filter_map(|hit| {
-                let (there, here) = *seams.get(seams.partition_point(|&(there, _)| there <= hit.start).checked_sub(1)?)?;
+                let (there, here) = *seams.get(
+                    seams
+                        .partition_point(|&(there, _)| there <= hit.start)
+                        .checked_sub(1)?,
+                )?;
                 let start = here + (hit.start - there);
-                Some(Match { start, end: start + (hit.end - hit.start), ..hit })
+                Some(Match {
+                    start,
+                    end: start + (hit.end - hit.start),
+                    ..hit
+                })
             }));
             hits = scan::overlaps::resolve_overlaps(hits, &[]);
         }
@@ -208,7 +296,10 @@ impl Redactor {
     fn detect_in_windows(&self, text: &[u8], from: usize, to: usize) -> Vec<Match> {
         let part = text.get(from..to).unwrap_or_default();
         let mut hits = self.detect(part, &placeholders::placeholder_spans(part));
-        hits.retain(|hit| (from == 0 || hit.start >= CUT_MARGIN) && (to == text.len() || hit.end + CUT_MARGIN <= part.len()));
+        hits.retain(|hit| {
+            (from == 0 || hit.start >= CUT_MARGIN)
+                && (to == text.len() || hit.end + CUT_MARGIN <= part.len())
+        });
         for hit in &mut hits {
             hit.start += from;
             hit.end += from;
@@ -234,18 +325,24 @@ impl Redactor {
         }
         let (mut hits, manifests) = scan::dispatch::detect_from(bytes, open);
         for (kind, pattern) in &self.own {
-            hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Match {
-                start: found.start(),
-                end: found.end(),
-                kind: kind.clone(),
-                rule: "own-pattern",
-                confidence: scan::KNOWN_TOKEN,
-            }));
+            hits.extend(
+                pattern
+                    .find_iter(bytes)
+                    .filter(|found| !found.is_empty())
+                    .map(|found| Match {
+                        start: found.start(),
+                        end: found.end(),
+                        kind: kind.clone(),
+                        rule: "own-pattern",
+                        confidence: scan::KNOWN_TOKEN,
+                    }),
+            );
         }
         if !self.disabled.is_empty() || !self.allowed.is_empty() {
             hits.retain(|hit| {
                 let value = bytes.get(hit.start..hit.end).unwrap_or_default();
-                !self.disabled.contains(&hit.kind) && !self.allowed.iter().any(|allowed| allowed.covers(value))
+                !self.disabled.contains(&hit.kind)
+                    && !self.allowed.iter().any(|allowed| allowed.covers(value))
             });
         }
         for hit in &mut hits {
@@ -287,19 +384,34 @@ fn windows_around(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> 
     for &(behind, _) in seams.iter().skip(1) {
         let from = behind.saturating_sub(WINDOW_BEFORE);
         // Extend to the beginning of the line, if it is near.
-        let lead = left.get(from.saturating_sub(WINDOW_BEFORE)..from).unwrap_or_default();
-        let from = lead.iter().rposition(|&b| b == b'\n').map_or(from, |p| from - lead.len() + p + 1);
+        let lead = left
+            .get(from.saturating_sub(WINDOW_BEFORE)..from)
+            .unwrap_or_default();
+        let from = lead
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .map_or(from, |p| from - lead.len() + p + 1);
         // Extend to the end of the line, as far as a value may reach.
         let to = (behind + WINDOW_AFTER).min(left.len());
-        let tail = left.get(to..(to + MAX_VALUE_BYTES).min(left.len())).unwrap_or_default();
-        let to = to + tail.iter().position(|&b| b == b'\n').map_or(tail.len(), |p| p + 1);
+        let tail = left
+            .get(to..(to + MAX_VALUE_BYTES).min(left.len()))
+            .unwrap_or_default();
+        let to = to
+            + tail
+                .iter()
+                .position(|&b| b == b'\n')
+                .map_or(tail.len(), |p| p + 1);
         match parts.last_mut() {
             Some(last) if from <= last.1 => last.1 = to,
             _ => parts.push((from, to)),
         }
     }
     let covered: usize = parts.iter().map(|(from, to)| to - from).sum();
-    if covered * 4 > left.len() * 3 { vec![(0, left.len())] } else { parts }
+    if covered * 4 > left.len() * 3 {
+        vec![(0, left.len())]
+    } else {
+        parts
+    }
 }
 
 /// Extends a hit to character boundaries.
@@ -323,19 +435,38 @@ mod marks {
     #[test]
     fn redacted_text_is_trusted_for_same_ruleset() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
-        let lax = Redactor::new(&Policy { disable: vec!["EMAIL".to_owned()], ..Policy::default() }).unwrap();
+        let lax = Redactor::new(&Policy {
+            disable: vec!["EMAIL".to_owned()],
+            ..Policy::default()
+        })
+        .unwrap();
         let text = "to ann@initech.com and [EMAIL_7]";
         let mut table = Placeholders::default();
         let passed = lax.redact(Raw::from(text), &mut table).0;
         assert_eq!(passed.as_str(), text);
-        assert_eq!(lax.redact_stored(Raw::from(text), Some(passed.ruleset()), &mut table).as_str(), text);
+        assert_eq!(
+            lax.redact_stored(Raw::from(text), Some(passed.ruleset()), &mut table)
+                .as_str(),
+            text
+        );
         for ruleset in [Some(passed.ruleset()), None, Some(RulesetId(1))] {
-            let again = redactor.redact_stored(Raw::from(text), ruleset, &mut Placeholders::default());
+            let again =
+                redactor.redact_stored(Raw::from(text), ruleset, &mut Placeholders::default());
             assert_eq!(again.as_str(), "to [EMAIL_8] and [EMAIL_7]");
             let mut later = Placeholders::default();
-            let kept = redactor.redact_stored(Raw::from(again.as_str()), Some(again.ruleset()), &mut later);
+            let kept = redactor.redact_stored(
+                Raw::from(again.as_str()),
+                Some(again.ruleset()),
+                &mut later,
+            );
             assert_eq!(kept, again);
-            assert_eq!(redactor.redact(Raw::from("bob@initech.com"), &mut later).0.as_str(), "[EMAIL_9]");
+            assert_eq!(
+                redactor
+                    .redact(Raw::from("bob@initech.com"), &mut later)
+                    .0
+                    .as_str(),
+                "[EMAIL_9]"
+            );
         }
     }
 }
@@ -346,22 +477,38 @@ mod tests {
 
     fn redacted(policy: &Policy, text: &str) -> String {
         let redactor = Redactor::new(policy).unwrap();
-        redactor.redact(Raw::from(text), &mut Placeholders::default()).0.as_str().to_owned()
+        redactor
+            .redact(Raw::from(text), &mut Placeholders::default())
+            .0
+            .as_str()
+            .to_owned()
     }
 
     #[test]
     fn placeholder_is_stable_per_value() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let mut table = Placeholders::default();
-        let mut say = |text: &str| redactor.redact(Raw::from(text), &mut table).0.as_str().to_owned();
-        assert_eq!(say("ask ann@initech.com or bob@initech.com"), "ask [EMAIL_1] or [EMAIL_2]");
+        let mut say = |text: &str| {
+            redactor
+                .redact(Raw::from(text), &mut table)
+                .0
+                .as_str()
+                .to_owned()
+        };
+        assert_eq!(
+            say("ask ann@initech.com or bob@initech.com"),
+            "ask [EMAIL_1] or [EMAIL_2]"
+        );
         assert_eq!(say("bob@initech.com it is"), "[EMAIL_2] it is");
     }
 
     #[test]
     fn placeholder_numbers_in_text_are_reserved() {
         let text = "what does [EMAIL_1] mean? I am ann@initech.com";
-        assert_eq!(redacted(&Policy::default(), text), "what does [EMAIL_1] mean? I am [EMAIL_2]");
+        assert_eq!(
+            redacted(&Policy::default(), text),
+            "what does [EMAIL_1] mean? I am [EMAIL_2]"
+        );
     }
 
     #[test]
@@ -373,29 +520,63 @@ mod tests {
             patterns: vec![("ticket".into(), r"\bTICKET-\d+\b".into())],
             ..Policy::default()
         };
-        assert_eq!(redacted(&policy, text), "[EMAIL_1], it@initech.com and [TICKET_1] on 415-555-2671");
-        let all = Policy { allow: vec!["*@initech.com".into(), r"/[\d-]{12}/".into()], ..Policy::default() };
+        assert_eq!(
+            redacted(&policy, text),
+            "[EMAIL_1], it@initech.com and [TICKET_1] on 415-555-2671"
+        );
+        let all = Policy {
+            allow: vec!["*@initech.com".into(), r"/[\d-]{12}/".into()],
+            ..Policy::default()
+        };
         assert_eq!(redacted(&all, text), text);
-        assert_eq!(redacted(&Policy { off: true, ..Policy::default() }, text), text);
+        assert_eq!(
+            redacted(
+                &Policy {
+                    off: true,
+                    ..Policy::default()
+                },
+                text
+            ),
+            text
+        );
     }
 
     #[test]
     fn policy_rejects_bad_patterns() {
         let refusal = |policy: Policy| Redactor::new(&policy).unwrap_err().to_string();
-        let pattern = |p: &str| Policy { patterns: vec![("X".into(), p.into())], ..Policy::default() };
-        assert_eq!(refusal(pattern("(")), "`(` is not a valid regular expression: unclosed group");
-        assert_eq!(refusal(pattern("x*")), "`x*` matches the empty string");
-        assert_eq!(refusal(pattern(r"\w{900}{900}")), r"`\w{900}{900}` takes too much memory when compiled");
-        assert_eq!(refusal(Policy { disable: vec!["EMAILS".into()], ..Policy::default() }), "`EMAILS` is not a known kind");
+        let pattern = |p: &str| Policy {
+            patterns: vec![("X".into(), p.into())],
+            ..Policy::default()
+        };
         assert_eq!(
-            refusal(Policy { allow: vec!["*".into()], ..Policy::default() }),
+            refusal(pattern("(")),
+            "`(` is not a valid regular expression: unclosed group"
+        );
+        assert_eq!(refusal(pattern("x*")), "`x*` matches the empty string");
+        assert_eq!(
+            refusal(pattern(r"\w{900}{900}")),
+            r"`\w{900}{900}` takes too much memory when compiled"
+        );
+        assert_eq!(
+            refusal(Policy {
+                disable: vec!["EMAILS".into()],
+                ..Policy::default()
+            }),
+            "`EMAILS` is not a known kind"
+        );
+        assert_eq!(
+            refusal(Policy {
+                allow: vec!["*".into()],
+                ..Policy::default()
+            }),
             "`*` would allow everything; to turn redaction off, set `redact = false`"
         );
     }
 
     #[test]
     fn redaction_of_long_text_is_stable() {
-        let filler = "nothing of note happened on this day, and the next was quiet too\n".repeat(200);
+        let filler =
+            "nothing of note happened on this day, and the next was quiet too\n".repeat(200);
         let mut text = String::new();
         for part in [
             "ask ann@initech.com, password: hunter2x\n",

@@ -64,7 +64,9 @@ impl RedactionStream<'_> {
     /// finding, with offsets into the stream.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
         while !bytes.is_empty() {
-            let room = (self.done + BLOCK_BYTES).saturating_sub(self.buffer.len()).min(bytes.len());
+            let room = (self.done + BLOCK_BYTES)
+                .saturating_sub(self.buffer.len())
+                .min(bytes.len());
             let (now, later) = bytes.split_at(room);
             self.buffer.extend_from_slice(now);
             bytes = later;
@@ -82,36 +84,65 @@ impl RedactionStream<'_> {
     fn process_block(&mut self, last: bool, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
         let taken = placeholders::placeholder_spans(&self.buffer);
         for &(start, end) in taken.iter().filter(|(start, _)| *start >= self.done) {
-            self.numbers.reserve(self.buffer.get(start..end).unwrap_or_default());
+            self.numbers
+                .reserve(self.buffer.get(start..end).unwrap_or_default());
         }
         // A text of a single block is redacted like a message. Longer ones are scanned once only,
         // which is a third faster.
         let whole = last && self.offset == 0 && self.done == 0;
         let (hits, manifests) = if whole {
-            (self.redactor.find_until_stable(&self.buffer, &taken), Vec::new())
+            (
+                self.redactor.find_until_stable(&self.buffer, &taken),
+                Vec::new(),
+            )
         } else {
-            self.redactor.detect_from(&self.buffer, &taken, self.open.map(|open| (self.done, open)))
+            self.redactor.detect_from(
+                &self.buffer,
+                &taken,
+                self.open.map(|open| (self.done, open)),
+            )
         };
         let hits = self.continue_open_match(hits);
-        let mut cut = if last { self.buffer.len() } else { self.cut_point() };
+        let mut cut = if last {
+            self.buffer.len()
+        } else {
+            self.cut_point()
+        };
         if let Some(across) = hits.iter().find(|hit| hit.start < cut && cut < hit.end) {
             // No value longer than a block has to be replaced as a whole.
-            cut = if across.start > self.done { across.start } else { across.end };
+            cut = if across.start > self.done {
+                across.start
+            } else {
+                across.end
+            };
         }
-        let at_cut = hits.iter().find(|hit| hit.end == cut && cut == self.buffer.len() && !last);
+        let at_cut = hits
+            .iter()
+            .find(|hit| hit.end == cut && cut == self.buffer.len() && !last);
         self.goes_on = at_cut.cloned();
         let mut from = self.done;
-        for hit in hits.into_iter().filter(|hit| hit.end > self.done && hit.start < cut) {
+        for hit in hits
+            .into_iter()
+            .filter(|hit| hit.end > self.done && hit.start < cut)
+        {
             let start = hit.start.max(from);
             out.extend_from_slice(self.buffer.get(from..start).unwrap_or_default());
-            let number = self.numbers.number(&hit.kind, self.buffer.get(start..hit.end).unwrap_or_default());
+            let number = self.numbers.number(
+                &hit.kind,
+                self.buffer.get(start..hit.end).unwrap_or_default(),
+            );
             out.push(b'[');
             out.extend_from_slice(hit.kind.as_str().as_bytes());
             out.push(b'_');
             out.extend_from_slice(number.to_string().as_bytes());
             out.push(b']');
             from = hit.end;
-            found(Finding { kind: hit.kind, rule: hit.rule, start: self.offset + start, end: self.offset + hit.end });
+            found(Finding {
+                kind: hit.kind,
+                rule: hit.rule,
+                start: self.offset + start,
+                end: self.offset + hit.end,
+            });
         }
         out.extend_from_slice(self.buffer.get(from..cut).unwrap_or_default());
         self.open = kubernetes::state_at(TextBytes(&self.buffer), &manifests, cut);
@@ -124,12 +155,18 @@ impl RedactionStream<'_> {
     /// The hits, with the rest of a value that was too long for the block before: up to white space
     /// or a quote.
     fn continue_open_match(&mut self, mut hits: Vec<Match>) -> Vec<Match> {
-        let Some(found) = self.goes_on.take() else { return hits };
+        let Some(found) = self.goes_on.take() else {
+            return hits;
+        };
         let word = |b: &u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'<');
         let rest = self.buffer.get(self.done..).unwrap_or_default();
         let end = self.done + rest.iter().take_while(|b| word(b)).count();
         if end > self.done {
-            hits.push(Match { start: self.done, end, ..found });
+            hits.push(Match {
+                start: self.done,
+                end,
+                ..found
+            });
         }
         scan::overlaps::resolve_overlaps(hits, &[])
     }
@@ -140,7 +177,10 @@ impl RedactionStream<'_> {
         let most = self.buffer.len().saturating_sub(TAIL_BYTES);
         let least = most.saturating_sub(TAIL_BYTES).max(self.done + 1);
         let span = self.buffer.get(least..most).unwrap_or_default();
-        let place = span.iter().rposition(|&b| b == b'\n').or_else(|| span.iter().rposition(u8::is_ascii_whitespace));
+        let place = span
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .or_else(|| span.iter().rposition(u8::is_ascii_whitespace));
         place.map_or(most, |place| least + place + 1)
     }
 
@@ -148,7 +188,10 @@ impl RedactionStream<'_> {
     fn context_start(&self, cut: usize) -> usize {
         let from = cut.saturating_sub(CONTEXT_BYTES);
         let before = self.buffer.get(from..cut).unwrap_or_default();
-        before.iter().position(|&b| b == b'\n').map_or(from, |place| from + place + 1)
+        before
+            .iter()
+            .position(|&b| b == b'\n')
+            .map_or(from, |place| from + place + 1)
     }
 }
 
@@ -217,21 +260,33 @@ mod tests {
     fn stream_redacts_like_whole_text() {
         let mut text = String::new();
         for i in 0..30_000 {
-            text += &format!("{i} user{i}@initech.com said password=hunter{i}x and left, nothing else\n");
+            text += &format!(
+                "{i} user{i}@initech.com said password=hunter{i}x and left, nothing else\n"
+            );
         }
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let whole = redactor.findings(text.as_bytes());
         let (out, found) = streamed(text.as_bytes(), 7_777);
         assert_eq!(found, whole.0);
-        assert!(out.starts_with(b"0 [EMAIL_1] said password=[PASSWORD_1] and left, nothing else\n1 [EMAIL_2]"));
+        assert!(out.starts_with(
+            b"0 [EMAIL_1] said password=[PASSWORD_1] and left, nothing else\n1 [EMAIL_2]"
+        ));
         assert_eq!(streamed(text.as_bytes(), 100_000).0, out);
     }
 
     #[test]
     fn stream_finds_key_block_across_blocks() {
         let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n".repeat(60);
-        for lead in [BLOCK_BYTES - TAIL_BYTES - 2000, BLOCK_BYTES - TAIL_BYTES, BLOCK_BYTES - 100, BLOCK_BYTES + 5] {
-            let text = format!("{}\n-----BEGIN PRIVATE KEY-----\n{line}-----END PRIVATE KEY-----\nend", "x ".repeat(lead / 2));
+        for lead in [
+            BLOCK_BYTES - TAIL_BYTES - 2000,
+            BLOCK_BYTES - TAIL_BYTES,
+            BLOCK_BYTES - 100,
+            BLOCK_BYTES + 5,
+        ] {
+            let text = format!(
+                "{}\n-----BEGIN PRIVATE KEY-----\n{line}-----END PRIVATE KEY-----\nend",
+                "x ".repeat(lead / 2)
+            );
             let (out, found) = streamed(text.as_bytes(), 4096);
             assert_eq!(found.len(), 1);
             assert!(out.ends_with(b"\n[PRIVATE_KEY_1]\nend"));

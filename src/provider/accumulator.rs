@@ -61,10 +61,13 @@ impl ReplyAccumulator {
         }
         // Some servers wrap an error in a list.
         if data.trim_ascii_start().first() == Some(&b'[') {
-            return Err(response::error_in_list(data).map_or(StreamError::NotJson, StreamError::ProviderError));
+            return Err(response::error_in_list(data)
+                .map_or(StreamError::NotJson, StreamError::ProviderError));
         }
         // Validate UTF-8 once here, not for each string in it.
-        let chunk = std::str::from_utf8(data).ok().and_then(|data| serde_json::from_str::<response::Chunk<'_>>(data).ok());
+        let chunk = std::str::from_utf8(data)
+            .ok()
+            .and_then(|data| serde_json::from_str::<response::Chunk<'_>>(data).ok());
         let Some(chunk) = chunk else {
             return Err(StreamError::NotJson);
         };
@@ -86,7 +89,10 @@ impl ReplyAccumulator {
                 self.reasoning.push_str(reasoning);
             }
             let calls = choice.tool_calls();
-            self.tool_calls = self.tool_calls.saturating_add(calls.begun).max(usize::from(calls.any));
+            self.tool_calls = self
+                .tool_calls
+                .saturating_add(calls.begun)
+                .max(usize::from(calls.any));
             if let Some(finish) = choice.finish_reason.get().and_then(sanitize_token) {
                 self.finish = Some(finish);
             }
@@ -102,18 +108,28 @@ impl ReplyAccumulator {
 
     /// Passes on what was collected.
     pub(super) fn flush(&mut self, on_event: &mut dyn FnMut(StreamEvent)) {
-        if !self.announced && (self.model.is_some() || !self.text.is_empty() || !self.reasoning.is_empty()) {
+        if !self.announced
+            && (self.model.is_some() || !self.text.is_empty() || !self.reasoning.is_empty())
+        {
             self.announced = true;
-            on_event(StreamEvent::Started { id: self.id.clone(), model: self.model.clone() });
+            on_event(StreamEvent::Started {
+                id: self.id.clone(),
+                model: self.model.clone(),
+            });
         }
         if !self.reasoning.is_empty() {
             self.started = true;
-            on_event(StreamEvent::Reasoning(Raw::from(std::mem::take(&mut self.reasoning))));
+            on_event(StreamEvent::Reasoning(Raw::from(std::mem::take(
+                &mut self.reasoning,
+            ))));
         }
         if !self.text.is_empty() {
             self.started = true;
             let room = self.text.len();
-            on_event(StreamEvent::Text(Raw::from(std::mem::replace(&mut self.text, String::with_capacity(room)))));
+            on_event(StreamEvent::Text(Raw::from(std::mem::replace(
+                &mut self.text,
+                String::with_capacity(room),
+            ))));
         } else if self.heartbeats > 0 {
             on_event(StreamEvent::KeepAlive);
         }
@@ -138,7 +154,11 @@ impl ReplyAccumulator {
 }
 
 /// Replays a recorded stream in pieces of `piece` bytes, to measure decoding without a network.
-pub fn replay(recorded: &[u8], piece: usize, on_event: &mut dyn FnMut(StreamEvent)) -> Option<Completion> {
+pub fn replay(
+    recorded: &[u8],
+    piece: usize,
+    on_event: &mut dyn FnMut(StreamEvent),
+) -> Option<Completion> {
     let mut parser = SseParser::new(SizeLimits::default());
     let mut so_far = ReplyAccumulator::new(None);
     for bytes in recorded.chunks(piece.max(1)) {

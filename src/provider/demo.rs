@@ -27,13 +27,19 @@ impl Demo {
     pub fn new() -> Self {
         // "demo" is a valid name, so the other arm is unreachable.
         let name = "demo".parse().unwrap_or_else(|_| unreachable!());
-        Self { name, pace: Duration::ZERO }
+        Self {
+            name,
+            pace: Duration::ZERO,
+        }
     }
 
     /// Creates a demo that answers word by word, for an interactive chat.
     #[must_use]
     pub fn paced() -> Self {
-        Self { pace: Duration::from_millis(12), ..Self::new() }
+        Self {
+            pace: Duration::from_millis(12),
+            ..Self::new()
+        }
     }
 
     fn reply_to(messages: &[Message]) -> String {
@@ -49,7 +55,10 @@ impl Demo {
         }
         let lower = words.to_lowercase();
         let asks = |any: &[&str]| any.iter().any(|word| lower.contains(word));
-        let topic = TOPICS.iter().find(|(words, _)| asks(words)).map(|(_, answer)| *answer);
+        let topic = TOPICS
+            .iter()
+            .find(|(words, _)| asks(words))
+            .map(|(_, answer)| *answer);
         match topic {
             Some(answer) => answer.to_owned(),
             None if turns <= 1 => String::from(WELCOME),
@@ -88,24 +97,43 @@ This is the demo speaking; it has no key and needs none.",
 not sent. This demo costs nothing.",
     ),
     (
-        &["store", "storage", "stored", "saved", "disk", "file", "history", "encrypt", "where"],
+        &[
+            "store", "storage", "stored", "saved", "disk", "file", "history", "encrypt", "where",
+        ],
         "Storage: each conversation is one file, and each message in it is encrypted and authenticated before it is written, readable by your user alone. What was replaced \
 in a message is not in the file either. `chatbot history list` shows them, `--no-log` writes nothing at all. \
 This is the demo speaking, but what you write here is treated the same way.",
     ),
     (
-        &["privacy", "redact", "private", "leak", "personal", "data", "pii"],
+        &[
+            "privacy", "redact", "private", "leak", "personal", "data", "pii",
+        ],
         "Privacy: before a message is saved or sent, e-mail addresses, phone numbers, card numbers, keys and the like are replaced by placeholders such as `[ EMAIL_1 ]`. \
 The provider sees the placeholder; your own screen shows the real value again when an answer mentions it. Try it: send me an e-mail address. \
 It is done by rules, and rules miss things: do not send what must never leave. This demo gets the placeholders, too.",
     ),
     (
-        &["real model", "start", "begin", "how do i", "setup", "set up", "install", "openrouter"],
+        &[
+            "real model",
+            "start",
+            "begin",
+            "how do i",
+            "setup",
+            "set up",
+            "install",
+            "openrouter",
+        ],
         "To talk to a real model: get a key from a provider (https://openrouter.ai/settings/keys, for example), then run `chatbot key set` and `chatbot`. \
 Everything else stays as you see it in this demo.",
     ),
     (
-        &["help", "what can", "commands", "who are you", "what are you"],
+        &[
+            "help",
+            "what can",
+            "commands",
+            "who are you",
+            "what are you",
+        ],
         "I am the demo: a few prepared lines, not a model. Paste an e-mail address or a card number to see it replaced, or ask about *storage*, *keys*, *backup*, *privacy* \
 or *cost*. `/help` lists the commands of the chat, `/exit` leaves.",
     ),
@@ -116,15 +144,25 @@ fn placeholders_in(text: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     // The text after the last `[` before each `]`.
     for part in text.split_inclusive(']') {
-        let Some(whole) = part.rfind('[').and_then(|open| part.get(open..)).filter(|whole| whole.ends_with(']')) else {
+        let Some(whole) = part
+            .rfind('[')
+            .and_then(|open| part.get(open..))
+            .filter(|whole| whole.ends_with(']'))
+        else {
             continue;
         };
-        let is_one = whole.trim_matches(['[', ']']).rsplit_once('_').is_some_and(|(kind, number)| {
-            !kind.is_empty()
-                && kind.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-                && !number.is_empty()
-                && number.bytes().all(|b| b.is_ascii_digit())
-        });
+        let is_one =
+            whole
+                .trim_matches(['[', ']'])
+                .rsplit_once('_')
+                .is_some_and(|(kind, number)| {
+                    !kind.is_empty()
+                        && kind
+                            .bytes()
+                            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+                        && !number.is_empty()
+                        && number.bytes().all(|b| b.is_ascii_digit())
+                });
         if is_one && !found.contains(&whole) {
             found.push(whole);
         }
@@ -143,7 +181,10 @@ fn about_placeholders(words: &str, hidden: &[&str]) -> String {
     for one in hidden {
         seen = seen.replace(one, &spaced_placeholder(one));
     }
-    let list: Vec<String> = hidden.iter().map(|one| format!("`{}` stands for {one}", spaced_placeholder(one))).collect();
+    let list: Vec<String> = hidden
+        .iter()
+        .map(|one| format!("`{}` stands for {one}", spaced_placeholder(one)))
+        .collect();
     format!(
         "I (the demo) did not get your text as you typed it: {things} had been replaced first. A provider would get this:\n\n> {}\n\n\
 Your screen shows the real value again: {}. Only this program, on this machine, knows which placeholder stands for which value, and only while it runs: the file on disk contains the placeholder too.",
@@ -175,13 +216,31 @@ impl Provider for Demo {
     }
 
     fn request_body(&self, said: &[Message], _: &RequestOptions) -> String {
-        let messages = said.iter().map(|message| DemoMessage { role: message.role, content: message.text.as_str() }).collect();
-        serde_json::to_string(&DemoBody { demo: true, messages }).unwrap_or_default()
+        let messages = said
+            .iter()
+            .map(|message| DemoMessage {
+                role: message.role,
+                content: message.text.as_str(),
+            })
+            .collect();
+        serde_json::to_string(&DemoBody {
+            demo: true,
+            messages,
+        })
+        .unwrap_or_default()
     }
 
-    async fn complete(&self, messages: &[Message], _: &RequestOptions, on_event: &mut dyn FnMut(StreamEvent)) -> Result<Completion, Error> {
+    async fn complete(
+        &self,
+        messages: &[Message],
+        _: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> Result<Completion, Error> {
         let text = Self::reply_to(messages);
-        on_event(StreamEvent::Started { id: None, model: Some(String::from("demo")) });
+        on_event(StreamEvent::Started {
+            id: None,
+            model: Some(String::from("demo")),
+        });
         for word in text.split_inclusive([' ', '\n']) {
             on_event(StreamEvent::Text(Raw::from(word)));
             if !self.pace.is_zero() {
@@ -190,7 +249,12 @@ impl Provider for Demo {
         }
         let tokens = |bytes: usize| u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
         let usage = TokenUsage {
-            prompt_tokens: tokens(messages.iter().map(|message| message.text.as_str().len()).sum()),
+            prompt_tokens: tokens(
+                messages
+                    .iter()
+                    .map(|message| message.text.as_str().len())
+                    .sum(),
+            ),
             completion_tokens: tokens(text.len()),
             cost: Some(NanoDollars(0)),
             ..TokenUsage::default()
@@ -216,14 +280,29 @@ mod tests {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let mut table = Placeholders::default();
         let one = |text: &str, table: &mut Placeholders| redactor.redact(Raw::from(text), table).0;
-        words.iter().map(|text| Message { role: Role::User, text: one(text, &mut table), at: Time::from_millis(0) }).collect()
+        words
+            .iter()
+            .map(|text| Message {
+                role: Role::User,
+                text: one(text, &mut table),
+                at: Time::from_millis(0),
+            })
+            .collect()
     }
 
     #[test]
     fn demo_mentions_placeholders() {
-        let answer = Demo::reply_to(&said(&["write to bob.miller@initech.com and bob.miller@initech.com"]));
-        assert!(answer.contains("> write to [ EMAIL_1 ] and [ EMAIL_1 ]\n"), "{answer}");
-        assert!(answer.contains("`[ EMAIL_1 ]` stands for [EMAIL_1]. "), "{answer}");
+        let answer = Demo::reply_to(&said(&[
+            "write to bob.miller@initech.com and bob.miller@initech.com",
+        ]));
+        assert!(
+            answer.contains("> write to [ EMAIL_1 ] and [ EMAIL_1 ]\n"),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("`[ EMAIL_1 ]` stands for [EMAIL_1]. "),
+            "{answer}"
+        );
         assert!(!answer.contains("initech"));
     }
 
@@ -238,15 +317,28 @@ mod tests {
 
     #[test]
     fn demo_replies_are_deterministic() {
-        for words in
-            ["hi", "where is it stored?", "my key", "BACKUP", "privacy", "what does it cost", "help", "how do I start", "\u{1f44b}"]
-        {
+        for words in [
+            "hi",
+            "where is it stored?",
+            "my key",
+            "BACKUP",
+            "privacy",
+            "what does it cost",
+            "help",
+            "how do I start",
+            "\u{1f44b}",
+        ] {
             let answer = Demo::reply_to(&said(&[words]));
             assert!(answer.to_lowercase().contains("demo"), "{words}: {answer}");
             assert_eq!(answer, Demo::reply_to(&said(&[words])));
         }
         let later = Demo::reply_to(&said(&["hi", "tell me a joke please"]));
-        assert!(later.starts_with("You wrote 5 words. A model would answer now; I cannot, because I am only the demo."), "{later}");
+        assert!(
+            later.starts_with(
+                "You wrote 5 words. A model would answer now; I cannot, because I am only the demo."
+            ),
+            "{later}"
+        );
         assert!(Demo::reply_to(&[]).contains("demo"));
     }
 }

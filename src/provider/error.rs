@@ -111,7 +111,13 @@ pub struct Error {
 
 impl Error {
     pub(super) fn new(kind: ProviderErrorKind, sentence: String) -> Self {
-        Self { kind, status: None, sentence, wait: None, is_retryable: false }
+        Self {
+            kind,
+            status: None,
+            sentence,
+            wait: None,
+            is_retryable: false,
+        }
     }
 
     /// The kind of error.
@@ -215,7 +221,11 @@ fn mask_key(messages: &str, key: &str) -> String {
 /// Appends the provider's message to a sentence, if there is one.
 pub(super) fn message_suffix(quoted: &str) -> String {
     let quoted = quoted.trim_end_matches('.');
-    if quoted.is_empty() { String::new() } else { format!(": {quoted}") }
+    if quoted.is_empty() {
+        String::new()
+    } else {
+        format!(": {quoted}")
+    }
 }
 
 /// The subject of a sentence about a provider.
@@ -234,20 +244,44 @@ mod tests {
 
     #[test]
     fn provider_error_masks_echoed_key() {
-        let off = Redactor::new(&Policy { off: true, ..Policy::default() }).unwrap();
+        let off = Redactor::new(&Policy {
+            off: true,
+            ..Policy::default()
+        })
+        .unwrap();
         let key = Secret::new(format!("local-{}", "k3y".repeat(8)));
         let whole = format!("bad key {} given", key.expose());
         let half = format!("bad key {}... given", key.expose().get(..20).unwrap());
-        assert_eq!(sanitize_quote(&whole, Some(&key), &off), "bad key [API_KEY] given");
-        assert_eq!(sanitize_quote(&half, Some(&key), &off), "bad key [API_KEY]... given");
-        assert_eq!(sanitize_quote("a key begins with local-", Some(&key), &off), "a key begins with local-");
+        assert_eq!(
+            sanitize_quote(&whole, Some(&key), &off),
+            "bad key [API_KEY] given"
+        );
+        assert_eq!(
+            sanitize_quote(&half, Some(&key), &off),
+            "bad key [API_KEY]... given"
+        );
+        assert_eq!(
+            sanitize_quote("a key begins with local-", Some(&key), &off),
+            "a key begins with local-"
+        );
     }
 
     #[test]
     fn provider_error_quote_is_one_line() {
-        assert_eq!(sanitize_quote("a\r\n\tb \x1b[31mred\u{202e}", None, &redactor()), "a b ␛[31mred<U+202E>");
-        assert_eq!(sanitize_quote(&"x".repeat(5000), None, &redactor()).chars().count(), 200);
-        assert_eq!(sanitize_quote("write to jo.doe@initech.com", None, &redactor()), "write to [EMAIL_1]");
+        assert_eq!(
+            sanitize_quote("a\r\n\tb \x1b[31mred\u{202e}", None, &redactor()),
+            "a b ␛[31mred<U+202E>"
+        );
+        assert_eq!(
+            sanitize_quote(&"x".repeat(5000), None, &redactor())
+                .chars()
+                .count(),
+            200
+        );
+        assert_eq!(
+            sanitize_quote("write to jo.doe@initech.com", None, &redactor()),
+            "write to [EMAIL_1]"
+        );
         assert_eq!(sanitize_quote("", None, &redactor()), "");
     }
 }

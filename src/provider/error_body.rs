@@ -38,20 +38,30 @@ impl ErrorBody {
     pub(super) fn read(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(value) => Self::from_value(&value),
-            Err(_) if body.trim_ascii_start().first() == Some(&b'<') => Self { is_html: true, ..Self::default() },
-            Err(_) => Self { message: String::from_utf8_lossy(body).into_owned(), ..Self::default() },
+            Err(_) if body.trim_ascii_start().first() == Some(&b'<') => Self {
+                is_html: true,
+                ..Self::default()
+            },
+            Err(_) => Self {
+                message: String::from_utf8_lossy(body).into_owned(),
+                ..Self::default()
+            },
         }
     }
 
     /// Parses the `error` of an event in a stream.
     pub(super) fn from_error_text(error: &str) -> Self {
-        serde_json::from_str::<Value>(error).map_or_else(|_| Self::default(), |value| Self::from_part(&value))
+        serde_json::from_str::<Value>(error)
+            .map_or_else(|_| Self::default(), |value| Self::from_part(&value))
     }
 
     fn from_value(value: &Value) -> Self {
         match value {
             Value::Array(all) => all.first().map(Self::from_value).unwrap_or_default(),
-            Value::Object(all) => all.get("error").or_else(|| all.get("detail")).map_or_else(|| Self::from_part(value), Self::from_part),
+            Value::Object(all) => all
+                .get("error")
+                .or_else(|| all.get("detail"))
+                .map_or_else(|| Self::from_part(value), Self::from_part),
             other => Self::from_part(other),
         }
     }
@@ -63,7 +73,12 @@ impl ErrorBody {
             _ => String::new(),
         };
         match error {
-            Value::String(text) => return Self { message: text.clone(), ..Self::default() },
+            Value::String(text) => {
+                return Self {
+                    message: text.clone(),
+                    ..Self::default()
+                };
+            }
             Value::Array(all) => return all.first().map(Self::from_part).unwrap_or_default(),
             Value::Object(_) => {}
             _ => return Self::default(),
@@ -81,25 +96,49 @@ impl ErrorBody {
         }
         let mut code = word(error.get("code"));
         if code.is_empty() || code.bytes().all(|b| b.is_ascii_digit()) {
-            let finer = [error.get("type"), error.get("status"), error.pointer("/metadata/error_type")];
-            if let Some(finer) = finer.into_iter().map(word).find(|w| !w.is_empty() && code.is_empty()) {
+            let finer = [
+                error.get("type"),
+                error.get("status"),
+                error.pointer("/metadata/error_type"),
+            ];
+            if let Some(finer) = finer
+                .into_iter()
+                .map(word)
+                .find(|w| !w.is_empty() && code.is_empty())
+            {
                 code = finer;
             }
         }
         let availability = error.get("availability");
-        let excluded = availability.and_then(|a| a.get("excluded_by")).and_then(Value::as_array);
-        let by_zdr = excluded.is_some_and(|all| all.iter().any(|by| by.as_str() == Some("data_policy:zdr")));
-        let restricted = availability.and_then(|a| a.get("code")).and_then(Value::as_str) == Some("privacy_restricted");
-        let privacy = if restricted || message.contains("data policy") || message.contains("data privacy") {
-            Some(if by_zdr { PrivacyRefusal::Zdr } else { PrivacyRefusal::DataCollection })
-        } else {
-            None
-        };
+        let excluded = availability
+            .and_then(|a| a.get("excluded_by"))
+            .and_then(Value::as_array);
+        let by_zdr =
+            excluded.is_some_and(|all| all.iter().any(|by| by.as_str() == Some("data_policy:zdr")));
+        let restricted = availability
+            .and_then(|a| a.get("code"))
+            .and_then(Value::as_str)
+            == Some("privacy_restricted");
+        let privacy =
+            if restricted || message.contains("data policy") || message.contains("data privacy") {
+                Some(if by_zdr {
+                    PrivacyRefusal::Zdr
+                } else {
+                    PrivacyRefusal::DataCollection
+                })
+            } else {
+                None
+            };
         Self {
             message,
             code,
-            retryable: availability.and_then(|a| a.get("retryable")).and_then(Value::as_bool),
-            wait: availability.and_then(|a| a.get("retry_after")).and_then(Value::as_u64).map(Duration::from_secs),
+            retryable: availability
+                .and_then(|a| a.get("retryable"))
+                .and_then(Value::as_bool),
+            wait: availability
+                .and_then(|a| a.get("retry_after"))
+                .and_then(Value::as_u64)
+                .map(Duration::from_secs),
             privacy,
             is_html: false,
         }
@@ -108,8 +147,10 @@ impl ErrorBody {
     /// Whether it says that the key is invalid, whatever the status.
     fn is_auth_error(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
-        matches!(self.code.as_str(), "invalid_api_key" | "API_KEY_INVALID" | "authentication_error")
-            || message.contains("incorrect api key")
+        matches!(
+            self.code.as_str(),
+            "invalid_api_key" | "API_KEY_INVALID" | "authentication_error"
+        ) || message.contains("incorrect api key")
             || message.contains("api key not valid")
             || message.contains("invalid api key")
     }
@@ -117,7 +158,11 @@ impl ErrorBody {
     fn is_quota_error(&self) -> bool {
         matches!(
             self.code.as_str(),
-            "insufficient_quota" | "credit_balance_exhausted" | "billing_error" | "enforced_spend_limit_reached" | "payment_required"
+            "insufficient_quota"
+                | "credit_balance_exhausted"
+                | "billing_error"
+                | "enforced_spend_limit_reached"
+                | "payment_required"
         )
     }
 
@@ -138,10 +183,16 @@ impl ErrorBody {
 }
 
 /// The error for a response with a status other than 200.
-pub(super) async fn error_from_response(client: &ProviderClient, mut reply: HttpReply<'_>, key: Option<&Secret>) -> Error {
+pub(super) async fn error_from_response(
+    client: &ProviderClient,
+    mut reply: HttpReply<'_>,
+    key: Option<&Secret>,
+) -> Error {
     let status = reply.status();
     if (300..400).contains(&status) {
-        let to = reply.redirect_host().map_or_else(|| "elsewhere".to_owned(), |host| format!("to `{host}`"));
+        let to = reply
+            .redirect_host()
+            .map_or_else(|| "elsewhere".to_owned(), |host| format!("to `{host}`"));
         return client
             .error(
                 ProviderErrorKind::Redirect,
@@ -152,7 +203,9 @@ pub(super) async fn error_from_response(client: &ProviderClient, mut reply: Http
     if let Err(error) = reply.reject_compressed() {
         return error.with_status(status);
     }
-    let should = reply.text_header("x-should-retry").map(|messages| messages == "true");
+    let should = reply
+        .text_header("x-should-retry")
+        .map(|messages| messages == "true");
     let retry_after = reply.retry_after();
     let body = reply.read_prefix(MAX_BODY).await;
     let refusal = ErrorBody::read(&body);
@@ -163,11 +216,21 @@ pub(super) async fn error_from_response(client: &ProviderClient, mut reply: Http
     } else {
         message_suffix(&client.sanitize_message(&refusal.message, key))
     };
-    let error =
-        Error::new(kind, describe(client, kind, status, refusal.privacy, wait, &messages)).with_status(status).with_retry_after(wait);
-    let passing = matches!(kind, ProviderErrorKind::Timeout | ProviderErrorKind::RateLimited { .. })
-        || (kind == ProviderErrorKind::Upstream && !matches!(status, 501 | 505));
-    if passing && should.or(refusal.retryable) != Some(false) { error.retryable() } else { error }
+    let error = Error::new(
+        kind,
+        describe(client, kind, status, refusal.privacy, wait, &messages),
+    )
+    .with_status(status)
+    .with_retry_after(wait);
+    let passing = matches!(
+        kind,
+        ProviderErrorKind::Timeout | ProviderErrorKind::RateLimited { .. }
+    ) || (kind == ProviderErrorKind::Upstream && !matches!(status, 501 | 505));
+    if passing && should.or(refusal.retryable) != Some(false) {
+        error.retryable()
+    } else {
+        error
+    }
 }
 
 fn describe(
@@ -180,20 +243,30 @@ fn describe(
 ) -> String {
     let who = provider_title(&client.name);
     match kind {
-        ProviderErrorKind::InvalidKey => format!("{who} does not accept the key ({status}){messages}"),
-        ProviderErrorKind::NoCredit => format!("the credit or limit at {who} is used up ({status}){messages}"),
+        ProviderErrorKind::InvalidKey => {
+            format!("{who} does not accept the key ({status}){messages}")
+        }
+        ProviderErrorKind::NoCredit => {
+            format!("the credit or limit at {who} is used up ({status}){messages}")
+        }
         ProviderErrorKind::Forbidden => format!("{who} denies the request ({status}){messages}"),
-        ProviderErrorKind::NotFound => format!("{who} does not know this model or address ({status}){messages}"),
+        ProviderErrorKind::NotFound => {
+            format!("{who} does not know this model or address ({status}){messages}")
+        }
         ProviderErrorKind::PrivacyRestricted => {
             let setting = match privacy {
                 Some(PrivacyRefusal::Zdr) => "`privacy.zdr = true`",
                 _ => "`privacy.data_collection = \"deny\"`",
             };
-            format!("{who} has no endpoint for this model that meets {setting} ({status}){messages}")
+            format!(
+                "{who} has no endpoint for this model that meets {setting} ({status}){messages}"
+            )
         }
         ProviderErrorKind::Timeout => format!("{who} took too long ({status}){messages}"),
         ProviderErrorKind::RateLimited { .. } => {
-            let wait = wait.map_or_else(String::new, |wait| format!(", retry after {}", humanize(wait)));
+            let wait = wait.map_or_else(String::new, |wait| {
+                format!(", retry after {}", humanize(wait))
+            });
             format!("{who} rejects the request: too many requests ({status}){wait}{messages}")
         }
         ProviderErrorKind::BadRequest => format!("{who} rejects the request ({status}){messages}"),
@@ -202,19 +275,36 @@ fn describe(
 }
 
 /// The error for an error object in an answer: with status 200, or in the middle of a stream.
-pub(super) fn error_from_stream(client: &ProviderClient, error: &str, key: Option<&Secret>, begun: bool) -> Error {
+pub(super) fn error_from_stream(
+    client: &ProviderClient,
+    error: &str,
+    key: Option<&Secret>,
+    begun: bool,
+) -> Error {
     let refusal = ErrorBody::from_error_text(error);
-    let status = refusal.code.parse::<u16>().ok().filter(|code| (400..600).contains(code));
+    let status = refusal
+        .code
+        .parse::<u16>()
+        .ok()
+        .filter(|code| (400..600).contains(code));
     let kind = match status {
         Some(status) => refusal.kind(status, refusal.wait),
         None if refusal.is_quota_error() => ProviderErrorKind::NoCredit,
-        None if refusal.code == "rate_limit_exceeded" => ProviderErrorKind::RateLimited { retry_after: refusal.wait },
+        None if refusal.code == "rate_limit_exceeded" => ProviderErrorKind::RateLimited {
+            retry_after: refusal.wait,
+        },
         None => ProviderErrorKind::Upstream,
     };
     let messages = message_suffix(&client.sanitize_message(&refusal.message, key));
-    let what = if begun { "broke off the answer" } else { "answered with an error" };
+    let what = if begun {
+        "broke off the answer"
+    } else {
+        "answered with an error"
+    };
     let number = status.map_or_else(String::new, |status| format!(" ({status})"));
-    client.error(kind, &format!("{what}{number}{messages}")).with_retry_after(refusal.wait)
+    client
+        .error(kind, &format!("{what}{number}{messages}"))
+        .with_retry_after(refusal.wait)
 }
 
 #[cfg(test)]
@@ -224,14 +314,38 @@ mod tests {
     #[test]
     fn error_body_all_shapes() {
         for (body, message, code) in [
-            (r#"{"error":{"code":401,"message":"User not found."}}"#, "User not found.", "401"),
-            (r#"{"error":{"message":"No","type":"x","param":null,"code":"invalid_api_key"}}"#, "No", "invalid_api_key"),
-            (r#"{"error":{"message":"No","type":"insufficient_quota","param":null,"code":null}}"#, "No", "insufficient_quota"),
+            (
+                r#"{"error":{"code":401,"message":"User not found."}}"#,
+                "User not found.",
+                "401",
+            ),
+            (
+                r#"{"error":{"message":"No","type":"x","param":null,"code":"invalid_api_key"}}"#,
+                "No",
+                "invalid_api_key",
+            ),
+            (
+                r#"{"error":{"message":"No","type":"insufficient_quota","param":null,"code":null}}"#,
+                "No",
+                "insufficient_quota",
+            ),
             (r#"{"error":"model not found"}"#, "model not found", ""),
             (r#"{"detail":"Not Found"}"#, "Not Found", ""),
-            (r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#, "field required", ""),
-            (r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#, "API key not valid.", "400"),
-            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "Overloaded", "overloaded_error"),
+            (
+                r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
+                "field required",
+                "",
+            ),
+            (
+                r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#,
+                "API key not valid.",
+                "400",
+            ),
+            (
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                "Overloaded",
+                "overloaded_error",
+            ),
             (r#"{"message":"no Route matched"}"#, "no Route matched", ""),
             (
                 r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"too long\"}}"}}}"#,
@@ -244,7 +358,11 @@ mod tests {
             ("", "", ""),
         ] {
             let refusal = ErrorBody::read(body.as_bytes());
-            assert_eq!((refusal.message.as_str(), refusal.code.as_str()), (message, code), "{body}");
+            assert_eq!(
+                (refusal.message.as_str(), refusal.code.as_str()),
+                (message, code),
+                "{body}"
+            );
         }
         assert!(ErrorBody::read(b"\n <!doctype html>").is_html);
     }
@@ -252,22 +370,41 @@ mod tests {
     #[test]
     fn error_body_privacy_or_missing_model() {
         let restricted = |by: &str| {
-            format!(r#"{{"error":{{"code":404,"message":"No","availability":{{"code":"privacy_restricted","excluded_by":["{by}"]}}}}}}"#)
+            format!(
+                r#"{{"error":{{"code":404,"message":"No","availability":{{"code":"privacy_restricted","excluded_by":["{by}"]}}}}}}"#
+            )
         };
-        assert_eq!(ErrorBody::read(restricted("data_policy:zdr").as_bytes()).privacy, Some(PrivacyRefusal::Zdr));
-        assert_eq!(ErrorBody::read(restricted("data_policy:training").as_bytes()).privacy, Some(PrivacyRefusal::DataCollection));
-        let older = r#"{"error":{"message":"No endpoints found matching your data policy","code":404}}"#;
-        assert_eq!(ErrorBody::read(older.as_bytes()).kind(404, None), ProviderErrorKind::PrivacyRestricted);
-        assert_eq!(ErrorBody::read(b"{}").kind(404, None), ProviderErrorKind::NotFound);
+        assert_eq!(
+            ErrorBody::read(restricted("data_policy:zdr").as_bytes()).privacy,
+            Some(PrivacyRefusal::Zdr)
+        );
+        assert_eq!(
+            ErrorBody::read(restricted("data_policy:training").as_bytes()).privacy,
+            Some(PrivacyRefusal::DataCollection)
+        );
+        let older =
+            r#"{"error":{"message":"No endpoints found matching your data policy","code":404}}"#;
+        assert_eq!(
+            ErrorBody::read(older.as_bytes()).kind(404, None),
+            ProviderErrorKind::PrivacyRestricted
+        );
+        assert_eq!(
+            ErrorBody::read(b"{}").kind(404, None),
+            ProviderErrorKind::NotFound
+        );
     }
 
     #[test]
     fn error_body_quota_is_not_rate_limit() {
         let quota = ErrorBody::read(br#"{"error":{"message":"x","code":"insufficient_quota"}}"#);
         assert_eq!(quota.kind(429, None), ProviderErrorKind::NoCredit);
-        assert_eq!(ErrorBody::default().kind(429, None), ProviderErrorKind::RateLimited { retry_after: None });
         assert_eq!(
-            ErrorBody::read(br#"[{"error":{"code":400,"message":"API key not valid."}}]"#).kind(400, None),
+            ErrorBody::default().kind(429, None),
+            ProviderErrorKind::RateLimited { retry_after: None }
+        );
+        assert_eq!(
+            ErrorBody::read(br#"[{"error":{"code":400,"message":"API key not valid."}}]"#)
+                .kind(400, None),
             ProviderErrorKind::InvalidKey
         );
     }

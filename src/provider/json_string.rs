@@ -24,8 +24,15 @@ fn first_escape(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     for piece in bytes.chunks(STEP_BYTES) {
         // No branch inside a piece, so that the compiler vectorizes the test.
-        if piece.iter().fold(0, |others, byte| others | u8::from(!is_plain(*byte))) != 0 {
-            return piece.iter().position(|byte| !is_plain(*byte)).map(|at| from + at);
+        if piece
+            .iter()
+            .fold(0, |others, byte| others | u8::from(!is_plain(*byte)))
+            != 0
+        {
+            return piece
+                .iter()
+                .position(|byte| !is_plain(*byte))
+                .map(|at| from + at);
         }
         from += STEP_BYTES;
     }
@@ -65,7 +72,13 @@ mod tests {
     #[test]
     fn json_string_matches_serde_json() {
         let all: String = (0..0x300_u32).filter_map(char::from_u32).collect();
-        for text in ["", "a", &all, "a\u{1F600}\"b", "C:\\new\n\ttext of more than sixteen bytes"] {
+        for text in [
+            "",
+            "a",
+            &all,
+            "a\u{1F600}\"b",
+            "C:\\new\n\ttext of more than sixteen bytes",
+        ] {
             assert_eq!(json(text), serde_json::to_string(text).unwrap());
         }
     }

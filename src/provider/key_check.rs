@@ -54,28 +54,48 @@ pub struct ModelInfo {
 
 /// Checks a key. Errors are invalid addresses or settings; failures on the way are
 /// [`KeyCheck::Unknown`].
-pub async fn check_key(endpoint: &Endpoint, key: &Secret, context: HttpContext) -> Result<KeyCheck, Error> {
+pub async fn check_key(
+    endpoint: &Endpoint,
+    key: &Secret,
+    context: HttpContext,
+) -> Result<KeyCheck, Error> {
     let client = ProviderClient::new(endpoint, context)?;
     match fetch_key_info(&client, endpoint.key_check_api, key).await {
         Ok(body) => Ok(read(&client, endpoint.key_check_api, &body, key)),
         Err(error) => match error.kind() {
-            ProviderErrorKind::BadAddress | ProviderErrorKind::PlainHttp | ProviderErrorKind::BadNetworkConfig => Err(error),
+            ProviderErrorKind::BadAddress
+            | ProviderErrorKind::PlainHttp
+            | ProviderErrorKind::BadNetworkConfig => Err(error),
             ProviderErrorKind::InvalidKey => Ok(KeyCheck::Invalid(error.to_string())),
             // xAI answers 400 to an invalid key.
-            ProviderErrorKind::BadRequest if endpoint.key_check_api == KeyCheckApi::XAi => Ok(KeyCheck::Invalid(error.to_string())),
-            ProviderErrorKind::Forbidden | ProviderErrorKind::NoCredit => Ok(KeyCheck::Restricted(error.to_string())),
+            ProviderErrorKind::BadRequest if endpoint.key_check_api == KeyCheckApi::XAi => {
+                Ok(KeyCheck::Invalid(error.to_string()))
+            }
+            ProviderErrorKind::Forbidden | ProviderErrorKind::NoCredit => {
+                Ok(KeyCheck::Restricted(error.to_string()))
+            }
             _ => Ok(KeyCheck::Unknown(error.to_string())),
         },
     }
 }
 
-async fn fetch_key_info(client: &ProviderClient, account: KeyCheckApi, key: &Secret) -> Result<Vec<u8>, Error> {
+async fn fetch_key_info(
+    client: &ProviderClient,
+    account: KeyCheckApi,
+    key: &Secret,
+) -> Result<Vec<u8>, Error> {
     let base = &client.base_url;
     let (at, path, auth) = match account {
         KeyCheckApi::OpenRouter => (base.clone(), "/key", Auth::Bearer),
-        KeyCheckApi::OpenAi if is_admin_key(key) => (base.clone(), "/organization/projects?limit=1", Auth::Bearer),
+        KeyCheckApi::OpenAi if is_admin_key(key) => {
+            (base.clone(), "/organization/projects?limit=1", Auth::Bearer)
+        }
         KeyCheckApi::Models | KeyCheckApi::OpenAi => (base.clone(), "/models", Auth::Bearer),
-        KeyCheckApi::Gemini => (base.without_suffix("/openai"), "/models?pageSize=1", Auth::Google),
+        KeyCheckApi::Gemini => (
+            base.without_suffix("/openai"),
+            "/models?pageSize=1",
+            Auth::Google,
+        ),
         KeyCheckApi::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
         KeyCheckApi::DeepSeek => (base.without_suffix("/v1"), "/user/balance", Auth::Bearer),
         KeyCheckApi::XAi => (base.clone(), "/api-key", Auth::Bearer),
@@ -103,8 +123,14 @@ async fn get(
     match reply.body_kind() {
         BodyKind::Json | BodyKind::Unknown => reply.read_all(client.size_limits().whole).await,
         BodyKind::Html => Err(client.error(ProviderErrorKind::NotJson, "answered with a web page")),
-        BodyKind::Stream => Err(client.error(ProviderErrorKind::NotJson, "answered with a stream instead of JSON")),
-        BodyKind::Other(sort) => Err(client.error(ProviderErrorKind::NotJson, &format!("answered with `{sort}` instead of JSON"))),
+        BodyKind::Stream => Err(client.error(
+            ProviderErrorKind::NotJson,
+            "answered with a stream instead of JSON",
+        )),
+        BodyKind::Other(sort) => Err(client.error(
+            ProviderErrorKind::NotJson,
+            &format!("answered with `{sort}` instead of JSON"),
+        )),
     }
 }
 
@@ -149,18 +175,34 @@ struct XAiKeyResponse {
 }
 
 fn read(client: &ProviderClient, account: KeyCheckApi, body: &[u8], key: &Secret) -> KeyCheck {
-    let unread = || KeyCheck::Unknown(client.error(ProviderErrorKind::Malformed, "sent an answer that cannot be parsed").to_string());
+    let unread = || {
+        KeyCheck::Unknown(
+            client
+                .error(
+                    ProviderErrorKind::Malformed,
+                    "sent an answer that cannot be parsed",
+                )
+                .to_string(),
+        )
+    };
     match account {
         KeyCheckApi::OpenRouter => {
-            let Ok(KeyInfoResponse { data }) = serde_json::from_slice::<KeyInfoResponse<'_>>(body) else {
+            let Ok(KeyInfoResponse { data }) = serde_json::from_slice::<KeyInfoResponse<'_>>(body)
+            else {
                 return unread();
             };
             if data.is_management_key == Some(true) || data.is_provisioning_key == Some(true) {
-                return KeyCheck::Restricted("it is a management key: it can create other keys but not call models".to_owned());
+                return KeyCheck::Restricted(
+                    "it is a management key: it can create other keys but not call models"
+                        .to_owned(),
+                );
             }
-            let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw)));
+            let dollars =
+                |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw)));
             KeyCheck::Valid(KeyInfo {
-                label: data.label.map(|label| client.sanitize_message(&label, Some(key))),
+                label: data
+                    .label
+                    .map(|label| client.sanitize_message(&label, Some(key))),
                 expires_at: data.expires_at.as_deref().and_then(Time::parse),
                 limit: dollars(data.limit),
                 remaining: dollars(data.limit_remaining),
@@ -169,22 +211,35 @@ fn read(client: &ProviderClient, account: KeyCheckApi, body: &[u8], key: &Secret
         }
         KeyCheckApi::DeepSeek => match serde_json::from_slice::<BalanceResponse>(body) {
             Ok(BalanceResponse { is_available: true }) => KeyCheck::Valid(KeyInfo::default()),
-            Ok(BalanceResponse { is_available: false }) => KeyCheck::Restricted("its account has no credit left".to_owned()),
+            Ok(BalanceResponse {
+                is_available: false,
+            }) => KeyCheck::Restricted("its account has no credit left".to_owned()),
             Err(_) => unread(),
         },
         KeyCheckApi::XAi => match serde_json::from_slice::<XAiKeyResponse>(body) {
-            Ok(messages) if messages.api_key_blocked || messages.api_key_disabled || messages.team_blocked => {
+            Ok(messages)
+                if messages.api_key_blocked
+                    || messages.api_key_disabled
+                    || messages.team_blocked =>
+            {
                 KeyCheck::Restricted("it is blocked or disabled".to_owned())
             }
             Ok(_) => KeyCheck::Valid(KeyInfo::default()),
             Err(_) => unread(),
         },
-        KeyCheckApi::OpenAi if is_admin_key(key) => {
-            KeyCheck::Restricted("it is an admin key: it can create other keys but not call models".to_owned())
-        }
-        KeyCheckApi::Models | KeyCheckApi::OpenAi | KeyCheckApi::Gemini | KeyCheckApi::Anthropic => {
+        KeyCheckApi::OpenAi if is_admin_key(key) => KeyCheck::Restricted(
+            "it is an admin key: it can create other keys but not call models".to_owned(),
+        ),
+        KeyCheckApi::Models
+        | KeyCheckApi::OpenAi
+        | KeyCheckApi::Gemini
+        | KeyCheckApi::Anthropic => {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
-                Ok(messages) if messages.contains_key("data") || messages.contains_key("models") => KeyCheck::Valid(KeyInfo::default()),
+                Ok(messages)
+                    if messages.contains_key("data") || messages.contains_key("models") =>
+                {
+                    KeyCheck::Valid(KeyInfo::default())
+                }
                 _ => unread(),
             }
         }
@@ -234,13 +289,25 @@ struct GenerationData<'a> {
 
 /// The usage of an answer, requested afterwards; `None` if the provider does not report it, or not
 /// yet.
-pub(super) async fn fetch_generation(client: &ProviderClient, account: KeyCheckApi, key: Option<&Secret>, id: &str) -> Option<TokenUsage> {
-    let fit = !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+pub(super) async fn fetch_generation(
+    client: &ProviderClient,
+    account: KeyCheckApi,
+    key: Option<&Secret>,
+    id: &str,
+) -> Option<TokenUsage> {
+    let fit = !id.is_empty()
+        && id.len() <= 128
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if account != KeyCheckApi::OpenRouter || !fit {
         return None;
     }
     let path = format!("/generation?id={id}");
-    let body = client.short(get(client, &client.base_url, &path, Auth::Bearer, key)).await.ok()?;
+    let body = client
+        .short(get(client, &client.base_url, &path, Auth::Bearer, key))
+        .await
+        .ok()?;
     let GenerationResponse { data } = serde_json::from_slice(&body).ok()?;
     let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw)));
     Some(TokenUsage {
@@ -256,16 +323,31 @@ pub(super) async fn fetch_generation(client: &ProviderClient, account: KeyCheckA
 }
 
 /// The provider's models, in its own order. Some providers list them without a key.
-pub async fn list_models(endpoint: &Endpoint, key: Option<&Secret>, context: HttpContext) -> Result<Vec<ModelInfo>, Error> {
+pub async fn list_models(
+    endpoint: &Endpoint,
+    key: Option<&Secret>,
+    context: HttpContext,
+) -> Result<Vec<ModelInfo>, Error> {
     let client = ProviderClient::new(endpoint, context)?;
     let (path, auth) = match endpoint.key_check_api {
         KeyCheckApi::Anthropic => ("/models?limit=1000", Auth::Anthropic),
         _ => ("/models", Auth::Bearer),
     };
-    let body = client.short(get(&client, &client.base_url, path, auth, key)).await?;
-    let list: ModelListResponse<'_> = serde_json::from_slice(&body)
-        .map_err(|_| client.error(ProviderErrorKind::Malformed, "sent an answer that is not a list of models"))?;
-    let tidy = |word: &str| word.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
+    let body = client
+        .short(get(&client, &client.base_url, path, auth, key))
+        .await?;
+    let list: ModelListResponse<'_> = serde_json::from_slice(&body).map_err(|_| {
+        client.error(
+            ProviderErrorKind::Malformed,
+            "sent an answer that is not a list of models",
+        )
+    })?;
+    let tidy = |word: &str| {
+        word.chars()
+            .filter(|c| !c.is_control())
+            .take(128)
+            .collect::<String>()
+    };
     Ok(list
         .data
         .into_iter()

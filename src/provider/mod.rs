@@ -94,7 +94,14 @@ impl RequestOptions {
     /// Options for a model: streamed, routed to providers that do not collect data.
     #[must_use]
     pub fn new(model: &str) -> Self {
-        Self { model: model.to_owned(), temperature: None, max_tokens: None, stream: true, deny_data_collection: true, zdr: false }
+        Self {
+            model: model.to_owned(),
+            temperature: None,
+            max_tokens: None,
+            stream: true,
+            deny_data_collection: true,
+            zdr: false,
+        }
     }
 }
 
@@ -235,7 +242,11 @@ impl Provider for AnyProvider {
 
 /// A word from the network, made safe for a log or a header: an id, a model name, a finish reason.
 fn sanitize_token(word: &str) -> Option<String> {
-    let word: String = word.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')).take(128).collect();
+    let word: String = word
+        .chars()
+        .filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`'))
+        .take(128)
+        .collect();
     (!word.is_empty()).then_some(word)
 }
 
@@ -247,8 +258,16 @@ mod tests {
     fn token_usage_includes_upstream_cost() {
         let fee = Some(NanoDollars(950_000_000));
         let there = Some(NanoDollars(19_000_000_000));
-        let usage = |is_byok, cost, upstream_cost| TokenUsage { cost, upstream_cost, is_byok, ..TokenUsage::default() };
-        assert_eq!(usage(true, fee, there).total_cost(), Some(NanoDollars(19_950_000_000)));
+        let usage = |is_byok, cost, upstream_cost| TokenUsage {
+            cost,
+            upstream_cost,
+            is_byok,
+            ..TokenUsage::default()
+        };
+        assert_eq!(
+            usage(true, fee, there).total_cost(),
+            Some(NanoDollars(19_950_000_000))
+        );
         assert_eq!(usage(false, fee, there).total_cost(), fee);
         assert_eq!(usage(true, fee, None).total_cost(), None);
         assert_eq!(usage(false, None, there).total_cost(), None);
@@ -256,7 +275,10 @@ mod tests {
 
     #[test]
     fn sanitize_token_removes_harmful_characters() {
-        assert_eq!(sanitize_token("gen-1\x1b[31m\n"), Some(String::from("gen-1[31m")));
+        assert_eq!(
+            sanitize_token("gen-1\x1b[31m\n"),
+            Some(String::from("gen-1[31m"))
+        );
         assert_eq!(sanitize_token("\u{202e} \n"), None);
         assert_eq!(sanitize_token(&"x".repeat(999)).map(|w| w.len()), Some(128));
     }

@@ -64,12 +64,24 @@ struct Plugin {
 
 /// Disables a plugin that is on by default for small models and silently drops the middle of a
 /// conversation.
-const NO_COMPRESSION: Plugin = Plugin { id: "context-compression", enabled: false };
+const NO_COMPRESSION: Plugin = Plugin {
+    id: "context-compression",
+    enabled: false,
+};
 
 impl OpenAi {
     /// Creates a provider. The address is validated; nothing is connected yet.
-    pub fn new(endpoint: &Endpoint, key: Option<Secret>, context: HttpContext) -> Result<Self, Error> {
-        Ok(Self { dialect: endpoint.dialect, account: endpoint.key_check_api, key, client: ProviderClient::new(endpoint, context)? })
+    pub fn new(
+        endpoint: &Endpoint,
+        key: Option<Secret>,
+        context: HttpContext,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            dialect: endpoint.dialect,
+            account: endpoint.key_check_api,
+            key,
+            client: ProviderClient::new(endpoint, context)?,
+        })
     }
 
     /// The normalized address.
@@ -90,18 +102,35 @@ impl OpenAi {
             return Err(error_from_response(&self.client, reply, self.key.as_ref()).await);
         }
         reply.reject_compressed()?;
-        let id = reply.text_header("x-generation-id").and_then(sanitize_token);
-        let mut reading = ResponseReader { client: &self.client, key: self.key.as_ref(), accumulator: ReplyAccumulator::new(id), on_event };
+        let id = reply
+            .text_header("x-generation-id")
+            .and_then(sanitize_token);
+        let mut reading = ResponseReader {
+            client: &self.client,
+            key: self.key.as_ref(),
+            accumulator: ReplyAccumulator::new(id),
+            on_event,
+        };
         match reply.body_kind() {
             BodyKind::Stream => reading.read_stream(&mut reply, None).await?,
             BodyKind::Json => reading.read_complete(&mut reply, None).await?,
-            BodyKind::Html => return Err(self.client.error(ProviderErrorKind::NotJson, "answered with a web page")),
+            BodyKind::Html => {
+                return Err(self
+                    .client
+                    .error(ProviderErrorKind::NotJson, "answered with a web page"));
+            }
             BodyKind::Other(sort) => {
-                return Err(self.client.error(ProviderErrorKind::NotJson, &format!("answered with `{sort}` instead of JSON or a stream")));
+                return Err(self.client.error(
+                    ProviderErrorKind::NotJson,
+                    &format!("answered with `{sort}` instead of JSON or a stream"),
+                ));
             }
             BodyKind::Unknown => reading.sniff_body(&mut reply).await?,
         }
-        reading.accumulator.finish(&options.model).ok_or_else(|| self.client.error(ProviderErrorKind::Empty, "sent an empty answer"))
+        reading.accumulator.finish(&options.model).ok_or_else(|| {
+            self.client
+                .error(ProviderErrorKind::Empty, "sent an empty answer")
+        })
     }
 
     /// The pause before the next attempt; `None` if a retry is pointless.
@@ -113,7 +142,10 @@ impl OpenAi {
         if let Some(asked) = error.retry_after() {
             return (asked <= timeout.max_pause).then_some(asked);
         }
-        let pause = timeout.pause.saturating_mul(1 << attempt.min(8)).min(timeout.max_pause);
+        let pause = timeout
+            .pause
+            .saturating_mul(1 << attempt.min(8))
+            .min(timeout.max_pause);
         // Random between half and all of it, so that clients that failed together do not return
         // together.
         let chance = getrandom::u32().unwrap_or(u32::MAX / 2) % 1000;
@@ -131,12 +163,24 @@ impl Provider for OpenAi {
         let routing = dialect.routing && (options.deny_data_collection || options.zdr);
         let manner = RequestParams {
             stream: options.stream,
-            stream_options: (options.stream && dialect.stream_options).then_some(StreamOptions { include_usage: true }),
+            stream_options: (options.stream && dialect.stream_options).then_some(StreamOptions {
+                include_usage: true,
+            }),
             temperature: options.temperature,
-            max_tokens: options.max_tokens.filter(|_| dialect.max_tokens_field == MaxTokensField::MaxTokens),
-            max_completion_tokens: options.max_tokens.filter(|_| dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens),
-            provider: routing
-                .then_some(Routing { data_collection: if options.deny_data_collection { "deny" } else { "allow" }, zdr: options.zdr }),
+            max_tokens: options
+                .max_tokens
+                .filter(|_| dialect.max_tokens_field == MaxTokensField::MaxTokens),
+            max_completion_tokens: options
+                .max_tokens
+                .filter(|_| dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens),
+            provider: routing.then_some(Routing {
+                data_collection: if options.deny_data_collection {
+                    "deny"
+                } else {
+                    "allow"
+                },
+                zdr: options.zdr,
+            }),
             plugins: dialect.routing.then_some([NO_COMPRESSION]),
         };
         // Reserve the size in advance, so that a long history is copied once. Quotes and line ends
@@ -147,7 +191,11 @@ impl Provider for OpenAi {
         write_json_string(&options.model, &mut json);
         json.push_str(r#","messages":["#);
         for (n, message) in messages.iter().enumerate() {
-            json.push_str(if n == 0 { r#"{"role":"# } else { r#",{"role":"# });
+            json.push_str(if n == 0 {
+                r#"{"role":"#
+            } else {
+                r#",{"role":"#
+            });
             write_json_string(message.role.as_str(), &mut json);
             json.push_str(r#","content":"#);
             write_json_string(message.text.as_str(), &mut json);
@@ -169,14 +217,21 @@ impl Provider for OpenAi {
         let deadline = self.client.timeouts().deadline;
         match tokio::time::timeout(deadline, self.attempts(messages, options, on_event)).await {
             Ok(result) => result,
-            Err(_) => {
-                Err(self.client.error(ProviderErrorKind::Timeout, &format!("did not finish its answer within {}", humanize(deadline))))
-            }
+            Err(_) => Err(self.client.error(
+                ProviderErrorKind::Timeout,
+                &format!("did not finish its answer within {}", humanize(deadline)),
+            )),
         }
     }
 
     async fn billed_usage(&self, id: &str) -> Option<TokenUsage> {
-        crate::provider::key_check::fetch_generation(&self.client, self.account, self.key.as_ref(), id).await
+        crate::provider::key_check::fetch_generation(
+            &self.client,
+            self.account,
+            self.key.as_ref(),
+            id,
+        )
+        .await
     }
 }
 
@@ -188,7 +243,11 @@ impl OpenAi {
         options: &RequestOptions,
         on_event: &mut dyn FnMut(StreamEvent),
     ) -> Result<Completion, Error> {
-        let post = self.client.post("/chat/completions", self.key.as_ref(), self.request_body(messages, options))?;
+        let post = self.client.post(
+            "/chat/completions",
+            self.key.as_ref(),
+            self.request_body(messages, options),
+        )?;
         let mut attempt = 0;
         loop {
             let error = match self.attempt(&post, options, on_event).await {
@@ -199,7 +258,11 @@ impl OpenAi {
                 return Err(error);
             };
             attempt += 1;
-            on_event(StreamEvent::Retrying { after, attempt, why: error.kind() });
+            on_event(StreamEvent::Retrying {
+                after,
+                attempt,
+                why: error.kind(),
+            });
             tokio::time::sleep(after).await;
         }
     }
@@ -215,14 +278,22 @@ struct ResponseReader<'a> {
 
 impl ResponseReader<'_> {
     /// Reads a stream of events; `first` are the bytes that were already read.
-    async fn read_stream(&mut self, reply: &mut HttpReply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+    async fn read_stream(
+        &mut self,
+        reply: &mut HttpReply<'_>,
+        first: Option<&[u8]>,
+    ) -> Result<(), Error> {
         let mut parser = SseParser::new(*self.client.size_limits());
         if let Some(first) = first {
             self.feed(&mut parser, first)?;
         }
         while !self.accumulator.finished {
             // After `finish_reason` only the usage is still expected; do not wait long for it.
-            let wait = self.accumulator.finish.as_ref().map(|_| self.client.timeouts().drain);
+            let wait = self
+                .accumulator
+                .finish
+                .as_ref()
+                .map(|_| self.client.timeouts().drain);
             let piece = match reply.next_chunk(wait).await {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return self.on_end(parser),
@@ -232,7 +303,10 @@ impl ResponseReader<'_> {
             self.feed(&mut parser, piece.as_ref())?;
         }
         // The end of the body is usually here already. With it read, the connection can be reused.
-        let _ = reply.next_chunk(Some(Duration::from_millis(5))).await.is_ok();
+        let _ = reply
+            .next_chunk(Some(Duration::from_millis(5)))
+            .await
+            .is_ok();
         Ok(())
     }
 
@@ -261,30 +335,45 @@ impl ResponseReader<'_> {
         match rest {
             Err(stop @ StreamError::ProviderError(_)) => Err(self.stream_error(&stop)),
             _ if self.accumulator.finished || self.accumulator.finish.is_some() => Ok(()),
-            _ if self.accumulator.started => Err(self.client.error(ProviderErrorKind::Truncated, "stopped in the middle of the answer")),
-            _ => Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer")),
+            _ if self.accumulator.started => Err(self.client.error(
+                ProviderErrorKind::Truncated,
+                "stopped in the middle of the answer",
+            )),
+            _ => Err(self
+                .client
+                .error(ProviderErrorKind::Empty, "sent an empty answer")),
         }
     }
 
     /// Reads an answer that is not streamed; `first` are the bytes that were already read.
-    async fn read_complete(&mut self, reply: &mut HttpReply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+    async fn read_complete(
+        &mut self,
+        reply: &mut HttpReply<'_>,
+        first: Option<&[u8]>,
+    ) -> Result<(), Error> {
         let mut whole = first.unwrap_or_default().to_owned();
         whole.append(&mut reply.read_all(self.client.size_limits().whole).await?);
         if whole.trim_ascii().is_empty() {
-            return Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer"));
+            return Err(self
+                .client
+                .error(ProviderErrorKind::Empty, "sent an empty answer"));
         }
         // A stream with the wrong content type.
         if whole.starts_with(b"data:") || whole.starts_with(b":") {
             let mut parser = SseParser::new(*self.client.size_limits());
             self.feed(&mut parser, &whole)?;
-            return if self.accumulator.finished { Ok(()) } else { self.on_end(parser) };
+            return if self.accumulator.finished {
+                Ok(())
+            } else {
+                self.on_end(parser)
+            };
         }
         let taken = self.accumulator.push(&whole);
         self.accumulator.flush(self.on_event);
         taken.map_err(|stop| match stop {
-            StreamError::NotJson if whole.trim_ascii_start().first() == Some(&b'<') => {
-                self.client.error(ProviderErrorKind::NotJson, "answered with a web page")
-            }
+            StreamError::NotJson if whole.trim_ascii_start().first() == Some(&b'<') => self
+                .client
+                .error(ProviderErrorKind::NotJson, "answered with a web page"),
             stop => self.stream_error(&stop),
         })
     }
@@ -292,26 +381,43 @@ impl ResponseReader<'_> {
     /// Reads an answer without content type, by its first bytes.
     async fn sniff_body(&mut self, reply: &mut HttpReply<'_>) -> Result<(), Error> {
         let Some(first) = reply.next_chunk(None).await? else {
-            return Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer"));
+            return Err(self
+                .client
+                .error(ProviderErrorKind::Empty, "sent an empty answer"));
         };
         let first = first.as_ref();
         match first.trim_ascii_start().first() {
             Some(b'{' | b'[') => self.read_complete(reply, Some(first)).await,
-            Some(b'<') => Err(self.client.error(ProviderErrorKind::NotJson, "answered with a web page")),
+            Some(b'<') => Err(self
+                .client
+                .error(ProviderErrorKind::NotJson, "answered with a web page")),
             _ => self.read_stream(reply, Some(first)).await,
         }
     }
 
     fn stream_error(&self, stop: &StreamError) -> Error {
         match stop {
-            StreamError::ProviderError(error) => error_from_stream(self.client, error, self.key, self.accumulator.started),
-            StreamError::NotJson => self.client.error(ProviderErrorKind::Malformed, "sent invalid JSON as part of its answer"),
-            StreamError::TooLarge(TooLarge::Line | TooLarge::Event) => self
-                .client
-                .error(ProviderErrorKind::TooLarge, &format!("sent more than {} KB in one piece", self.client.size_limits().line / 1024)),
-            StreamError::TooLarge(TooLarge::Total) => self
-                .client
-                .error(ProviderErrorKind::TooLarge, &format!("sent an answer of more than {} MB", self.client.size_limits().total >> 20)),
+            StreamError::ProviderError(error) => {
+                error_from_stream(self.client, error, self.key, self.accumulator.started)
+            }
+            StreamError::NotJson => self.client.error(
+                ProviderErrorKind::Malformed,
+                "sent invalid JSON as part of its answer",
+            ),
+            StreamError::TooLarge(TooLarge::Line | TooLarge::Event) => self.client.error(
+                ProviderErrorKind::TooLarge,
+                &format!(
+                    "sent more than {} KB in one piece",
+                    self.client.size_limits().line / 1024
+                ),
+            ),
+            StreamError::TooLarge(TooLarge::Total) => self.client.error(
+                ProviderErrorKind::TooLarge,
+                &format!(
+                    "sent an answer of more than {} MB",
+                    self.client.size_limits().total >> 20
+                ),
+            ),
         }
     }
 }

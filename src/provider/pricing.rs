@@ -32,7 +32,10 @@ impl NanoDollars {
 impl fmt::Display for NanoDollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
+        let (whole, part) = (
+            self.0.unsigned_abs() / 1_000_000_000,
+            self.0.unsigned_abs() % 1_000_000_000,
+        );
         if part == 0 {
             return write!(f, "{sign}{whole}");
         }
@@ -44,7 +47,9 @@ impl fmt::Display for NanoDollars {
 /// As a JSON number, digit for digit.
 impl Serialize for NanoDollars {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(s)
+        RawValue::from_string(self.to_string())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(s)
     }
 }
 
@@ -52,7 +57,8 @@ impl Serialize for NanoDollars {
 impl<'de> Deserialize<'de> for NanoDollars {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(d)?;
-        Self::parse(unquote(&raw)).ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
+        Self::parse(unquote(&raw))
+            .ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
     }
 }
 
@@ -73,16 +79,26 @@ fn parse_decimal(text: &str, places: i32) -> Option<i128> {
     };
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     if whole.len() + part.len() > 60
-        || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit())
+        || !whole
+            .bytes()
+            .chain(part.bytes())
+            .all(|b| b.is_ascii_digit())
         || (whole.is_empty() && part.is_empty())
     {
         return None;
     }
     // The number of digits before the point after scaling.
-    let before = i32::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(places)?;
+    let before = i32::try_from(whole.len())
+        .ok()?
+        .checked_add(exponent)?
+        .checked_add(places)?;
     if before > 36 {
         // Far beyond any price; a zero with many digits is still zero.
-        return whole.bytes().chain(part.bytes()).all(|b| b == b'0').then_some(0);
+        return whole
+            .bytes()
+            .chain(part.bytes())
+            .all(|b| b == b'0')
+            .then_some(0);
     }
     let mut digits = whole.bytes().chain(part.bytes());
     let mut value: i128 = 0;
@@ -114,7 +130,9 @@ impl Rate {
     /// price varies.
     #[must_use]
     pub fn parse(dollars: &str) -> Option<Self> {
-        parse_decimal(dollars, RATE_DECIMALS).filter(|r| *r >= 0).map(Self)
+        parse_decimal(dollars, RATE_DECIMALS)
+            .filter(|r| *r >= 0)
+            .map(Self)
     }
 
     /// The price of a million tokens.
@@ -223,9 +241,17 @@ impl Prices {
             timed: tier.utc_start.is_some() || tier.utc_end.is_some() || tier.utc_days.is_some(),
             row: tier.to_row(),
         });
-        let discount =
-            wire.discount.and_then(|raw| parse_decimal(unquote(raw), 6)).and_then(|d| u32::try_from(d).ok()).unwrap_or(0).min(1_000_000);
-        Some(Self { base, discount, tiers: tiers.collect() })
+        let discount = wire
+            .discount
+            .and_then(|raw| parse_decimal(unquote(raw), 6))
+            .and_then(|d| u32::try_from(d).ok())
+            .unwrap_or(0)
+            .min(1_000_000);
+        Some(Self {
+            base,
+            discount,
+            tiers: tiers.collect(),
+        })
     }
 
     /// The price of a million prompt tokens, before tiers and discount.
@@ -243,7 +269,9 @@ impl Prices {
     /// Whether prompt and answer are free.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.tiers.is_empty() && self.base.prompt == Some(Rate(0)) && self.base.completion == Some(Rate(0))
+        self.tiers.is_empty()
+            && self.base.prompt == Some(Rate(0))
+            && self.base.completion == Some(Rate(0))
     }
 
     /// Estimates the cost of a request by this list. The provider that serves it may charge other
@@ -251,7 +279,10 @@ impl Prices {
     #[must_use]
     pub fn estimate(&self, usage: &TokenUsage) -> Option<NanoDollars> {
         let row = (self.tiers.iter())
-            .filter(|tier| !tier.timed && (tier.min_prompt_tokens == 0 || usage.prompt_tokens > tier.min_prompt_tokens))
+            .filter(|tier| {
+                !tier.timed
+                    && (tier.min_prompt_tokens == 0 || usage.prompt_tokens > tier.min_prompt_tokens)
+            })
             .fold(self.base, |row, tier| row.overlay(&tier.row));
         let (prompt, completion) = (row.prompt?, row.completion?);
         let cached = usage.cached_tokens.min(usage.prompt_tokens);
@@ -261,10 +292,16 @@ impl Prices {
             + row.cache_read.unwrap_or(prompt).multiply(cached)
             + row.cache_write.unwrap_or(prompt).multiply(written)
             + completion.multiply(usage.completion_tokens - reasoned)
-            + row.reasoning.filter(|r| r.0 > 0).unwrap_or(completion).multiply(reasoned)
+            + row
+                .reasoning
+                .filter(|r| r.0 > 0)
+                .unwrap_or(completion)
+                .multiply(reasoned)
             + row.request.map_or(0, |r| r.0);
         let sum = sum.saturating_mul(i128::from(1_000_000 - self.discount)) / 1_000_000;
-        i64::try_from((sum + RATE_UNITS_PER_NANO / 2) / RATE_UNITS_PER_NANO).ok().map(NanoDollars)
+        i64::try_from((sum + RATE_UNITS_PER_NANO / 2) / RATE_UNITS_PER_NANO)
+            .ok()
+            .map(NanoDollars)
     }
 
     /// The most a request can cost by this list: the highest price of any tier, all of the prompt
@@ -272,25 +309,44 @@ impl Prices {
     #[must_use]
     pub fn upper_bound(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
         let rows = || std::iter::once(&self.base).chain(self.tiers.iter().map(|tier| &tier.row));
-        let sent = rows().flat_map(|r| [r.prompt, r.cache_write, r.cache_read]).flatten().max()?;
-        let event = rows().flat_map(|r| [r.completion, r.reasoning]).flatten().max()?;
+        let sent = rows()
+            .flat_map(|r| [r.prompt, r.cache_write, r.cache_read])
+            .flatten()
+            .max()?;
+        let event = rows()
+            .flat_map(|r| [r.completion, r.reasoning])
+            .flatten()
+            .max()?;
         let request = rows().filter_map(|r| r.request).max().map_or(0, |r| r.0);
-        let most = sent.multiply(prompt).saturating_add(event.multiply(completion)).saturating_add(request);
-        Some(NanoDollars(i64::try_from((most + RATE_UNITS_PER_NANO - 1) / RATE_UNITS_PER_NANO).unwrap_or(i64::MAX)))
+        let most = sent
+            .multiply(prompt)
+            .saturating_add(event.multiply(completion))
+            .saturating_add(request);
+        Some(NanoDollars(
+            i64::try_from((most + RATE_UNITS_PER_NANO - 1) / RATE_UNITS_PER_NANO)
+                .unwrap_or(i64::MAX),
+        ))
     }
 
     /// The number of answer tokens, at most `most`, that an amount certainly pays for after such a
     /// prompt.
     #[must_use]
     pub fn max_affordable_tokens(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
-        let fits = |completion| self.upper_bound(prompt, completion).is_some_and(|cost| cost <= money);
+        let fits = |completion| {
+            self.upper_bound(prompt, completion)
+                .is_some_and(|cost| cost <= money)
+        };
         if !fits(0) {
             return None;
         }
         let (mut low, mut high) = (0, most.saturating_add(1));
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if fits(middle) { low = middle } else { high = middle }
+            if fits(middle) {
+                low = middle
+            } else {
+                high = middle
+            }
         }
         Some(low)
     }
@@ -336,15 +392,22 @@ impl LetterRun {
 
     /// Long, all-capital and unpronounceable runs are not words.
     fn count_tokens(&self) -> u64 {
-        let is_word = self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
-        if is_word { self.letters.div_ceil(3) } else { (self.letters * 2).div_ceil(3) }
+        let is_word =
+            self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
+        if is_word {
+            self.letters.div_ceil(3)
+        } else {
+            (self.letters * 2).div_ceil(3)
+        }
     }
 }
 
 /// The probable number of tokens of a text.
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
-    let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| if c.is_ascii() { (a + 1, o) } else { (a, o + 1) });
+    let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| {
+        if c.is_ascii() { (a + 1, o) } else { (a, o + 1) }
+    });
     ascii.div_ceil(4) + others
 }
 
@@ -352,7 +415,13 @@ pub fn estimate_tokens(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn usage(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64) -> TokenUsage {
+    fn usage(
+        prompt: u64,
+        cached: u64,
+        written: u64,
+        completion: u64,
+        reasoning: u64,
+    ) -> TokenUsage {
         TokenUsage {
             prompt_tokens: prompt,
             cached_tokens: cached,
@@ -382,7 +451,17 @@ mod tests {
         ] {
             assert_eq!(NanoDollars::parse(text), Some(NanoDollars(nano)), "{text}");
         }
-        for text in ["", ".", "-", "1,5", "0x10", "NaN", "1e99", "1e", "9999999999999"] {
+        for text in [
+            "",
+            ".",
+            "-",
+            "1,5",
+            "0x10",
+            "NaN",
+            "1e99",
+            "1e",
+            "9999999999999",
+        ] {
             assert_eq!(NanoDollars::parse(text), None, "{text}");
         }
     }
@@ -393,7 +472,12 @@ mod tests {
             assert_eq!(NanoDollars::parse(text).unwrap().to_string(), text);
             let json = serde_json::to_string(&NanoDollars::parse(text).unwrap()).unwrap();
             assert_eq!(json, text);
-            assert_eq!(serde_json::from_str::<NanoDollars>(&json).unwrap().to_string(), text);
+            assert_eq!(
+                serde_json::from_str::<NanoDollars>(&json)
+                    .unwrap()
+                    .to_string(),
+                text
+            );
         }
     }
 
@@ -404,13 +488,25 @@ mod tests {
         )
         .unwrap();
         // Plain.
-        assert_eq!(prices.estimate(&usage(1000, 0, 0, 100, 0)), Some(NanoDollars(4_500_000)));
+        assert_eq!(
+            prices.estimate(&usage(1000, 0, 0, 100, 0)),
+            Some(NanoDollars(4_500_000))
+        );
         // 800 of the 1000 were in the cache, 100 were written to it.
-        assert_eq!(prices.estimate(&usage(1000, 800, 100, 100, 0)), Some(NanoDollars(300_000 + 240_000 + 375_000 + 1_500_000)));
+        assert_eq!(
+            prices.estimate(&usage(1000, 800, 100, 100, 0)),
+            Some(NanoDollars(300_000 + 240_000 + 375_000 + 1_500_000))
+        );
         // Reasoning is part of the answer and costs the same where it has no price of its own.
-        assert_eq!(prices.estimate(&usage(0, 0, 0, 100, 60)), Some(NanoDollars(1_500_000)));
+        assert_eq!(
+            prices.estimate(&usage(0, 0, 0, 100, 60)),
+            Some(NanoDollars(1_500_000))
+        );
         // More cached than sent cannot be.
-        assert_eq!(prices.estimate(&usage(10, 50, 50, 0, 0)), Some(NanoDollars(3_000)));
+        assert_eq!(
+            prices.estimate(&usage(10, 50, 50, 0, 0)),
+            Some(NanoDollars(3_000))
+        );
         assert_eq!(prices.prompt().unwrap().to_string(), "3");
         assert_eq!(prices.completion().unwrap().to_string(), "15");
     }
@@ -418,8 +514,14 @@ mod tests {
     #[test]
     fn pricing_below_nano_dollar_counts() {
         let prices = Prices::parse(r#"{"prompt":"0.0000000375","completion":0.00000015}"#).unwrap();
-        assert_eq!(prices.estimate(&usage(1000, 0, 0, 10, 0)), Some(NanoDollars(37_500 + 1_500)));
-        assert_eq!(prices.estimate(&usage(1, 0, 0, 0, 0)), Some(NanoDollars(38)));
+        assert_eq!(
+            prices.estimate(&usage(1000, 0, 0, 10, 0)),
+            Some(NanoDollars(37_500 + 1_500))
+        );
+        assert_eq!(
+            prices.estimate(&usage(1, 0, 0, 0, 0)),
+            Some(NanoDollars(38))
+        );
     }
 
     #[test]
@@ -429,21 +531,33 @@ mod tests {
                 "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000004"},{"utc_start":0,"utc_end":800,"prompt":"0"}]}"#,
         )
         .unwrap();
-        assert_eq!(prices.estimate(&usage(200_000, 0, 0, 1000, 0)), Some(NanoDollars(101_000_000)));
-        assert_eq!(prices.estimate(&usage(200_001, 0, 0, 1000, 0)), Some(NanoDollars(401_002_000)));
+        assert_eq!(
+            prices.estimate(&usage(200_000, 0, 0, 1000, 0)),
+            Some(NanoDollars(101_000_000))
+        );
+        assert_eq!(
+            prices.estimate(&usage(200_001, 0, 0, 1000, 0)),
+            Some(NanoDollars(401_002_000))
+        );
     }
 
     #[test]
     fn pricing_of_reasoning_and_requests() {
         let prices = Prices::parse(r#"{"prompt":"0","completion":"0.000001","internal_reasoning":"0.000003","request":"0.005"}"#).unwrap();
-        assert_eq!(prices.estimate(&usage(9, 0, 0, 100, 40)), Some(NanoDollars(60_000 + 120_000 + 5_000_000)));
+        assert_eq!(
+            prices.estimate(&usage(9, 0, 0, 100, 40)),
+            Some(NanoDollars(60_000 + 120_000 + 5_000_000))
+        );
     }
 
     #[test]
     fn pricing_unknown_is_not_free() {
         let free = Prices::parse(r#"{"prompt":"0","completion":"0"}"#).unwrap();
         assert!(free.is_free());
-        assert_eq!(free.estimate(&usage(1000, 0, 0, 1000, 0)), Some(NanoDollars(0)));
+        assert_eq!(
+            free.estimate(&usage(1000, 0, 0, 1000, 0)),
+            Some(NanoDollars(0))
+        );
         assert_eq!(Prices::parse(r#"{"prompt":"-1","completion":"-1"}"#), None);
         assert_eq!(Prices::parse(r#"{"prompt":"0.1"}"#), None);
         assert_eq!(Prices::parse("{}"), None);
@@ -457,26 +571,58 @@ mod tests {
         )
         .unwrap();
         // 1000 × $0.000006 + 500 × $0.00003 + $0.001
-        assert_eq!(prices.upper_bound(1000, 500), Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000)));
-        for u in [usage(1000, 0, 0, 500, 0), usage(1000, 0, 1000, 500, 500), usage(300_000, 5, 5, 7, 0)] {
-            assert!(prices.estimate(&u) <= prices.upper_bound(u.prompt_tokens, u.completion_tokens));
+        assert_eq!(
+            prices.upper_bound(1000, 500),
+            Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000))
+        );
+        for u in [
+            usage(1000, 0, 0, 500, 0),
+            usage(1000, 0, 1000, 500, 500),
+            usage(300_000, 5, 5, 7, 0),
+        ] {
+            assert!(
+                prices.estimate(&u) <= prices.upper_bound(u.prompt_tokens, u.completion_tokens)
+            );
         }
         let money = prices.upper_bound(1000, 321).unwrap();
         assert_eq!(prices.max_affordable_tokens(1000, money, 4096), Some(321));
-        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(i64::MAX), 4096), Some(4096));
-        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(6_999_999), 4096), None);
+        assert_eq!(
+            prices.max_affordable_tokens(1000, NanoDollars(i64::MAX), 4096),
+            Some(4096)
+        );
+        assert_eq!(
+            prices.max_affordable_tokens(1000, NanoDollars(6_999_999), 4096),
+            None
+        );
     }
 
     #[test]
     fn token_estimate_from_characters() {
-        assert_eq!((token_upper_bound("hello world"), estimate_tokens("hello world")), (5, 3));
+        assert_eq!(
+            (
+                token_upper_bound("hello world"),
+                estimate_tokens("hello world")
+            ),
+            (5, 3)
+        );
         // Never fewer than the common vocabularies make of them.
-        for (text, tokens) in
-            [("xkqjzwvbnmtrpslkdfgh", 12), ("XkQjZwVbNm", 6), ("a b c d e f", 6), ("\u{13000}\u{13001}", 8), ("ACDEFGHIKLMNPQRS", 9)]
-        {
-            assert!(token_upper_bound(text) >= tokens, "{text}: {}", token_upper_bound(text));
+        for (text, tokens) in [
+            ("xkqjzwvbnmtrpslkdfgh", 12),
+            ("XkQjZwVbNm", 6),
+            ("a b c d e f", 6),
+            ("\u{13000}\u{13001}", 8),
+            ("ACDEFGHIKLMNPQRS", 9),
+        ] {
+            assert!(
+                token_upper_bound(text) >= tokens,
+                "{text}: {}",
+                token_upper_bound(text)
+            );
         }
-        assert_eq!((token_upper_bound("{\"a\": 1}"), estimate_tokens("日本語")), (8, 3));
+        assert_eq!(
+            (token_upper_bound("{\"a\": 1}"), estimate_tokens("日本語")),
+            (8, 3)
+        );
         assert_eq!(token_upper_bound(""), 0);
     }
 }

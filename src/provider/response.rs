@@ -97,7 +97,10 @@ impl<'de> Deserialize<'de> for ToolCallCount {
                 let mut found = ToolCallCount::default();
                 while let Some(call) = calls.next_element::<ToolCallId<'de>>()? {
                     // Some providers give no ids.
-                    let is_named = || parse_part::<Function<'_>>(call.function).is_some_and(|f| f.name.get().is_some());
+                    let is_named = || {
+                        parse_part::<Function<'_>>(call.function)
+                            .is_some_and(|f| f.name.get().is_some())
+                    };
                     found.begun += usize::from(call.id.get().is_some() || is_named());
                     found.any = true;
                 }
@@ -115,16 +118,24 @@ impl ChunkChoice<'_> {
 
     /// The text, or the refusal if there is no text.
     pub(super) fn text(&self) -> Option<&str> {
-        self.delta().and_then(|messages| messages.content.get().or_else(|| messages.refusal.get()))
+        self.delta()
+            .and_then(|messages| messages.content.get().or_else(|| messages.refusal.get()))
     }
 
     pub(super) fn tool_calls(&self) -> ToolCallCount {
-        self.delta().map(|messages| messages.tool_calls).unwrap_or_default()
+        self.delta()
+            .map(|messages| messages.tool_calls)
+            .unwrap_or_default()
     }
 
     /// The reasoning. Some servers send it under two names at once.
     pub(super) fn reasoning(&self) -> Option<&str> {
-        self.delta().and_then(|messages| messages.reasoning.get().or_else(|| messages.reasoning_content.get()))
+        self.delta().and_then(|messages| {
+            messages
+                .reasoning
+                .get()
+                .or_else(|| messages.reasoning_content.get())
+        })
     }
 }
 
@@ -152,8 +163,21 @@ impl Chunk<'_> {
         }
         let real = |error: &&str| !matches!(*error, "null" | "\"\"" | "{}" | "false");
         let here = self.error.map(RawValue::get).filter(real);
-        let there = || self.choices.first.as_ref().and_then(|choice| choice.error).map(RawValue::get).filter(real);
-        let groq = || serde_json::from_str::<GroqError<'_>>(self.x_groq?.get()).ok()?.error.map(RawValue::get).filter(real);
+        let there = || {
+            self.choices
+                .first
+                .as_ref()
+                .and_then(|choice| choice.error)
+                .map(RawValue::get)
+                .filter(real)
+        };
+        let groq = || {
+            serde_json::from_str::<GroqError<'_>>(self.x_groq?.get())
+                .ok()?
+                .error
+                .map(RawValue::get)
+                .filter(real)
+        };
         here.or_else(there).or_else(groq)
     }
 }
@@ -211,11 +235,17 @@ fn read_usage(usage: &RawValue) -> Option<TokenUsage> {
     let completion: Option<CompletionDetails> = parse_part(counts.completion_tokens_details);
     let costs: Option<CostDetails<'_>> = parse_part(counts.cost_details);
     // A negative cost is a mistake, so the cost is unknown.
-    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw))).filter(|cost| cost.0 >= 0);
+    let dollars = |raw: Option<&RawValue>| {
+        raw.and_then(|raw| NanoDollars::parse(unquote(raw)))
+            .filter(|cost| cost.0 >= 0)
+    };
     Some(TokenUsage {
         prompt_tokens: counts.prompt_tokens.0,
         completion_tokens: counts.completion_tokens.0,
-        cached_tokens: prompt.as_ref().map_or(0, |p| p.cached_tokens.0).max(counts.prompt_cache_hit_tokens.0),
+        cached_tokens: prompt
+            .as_ref()
+            .map_or(0, |p| p.cached_tokens.0)
+            .max(counts.prompt_cache_hit_tokens.0),
         cache_write_tokens: prompt.as_ref().map_or(0, |p| p.cache_write_tokens.0),
         reasoning_tokens: completion.map_or(0, |c| c.reasoning_tokens.0),
         cost: dollars(counts.cost),
@@ -232,12 +262,22 @@ impl<'de> Deserialize<'de> for TokenCount {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(d)?;
         let whole = |n: f64| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, not negative, and small")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is whole, not negative, and small"
+            )]
             let count = (n.fract() == 0.0 && (0.0..9e15).contains(&n)).then_some(n as u64);
             count
         };
         let messages = value.as_str().and_then(|text| text.parse().ok());
-        Ok(Self(value.as_u64().or(messages).or_else(|| value.as_f64().and_then(whole)).unwrap_or(0)))
+        Ok(Self(
+            value
+                .as_u64()
+                .or(messages)
+                .or_else(|| value.as_f64().and_then(whole))
+                .unwrap_or(0),
+        ))
     }
 }
 
@@ -290,7 +330,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
                 Ok(LenientText(None))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<LenientText<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut parts: A,
+            ) -> Result<LenientText<'de>, A::Error> {
                 let mut all = String::new();
                 while let Some(part) = parts.next_element::<LenientText<'de>>()? {
                     all.push_str(part.get().unwrap_or_default());
@@ -299,7 +342,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
             }
 
             /// A part of a list: `{"type":"text","text":"…"}`.
-            fn visit_map<A: MapAccess<'de>>(self, mut part: A) -> Result<LenientText<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut part: A,
+            ) -> Result<LenientText<'de>, A::Error> {
                 let mut text = LenientText(None);
                 while let Some(key) = part.next_key::<Cow<'_, str>>()? {
                     if key == "text" {
@@ -329,7 +375,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for FirstChoice<'a> {
                 Ok(FirstChoice::default())
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<FirstChoice<'de>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut choices: A,
+            ) -> Result<FirstChoice<'de>, A::Error> {
                 let first = choices.next_element::<ChunkChoice<'de>>()?;
                 while choices.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(FirstChoice { first })

@@ -17,7 +17,12 @@ pub struct SizeLimits {
 
 impl Default for SizeLimits {
     fn default() -> Self {
-        Self { line: 1 << 20, event: 2 << 20, total: 64 << 20, whole: 16 << 20 }
+        Self {
+            line: 1 << 20,
+            event: 2 << 20,
+            total: 64 << 20,
+            whole: 16 << 20,
+        }
     }
 }
 
@@ -60,7 +65,15 @@ impl SseParser {
     /// A parser at the beginning of a stream.
     #[must_use]
     pub fn new(limits: SizeLimits) -> Self {
-        Self { limits, total: 0, client: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true }
+        Self {
+            limits,
+            total: 0,
+            client: Vec::new(),
+            data: Vec::new(),
+            has_data: false,
+            after_cr: false,
+            first_line: true,
+        }
     }
 
     /// Takes the next bytes and calls `hear` with each complete event. An error of `hear` ends it.
@@ -143,7 +156,10 @@ impl SseParser {
         }
         // Some servers answer a streaming request with a bare JSON error but the content type of a
         // stream.
-        let Some(field) = client.strip_prefix(b"data:").or_else(|| client.starts_with(b"{").then_some(client)) else {
+        let Some(field) = client
+            .strip_prefix(b"data:")
+            .or_else(|| client.starts_with(b"{").then_some(client))
+        else {
             return Ok(());
         };
         let field = field.strip_prefix(b" ").unwrap_or(field);
@@ -169,7 +185,10 @@ impl SseParser {
 
     /// Ends the stream with what is left, because some servers omit the last blank line. The rest
     /// may be half an event.
-    pub fn finish<E: From<TooLarge>>(mut self, mut on_event: impl FnMut(SseEvent<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn finish<E: From<TooLarge>>(
+        mut self,
+        mut on_event: impl FnMut(SseEvent<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let client = std::mem::take(&mut self.client);
         let mut none = None;
         if !client.is_empty() {
@@ -184,7 +203,12 @@ mod tests {
     use super::*;
 
     fn tight() -> SizeLimits {
-        SizeLimits { line: 40, event: 60, total: 1000, whole: 0 }
+        SizeLimits {
+            line: 40,
+            event: 60,
+            total: 1000,
+            whole: 0,
+        }
     }
 
     /// Every event of a stream that arrives in pieces of `size` bytes.
@@ -212,18 +236,34 @@ mod tests {
         for eol in ["\n", "\r\n", "\r"] {
             let stream = plain.replace('\n', eol);
             for piece in 1..=stream.len() {
-                assert_eq!(heard(stream.as_bytes(), piece, tight()).unwrap(), want, "{eol:?} in pieces of {piece}");
+                assert_eq!(
+                    heard(stream.as_bytes(), piece, tight()).unwrap(),
+                    want,
+                    "{eol:?} in pieces of {piece}"
+                );
             }
         }
     }
 
     #[test]
     fn sse_last_event_without_newline() {
-        for stream in ["data: a\n\ndata: [DONE]", "data: a\n\ndata: [DONE]\n", "data: a\n\ndata: [DONE]\n\n", "data: a\r\rdata: [DONE]\r"] {
-            assert_eq!(heard(stream.as_bytes(), 5, tight()).unwrap(), ["a", "[DONE]"], "{stream:?}");
+        for stream in [
+            "data: a\n\ndata: [DONE]",
+            "data: a\n\ndata: [DONE]\n",
+            "data: a\n\ndata: [DONE]\n\n",
+            "data: a\r\rdata: [DONE]\r",
+        ] {
+            assert_eq!(
+                heard(stream.as_bytes(), 5, tight()).unwrap(),
+                ["a", "[DONE]"],
+                "{stream:?}"
+            );
         }
         assert_eq!(heard(b"", 1, tight()).unwrap(), [""; 0]);
-        assert_eq!(heard(b"{\"error\":1}", 3, tight()).unwrap(), ["{\"error\":1}"]);
+        assert_eq!(
+            heard(b"{\"error\":1}", 3, tight()).unwrap(),
+            ["{\"error\":1}"]
+        );
     }
 
     #[test]
@@ -232,9 +272,18 @@ mod tests {
         let event = format!("data: {}\n", "x".repeat(30)).repeat(3);
         let total = "data: x\n\n".repeat(120);
         for piece in [1, 7, 5000] {
-            assert_eq!(heard(client.as_bytes(), piece, tight()), Err(TooLarge::Line));
-            assert_eq!(heard(event.as_bytes(), piece, tight()), Err(TooLarge::Event));
-            assert_eq!(heard(total.as_bytes(), piece, tight()), Err(TooLarge::Total));
+            assert_eq!(
+                heard(client.as_bytes(), piece, tight()),
+                Err(TooLarge::Line)
+            );
+            assert_eq!(
+                heard(event.as_bytes(), piece, tight()),
+                Err(TooLarge::Event)
+            );
+            assert_eq!(
+                heard(total.as_bytes(), piece, tight()),
+                Err(TooLarge::Total)
+            );
         }
     }
 

@@ -93,7 +93,9 @@ impl UsageLog {
     /// The record in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self { path: state.join("usage.jsonl") }
+        Self {
+            path: state.join("usage.jsonl"),
+        }
     }
 
     /// The path of the record.
@@ -128,13 +130,20 @@ impl UsageLog {
         let mut file = Appender::open(&self.path)?;
         let more = file.length()?.saturating_sub(from);
         let bytes = file.tail(more)?;
-        Ok(bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        Ok(bytes
+            .split(|b| *b == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .collect())
     }
 
     /// Calls `each` with every entry since `since`. Returns the number of invalid lines.
     pub fn read(&self, since: Time, mut each: impl FnMut(UsageEntry)) -> Result<usize, fs::Error> {
         let mut unreadable = 0;
-        for line in fs::read(&self.path)?.unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        for line in fs::read(&self.path)?
+            .unwrap_or_default()
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+        {
             match serde_json::from_slice::<UsageEntry>(line) {
                 Ok(entry) if entry.at >= since => each(entry),
                 Ok(_) => {}
@@ -146,18 +155,35 @@ impl UsageLog {
 
     /// The highest cost among the last requests to a model. If the model has no record under that
     /// name and `any` is set, among those to its provider.
-    pub(crate) fn max_recent_cost(&self, provider: &str, model: &str, any: bool) -> Result<i64, fs::Error> {
+    pub(crate) fn max_recent_cost(
+        &self,
+        provider: &str,
+        model: &str,
+        any: bool,
+    ) -> Result<i64, fs::Error> {
         let mut last = self.entries_after(self.len().saturating_sub(RECENT_BYTES))?;
         last.retain(|e| !e.correction && e.provider == provider);
-        let most = |of: &str| last.iter().filter(|e| of.is_empty() || e.model == of).map(|e| e.nanos.unwrap_or(0)).max();
-        Ok(most(model).or_else(|| any.then(|| most("")).flatten()).unwrap_or(0))
+        let most = |of: &str| {
+            last.iter()
+                .filter(|e| of.is_empty() || e.model == of)
+                .map(|e| e.nanos.unwrap_or(0))
+                .max()
+        };
+        Ok(most(model)
+            .or_else(|| any.then(|| most("")).flatten())
+            .unwrap_or(0))
     }
 
     /// The cost of a conversation so far.
     pub fn conversation_cost(&self, id: &str) -> Result<i64, fs::Error> {
         let mut sum = 0_i64;
-        let Some(bytes) = fs::read(&self.path)? else { return Ok(0) };
-        for line in bytes.split(|b| *b == b'\n').filter(|line| memchr::memmem::find(line, id.as_bytes()).is_some()) {
+        let Some(bytes) = fs::read(&self.path)? else {
+            return Ok(0);
+        };
+        for line in bytes
+            .split(|b| *b == b'\n')
+            .filter(|line| memchr::memmem::find(line, id.as_bytes()).is_some())
+        {
             if let Ok(entry) = serde_json::from_slice::<UsageEntry>(line)
                 && entry.conversation.as_deref() == Some(id)
             {

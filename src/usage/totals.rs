@@ -80,7 +80,11 @@ impl Default for BudgetPeriod {
 
 impl BudgetPeriod {
     const fn starting(start: Time, until: Time) -> Self {
-        Self { start, until, nanos: 0 }
+        Self {
+            start,
+            until,
+            nanos: 0,
+        }
     }
 
     fn count(&mut self, at: Time, nanos: i64) {
@@ -91,7 +95,13 @@ impl BudgetPeriod {
 
     /// Begins the next period if this one has ended. `begins` and `ends` are those of the calendar
     /// in the current zone.
-    pub(crate) fn roll(&mut self, now: Time, least: Duration, begins: Time, ends: impl Fn(Time) -> Time) {
+    pub(crate) fn roll(
+        &mut self,
+        now: Time,
+        least: Duration,
+        begins: Time,
+        ends: impl Fn(Time) -> Time,
+    ) {
         let first = ends(now);
         if now < self.until {
             // An end further away than any period is long comes from a wrong clock.
@@ -121,13 +131,25 @@ type DayRow = (i64, i64, i64, u64, u64);
 
 impl From<DayRow> for DayTotal {
     fn from((start, end, nanos, requests, unknown): DayRow) -> Self {
-        Self { start: Time::from_millis(start), end: Time::from_millis(end), nanos, requests, unknown }
+        Self {
+            start: Time::from_millis(start),
+            end: Time::from_millis(end),
+            nanos,
+            requests,
+            unknown,
+        }
     }
 }
 
 impl From<DayTotal> for DayRow {
     fn from(day: DayTotal) -> Self {
-        (day.start.millis(), day.end.millis(), day.nanos, day.requests, day.unknown)
+        (
+            day.start.millis(),
+            day.end.millis(),
+            day.nanos,
+            day.requests,
+            day.unknown,
+        )
     }
 }
 
@@ -154,7 +176,13 @@ impl Hold {
     }
 
     fn moment(&self) -> Moment {
-        Moment { wall: self.at, uptime: (self.run != 0).then_some(Uptime { boot_id: self.run, millis: self.uptime }) }
+        Moment {
+            wall: self.at,
+            uptime: (self.run != 0).then_some(Uptime {
+                boot_id: self.run,
+                millis: self.uptime,
+            }),
+        }
     }
 }
 
@@ -201,7 +229,12 @@ pub(crate) struct Totals {
 
 impl Totals {
     /// Reads the tally as of now. The caller holds the lock, and writes it after a change.
-    pub(crate) fn read(path: &Path, usage: &UsageLog, audit: &AuditLog, now: Moment) -> Result<Self, fs::Error> {
+    pub(crate) fn read(
+        path: &Path,
+        usage: &UsageLog,
+        audit: &AuditLog,
+        now: Moment,
+    ) -> Result<Self, fs::Error> {
         let bytes = fs::read_at_most(path, 1 << 22)?;
         let length = usage.len();
         let mut totals = match bytes.as_deref().map(Self::parse) {
@@ -212,7 +245,8 @@ impl Totals {
                 // hours cost, for the next 23 hours.
                 let since = now.wall.saturating_sub(DAY);
                 totals.today = BudgetPeriod::starting(since, now.wall.saturating_add(MIN_DAY));
-                totals.month = BudgetPeriod::starting(since.calendar().month, now.wall.calendar().next_month);
+                totals.month =
+                    BudgetPeriod::starting(since.calendar().month, now.wall.calendar().next_month);
                 totals.rebuild(usage, audit, now)?;
                 for span in [&mut totals.today, &mut totals.month] {
                     if span.nanos == 0 {
@@ -224,8 +258,14 @@ impl Totals {
             }
         };
         let calendar = now.wall.calendar();
-        totals.today.roll(now.wall, MIN_DAY, calendar.day, |at| at.calendar().next_day);
-        totals.month.roll(now.wall, MIN_MONTH, calendar.month, |at| at.calendar().next_month);
+        totals
+            .today
+            .roll(now.wall, MIN_DAY, calendar.day, |at| at.calendar().next_day);
+        totals
+            .month
+            .roll(now.wall, MIN_MONTH, calendar.month, |at| {
+                at.calendar().next_month
+            });
         match totals.counted {
             counted if counted < length => {
                 // A process crashed after writing the record and before writing the tally.
@@ -238,7 +278,8 @@ impl Totals {
             _ => totals.counted = length,
         }
         let today = calendar.day;
-        let known = totals.days.last().is_none_or(|last| last.end <= today) || totals.days.iter().any(|d| d.start == today);
+        let known = totals.days.last().is_none_or(|last| last.end <= today)
+            || totals.days.iter().any(|d| d.start == today);
         if !known {
             // Another time zone: days begin at other moments now. The periods of the budgets
             // continue.
@@ -254,11 +295,17 @@ impl Totals {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (body, sum) = text.split_once('\n')?;
-        (sum.trim_end() == checksum(body)).then(|| serde_json::from_str(body).ok()).flatten()
+        (sum.trim_end() == checksum(body))
+            .then(|| serde_json::from_str(body).ok())
+            .flatten()
     }
 
     pub(crate) const fn mark(&self) -> SpendingMark {
-        SpendingMark { holds: self.next, day: self.today, month: self.month }
+        SpendingMark {
+            holds: self.next,
+            day: self.today,
+            month: self.month,
+        }
     }
 
     /// Whether these totals are older than a mark.
@@ -281,14 +328,30 @@ impl Totals {
         fs::write_in_place_locked(path, format!("{body}\n{}\n", checksum(&body)).as_bytes())
     }
 
-    fn rebuild(&mut self, usage: &UsageLog, audit: &AuditLog, now: Moment) -> Result<(), fs::Error> {
-        let since = now.wall.saturating_sub(Duration::from_secs(86_400 * KEPT_DAYS as u64));
+    fn rebuild(
+        &mut self,
+        usage: &UsageLog,
+        audit: &AuditLog,
+        now: Moment,
+    ) -> Result<(), fs::Error> {
+        let since = now
+            .wall
+            .saturating_sub(Duration::from_secs(86_400 * KEPT_DAYS as u64));
         self.counted = usage.len();
         usage.read(since, |entry| self.count_entry(&entry))?;
         // The log has the costs too, so an entry that was removed from, or lowered in, one of the
         // two files still counts.
-        let mut logged =
-            Self { today: BudgetPeriod { nanos: 0, ..self.today }, month: BudgetPeriod { nanos: 0, ..self.month }, ..Self::default() };
+        let mut logged = Self {
+            today: BudgetPeriod {
+                nanos: 0,
+                ..self.today
+            },
+            month: BudgetPeriod {
+                nanos: 0,
+                ..self.month
+            },
+            ..Self::default()
+        };
         for (at, nanos) in audit.costs_since(since) {
             let empty = String::new;
             let (prompt, completion) = (0, 0);
@@ -325,7 +388,13 @@ impl Totals {
         let inside = |d: &DayTotal| d.start <= at && at < d.end;
         if !self.days.iter().any(inside) {
             let calendar = at.calendar();
-            self.days.push(DayTotal { start: calendar.day, end: calendar.next_day, nanos: 0, requests: 0, unknown: 0 });
+            self.days.push(DayTotal {
+                start: calendar.day,
+                end: calendar.next_day,
+                nanos: 0,
+                requests: 0,
+                unknown: 0,
+            });
             self.days.sort_by_key(|d| d.start);
             let over = self.days.len().saturating_sub(KEPT_DAYS);
             self.days.drain(..over);
@@ -351,7 +420,11 @@ impl Totals {
     }
 
     /// Books entries: in the record first, then here.
-    pub(crate) fn record(&mut self, usage: &UsageLog, entries: &[UsageEntry]) -> Result<(), fs::Error> {
+    pub(crate) fn record(
+        &mut self,
+        usage: &UsageLog,
+        entries: &[UsageEntry],
+    ) -> Result<(), fs::Error> {
         if !entries.is_empty() {
             self.counted = usage.append(entries)?;
             for entry in entries {
@@ -362,7 +435,10 @@ impl Totals {
     }
 
     pub(crate) fn hold(&mut self, request: &ReservationRequest, nanos: i64, now: Moment) -> Hold {
-        let uptime = now.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
+        let uptime = now.uptime.unwrap_or(Uptime {
+            boot_id: 0,
+            millis: 0,
+        });
         self.next += 1;
         let hold = Hold {
             id: self.next,
@@ -382,9 +458,14 @@ impl Totals {
     /// Removes reservations of crashed processes and returns them as entries: the amount may have
     /// been spent, so it counts.
     pub(crate) fn expire_stale(&mut self, now: Moment) -> Vec<UsageEntry> {
-        let (gone, alive): (Vec<Hold>, Vec<Hold>) = self.held.drain(..).partition(|h| now.since(h.moment()) >= HOLD_TIMEOUT);
+        let (gone, alive): (Vec<Hold>, Vec<Hold>) = self
+            .held
+            .drain(..)
+            .partition(|h| now.since(h.moment()) >= HOLD_TIMEOUT);
         self.held = alive;
-        gone.into_iter().map(|hold| entry_from_hold(hold, now.wall)).collect()
+        gone.into_iter()
+            .map(|hold| entry_from_hold(hold, now.wall))
+            .collect()
     }
 
     /// An entry that cancels a reservation that was booked as spent meanwhile, because its request
@@ -393,7 +474,12 @@ impl Totals {
         let gone = !self.held.iter().any(|h| h.id == hold.id);
         gone.then(|| {
             let booked = entry_from_hold(hold.clone(), now.wall);
-            UsageEntry { nanos: booked.nanos.map(|n| -n), correction: true, estimated: false, ..booked }
+            UsageEntry {
+                nanos: booked.nanos.map(|n| -n),
+                correction: true,
+                estimated: false,
+                ..booked
+            }
         })
     }
 
@@ -403,7 +489,10 @@ impl Totals {
     }
 
     pub(crate) fn enqueue_correction(&mut self, pending: PendingCorrection) {
-        let old = pending.booked.at.saturating_sub(Duration::from_secs(2 * 86_400));
+        let old = pending
+            .booked
+            .at
+            .saturating_sub(Duration::from_secs(2 * 86_400));
         self.pending.push(pending);
         self.pending.retain(|p| p.booked.at >= old);
         let over = self.pending.len().saturating_sub(MAX_PENDING);

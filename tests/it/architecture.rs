@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 /// The layers, from bottom to top. A module may use modules of lower layers.
 const LAYERS: [&[&str]; 6] = [
     &["secret", "name", "dirs", "fs", "time", "privacy", "process"],
-    &["message", "limits", "audit", "usage", "config", "crypto", "catalog"],
+    &[
+        "message", "limits", "audit", "usage", "config", "crypto", "catalog",
+    ],
     &["conversations", "provider", "keys"],
     &["chat", "backup", "incident"],
     &["cli"],
@@ -17,75 +19,231 @@ const LAYERS: [&[&str]; 6] = [
 /// Dependencies within a layer, each with its reason.
 const SAME_LAYER_ALLOWED: &[(&str, &str, &str)] = &[
     ("time", "fs", "a file of the system identifies the boot"),
-    ("dirs", "name", "the file of a conversation is named by its id"),
-    ("usage", "audit", "the audit log has what a lost usage log had"),
+    (
+        "dirs",
+        "name",
+        "the file of a conversation is named by its id",
+    ),
+    (
+        "usage",
+        "audit",
+        "the audit log has what a lost usage log had",
+    ),
     ("main", "lib", "the binary runs the library"),
 ];
 
 /// Dependencies on lower layers that are forbidden all the same.
-const FORBIDDEN: &[(&str, &str, &str)] = &[("chat", "keys", "a session is given a `Provider` that already holds its key")];
+const FORBIDDEN: &[(&str, &str, &str)] = &[(
+    "chat",
+    "keys",
+    "a session is given a `Provider` that already holds its key",
+)];
 
 /// External crates and system facilities, and the modules that may use them: a file, or a folder if it ends with `/`.
 const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["cli/"], "only the command line parses arguments"),
-    ("anyhow", &["cli/"], "other modules have error types of their own; see `thiserror`"),
+    (
+        "anyhow",
+        &["cli/"],
+        "other modules have error types of their own; see `thiserror`",
+    ),
     ("rustyline", &["cli/repl/"], "there is one line editor"),
-    ("rpassword", &["cli/term/"], "hidden prompts are part of the terminal"),
-    ("std::io::stdin", &["cli/term/"], "the standard streams are part of the terminal"),
-    ("std::io::stdout", &["cli/term/output"], "output is `Displayable`: use `Ui`"),
-    ("std::io::stderr", &["cli/term/output"], "output is `Displayable`: use `Ui`"),
-    ("std::io::Stdin", &["cli/term/"], "the standard streams are part of the terminal"),
-    ("std::io::Stdout", &["cli/term/output"], "output is `Displayable`: use `Ui`"),
-    ("std::io::Stderr", &["cli/term/output"], "output is `Displayable`: use `Ui`"),
-    ("std::io::IsTerminal", &["cli/term/"], "ask `Ui` whether there is a terminal"),
-    ("std::env", &["main", "cli/env"], "the environment is read in one place; pass on what it says"),
-    ("std::process::ExitCode", &["main", "lib", "cli/"], "only the command line knows exit codes"),
-    ("fernet", &["crypto/fernet"], "there is one implementation of encryption"),
-    ("zbus", &["keys/stores/os_keyring/"], "only the OS keyring talks to D-Bus"),
-    ("keyring", &["keys/stores/os_keyring/"], "its calls block, and its errors contain secrets: use `keys`"),
-    ("regex", &["privacy/"], "patterns over text belong to redaction"),
-    ("aho_corasick", &["privacy/"], "patterns over text belong to redaction"),
+    (
+        "rpassword",
+        &["cli/term/"],
+        "hidden prompts are part of the terminal",
+    ),
+    (
+        "std::io::stdin",
+        &["cli/term/"],
+        "the standard streams are part of the terminal",
+    ),
+    (
+        "std::io::stdout",
+        &["cli/term/output"],
+        "output is `Displayable`: use `Ui`",
+    ),
+    (
+        "std::io::stderr",
+        &["cli/term/output"],
+        "output is `Displayable`: use `Ui`",
+    ),
+    (
+        "std::io::Stdin",
+        &["cli/term/"],
+        "the standard streams are part of the terminal",
+    ),
+    (
+        "std::io::Stdout",
+        &["cli/term/output"],
+        "output is `Displayable`: use `Ui`",
+    ),
+    (
+        "std::io::Stderr",
+        &["cli/term/output"],
+        "output is `Displayable`: use `Ui`",
+    ),
+    (
+        "std::io::IsTerminal",
+        &["cli/term/"],
+        "ask `Ui` whether there is a terminal",
+    ),
+    (
+        "std::env",
+        &["main", "cli/env"],
+        "the environment is read in one place; pass on what it says",
+    ),
+    (
+        "std::process::ExitCode",
+        &["main", "lib", "cli/"],
+        "only the command line knows exit codes",
+    ),
+    (
+        "fernet",
+        &["crypto/fernet"],
+        "there is one implementation of encryption",
+    ),
+    (
+        "zbus",
+        &["keys/stores/os_keyring/"],
+        "only the OS keyring talks to D-Bus",
+    ),
+    (
+        "keyring",
+        &["keys/stores/os_keyring/"],
+        "its calls block, and its errors contain secrets: use `keys`",
+    ),
+    (
+        "regex",
+        &["privacy/"],
+        "patterns over text belong to redaction",
+    ),
+    (
+        "aho_corasick",
+        &["privacy/"],
+        "patterns over text belong to redaction",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
-    ("std::fs", &["fs/"], "files are private from creation and written whole: use `fs`"),
+    (
+        "std::fs",
+        &["fs/"],
+        "files are private from creation and written whole: use `fs`",
+    ),
     ("SystemTime::now", &["time"], "ask a `Clock` for the time"),
     ("Instant::now", &["time"], "measure with a `Stopwatch`"),
     ("Timestamp::now", &["time"], "ask a `Clock` for the time"),
     ("Zoned::now", &["time"], "ask a `Clock` for the time"),
-    ("object_store", &["backup/repository/cloud"], "use `ObjectStorage`"),
-    ("reqwest", &["provider/http/"], "timeouts, size limits, redirects and TLS are set in one place"),
-    ("TcpListener", &["keys/oauth"], "only the login's callback listens"),
-    ("tokio::runtime", &["cli/runtime", "cli/repl/"], "there is one runtime, made when it is needed"),
+    (
+        "object_store",
+        &["backup/repository/cloud"],
+        "use `ObjectStorage`",
+    ),
+    (
+        "reqwest",
+        &["provider/http/"],
+        "timeouts, size limits, redirects and TLS are set in one place",
+    ),
+    (
+        "TcpListener",
+        &["keys/oauth"],
+        "only the login's callback listens",
+    ),
+    (
+        "tokio::runtime",
+        &["cli/runtime", "cli/repl/"],
+        "there is one runtime, made when it is needed",
+    ),
 ];
 
 /// Where secrets may be exposed, how often, and why.
 const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
-    ("cli/key_binding", 2, "recognises which provider issued a key"),
-    ("cli/rollback", 1, "parses the marks that the key store holds"),
+    (
+        "cli/key_binding",
+        2,
+        "recognises which provider issued a key",
+    ),
+    (
+        "cli/rollback",
+        1,
+        "parses the marks that the key store holds",
+    ),
     ("cli/commands/key/set", 1, "checks the format of a new key"),
     ("cli/commands/key/get", 1, "shows a key on the terminal"),
     ("cli/commands/vault", 1, "shows a generated passphrase once"),
     ("audit/chain", 1, "makes the MACs of the audit log"),
     ("cli/commands/key/import", 1, "imports a key that was found"),
-    ("keys/discover", 1, "recognises a key that is in a file twice"),
+    (
+        "keys/discover",
+        1,
+        "recognises a key that is in a file twice",
+    ),
     ("keys/data_key", 1, "checks the length of a data key"),
-    ("keys/oauth", 1, "derives the PKCE challenge from the verifier"),
-    ("keys/index", 2, "makes the fingerprint of a key; signs the host it may be sent to"),
+    (
+        "keys/oauth",
+        1,
+        "derives the PKCE challenge from the verifier",
+    ),
+    (
+        "keys/index",
+        2,
+        "makes the fingerprint of a key; signs the host it may be sent to",
+    ),
     ("keys/mod", 2, "compares two secrets"),
-    ("keys/stores/os_keyring/mod", 1, "stores a key in the OS keyring"),
-    ("keys/stores/os_keyring/cache", 2, "caches a key in the kernel keyring"),
+    (
+        "keys/stores/os_keyring/mod",
+        1,
+        "stores a key in the OS keyring",
+    ),
+    (
+        "keys/stores/os_keyring/cache",
+        2,
+        "caches a key in the kernel keyring",
+    ),
     ("crypto/kdf", 1, "derives a key from a passphrase"),
-    ("keys/recovery", 2, "encrypts the data key for recovery; makes its fingerprint"),
-    ("crypto/strength", 1, "estimates the entropy of a passphrase"),
+    (
+        "keys/recovery",
+        2,
+        "encrypts the data key for recovery; makes its fingerprint",
+    ),
+    (
+        "crypto/strength",
+        1,
+        "estimates the entropy of a passphrase",
+    ),
     ("keys/stores/vault", 1, "encrypts a key"),
-    ("provider/key_admin/openrouter", 4, "hash and mask of a key; code and verifier of a login"),
-    ("provider/key_check", 1, "asks another API about a management key"),
+    (
+        "provider/key_admin/openrouter",
+        4,
+        "hash and mask of a key; code and verifier of a login",
+    ),
+    (
+        "provider/key_check",
+        1,
+        "asks another API about a management key",
+    ),
     ("provider/key_admin/openai", 1, "finds a key by its mask"),
     ("provider/error", 1, "masks the key in a server's message"),
-    ("provider/http/mod", 2, "the authorization header; the password of a proxy"),
+    (
+        "provider/http/mod",
+        2,
+        "the authorization header; the password of a proxy",
+    ),
     ("backup/format", 1, "adds an API key to a backup on request"),
-    ("backup/origin", 1, "makes the MAC by which an installation recognises its backups"),
-    ("backup/repository/cloud", 2, "passes credentials to the storage engine; the header of WebDAV"),
-    ("crypto/fernet", 1, "derives the cipher of each purpose from a data key"),
+    (
+        "backup/origin",
+        1,
+        "makes the MAC by which an installation recognises its backups",
+    ),
+    (
+        "backup/repository/cloud",
+        2,
+        "passes credentials to the storage engine; the header of WebDAV",
+    ),
+    (
+        "crypto/fernet",
+        1,
+        "derives the cipher of each purpose from a data key",
+    ),
 ];
 
 /// The functions of `cli/term/output` that write. Each takes sanitized text or a fixed sequence; foreign bytes go through
@@ -109,30 +267,51 @@ fn no_import_cycles_between_files() {
     let graph = ImportGraph::new(&read_all());
     let describe = |cycle: Vec<String>| {
         let next = cycle.iter().cycle().skip(1);
-        let edges = cycle.iter().zip(next).map(|(from, to)| format!("src/{from}.rs:{} → {to}", graph.edges[&(from.clone(), to.clone())]));
+        let edges = cycle.iter().zip(next).map(|(from, to)| {
+            format!(
+                "src/{from}.rs:{} → {to}",
+                graph.edges[&(from.clone(), to.clone())]
+            )
+        });
         edges.collect::<Vec<_>>().join(", ")
     };
     let cycles: Vec<String> = graph.cycles().into_iter().map(describe).collect();
-    assert!(cycles.is_empty(), "cut one import of each cycle:\n{}\n", cycles.join("\n"));
+    assert!(
+        cycles.is_empty(),
+        "cut one import of each cycle:\n{}\n",
+        cycles.join("\n")
+    );
 }
 
 /// Every violation of the layers, the owners and the list of exposed secrets, each with what to do.
 fn violations(sources: &[Source], exposes: &[(&str, usize, &str)]) -> Vec<String> {
     let mut violations = Vec::new();
-    let reexports = sources.iter().find(|s| s.file == "lib").map(Source::reexported_modules).unwrap_or_default();
+    let reexports = sources
+        .iter()
+        .find(|s| s.file == "lib")
+        .map(Source::reexported_modules)
+        .unwrap_or_default();
     let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
     for source in sources {
         for named in source.modules_named(&reexports) {
-            edges.entry((source.module().to_owned(), named)).or_insert_with(|| source.path());
+            edges
+                .entry((source.module().to_owned(), named))
+                .or_insert_with(|| source.path());
         }
         violations.extend(wrong_owners(source));
         violations.extend(exposed(source, exposes));
     }
-    for (file, _, _) in exposes.iter().filter(|(file, _, _)| !sources.iter().any(|s| s.file == *file)) {
-        violations.push(format!("EXPOSE_ALLOWLIST names `{file}`, which does not exist: remove the line"));
+    for (file, _, _) in exposes
+        .iter()
+        .filter(|(file, _, _)| !sources.iter().any(|s| s.file == *file))
+    {
+        violations.push(format!(
+            "EXPOSE_ALLOWLIST names `{file}`, which does not exist: remove the line"
+        ));
     }
     for ((from, to), path) in &edges {
-        violations.extend(forbidden(from, to).map(|why| format!("{path}: `{from}` uses `{to}`: {why}")));
+        violations
+            .extend(forbidden(from, to).map(|why| format!("{path}: `{from}` uses `{to}`: {why}")));
     }
     violations
 }
@@ -169,14 +348,21 @@ fn wrong_owners(source: &Source) -> Vec<String> {
     for (thing, owners, why) in DEPENDENCY_OWNERS {
         let owns = |owner: &&str| {
             let module = owner.trim_end_matches('/');
-            source.file == module || source.file.strip_prefix(module).is_some_and(|rest| rest.starts_with('/'))
+            source.file == module
+                || source
+                    .file
+                    .strip_prefix(module)
+                    .is_some_and(|rest| rest.starts_with('/'))
         };
         if owners.iter().any(owns) {
             continue;
         }
         if let Some((line, path)) = paths.iter().find(|(_, path)| names(path, thing)) {
             let owners = owners.join(", ");
-            violations.push(format!("{}:{line}: `{path}`: `{thing}` belongs to {owners}: {why}", source.path()));
+            violations.push(format!(
+                "{}:{line}: `{path}`: `{thing}` belongs to {owners}: {why}",
+                source.path()
+            ));
         }
     }
     violations
@@ -184,7 +370,8 @@ fn wrong_owners(source: &Source) -> Vec<String> {
 
 /// Whether `path` begins with the crate or module, or contains the type and its function.
 fn names(path: &str, thing: &str) -> bool {
-    let (path, thing): (Vec<&str>, Vec<&str>) = (path.split("::").collect(), thing.split("::").collect());
+    let (path, thing): (Vec<&str>, Vec<&str>) =
+        (path.split("::").collect(), thing.split("::").collect());
     if thing[0].chars().next().is_some_and(char::is_uppercase) {
         path.windows(thing.len()).any(|w| w == thing)
     } else {
@@ -195,7 +382,10 @@ fn names(path: &str, thing: &str) -> bool {
 /// Secrets exposed more or less often than the list says.
 fn exposed(source: &Source, exposes: &[(&str, usize, &str)]) -> Option<String> {
     let count = source.lines_with(&[".", "expose", "(", ")"]).len();
-    let listed = exposes.iter().find(|(file, _, _)| *file == source.file).map_or(0, |(_, count, _)| *count);
+    let listed = exposes
+        .iter()
+        .find(|(file, _, _)| *file == source.file)
+        .map_or(0, |(_, count, _)| *count);
     (count != listed && source.file != "secret").then(|| {
         format!(
             "{}: secrets are exposed {count} times, {listed} are listed: pass the `Secret` on, or change \
@@ -212,14 +402,27 @@ fn terminal_output_is_sanitized() {
         // The line editor writes as well: it asks its highlighter how to show a line, which sanitizes it.
         for print in ["println", "eprintln", "print", "eprint", "dbg"] {
             for line in source.lines_with(&[print, "!"]) {
-                violations.push(format!("{}:{line}: `{print}!`: print through `Ui`", source.path()));
+                violations.push(format!(
+                    "{}:{line}: `{print}!`: print through `Ui`",
+                    source.path()
+                ));
             }
         }
         let program = source.text.split("#[cfg(test)]").next().unwrap_or_default();
         if !["cli/term/output", "privacy/display/displayable"].contains(&source.file.as_str()) {
-            for sequence in ["\\x1b[", "\\x1b]", "/dev/tty", "/dev/stdout", "/dev/stderr", "from_raw_fd"] {
+            for sequence in [
+                "\\x1b[",
+                "\\x1b]",
+                "/dev/tty",
+                "/dev/stdout",
+                "/dev/stderr",
+                "from_raw_fd",
+            ] {
                 if program.contains(sequence) {
-                    violations.push(format!("{}: `{sequence}`: use `Style` and `cli/term/output`", source.path()));
+                    violations.push(format!(
+                        "{}: `{sequence}`: use `Style` and `cli/term/output`",
+                        source.path()
+                    ));
                 }
             }
         }
@@ -227,17 +430,36 @@ fn terminal_output_is_sanitized() {
             let is_writer = |line: &&str| line.contains("pub(") && line.contains("Result<()>");
             let written: Vec<&str> = program.lines().filter(is_writer).map(str::trim).collect();
             for line in &written {
-                if !WRITERS.iter().any(|writer| line.ends_with(&format!("{writer} {{"))) {
-                    violations.push(format!("src/cli/term/output.rs: `{line}` is not in WRITERS"));
+                if !WRITERS
+                    .iter()
+                    .any(|writer| line.ends_with(&format!("{writer} {{")))
+                {
+                    violations.push(format!(
+                        "src/cli/term/output.rs: `{line}` is not in WRITERS"
+                    ));
                 }
             }
-            assert_eq!(written.len(), WRITERS.len(), "WRITERS names a function that does not exist: {written:#?}");
-            assert_eq!(source.lines_with(&[".", "write_all", "("]).len(), 2, "one place writes to each stream");
+            assert_eq!(
+                written.len(),
+                WRITERS.len(),
+                "WRITERS names a function that does not exist: {written:#?}"
+            );
+            assert_eq!(
+                source.lines_with(&[".", "write_all", "("]).len(),
+                2,
+                "one place writes to each stream"
+            );
         }
     }
     let displayable = include_str!("../../src/privacy/display/displayable.rs");
-    assert!(displayable.contains("pub struct Displayable(String);"), "the text is private");
-    assert!(!displayable.contains("impl fmt::Display"), "it cannot be formatted");
+    assert!(
+        displayable.contains("pub struct Displayable(String);"),
+        "the text is private"
+    );
+    assert!(
+        !displayable.contains("impl fmt::Display"),
+        "it cannot be formatted"
+    );
     assert!(!displayable.contains("DerefMut"), "it cannot be changed");
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
@@ -247,50 +469,116 @@ mod rules {
     use super::{EXPOSE_ALLOWLIST, Source, violations};
 
     fn found(sources: &[(&str, &str)]) -> Vec<String> {
-        let sources: Vec<Source> = sources.iter().map(|(file, text)| Source::new(file, text)).collect();
+        let sources: Vec<Source> = sources
+            .iter()
+            .map(|(file, text)| Source::new(file, text))
+            .collect();
         violations(&sources, &[])
     }
 
     #[track_caller]
     fn is_found(sources: &[(&str, &str)], part: &str) {
         let found = found(sources);
-        assert!(found.len() == 1 && found[0].contains(part), "{part:?} was not found: {found:#?}");
+        assert!(
+            found.len() == 1 && found[0].contains(part),
+            "{part:?} was not found: {found:#?}"
+        );
     }
 
     #[test]
     fn dependency_on_a_higher_layer_is_found() {
-        is_found(&[("fs/mod", "use crate::chat::Session;")], "src/fs/mod.rs: `fs` uses `chat`: layer 1 may not use layer 4");
-        is_found(&[("fs/mod", "fn f() { crate::cli::ui::print(); }")], "`fs` uses `cli`");
-        is_found(&[("fs/mod", "fn f() { vec![crate::cli::x()]; }")], "`fs` uses `cli`");
-        is_found(&[("privacy/tokens/mod", "use super::super::conversations::Store;")], "`privacy` uses `conversations`");
         is_found(
-            &[("lib", "pub use conversations::Store;"), ("crypto/fernet", "use crate::{name::Name, Store};")],
+            &[("fs/mod", "use crate::chat::Session;")],
+            "src/fs/mod.rs: `fs` uses `chat`: layer 1 may not use layer 4",
+        );
+        is_found(
+            &[("fs/mod", "fn f() { crate::cli::ui::print(); }")],
+            "`fs` uses `cli`",
+        );
+        is_found(
+            &[("fs/mod", "fn f() { vec![crate::cli::x()]; }")],
+            "`fs` uses `cli`",
+        );
+        is_found(
+            &[(
+                "privacy/tokens/mod",
+                "use super::super::conversations::Store;",
+            )],
+            "`privacy` uses `conversations`",
+        );
+        is_found(
+            &[
+                ("lib", "pub use conversations::Store;"),
+                ("crypto/fernet", "use crate::{name::Name, Store};"),
+            ],
             "`crypto` uses `conversations`",
         );
     }
 
     #[test]
     fn forbidden_dependency_is_found() {
-        is_found(&[("chat/mod", "use crate::keys;")], "this dependency is forbidden");
-        is_found(&[("provider/openai", "use crate::{message::Message, conversations::Store};")], "both are in layer 3");
-        is_found(&[("chat/mod", "use crate::unknown::Thing;")], "`unknown` is in no layer");
+        is_found(
+            &[("chat/mod", "use crate::keys;")],
+            "this dependency is forbidden",
+        );
+        is_found(
+            &[(
+                "provider/openai",
+                "use crate::{message::Message, conversations::Store};",
+            )],
+            "both are in layer 3",
+        );
+        is_found(
+            &[("chat/mod", "use crate::unknown::Thing;")],
+            "`unknown` is in no layer",
+        );
     }
 
     #[test]
     fn use_of_a_crate_outside_its_owner_is_found() {
-        is_found(&[("conversations/store", "use std::{fs, io};")], "src/conversations/store.rs:1: `std::fs`: `std::fs` belongs to fs/");
-        is_found(&[("conversations/store", "fn f() {\n    std::fs::read(\"x\");\n}")], "src/conversations/store.rs:2");
-        is_found(&[("keys/stores/vault", "use std::time::SystemTime;\nfn f() { SystemTime::now(); }")], "`SystemTime::now`");
-        is_found(&[("cli/commands/ask", "use std::io;\nfn f() { io::stdin(); }")], "`std::io::stdin`");
-        is_found(&[("chat/mod", "fn f(r: &regex::Regex) {}")], "`regex` belongs to privacy/");
-        is_found(&[("provider/openai", "use reqwest::Client;")], "provider/http");
+        is_found(
+            &[("conversations/store", "use std::{fs, io};")],
+            "src/conversations/store.rs:1: `std::fs`: `std::fs` belongs to fs/",
+        );
+        is_found(
+            &[(
+                "conversations/store",
+                "fn f() {\n    std::fs::read(\"x\");\n}",
+            )],
+            "src/conversations/store.rs:2",
+        );
+        is_found(
+            &[(
+                "keys/stores/vault",
+                "use std::time::SystemTime;\nfn f() { SystemTime::now(); }",
+            )],
+            "`SystemTime::now`",
+        );
+        is_found(
+            &[("cli/commands/ask", "use std::io;\nfn f() { io::stdin(); }")],
+            "`std::io::stdin`",
+        );
+        is_found(
+            &[("chat/mod", "fn f(r: &regex::Regex) {}")],
+            "`regex` belongs to privacy/",
+        );
+        is_found(
+            &[("provider/openai", "use reqwest::Client;")],
+            "provider/http",
+        );
     }
 
     #[test]
     fn exposed_secret_is_found() {
-        is_found(&[("chat/mod", "fn f(s: &Secret) -> &str { s.expose() }")], "exposed 1 times, 0 are listed");
+        is_found(
+            &[("chat/mod", "fn f(s: &Secret) -> &str { s.expose() }")],
+            "exposed 1 times, 0 are listed",
+        );
         let closed = Source::new("keys/mod", "");
-        assert_eq!(violations(std::slice::from_ref(&closed), &[("keys/mod", 1, "")]).len(), 1);
+        assert_eq!(
+            violations(std::slice::from_ref(&closed), &[("keys/mod", 1, "")]).len(),
+            1
+        );
         assert_eq!(violations(&[closed], &[("gone", 1, "")]).len(), 1);
     }
 
@@ -315,16 +603,35 @@ mod rules {
     #[test]
     fn allowed_dependencies_pass() {
         let sources = [
-            ("lib", "pub use secret::Secret; fn run() { crate::cli::run(); }"),
+            (
+                "lib",
+                "pub use secret::Secret; fn run() { crate::cli::run(); }",
+            ),
             ("main", "fn main() { chatbot::run() }"),
-            ("cli/env", "use std::env; use crate::{chat::Session, keys, Secret};"),
-            ("cli/term/output", "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }"),
-            ("chat/mod", "use crate::{conversations::Store, privacy::{Raw, Redactor}, provider::Provider};"),
-            ("privacy/redactor", "use super::{Raw, tokens}; use regex::bytes::Regex;"),
+            (
+                "cli/env",
+                "use std::env; use crate::{chat::Session, keys, Secret};",
+            ),
+            (
+                "cli/term/output",
+                "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }",
+            ),
+            (
+                "chat/mod",
+                "use crate::{conversations::Store, privacy::{Raw, Redactor}, provider::Provider};",
+            ),
+            (
+                "privacy/redactor",
+                "use super::{Raw, tokens}; use regex::bytes::Regex;",
+            ),
             ("fs/mod", "use std::fs::{self, File};"),
             ("dirs", "use crate::name::Name;"),
         ];
         assert_eq!(found(&sources), Vec::<String>::new());
-        assert!(EXPOSE_ALLOWLIST.iter().all(|(_, count, why)| *count > 0 && !why.is_empty()));
+        assert!(
+            EXPOSE_ALLOWLIST
+                .iter()
+                .all(|(_, count, why)| *count > 0 && !why.is_empty())
+        );
     }
 }

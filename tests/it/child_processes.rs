@@ -43,15 +43,38 @@ fn spy(sandbox: &Sandbox, name: &str, work: &str) -> (PathBuf, PathBuf) {
 fn assert_no_secret_seen(seen: &Path) {
     let begun = Instant::now();
     while !seen.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{} was never run", seen.display());
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{} was never run",
+            seen.display()
+        );
         std::thread::yield_now();
     }
     let text = String::from_utf8_lossy(&std::fs::read(seen).unwrap()).into_owned();
-    assert!(text.contains("HOME=") && text.contains("PATH="), "it was not looked: {text:?}");
-    let core = text.lines().find_map(|line| line.split_once("Max core file size")).map(|(_, limits)| limits.split_whitespace().next());
-    assert_eq!(core, Some(Some("0")), "{}: its core file would hold a text or a secret", seen.display());
-    for secret in CANARIES.map(|(_, value)| value).into_iter().chain([PASSPHRASE, key().as_str()]) {
-        assert!(!text.contains(secret), "{}: {secret} in {text:?}", seen.display());
+    assert!(
+        text.contains("HOME=") && text.contains("PATH="),
+        "it was not looked: {text:?}"
+    );
+    let core = text
+        .lines()
+        .find_map(|line| line.split_once("Max core file size"))
+        .map(|(_, limits)| limits.split_whitespace().next());
+    assert_eq!(
+        core,
+        Some(Some("0")),
+        "{}: its core file would hold a text or a secret",
+        seen.display()
+    );
+    for secret in CANARIES
+        .map(|(_, value)| value)
+        .into_iter()
+        .chain([PASSPHRASE, key().as_str()])
+    {
+        assert!(
+            !text.contains(secret),
+            "{}: {secret} in {text:?}",
+            seen.display()
+        );
     }
     std::fs::remove_file(seen).unwrap();
 }
@@ -61,14 +84,24 @@ fn assert_no_secret_seen(seen: &Path) {
 fn home_and_server() -> (Sandbox, Server) {
     // If the limit were 0 already, the test could not tell who set it.
     let maximum = getrlimit(Resource::Core).maximum;
-    setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )
+    .unwrap();
     let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
     let mut sandbox = Sandbox::under_one_root();
     for (variable, value) in CANARIES {
         sandbox.set(variable, value);
     }
     let bin = sandbox.root().join("bin");
-    sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    sandbox.set(
+        "PATH",
+        format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()),
+    );
     (sandbox, server)
 }
 
@@ -86,7 +119,9 @@ fn child_passphrase_command_gets_no_key() {
     let file = sandbox.write("passphrase", PASSPHRASE);
     let (program, seen) = spy(&sandbox, "askpass", &format!("cat {}", file.display()));
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
     assert_no_secret_seen(&seen);
     sandbox.store_key("openrouter", &key());
     assert_no_secret_seen(&seen);
@@ -98,7 +133,14 @@ fn child_passphrase_command_gets_no_key() {
 fn child_alert_command_gets_no_key() {
     let (sandbox, server) = home_and_server();
     let (program, seen) = spy(&sandbox, "alarmed", "cat >/dev/null");
-    settings(&sandbox, &server, &format!("[alerts]\ncommand = [{:?}]\n", program.display().to_string()));
+    settings(
+        &sandbox,
+        &server,
+        &format!(
+            "[alerts]\ncommand = [{:?}]\n",
+            program.display().to_string()
+        ),
+    );
     for _ in 0..4 {
         sandbox.run(["ask", "--no-log", "hello"]).fails(3);
     }
@@ -112,7 +154,9 @@ fn child_editor_pager_browser_get_no_key() {
     sandbox.make_vault();
     sandbox.store_key("openrouter", &key());
     for _ in 0..4 {
-        sandbox.run(["ask", "--demo", "--continue", "hello"]).output();
+        sandbox
+            .run(["ask", "--demo", "--continue", "hello"])
+            .output();
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
     let (editor, seen) = spy(&sandbox, "editor", "true");
@@ -133,7 +177,14 @@ fn child_editor_pager_browser_get_no_key() {
     assert_no_secret_seen(&seen);
 
     let (_, seen) = spy(&sandbox, "xdg-open", "true");
-    let mut screen = sandbox.screen(["key", "login", "--provider", "openrouter", "--profile", "new"]);
+    let mut screen = sandbox.screen([
+        "key",
+        "login",
+        "--provider",
+        "openrouter",
+        "--profile",
+        "new",
+    ]);
     screen.wait_for("Waiting for the browser");
     assert_no_secret_seen(&seen);
     screen.kill();
@@ -143,20 +194,47 @@ fn child_editor_pager_browser_get_no_key() {
 fn child_inherits_configured_variables_only() {
     let (mut sandbox, server) = home_and_server();
     sandbox.set("OP_SERVICE_ACCOUNT_TOKEN", "the-manager-of-passwords");
-    settings(&sandbox, &server, "[children]\npass_env = [\"OP_SERVICE_ACCOUNT_TOKEN\"]\n");
+    settings(
+        &sandbox,
+        &server,
+        "[children]\npass_env = [\"OP_SERVICE_ACCOUNT_TOKEN\"]\n",
+    );
     let file = sandbox.write("passphrase", PASSPHRASE);
     let (program, seen) = spy(
         &sandbox,
         "askpass",
-        &format!("printf %s \"$OP_SERVICE_ACCOUNT_TOKEN\" >{0}/token; cat {1}", sandbox.root().display(), file.display()),
+        &format!(
+            "printf %s \"$OP_SERVICE_ACCOUNT_TOKEN\" >{0}/token; cat {1}",
+            sandbox.root().display(),
+            file.display()
+        ),
     );
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
     assert_no_secret_seen(&seen);
-    assert_eq!(std::fs::read_to_string(sandbox.root().join("token")).unwrap(), "the-manager-of-passwords");
-    for refused in ["OPENROUTER_API_KEY", "webdav_password", "CHATBOT_PASSPHRASE_FILE", "A=B", ""] {
-        settings(&sandbox, &server, &format!("[children]\npass_env = [{refused:?}]\n"));
+    assert_eq!(
+        std::fs::read_to_string(sandbox.root().join("token")).unwrap(),
+        "the-manager-of-passwords"
+    );
+    for refused in [
+        "OPENROUTER_API_KEY",
+        "webdav_password",
+        "CHATBOT_PASSPHRASE_FILE",
+        "A=B",
+        "",
+    ] {
+        settings(
+            &sandbox,
+            &server,
+            &format!("[children]\npass_env = [{refused:?}]\n"),
+        );
         let output = sandbox.run(["ask", "--demo", "hello"]).fails(2);
-        assert!(output.stderr.contains("`children.pass_env`"), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("`children.pass_env`"),
+            "{}",
+            output.stderr
+        );
     }
 }

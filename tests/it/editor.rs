@@ -33,19 +33,33 @@ const HANGS: &str = "printf 'kanarienvogel in the editor' >\"$1\"; cp \"$1\" \"$
 #[track_caller]
 fn assert_nothing_is_left(sandbox: &Sandbox) {
     let script = sandbox.root().join("editor");
-    let left: Vec<_> = sandbox.files_with(CANARY.as_bytes()).into_iter().filter(|file| *file != script).collect();
+    let left: Vec<_> = sandbox
+        .files_with(CANARY.as_bytes())
+        .into_iter()
+        .filter(|file| *file != script)
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 fn edited_files(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
-    sandbox.files().into_iter().filter(|file| file.ends_with("message.md")).collect()
+    sandbox
+        .files()
+        .into_iter()
+        .filter(|file| file.ends_with("message.md"))
+        .collect()
 }
 
 #[test]
 fn editor_text_in_private_folder_is_wiped() {
-    let sandbox = sandbox_with_editor("echo more >>\"$1\"; cp \"$1\" \"$1~\"; ls -ld \"$(dirname \"$1\")\" \"$1\"");
+    let sandbox = sandbox_with_editor(
+        "echo more >>\"$1\"; cp \"$1\" \"$1~\"; ls -ld \"$(dirname \"$1\")\" \"$1\"",
+    );
     let mut screen = chat(&sandbox);
-    screen.line(&format!("/edit {CANARY}")).wait_for("drwx------").wait_for("/run/chatbot/edit-").wait_for("-rw-------");
+    screen
+        .line(&format!("/edit {CANARY}"))
+        .wait_for("drwx------")
+        .wait_for("/run/chatbot/edit-")
+        .wait_for("-rw-------");
     screen.wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     assert_nothing_is_left(&sandbox);
@@ -69,9 +83,19 @@ fn editor_text_is_wiped_when_a_signal_ends_the_chat() {
 fn editor_stopped_by_ctrl_c_gives_the_text_back() {
     let sandbox = sandbox_with_editor(HANGS);
     let mut screen = chat(&sandbox);
-    screen.line("/edit").wait_for("editing /").send("\x03").wait_for("the editor exited with an error").wait_for("\n> ");
+    screen
+        .line("/edit")
+        .wait_for("editing /")
+        .send("\x03")
+        .wait_for("the editor exited with an error")
+        .wait_for("\n> ");
     assert_nothing_is_left(&sandbox);
-    screen.send(key::UP).wait_for(CANARY).send("\x03").wait_for("> ").send(key::CTRL_D);
+    screen
+        .send(key::UP)
+        .wait_for(CANARY)
+        .send("\x03")
+        .wait_for("> ")
+        .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
 }
 
@@ -92,7 +116,10 @@ fn editor_text_of_killed_chat_is_swept() {
     assert_eq!(edited_files(&sandbox).len(), 1);
     next.send(key::CTRL_D);
     assert_eq!(next.end(), 0);
-    used.send("\x03").wait_for("the editor exited with an error").wait_for("\n> ").send(key::CTRL_D);
+    used.send("\x03")
+        .wait_for("the editor exited with an error")
+        .wait_for("\n> ")
+        .send(key::CTRL_D);
     assert_eq!(used.end(), 0);
     assert_nothing_is_left(&sandbox);
 }

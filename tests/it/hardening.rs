@@ -43,7 +43,11 @@ fn home() -> (Sandbox, PathBuf) {
     // nothing.
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     if rustix::process::geteuid().is_root() {
-        let given = Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(sandbox.root()).status().unwrap();
+        let given = Command::new("chown")
+            .args(["-R", &format!("{USER}:{USER}")])
+            .arg(sandbox.root())
+            .status()
+            .unwrap();
         assert!(given.success());
     }
     (sandbox, program)
@@ -71,16 +75,36 @@ impl BlockedProcess {
     fn start(sandbox: &Sandbox, program: &Path, args: &[&str]) -> Self {
         let (reader, writer) = full_pipe();
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -c unlimited 2>/dev/null || ulimit -S -c $(ulimit -H -c); exec \"$@\"", "sh"]);
+        command.args([
+            "-c",
+            "ulimit -c unlimited 2>/dev/null || ulimit -S -c $(ulimit -H -c); exec \"$@\"",
+            "sh",
+        ]);
         let user = as_user(program.to_str().unwrap());
-        command.arg(user.get_program()).args(user.get_args()).args(args);
-        command.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
-        command.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
-        let blocked = Self { child: command.spawn().unwrap(), _reader: reader };
+        command
+            .arg(user.get_program())
+            .args(user.get_args())
+            .args(args);
+        command
+            .env_clear()
+            .envs(sandbox.env())
+            .current_dir(sandbox.cwd());
+        command
+            .stdin(Stdio::piped())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer);
+        let blocked = Self {
+            child: command.spawn().unwrap(),
+            _reader: reader,
+        };
         let name = program.file_name().unwrap().to_str().unwrap();
         let begun = Instant::now();
         while blocked.state() != (name.to_owned(), 'S') {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{args:?} is not blocked: {:?}", blocked.state());
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{args:?} is not blocked: {:?}",
+                blocked.state()
+            );
             std::thread::yield_now();
         }
         blocked
@@ -88,29 +112,50 @@ impl BlockedProcess {
 
     /// The name of the running program, and whether it sleeps.
     fn state(&self) -> (String, char) {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let (name, rest) = stat.split_once('(').and_then(|(_, s)| s.rsplit_once(") ")).unwrap_or(("", " "));
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let (name, rest) = stat
+            .split_once('(')
+            .and_then(|(_, s)| s.rsplit_once(") "))
+            .unwrap_or(("", " "));
         (name.to_owned(), rest.chars().next().unwrap_or(' '))
     }
 
     /// What another process of the user can read, and the errors it gets.
     fn seen(&self) -> (String, String) {
-        let output = as_user("sh").args(["-c", READ_PROCESS, "sh", &self.child.id().to_string()]).env_clear().output().unwrap();
-        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let output = as_user("sh")
+            .args(["-c", READ_PROCESS, "sh", &self.child.id().to_string()])
+            .env_clear()
+            .output()
+            .unwrap();
+        (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     }
 
     fn core_limit(&self) -> String {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max core file size"))
+            .unwrap();
         line.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Aborts the process and returns the core files it leaves.
     fn abort(mut self, sandbox: &Sandbox) -> Vec<PathBuf> {
         assert_eq!(self.child.try_wait().unwrap(), None, "it was not blocked");
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::ABORT).unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::ABORT,
+        )
+        .unwrap();
         assert_eq!(self.child.wait().unwrap().signal(), Some(6));
-        let is_core = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"));
+        let is_core = |file: &PathBuf| {
+            file.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("core"))
+        };
         sandbox.files().into_iter().filter(is_core).collect()
     }
 }
@@ -129,16 +174,26 @@ fn hardening_keeps_other_processes_of_the_user_out_of_every_command() {
     let open = BlockedProcess::start(&sandbox, Path::new("/bin/cat"), &[]);
     let (seen, errors) = open.seen();
     if !seen.contains(CANARY) {
-        return ci_markers::left_out("hardening-observed", &format!("no process can be looked into here: {errors}"));
+        return ci_markers::left_out(
+            "hardening-observed",
+            &format!("no process can be looked into here: {errors}"),
+        );
     }
     let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     if matches!(yama.trim(), "" | "0") {
-        assert_eq!(seen.matches(CANARY).count(), 2, "the environment, and the same in its memory: {errors}");
+        assert_eq!(
+            seen.matches(CANARY).count(),
+            2,
+            "the environment, and the same in its memory: {errors}"
+        );
     }
     assert_ne!(open.core_limit(), "0");
     let cores = open.abort(&sandbox);
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
-    assert!(!cores.is_empty() || pattern.contains(['/', '|', '%']), "no core file by the name of {pattern:?}");
+    assert!(
+        !cores.is_empty() || pattern.contains(['/', '|', '%']),
+        "no core file by the name of {pattern:?}"
+    );
     for core in &cores {
         std::fs::remove_file(core).unwrap();
     }
@@ -146,16 +201,31 @@ fn hardening_keeps_other_processes_of_the_user_out_of_every_command() {
     let commands = memory::commands(&sandbox);
     assert!(commands.len() > 10, "{commands:?}");
     let mut faults = Vec::new();
-    for args in commands.iter().map(|name| vec![name.as_str()]).chain(memory::MODES.iter().map(|mode| mode.to_vec())) {
+    for args in commands
+        .iter()
+        .map(|name| vec![name.as_str()])
+        .chain(memory::MODES.iter().map(|mode| mode.to_vec()))
+    {
         let blocked = BlockedProcess::start(&sandbox, &program, &args);
         let (seen, errors) = blocked.seen();
         if !seen.is_empty() || errors.matches("Permission denied").count() != 3 {
-            faults.push(format!("{args:?}: {} bytes are read of it: {errors}", seen.len()));
+            faults.push(format!(
+                "{args:?}: {} bytes are read of it: {errors}",
+                seen.len()
+            ));
         }
         if blocked.core_limit() != "0" {
-            faults.push(format!("{args:?}: its core file may have {} bytes", blocked.core_limit()));
+            faults.push(format!(
+                "{args:?}: its core file may have {} bytes",
+                blocked.core_limit()
+            ));
         }
-        faults.extend(blocked.abort(&sandbox).iter().map(|core| format!("{args:?} leaves {}", core.display())));
+        faults.extend(
+            blocked
+                .abort(&sandbox)
+                .iter()
+                .map(|core| format!("{args:?} leaves {}", core.display())),
+        );
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     ci_markers::ran("hardening-observed");

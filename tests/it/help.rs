@@ -17,12 +17,34 @@ fn folder() -> PathBuf {
 
 /// The pages of a command and of all below it: the words that lead there, and the text.
 fn pages(sandbox: &Sandbox, words: &[&str], found: &mut Vec<(String, String)>) {
-    let text = sandbox.run(words.iter().copied().chain(["--help"])).succeeds();
-    assert_eq!(text.stderr, "", "help is an answer, and answers are on standard output");
-    found.push((["chatbot"].iter().chain(words).copied().collect::<Vec<_>>().join("-"), text.stdout.clone()));
-    let below = text.stdout.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.is_empty());
+    let text = sandbox
+        .run(words.iter().copied().chain(["--help"]))
+        .succeeds();
+    assert_eq!(
+        text.stderr, "",
+        "help is an answer, and answers are on standard output"
+    );
+    found.push((
+        ["chatbot"]
+            .iter()
+            .chain(words)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("-"),
+        text.stdout.clone(),
+    ));
+    let below = text
+        .stdout
+        .lines()
+        .skip_while(|l| *l != "Commands:")
+        .skip(1)
+        .take_while(|l| !l.is_empty());
     // A name stands two columns in; what is further in is the end of a description.
-    for name in below.filter_map(|l| l.strip_prefix("  ")).filter(|l| !l.starts_with(' ')).filter_map(|l| l.split_whitespace().next()) {
+    for name in below
+        .filter_map(|l| l.strip_prefix("  "))
+        .filter(|l| !l.starts_with(' '))
+        .filter_map(|l| l.split_whitespace().next())
+    {
         if name != "help" {
             pages(sandbox, &[words, &[name]].concat(), found);
         }
@@ -50,14 +72,20 @@ fn help_pages_match_files() {
             writeln!(wrong, "{name}.txt:\n{}", difference(&expected, text)).unwrap();
         }
     }
-    let names: BTreeSet<String> = found.iter().map(|(name, _)| format!("{name}.txt")).collect();
+    let names: BTreeSet<String> = found
+        .iter()
+        .map(|(name, _)| format!("{name}.txt"))
+        .collect();
     for entry in fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         if !names.contains(&name) {
             writeln!(wrong, "{name}: there is no such command any more").unwrap();
         }
     }
-    assert!(wrong.is_empty(), "{wrong}\nIf this is as it should be: `CHATBOT_REFRESH=help cargo test --test it help`");
+    assert!(
+        wrong.is_empty(),
+        "{wrong}\nIf this is as it should be: `CHATBOT_REFRESH=help cargo test --test it help`"
+    );
 }
 
 #[test]
@@ -70,7 +98,11 @@ fn help_fits_terminal() {
         for line in text.lines().filter(|l| l.chars().count() > 100) {
             writeln!(wrong, "{name}: wider than 100 columns: {line}").unwrap();
         }
-        for line in text.lines().map(str::trim).filter(|l| l.starts_with("--") && !l.contains("  ")) {
+        for line in text
+            .lines()
+            .map(str::trim)
+            .filter(|l| l.starts_with("--") && !l.contains("  "))
+        {
             let described = text
                 .lines()
                 .map(str::trim)
@@ -110,11 +142,18 @@ const UNCLEAR: [(&str, &str); 18] = [
 /// The unclear words of a text, without its code blocks. Options such as `--restart` are not words.
 fn unclear(text: &str) -> String {
     let prose: String = text.split("```").step_by(2).collect();
-    let trimmed = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
+    let trimmed = |word: &str| {
+        word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-')
+            .to_lowercase()
+    };
     let words: Vec<String> = prose.split_whitespace().map(trimmed).collect();
     let words = format!(" {} ", words.join(" "));
-    let found = UNCLEAR.iter().filter(|(word, _)| words.contains(&format!(" {word} ")));
-    found.fold(String::new(), |found, (word, plain)| found + &format!("  {word} ({plain})\n"))
+    let found = UNCLEAR
+        .iter()
+        .filter(|(word, _)| words.contains(&format!(" {word} ")));
+    found.fold(String::new(), |found, (word, plain)| {
+        found + &format!("  {word} ({plain})\n")
+    })
 }
 
 #[test]
@@ -122,9 +161,17 @@ fn texts_for_users_are_in_plain_words() {
     let mut texts = Vec::new();
     pages(&Sandbox::new(), &[], &mut texts);
     texts.extend(readme::documents());
-    texts.push((String::from("settings.toml"), chatbot::config::TEMPLATE.to_owned()));
-    let wrong = texts.iter().map(|(name, text)| (name, unclear(text))).filter(|(_, words)| !words.is_empty());
-    let wrong: String = wrong.map(|(name, words)| format!("{name}:\n{words}")).collect();
+    texts.push((
+        String::from("settings.toml"),
+        chatbot::config::TEMPLATE.to_owned(),
+    ));
+    let wrong = texts
+        .iter()
+        .map(|(name, text)| (name, unclear(text)))
+        .filter(|(_, words)| !words.is_empty());
+    let wrong: String = wrong
+        .map(|(name, words)| format!("{name}:\n{words}"))
+        .collect();
     assert!(wrong.is_empty(), "use the words in brackets:\n{wrong}");
 }
 
@@ -143,9 +190,16 @@ pub(super) fn named_commands(text: &str) -> BTreeSet<String> {
 /// The words of a command that can be typed as they are, up to the first that stands for something.
 pub(super) fn typed_words(command: &str) -> Vec<String> {
     let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    let mut words: Vec<String> = command.split_whitespace().skip(1).take_while(plain).map(str::to_owned).collect();
+    let mut words: Vec<String> = command
+        .split_whitespace()
+        .skip(1)
+        .take_while(plain)
+        .map(str::to_owned)
+        .collect();
     // An option whose value stands for something is not typed without it.
-    if words.len() + 1 < command.split_whitespace().count() && words.last().is_some_and(|w| w.starts_with("--")) {
+    if words.len() + 1 < command.split_whitespace().count()
+        && words.last().is_some_and(|w| w.starts_with("--"))
+    {
         words.pop();
     }
     words
@@ -167,7 +221,12 @@ fn help_commands_in_hints_exist() {
         let words = typed_words(command);
         let output = sandbox.run(words).arg("--help").output();
         if output.code != Some(0) {
-            writeln!(wrong, "`{command}`: {}", output.stderr.lines().next().unwrap_or_default()).unwrap();
+            writeln!(
+                wrong,
+                "`{command}`: {}",
+                output.stderr.lines().next().unwrap_or_default()
+            )
+            .unwrap();
         }
     }
     assert!(wrong.is_empty(), "hints name what there is not:\n{wrong}");

@@ -14,7 +14,9 @@ fn value(text: &str) -> Value {
 fn home_with_two_conversations() -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "the first heron"]).succeeds();
-    sandbox.run(["ask", "--demo", "the second heron"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "the second heron"])
+        .succeeds();
     sandbox
 }
 
@@ -32,19 +34,47 @@ fn history_json_fields() {
     let sandbox = home_with_two_conversations();
     let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let all = list["conversations"].as_array().unwrap();
-    assert_eq!((all.len(), &all[0]["title"], &all[1]["title"]), (2, &json!("the second heron"), &json!("the first heron")));
-    for field in ["id", "title", "provider", "model", "created_at", "updated_at", "messages"] {
+    assert_eq!(
+        (all.len(), &all[0]["title"], &all[1]["title"]),
+        (2, &json!("the second heron"), &json!("the first heron"))
+    );
+    for field in [
+        "id",
+        "title",
+        "provider",
+        "model",
+        "created_at",
+        "updated_at",
+        "messages",
+    ] {
         assert!(!all[0][field].is_null(), "{field}: {:#}", all[0]);
     }
     assert_eq!(
-        value(&sandbox.run(["history", "list", "--json", "--limit", "1"]).succeeds().stdout)["conversations"].as_array().unwrap().len(),
+        value(
+            &sandbox
+                .run(["history", "list", "--json", "--limit", "1"])
+                .succeeds()
+                .stdout
+        )["conversations"]
+            .as_array()
+            .unwrap()
+            .len(),
         1
     );
     // A unique prefix of an id is enough.
     let id = all[1]["id"].as_str().unwrap();
-    let shown = value(&sandbox.run(["history", "show", "--json", &id[..6]]).succeeds().stdout);
+    let shown = value(
+        &sandbox
+            .run(["history", "show", "--json", &id[..6]])
+            .succeeds()
+            .stdout,
+    );
     assert_eq!(
-        (&shown["id"], &shown["messages"][0]["text"], &shown["messages"][0]["role"]),
+        (
+            &shown["id"],
+            &shown["messages"][0]["text"],
+            &shown["messages"][0]["role"]
+        ),
         (&json!(id), &json!("the first heron"), &json!("user"))
     );
     assert!(shown["messages"][0]["at"].is_string());
@@ -68,30 +98,64 @@ fn history_damaged_line_is_reported() {
     let [first, _] = sandbox.conversations().try_into().unwrap();
     let mut bytes = fs::read(&first).unwrap();
     // Damages the last message.
-    let last = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
+    let last = bytes[..bytes.len() - 1]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .unwrap();
     bytes[last + 40] ^= 1;
     fs::write(&first, bytes).unwrap();
     let verified = sandbox.run(["history", "verify", "--json"]).fails(9);
     let verified = value(&verified.stdout);
-    assert_eq!(verified["damaged"].as_array().unwrap().len(), 1, "{verified:#}");
-    let id = first.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+    assert_eq!(
+        verified["damaged"].as_array().unwrap().len(),
+        1,
+        "{verified:#}"
+    );
+    let id = first
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .split('.')
+        .next()
+        .unwrap()
+        .to_owned();
     let shown = sandbox.run(["history", "show", "--json", &id]).fails(8);
-    assert_eq!(value(&shown.stdout)["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        value(&shown.stdout)["messages"].as_array().unwrap().len(),
+        1
+    );
     assert!(shown.stderr.contains("warning"), "{}", shown.stderr);
 }
 
 #[test]
 fn history_without_key_creates_none() {
     let sandbox = home_with_two_conversations();
-    let before: Vec<Vec<u8>> = sandbox.conversations().iter().map(|f| fs::read(f).unwrap()).collect();
+    let before: Vec<Vec<u8>> = sandbox
+        .conversations()
+        .iter()
+        .map(|f| fs::read(f).unwrap())
+        .collect();
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
-    sandbox.run(["vault", "create", "--yes", "--kdf", super::harness::sandbox::CHEAP]).output();
+    sandbox
+        .run([
+            "vault",
+            "create",
+            "--yes",
+            "--kdf",
+            super::harness::sandbox::CHEAP,
+        ])
+        .output();
     for args in [["history", "show"].as_slice(), &["ask", "--demo", "hello"]] {
         let output = sandbox.run(args).output();
         assert!(matches!(output.code, Some(3 | 8)), "{output:#?}");
         assert!(output.stderr.contains("hint: "), "{output:#?}");
     }
-    let after: Vec<Vec<u8>> = sandbox.conversations().iter().map(|f| fs::read(f).unwrap()).collect();
+    let after: Vec<Vec<u8>> = sandbox
+        .conversations()
+        .iter()
+        .map(|f| fs::read(f).unwrap())
+        .collect();
     assert_eq!(before, after);
 }
 
@@ -101,15 +165,31 @@ fn history_open_folders_are_refused() {
     let root = sandbox.data().parent().unwrap().to_path_buf();
     let shut = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
     let conversations = sandbox.data().join("conversations");
-    for (folder, mode) in [(&root, 0o777), (&sandbox.data(), 0o750), (&conversations, 0o755), (&sandbox.state(), 0o711)] {
+    for (folder, mode) in [
+        (&root, 0o777),
+        (&sandbox.data(), 0o750),
+        (&conversations, 0o755),
+        (&sandbox.state(), 0o711),
+    ] {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
-        let shown = folder.display().to_string().replace(&sandbox.root().display().to_string(), "[ROOT]");
+        let shown = folder
+            .display()
+            .to_string()
+            .replace(&sandbox.root().display().to_string(), "[ROOT]");
         let expected = format!(
             "chatbot: error: `{shown}` is accessible to other users (mode {mode:o})\n\
              chatbot: hint: other users may have read it; restrict it with `chmod 700 {shown}`\n",
         );
-        for command in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "get"]] {
-            sandbox.run(command).code(8).stderr(expected.clone()).check();
+        for command in [
+            &["history", "list"][..],
+            &["ask", "--demo", "hello"],
+            &["key", "get"],
+        ] {
+            sandbox
+                .run(command)
+                .code(8)
+                .stderr(expected.clone())
+                .check();
         }
         shut(folder);
     }
@@ -130,9 +210,16 @@ fn history_open_folders_are_refused() {
     let elsewhere = sandbox.root().join("elsewhere");
     fs::rename(&conversations, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &conversations).unwrap();
-    for command in [&["history", "list"][..], &["history", "verify"], &["ask", "--demo", "hello"]] {
+    for command in [
+        &["history", "list"][..],
+        &["history", "verify"],
+        &["ask", "--demo", "hello"],
+    ] {
         let stderr = sandbox.run(command).fails(8).stderr;
-        assert!(stderr.contains("/conversations` is a symbolic link\n"), "{stderr}");
+        assert!(
+            stderr.contains("/conversations` is a symbolic link\n"),
+            "{stderr}"
+        );
     }
 }
 
@@ -144,14 +231,26 @@ fn history_open_files_are_refused_with_fix() {
     let output = sandbox.run(["history", "list"]).output();
     assert!(
         output.stderr.contains("accessible to other users")
-            || sandbox.run(["history", "verify"]).output().stdout.contains("accessible to other users"),
+            || sandbox
+                .run(["history", "verify"])
+                .output()
+                .stdout
+                .contains("accessible to other users"),
         "{output:#?}"
     );
     fs::set_permissions(&first, fs::Permissions::from_mode(0o600)).unwrap();
     let elsewhere = sandbox.root().join("elsewhere");
     fs::rename(&second, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &second).unwrap();
-    let id = second.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+    let id = second
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .split('.')
+        .next()
+        .unwrap()
+        .to_owned();
     let output = sandbox.run(["history", "show", &id]).output();
     assert_eq!(output.code, Some(8), "{output:#?}");
 }

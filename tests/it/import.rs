@@ -14,7 +14,11 @@ fn openai() -> String {
 }
 
 fn dotenv(sandbox: &Sandbox) -> PathBuf {
-    let text = format!("# secrets of mine\nOPENROUTER_API_KEY=\"{}\"\nPORT=8080\nexport OPENAI_API_KEY={}\n", router('a'), openai());
+    let text = format!(
+        "# secrets of mine\nOPENROUTER_API_KEY=\"{}\"\nPORT=8080\nexport OPENAI_API_KEY={}\n",
+        router('a'),
+        openai()
+    );
     sandbox.write("cwd/.env", text)
 }
 
@@ -44,7 +48,10 @@ fn key_import_lists_and_asks() {
     assert_eq!(fs::read(&file).unwrap(), before);
     sandbox.run(["key", "get"]).succeeds();
     sandbox.run(["key", "get", "-p", "openai"]).succeeds();
-    let events = sandbox.run(["audit", "--json", "--event", "key.imported"]).succeeds().stdout;
+    let events = sandbox
+        .run(["audit", "--json", "--event", "key.imported"])
+        .succeeds()
+        .stdout;
     assert_eq!(events.lines().count(), 2, "{events}");
 }
 
@@ -53,19 +60,38 @@ fn key_import_scrub_and_restore() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let before = fs::read_to_string(&file).unwrap();
-    let stdout = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds().stdout;
+    let stdout = sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"])
+        .succeeds()
+        .stdout;
     let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nremoved; `chatbot key import --restore ";
     assert!(stdout.contains(shown), "{stdout}");
-    assert_eq!(fs::read_to_string(&file).unwrap(), "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n");
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n"
+    );
     // The copy is encrypted: no key is stored in plain text.
     for key in [router('a'), openai()] {
         assert!(sandbox.files_with(key.as_bytes()).is_empty());
     }
-    let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
-    sandbox.run(["key", "import", "--restore"]).arg(&copy).fails(2);
-    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).succeeds();
+    let copy = fs::read_dir(sandbox.data().join("backups"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    sandbox
+        .run(["key", "import", "--restore"])
+        .arg(&copy)
+        .fails(2);
+    sandbox
+        .run(["key", "import", "--yes", "--restore"])
+        .arg(&copy)
+        .succeeds();
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
-    sandbox.run(["key", "import", "--restore", ".env", "--yes"]).fails(8);
+    sandbox
+        .run(["key", "import", "--restore", ".env", "--yes"])
+        .fails(8);
     sandbox.is_private();
 }
 
@@ -81,7 +107,9 @@ fn key_import_keeps_existing_key() {
          imported openai into the vault: not validated\n.env still contains them; `--scrub` removes them\n",
         )
         .check();
-    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--force"]).succeeds();
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes", "--force"])
+        .succeeds();
     sandbox
         .run(["key", "import", ".env", "--no-validate"])
         .stdout(
@@ -96,7 +124,14 @@ fn key_import_two_keys_one_slot() {
     let sandbox = Sandbox::with_vault();
     // `--scrub` also removes the key of a provider that the settings define.
     sandbox.configure("[providers.openrouter]\nbase_url = \"https://openrouter.ai/api/v1\"\nkey = \"stored\"\nmodel = \"m\"\n");
-    let file = sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n", router('a'), router('b')));
+    let file = sandbox.write(
+        "cwd/.env",
+        format!(
+            "OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n",
+            router('a'),
+            router('b')
+        ),
+    );
     sandbox
         .run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"])
         .stdout(
@@ -107,7 +142,10 @@ fn key_import_two_keys_one_slot() {
              removed; `chatbot key import --restore [..]` restores the file\n",
         )
         .check();
-    assert_eq!(fs::read_to_string(&file).unwrap(), format!("OPENROUTER_API_KEY=\nOLD_OPENROUTER_KEY={}\n", router('b')));
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("OPENROUTER_API_KEY=\nOLD_OPENROUTER_KEY={}\n", router('b'))
+    );
     sandbox
         .run(["key", "import", ".env", "--no-validate", "--yes", "--force"])
         .stdout(
@@ -120,9 +158,18 @@ fn key_import_two_keys_one_slot() {
 #[test]
 fn key_import_known_locations() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["key", "import"]).stdout("found no keys\n").check();
-    sandbox.write("home/.config/io.datasette.llm/keys.json", format!("{{\n  \"openrouter\": \"{}\"\n}}\n", router('a')));
-    sandbox.write("home/.codex/auth.json", format!("{{\"OPENAI_API_KEY\":\"{}\"}}", openai()));
+    sandbox
+        .run(["key", "import"])
+        .stdout("found no keys\n")
+        .check();
+    sandbox.write(
+        "home/.config/io.datasette.llm/keys.json",
+        format!("{{\n  \"openrouter\": \"{}\"\n}}\n", router('a')),
+    );
+    sandbox.write(
+        "home/.codex/auth.json",
+        format!("{{\"OPENAI_API_KEY\":\"{}\"}}", openai()),
+    );
     sandbox
         .run(["key", "import", "--no-validate", "--yes", "--profile", "work"])
         .stdout(
@@ -138,7 +185,10 @@ fn key_import_known_locations() {
         .env("OPENROUTER_API_KEY", router('c'))
         .stdout(" 1. openrouter from the environment: OPENROUTER_API_KEY: new\nimported openrouter into the vault: not validated\n")
         .check();
-    sandbox.run(["key", "import", "--from-env"]).stdout("found no keys\n").check();
+    sandbox
+        .run(["key", "import", "--from-env"])
+        .stdout("found no keys\n")
+        .check();
     sandbox.run(["key", "import", "nowhere.env"]).fails(8);
 }
 
@@ -147,11 +197,21 @@ fn key_import_choice_by_number() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let mut screen = sandbox.screen(["key", "import", ".env", "--no-validate"]);
-    screen.wait_for("Import which keys?").line("2").wait_for("imported openai into the vault");
-    screen.wait_for("4: export OPENAI_API_KEY=").wait_for("Remove them like this?").line("y").wait_for("removed;");
+    screen
+        .wait_for("Import which keys?")
+        .line("2")
+        .wait_for("imported openai into the vault");
+    screen
+        .wait_for("4: export OPENAI_API_KEY=")
+        .wait_for("Remove them like this?")
+        .line("y")
+        .wait_for("removed;");
     assert_eq!(screen.end(), 0);
     assert!(!String::from_utf8_lossy(&screen.transcript()).contains("sk-"));
     let text = fs::read_to_string(file).unwrap();
-    assert!(text.contains(&router('a')) && !text.contains(&openai()), "{text}");
+    assert!(
+        text.contains(&router('a')) && !text.contains(&openai()),
+        "{text}"
+    );
     sandbox.run(["key", "get"]).fails(3);
 }

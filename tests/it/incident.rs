@@ -16,13 +16,21 @@ fn lockdown_blocks_sending_and_keys() {
         .stdout("lockdown: nothing is sent, no key is revealed; end it with `chatbot incident release`\n")
         .check();
     let refused = "chatbot: error: lockdown is active since [..]: nothing is sent\nchatbot: hint: end it with `chatbot incident release`\n";
-    for command in [&["ask", "hello"][..], &["ask", "--demo", "hello"], &["chat"], &["models"]] {
+    for command in [
+        &["ask", "hello"][..],
+        &["ask", "--demo", "hello"],
+        &["chat"],
+        &["models"],
+    ] {
         sandbox.run(command).code(4).stderr(refused).check();
     }
     // Local data can still be read.
     sandbox.run(["history", "list"]).succeeds();
     sandbox.run(["incident", "release"]).fails(2);
-    sandbox.run(["incident", "release", "--yes"]).stdout("the lockdown has ended\n").check();
+    sandbox
+        .run(["incident", "release", "--yes"])
+        .stdout("the lockdown has ended\n")
+        .check();
     sandbox.run(["ask", "hello"]).stdout("Again.\n").check();
     sandbox.run(["incident", "release", "--yes"]).fails(2);
 }
@@ -34,7 +42,11 @@ fn lockdown_needs_no_key_store() {
     sandbox.configure("this is = = no toml");
     let began = Instant::now();
     sandbox.run(["incident", "lockdown"]).succeeds();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
     sandbox.configure("");
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
     // The lockdown file counts whatever its content is.
@@ -48,30 +60,88 @@ fn incident_report_counts_and_encrypts() {
     let mut sandbox = Sandbox::with_vault();
     let server = Server::replies([Reply::says("Hello."), Reply::says("Fine.")]);
     sandbox.ask_at(&server.base_url(), "[privacy]\nredact = false\n");
-    sandbox.run(["ask", "my mail is ann.bell@initech.com"]).succeeds();
+    sandbox
+        .run(["ask", "my mail is ann.bell@initech.com"])
+        .succeeds();
     let config = std::fs::read_to_string(sandbox.settings()).unwrap();
     sandbox.configure(&config.replace("redact = false", "redact = true"));
-    sandbox.run(["ask", "--continue", "my card is 4111 1111 1111 1111"]).succeeds();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!((&found["conversations"], &found["opened"], &found["messages"]), (&1.into(), &1.into(), &4.into()), "{found}");
-    assert_eq!((&found["unredacted"], &found["values"]["EMAIL"]), (&1.into(), &1.into()), "{found}");
+    sandbox
+        .run(["ask", "--continue", "my card is 4111 1111 1111 1111"])
+        .succeeds();
+    let found: Value = serde_json::from_str(
+        &sandbox
+            .run(["incident", "assess", "--json"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(
+        (
+            &found["conversations"],
+            &found["opened"],
+            &found["messages"]
+        ),
+        (&1.into(), &1.into(), &4.into()),
+        "{found}"
+    );
+    assert_eq!(
+        (&found["unredacted"], &found["values"]["EMAIL"]),
+        (&1.into(), &1.into()),
+        "{found}"
+    );
     assert_eq!(found["requests"]["own"], 2);
-    let later: Value =
-        serde_json::from_str(&sandbox.run(["incident", "assess", "--json", "--since", "2999-01-01"]).succeeds().stdout).unwrap();
-    assert_eq!((&later["changed"], &later["unredacted"]), (&0.into(), &0.into()));
+    let later: Value = serde_json::from_str(
+        &sandbox
+            .run(["incident", "assess", "--json", "--since", "2999-01-01"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(
+        (&later["changed"], &later["unredacted"]),
+        (&0.into(), &0.into())
+    );
     let bundle = sandbox.root().join("evidence.sealed");
     sandbox.run(["incident", "report"]).arg(&bundle).succeeds();
     let sealed = std::fs::read_to_string(&bundle).unwrap();
-    assert!(!sealed.contains("initech") && !sealed.contains("audit"), "it is not sealed");
-    let opened = sandbox.run(["incident", "report", "--open"]).arg(&bundle).succeeds().stdout;
+    assert!(
+        !sealed.contains("initech") && !sealed.contains("audit"),
+        "it is not sealed"
+    );
+    let opened = sandbox
+        .run(["incident", "report", "--open"])
+        .arg(&bundle)
+        .succeeds()
+        .stdout;
     let evidence: Value = serde_json::from_str(&opened).unwrap();
-    assert!(evidence["logs"]["audit.jsonl"].as_str().unwrap().contains("\"action\":\"report\""));
-    assert!(evidence["files"].as_object().unwrap().keys().any(|f| f.ends_with("vault.json")));
+    assert!(
+        evidence["logs"]["audit.jsonl"]
+            .as_str()
+            .unwrap()
+            .contains("\"action\":\"report\"")
+    );
+    assert!(
+        evidence["files"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .any(|f| f.ends_with("vault.json"))
+    );
     assert!(!opened.contains("initech"), "no message text unless asked");
     let whole = sandbox.root().join("whole.sealed");
-    sandbox.run(["incident", "report", "--with-messages"]).arg(&whole).succeeds();
-    let opened = sandbox.run(["incident", "report", "--open"]).arg(&whole).succeeds().stdout;
-    assert!(opened.contains("my mail is [EMAIL_1]") && !opened.contains("initech"), "{opened}");
+    sandbox
+        .run(["incident", "report", "--with-messages"])
+        .arg(&whole)
+        .succeeds();
+    let opened = sandbox
+        .run(["incident", "report", "--open"])
+        .arg(&whole)
+        .succeeds()
+        .stdout;
+    assert!(
+        opened.contains("my mail is [EMAIL_1]") && !opened.contains("initech"),
+        "{opened}"
+    );
     sandbox.run(["incident", "report"]).arg(&whole).fails(2);
     // Reports of the same minute get different names.
     let made = [0; 3].map(|_| sandbox.run(["incident", "report"]).succeeds().stdout);
@@ -79,7 +149,8 @@ fn incident_report_counts_and_encrypts() {
     sandbox.is_private();
 }
 
-const STEPS: &str = "1. check the audit log: was any record changed or removed? (`chatbot audit verify`)
+const STEPS: &str =
+    "1. check the audit log: was any record changed or removed? (`chatbot audit verify`)
 2. check every conversation: is anything damaged or moved? (`chatbot history verify`)
 ";
 
@@ -114,16 +185,26 @@ fn incident_recover_resumes() {
         "{log}{done}{conversations}1 conversation, 2 messages: nothing is damaged\n{restore}1 restored, 1 already present, 0 restored as copies\n\
          {more}re-encrypted 2 conversations; the old key was deleted\n{keys}{left}{release}{stays}"
     );
-    sandbox.run(["incident", "recover", "--yes"]).code(9).stdout(expected).check();
+    sandbox
+        .run(["incident", "recover", "--yes"])
+        .code(9)
+        .stdout(expected)
+        .check();
     assert!(lost.exists());
     sandbox.run(["ask", "--demo", "hello"]).fails(4);
     // Finished steps are not repeated. The key was deleted in the meantime.
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     let before = "   already done\n";
     let keys = "5. replace the API keys with new ones (`chatbot key rotate`)\n   skipped: there are no keys\n";
-    let end = "the lockdown has ended\nrecovery complete; make a new backup now with `chatbot backup`\n";
-    let expected = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
-    sandbox.run(["incident", "recover", "--yes"]).stdout(expected).check();
+    let end =
+        "the lockdown has ended\nrecovery complete; make a new backup now with `chatbot backup`\n";
+    let expected = format!(
+        "{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}"
+    );
+    sandbox
+        .run(["incident", "recover", "--yes"])
+        .stdout(expected)
+        .check();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["history", "verify"]).succeeds();
     assert!(!sandbox.state().join("recovery.json").exists());
@@ -139,18 +220,45 @@ fn incident_recover_confirms_each_step() {
     let whole = std::fs::read_to_string(&audit).unwrap();
     std::fs::write(&audit, whole.replace("answered", "Answered")).unwrap();
     let mut screen = sandbox.screen(["incident", "recover"]);
-    screen.wait_for("1. check the audit log").wait_for("Continue? [y/N]").line("y").wait_for("is damaged");
-    screen.wait_for("2. check every").wait_for("Continue? [y/N]").line("n");
-    screen.wait_for("3. restore what is missing").wait_for("skipped: there is no backup");
-    screen.wait_for("4. re-encrypt").wait_for("Continue? [y/N]").line("y").wait_for("re-encrypted 1 conversation");
+    screen
+        .wait_for("1. check the audit log")
+        .wait_for("Continue? [y/N]")
+        .line("y")
+        .wait_for("is damaged");
+    screen
+        .wait_for("2. check every")
+        .wait_for("Continue? [y/N]")
+        .line("n");
+    screen
+        .wait_for("3. restore what is missing")
+        .wait_for("skipped: there is no backup");
+    screen
+        .wait_for("4. re-encrypt")
+        .wait_for("Continue? [y/N]")
+        .line("y")
+        .wait_for("re-encrypted 1 conversation");
     screen.wait_for("skipped: there are no keys");
-    screen.wait_for("6. end").wait_for("A step above found damage or is not done. Continue anyway? [y/N]").line("n");
+    screen
+        .wait_for("6. end")
+        .wait_for("A step above found damage or is not done. Continue anyway? [y/N]")
+        .line("n");
     screen.wait_for("steps not done, run this command again: 2, 6");
     assert_eq!(screen.end(), 9);
     let mut screen = sandbox.screen(["incident", "recover"]);
-    screen.wait_for("continuing the recovery started at").wait_for("1. check").wait_for("already done");
-    screen.wait_for("2. check every").wait_for("Continue? [y/N]").line("y").wait_for("nothing is damaged");
-    screen.wait_for("6. end").wait_for("A step above found damage").line("y").wait_for("recovery complete");
+    screen
+        .wait_for("continuing the recovery started at")
+        .wait_for("1. check")
+        .wait_for("already done");
+    screen
+        .wait_for("2. check every")
+        .wait_for("Continue? [y/N]")
+        .line("y")
+        .wait_for("nothing is damaged");
+    screen
+        .wait_for("6. end")
+        .wait_for("A step above found damage")
+        .line("y")
+        .wait_for("recovery complete");
     assert_eq!(screen.end(), 9);
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
 }
@@ -170,8 +278,15 @@ fn lockdown_audits_each_attempt() {
     for command in tries {
         sandbox.run(command).fails(4);
     }
-    let refused = sandbox.run(["audit", "list", "--event", "limit.reached"]).succeeds().stdout;
-    assert_eq!(refused.matches("window=lockdown").count(), tries.len(), "{refused}");
+    let refused = sandbox
+        .run(["audit", "list", "--event", "limit.reached"])
+        .succeeds()
+        .stdout;
+    assert_eq!(
+        refused.matches("window=lockdown").count(),
+        tries.len(),
+        "{refused}"
+    );
     // The lockdown blocks sending, not checking.
     sandbox.run(["config", "check"]).succeeds();
 }
@@ -181,7 +296,10 @@ fn lockdown_works_with_broken_setup() {
     let sandbox = Sandbox::new();
     sandbox.configure("[limits");
     for log in ["debug", "/nowhere/to/log"] {
-        sandbox.run(["incident", "lockdown"]).env("CHATBOT_LOG", log).succeeds();
+        sandbox
+            .run(["incident", "lockdown"])
+            .env("CHATBOT_LOG", log)
+            .succeeds();
         std::fs::remove_file(sandbox.state().join("lockdown")).unwrap();
     }
 }
@@ -192,7 +310,13 @@ fn incident_counts_unanswered_messages() {
     let server = Server::always(|_| Reply::json(400, r#"{"error":{"code":400,"message":"No"}}"#));
     sandbox.ask_at(&server.base_url(), "");
     sandbox.run(["ask", "--no-log", "hello"]).output();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
+    let found: Value = serde_json::from_str(
+        &sandbox
+            .run(["incident", "assess", "--json"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
     assert_eq!(found["requests"]["own"], 1, "{found}");
 }
 
@@ -204,14 +328,30 @@ fn incident_finds_key_without_index() {
     let key_index = sandbox.state().join("keys.json");
     let lose = || std::fs::remove_file(&key_index).unwrap();
     lose();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
+    let found: Value = serde_json::from_str(
+        &sandbox
+            .run(["incident", "assess", "--json"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
     assert_eq!(found["keys"].as_array().unwrap().len(), 1, "{found}");
     lose();
-    let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
-    assert!(recovered.contains("replace the API keys with new ones (`chatbot key rotate`): `openrouter`"), "{recovered}");
+    let recovered = sandbox
+        .run(["incident", "recover", "--yes"])
+        .fails(9)
+        .stdout;
+    assert!(
+        recovered
+            .contains("replace the API keys with new ones (`chatbot key rotate`): `openrouter`"),
+        "{recovered}"
+    );
     lose();
     let kept = sandbox.run(["backup", "--with-keys", "--yes"]).succeeds();
-    assert!(kept.stderr.contains("1 API key is in this backup"), "{kept:?}");
+    assert!(
+        kept.stderr.contains("1 API key is in this backup"),
+        "{kept:?}"
+    );
 }
 
 #[test]
@@ -219,13 +359,33 @@ fn incident_recover_continues_after_failure() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["backup"]).succeeds();
-    let backup = std::fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
+    let backup = std::fs::read_dir(sandbox.data().join("backups"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let bytes = std::fs::read(&backup).unwrap();
     std::fs::write(&backup, &bytes[..bytes.len() / 2]).unwrap();
-    let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
-    assert!(recovered.contains("re-encrypted 1 conversation"), "{recovered}");
-    assert!(recovered.ends_with("steps not done, run this command again: 3\n"), "{recovered}");
+    let recovered = sandbox
+        .run(["incident", "recover", "--yes"])
+        .fails(9)
+        .stdout;
+    assert!(
+        recovered.contains("re-encrypted 1 conversation"),
+        "{recovered}"
+    );
+    assert!(
+        recovered.ends_with("steps not done, run this command again: 3\n"),
+        "{recovered}"
+    );
     sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
-    let stdout = sandbox.run(["audit", "list", "--event", "backup"]).succeeds().stdout;
-    assert!(stdout.ends_with("action=verify outcome=failed\n"), "{stdout}");
+    let stdout = sandbox
+        .run(["audit", "list", "--event", "backup"])
+        .succeeds()
+        .stdout;
+    assert!(
+        stdout.ends_with("action=verify outcome=failed\n"),
+        "{stdout}"
+    );
 }

@@ -33,30 +33,63 @@ fn files_of_ours(sandbox: &Sandbox) -> Vec<PathBuf> {
 
 #[test]
 fn keyring_key_lifecycle() {
-    let Some((sandbox, keyring)) = unlocked_home("keyring") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring") else {
+        return;
+    };
     set(&sandbox);
     let seen = keyring.seen("service", "chatbot");
-    assert!(seen.contains(&format!("secret = {}", key())), "`secret-tool` does not see it:\n{seen}");
-    assert!(files_of_ours(&sandbox).is_empty(), "{:?}", files_of_ours(&sandbox));
+    assert!(
+        seen.contains(&format!("secret = {}", key())),
+        "`secret-tool` does not see it:\n{seen}"
+    );
+    assert!(
+        files_of_ours(&sandbox).is_empty(),
+        "{:?}",
+        files_of_ours(&sandbox)
+    );
 
     let listed = sandbox.run(["key", "list", "--json"]).succeeds();
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
     let entry = &listed["keys"][0];
     assert_eq!(
-        (&entry["provider"], &entry["profile"], &entry["source"], &entry["status"]),
-        (&"openrouter".into(), &"default".into(), &"os-keyring".into(), &"unknown".into())
+        (
+            &entry["provider"],
+            &entry["profile"],
+            &entry["source"],
+            &entry["status"]
+        ),
+        (
+            &"openrouter".into(),
+            &"default".into(),
+            &"os-keyring".into(),
+            &"unknown".into()
+        )
     );
-    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+    sandbox
+        .run(["key", "get"])
+        .stdout("openrouter: ******** in os-keyring, fingerprint [..]\n")
+        .check();
 
     // The key is revealed on a terminal only, and the audit log records it.
     sandbox.run(["key", "get", "--reveal"]).fails(2);
     let mut screen: Screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key());
     assert_eq!(screen.end(), 0);
-    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.revealed"]).succeeds().stdout.lines().count(), 1);
+    assert_eq!(
+        sandbox
+            .run(["audit", "--json", "--event", "key.revealed"])
+            .succeeds()
+            .stdout
+            .lines()
+            .count(),
+        1
+    );
 
     sandbox.run(["key", "delete"]).fails(2);
-    sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();
+    sandbox
+        .run(["key", "delete", "--yes"])
+        .stdout("deleted the key for `openrouter` from the os-keyring\n")
+        .check();
     assert!(!keyring.seen("service", "chatbot").contains(&key()));
     sandbox.run(["key", "get"]).fails(3);
     sandbox.is_private();
@@ -65,19 +98,39 @@ fn keyring_key_lifecycle() {
 
 #[test]
 fn keyring_data_key_encrypts_conversation() {
-    let Some((sandbox, keyring)) = unlocked_home("keyring, conversations") else { return };
-    sandbox.run(["ask", "--demo", "kept under the keyring"]).succeeds();
-    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("kept under the keyring"));
+    let Some((sandbox, keyring)) = unlocked_home("keyring, conversations") else {
+        return;
+    };
+    sandbox
+        .run(["ask", "--demo", "kept under the keyring"])
+        .succeeds();
+    assert!(
+        sandbox
+            .run(["history", "show"])
+            .succeeds()
+            .stdout
+            .contains("kept under the keyring")
+    );
     keyring.lock();
     keyring.unlock();
-    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("kept under the keyring"));
+    assert!(
+        sandbox
+            .run(["history", "show"])
+            .succeeds()
+            .stdout
+            .contains("kept under the keyring")
+    );
 }
 
 #[test]
 fn keyring_locked_uses_nothing_weaker() {
-    let Some((sandbox, keyring)) = unlocked_home("keyring, locked") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring, locked") else {
+        return;
+    };
     set(&sandbox);
-    sandbox.run(["ask", "--demo", "before it was locked"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "before it was locked"])
+        .succeeds();
     keyring.lock();
     let before = sandbox.conversations();
     for args in [
@@ -90,19 +143,38 @@ fn keyring_locked_uses_nothing_weaker() {
         let started = Instant::now();
         let output = sandbox.run(args).stdin(key()).output();
         assert_eq!(output.code, Some(3), "{output:#?}");
-        assert!(output.stderr.contains("locked") && output.stderr.contains("hint: "), "{output:#?}");
-        assert!(started.elapsed() < Duration::from_secs(10), "`{}` took {:?}", output.title, started.elapsed());
+        assert!(
+            output.stderr.contains("locked") && output.stderr.contains("hint: "),
+            "{output:#?}"
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "`{}` took {:?}",
+            output.title,
+            started.elapsed()
+        );
     }
     assert_eq!(sandbox.conversations(), before);
     assert!(!sandbox.data().join("vault.json").exists() && files_of_ours(&sandbox).is_empty());
     keyring.unlock();
-    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
-    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("before it was locked"));
+    sandbox
+        .run(["key", "get"])
+        .stdout("openrouter: ******** in os-keyring, fingerprint [..]\n")
+        .check();
+    assert!(
+        sandbox
+            .run(["history", "show"])
+            .succeeds()
+            .stdout
+            .contains("before it was locked")
+    );
 }
 
 #[test]
 fn keyring_silent_times_out() {
-    let Some((sandbox, keyring)) = unlocked_home("keyring, silent") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring, silent") else {
+        return;
+    };
     set(&sandbox);
     keyring.freeze();
     let started = Instant::now();
@@ -110,14 +182,21 @@ fn keyring_silent_times_out() {
     let took = started.elapsed();
     assert_eq!(output.code, Some(3), "{output:#?}");
     assert!(output.stderr.contains("hint: "), "{output:#?}");
-    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(8), "the deadline is 2 s; it took {took:?}");
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_secs(8),
+        "the deadline is 2 s; it took {took:?}"
+    );
 }
 
 #[test]
 fn keyring_without_daemon_or_bus() {
     let bare = Sandbox::under_one_root();
     let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`\n";
-    bare.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
+    bare.run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .stderr(no_store)
+        .code(3)
+        .check();
     bare.run(["key", "get"]).stderr(no_store).code(3).check();
     assert!(files_of_ours(&bare).is_empty());
     if let Some(why) = Keyring::missing() {
@@ -125,7 +204,12 @@ fn keyring_without_daemon_or_bus() {
     }
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .stderr(no_store)
+        .code(3)
+        .check();
     assert!(files_of_ours(&sandbox).is_empty());
 }
 
@@ -138,8 +222,17 @@ fn hidden_prompt_needs_terminal() {
         .code(2)
         .check();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("input hidden): ").line(&key()).wait_for("saved the key for `openrouter`");
+    screen
+        .wait_for("input hidden): ")
+        .line(&key())
+        .wait_for("saved the key for `openrouter`");
     assert_eq!(screen.end(), 0);
-    assert!(!screen.text().contains(&key()) && memchr::memmem::find(&screen.transcript(), &key().as_bytes()[9..]).is_none());
-    sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
+    assert!(
+        !screen.text().contains(&key())
+            && memchr::memmem::find(&screen.transcript(), &key().as_bytes()[9..]).is_none()
+    );
+    sandbox
+        .run(["key", "get"])
+        .stdout("openrouter: ******** in vault, fingerprint [..]\n")
+        .check();
 }

@@ -22,7 +22,10 @@ fn open_keyring() -> (Sandbox, Keyring) {
     let mut sandbox = Sandbox::under_one_root();
     let keyring = Keyring::unlocked(&mut sandbox);
     sandbox.configure("[keys]\nkeyring_timeout_s = 2\n");
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     (sandbox, keyring)
 }
@@ -32,19 +35,30 @@ fn run_until_cached(sandbox: &Sandbox, keyring: &Keyring, command: &[&str], slot
     let begun = std::time::Instant::now();
     while !keyring.remembered().iter().any(|(name, _)| name == slot) {
         sandbox.run(command).succeeds();
-        assert!(begun.elapsed().as_secs() < 60, "{slot} is not remembered: {:?}", keyring.remembered());
+        assert!(
+            begun.elapsed().as_secs() < 60,
+            "{slot} is not remembered: {:?}",
+            keyring.remembered()
+        );
     }
 }
 
 fn slots(keyring: &Keyring) -> Vec<String> {
-    keyring.remembered().into_iter().map(|(name, _)| name).collect()
+    keyring
+        .remembered()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect()
 }
 
 const LISTED: [&str; 2] = ["history", "list"];
 
 #[test]
 fn keyring_cache_needs_open_keyring() {
-    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_needs_open_keyring") else { return };
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_needs_open_keyring")
+    else {
+        return;
+    };
     run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
         // Possessors may do everything. Other processes of the user can see the key and invalidate
@@ -56,7 +70,10 @@ fn keyring_cache_needs_open_keyring() {
     // A locked keyring is reported for one key, and the whole cache is dropped.
     keyring.lock_login();
     let stderr = sandbox.run(LISTED).fails(3).stderr;
-    assert!(stderr.starts_with("chatbot: error: the OS keyring "), "{stderr}");
+    assert!(
+        stderr.starts_with("chatbot: error: the OS keyring "),
+        "{stderr}"
+    );
     assert_eq!(slots(&keyring), Vec::<String>::new());
     keyring.unlock();
     sandbox.run(LISTED).succeeds();
@@ -64,20 +81,44 @@ fn keyring_cache_needs_open_keyring() {
     // A keyring that does not answer could have changed, so the cache is not used.
     keyring.freeze();
     let stderr = sandbox.run(LISTED).fails(3).stderr;
-    assert!(stderr.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{stderr}");
+    assert!(
+        stderr.starts_with("chatbot: error: the OS keyring did not answer within 2 s"),
+        "{stderr}"
+    );
     assert_eq!(slots(&keyring), Vec::<String>::new());
     ci_markers::ran("keyring-cache");
 }
 
 #[test]
 fn keyring_cache_notices_changes() {
-    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_notices_changes") else { return };
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_notices_changes") else {
+        return;
+    };
     run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another program changes one item and removes the other.
     let namespace = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
-    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{namespace}")], "");
-    keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
+    keyring.tool(
+        &[
+            "clear",
+            "service",
+            "chatbot",
+            "username",
+            &format!("data-key@{namespace}"),
+        ],
+        "",
+    );
+    keyring.tool(
+        &[
+            "store",
+            "--label=x",
+            "service",
+            "chatbot",
+            "username",
+            "default/openrouter",
+        ],
+        "sk-or-v1-other",
+    );
     let other = sandbox.run(["key", "get"]).succeeds().stdout;
     sandbox
         .run(LISTED)
@@ -89,7 +130,10 @@ fn keyring_cache_notices_changes() {
         .check();
     // The same holds when the program itself changes an item.
     run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .succeeds();
     assert_ne!(sandbox.run(["key", "get"]).succeeds().stdout, other);
     run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(["key", "delete", "--yes"]).succeeds();
@@ -99,7 +143,10 @@ fn keyring_cache_notices_changes() {
 
 #[test]
 fn keyring_cache_lockdown_and_setting() {
-    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_lockdown_and_setting") else { return };
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_lockdown_and_setting")
+    else {
+        return;
+    };
     run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // The lockdown clears the cache even without the key index.
@@ -115,7 +162,9 @@ fn keyring_cache_lockdown_and_setting() {
 
 #[test]
 fn keyring_cache_empty_after_lock() {
-    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_empty_after_lock") else { return };
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_empty_after_lock") else {
+        return;
+    };
     run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
     // No command runs here: the kernel expires the entry by itself.
@@ -130,18 +179,33 @@ fn keyring_cache_empty_after_lock() {
 /// without one.
 const OPEN_SESSIONS: [(&str, &str); 4] = [
     ("revoked", "keyctl revoke @s && exec \"$@\""),
-    ("joinable by its name", "keyctl setperm @s 0x3f0b0000 && exec \"$@\""),
+    (
+        "joinable by its name",
+        "keyctl setperm @s 0x3f0b0000 && exec \"$@\"",
+    ),
     ("linkable", "keyctl setperm @s 0x3f130000 && exec \"$@\""),
-    ("open to the group", "keyctl setperm @s 0x3f032000 && exec \"$@\""),
+    (
+        "open to the group",
+        "keyctl setperm @s 0x3f032000 && exec \"$@\"",
+    ),
 ];
 
 /// Runs a command in such a session and returns its standard error.
 fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
     let mut command = Command::new("keyctl");
-    command.args(["session", "-", "sh", "-c", prepare, "sh", BINARY]).args(args);
-    command.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
+    command
+        .args(["session", "-", "sh", "-c", prepare, "sh", BINARY])
+        .args(args);
+    command
+        .env_clear()
+        .envs(sandbox.env())
+        .current_dir(sandbox.cwd());
     let output = command.output().unwrap();
-    String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.starts_with("chatbot: ")).map(|l| format!("{l}\n")).collect()
+    String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter(|l| l.starts_with("chatbot: "))
+        .map(|l| format!("{l}\n"))
+        .collect()
 }
 
 #[test]
@@ -156,7 +220,10 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     // In a private session, the first command that reads the data key caches it.
     let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
     assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
-    assert_ne!(std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(), "0\n");
+    assert_ne!(
+        std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(),
+        "0\n"
+    );
     for (what, prepare) in OPEN_SESSIONS {
         keyring.forget_remembered();
         for _ in 0..2 {
@@ -166,7 +233,10 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     }
     // A process without a session keyring gets the user's. A process that has one cannot return it,
     // so this part depends on how the tests were started.
-    let ours = Command::new("keyctl").args(["describe", "@s"]).output().unwrap();
+    let ours = Command::new("keyctl")
+        .args(["describe", "@s"])
+        .output()
+        .unwrap();
     if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
         sandbox.run(LISTED).succeeds();
         assert_eq!(slots(&keyring), Vec::<String>::new());

@@ -13,7 +13,10 @@ fn key(letters: &str) -> String {
 
 /// A user-defined server with a stored key.
 fn own(server: &Server) -> String {
-    format!("provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", server.base_url())
+    format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
+        server.base_url()
+    )
 }
 
 const LIST: &str = r#"{"data":[]}"#;
@@ -33,9 +36,19 @@ fn key_lifecycle() {
         .stdin(&key)
         .stdout("saved the key for `openrouter` in the vault: not validated\n")
         .check();
-    sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]-[..]-[..]\n").check();
     sandbox
-        .run(["key", "set", "--stdin", "--no-validate", "--profile", "work"])
+        .run(["key", "get"])
+        .stdout("openrouter: ******** in vault, fingerprint [..]-[..]-[..]\n")
+        .check();
+    sandbox
+        .run([
+            "key",
+            "set",
+            "--stdin",
+            "--no-validate",
+            "--profile",
+            "work",
+        ])
         .stdin(format!("{key}\r\n"))
         .stdout("saved the key for `openrouter` in profile `work` in the vault: not validated\n")
         .check();
@@ -48,23 +61,51 @@ fn key_lifecycle() {
          store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
-    let [first, second] = listed["keys"].as_array().unwrap().as_slice() else { panic!("{listed}") };
-    let names: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    let listed: serde_json::Value =
+        serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
+    let [first, second] = listed["keys"].as_array().unwrap().as_slice() else {
+        panic!("{listed}")
+    };
+    let names: Vec<&str> = first
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(
         names,
-        ["provider", "profile", "source", "fingerprint", "status", "created_at", "updated_at", "last_validated", "expires_at", "host"]
+        [
+            "provider",
+            "profile",
+            "source",
+            "fingerprint",
+            "status",
+            "created_at",
+            "updated_at",
+            "last_validated",
+            "expires_at",
+            "host"
+        ]
     );
-    assert_eq!((&first["host"], &first["source"], &first["status"]), (&"openrouter.ai".into(), &"vault".into(), &"unknown".into()));
+    assert_eq!(
+        (&first["host"], &first["source"], &first["status"]),
+        (&"openrouter.ai".into(), &"vault".into(), &"unknown".into())
+    );
     // The fingerprint identifies the same key and reveals nothing of it.
     assert_eq!(first["fingerprint"], second["fingerprint"]);
     sandbox.run(["key", "delete"]).code(2).stderr(
         "chatbot: error: this needs an answer, but there is no terminal to ask on: Delete the key for `openrouter`? [y/N]\nchatbot: hint: use `--yes`\n",
     ).check();
-    sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the vault\n").check();
+    sandbox
+        .run(["key", "delete", "--yes"])
+        .stdout("deleted the key for `openrouter` from the vault\n")
+        .check();
     sandbox.run(["key", "delete", "--yes"]).fails(3);
     sandbox.run(["key", "get", "--profile", "work"]).succeeds();
-    assert_eq!(sandbox.files_with(key.as_bytes()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        sandbox.files_with(key.as_bytes()),
+        Vec::<std::path::PathBuf>::new()
+    );
     sandbox.is_private();
 }
 
@@ -75,11 +116,31 @@ fn key_set_rejects_non_key() {
     let alone = "chatbot: hint: copy only the key, complete and on one line\n";
     for (given, why, hint) in [
         ("", "the key is empty", alone),
-        ("two words", "the key contains a space or a line break", alone),
-        ("kéy", "the key contains a control character or a character outside ASCII, which no key has", alone),
-        ("sk-or-v1-c0ffee", "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 6", hint),
-        ("canary", "a key of OpenRouter begins with `sk-or-v1-`", hint),
-        ("ghp_canarycanarycanarycanarycanarycanary", "this looks like a GitHub token, not like a key of OpenRouter", hint),
+        (
+            "two words",
+            "the key contains a space or a line break",
+            alone,
+        ),
+        (
+            "kéy",
+            "the key contains a control character or a character outside ASCII, which no key has",
+            alone,
+        ),
+        (
+            "sk-or-v1-c0ffee",
+            "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 6",
+            hint,
+        ),
+        (
+            "canary",
+            "a key of OpenRouter begins with `sk-or-v1-`",
+            hint,
+        ),
+        (
+            "ghp_canarycanarycanarycanarycanarycanary",
+            "this looks like a GitHub token, not like a key of OpenRouter",
+            hint,
+        ),
     ] {
         sandbox
             .run(["key", "set", "--stdin", "--no-validate"])
@@ -88,8 +149,14 @@ fn key_set_rejects_non_key() {
             .stderr(format!("chatbot: error: {why}\n{hint}"))
             .check();
     }
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("canary").succeeds();
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("two words").fails(3);
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin("canary")
+        .succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin("two words")
+        .fails(3);
     sandbox
         .run(["key", "set", "--stdin", "--provider", "ollama"])
         .stdin("x")
@@ -109,7 +176,8 @@ fn key_set_rejects_non_key() {
 fn key_set_validates_and_caches() {
     let sandbox = Sandbox::with_vault();
     let server = Server::scripted(
-        [(401, REFUSED), (200, LIST), (200, LIST), (401, REFUSED)].map(|(status, body)| ("GET /v1/models", Reply::json(status, body))),
+        [(401, REFUSED), (200, LIST), (200, LIST), (401, REFUSED)]
+            .map(|(status, body)| ("GET /v1/models", Reply::json(status, body))),
     );
     sandbox.configure(&own(&server));
     sandbox
@@ -122,15 +190,43 @@ fn key_set_validates_and_caches() {
         )
         .check();
     sandbox.run(["key", "get"]).fails(3);
-    sandbox.run(["key", "set", "--stdin"]).stdin("right").stdout("saved the key for `own` in the vault: valid\n").check();
-    sandbox.run(["key", "validate"]).stdout("own: valid, checked [..] ago\n").check();
-    sandbox.run(["key", "validate", "--force"]).stdout("own: valid\n").check();
-    sandbox.run(["key", "validate", "--force"]).code(3).stdout("own: invalid: [..]\n").check();
-    sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, checked [..] ago\n").check();
+    sandbox
+        .run(["key", "set", "--stdin"])
+        .stdin("right")
+        .stdout("saved the key for `own` in the vault: valid\n")
+        .check();
+    sandbox
+        .run(["key", "validate"])
+        .stdout("own: valid, checked [..] ago\n")
+        .check();
+    sandbox
+        .run(["key", "validate", "--force"])
+        .stdout("own: valid\n")
+        .check();
+    sandbox
+        .run(["key", "validate", "--force"])
+        .code(3)
+        .stdout("own: invalid: [..]\n")
+        .check();
+    sandbox
+        .run(["key", "validate"])
+        .code(3)
+        .stdout("own: invalid, checked [..] ago\n")
+        .check();
     let listed = sandbox.run(["key", "list"]).succeeds().stdout;
-    assert!(listed.contains("! the key for `own` was rejected by its provider\n"), "{listed}");
-    let asked: Vec<String> = server.requests().iter().map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap())).collect();
-    assert_eq!(asked, ["wrong", "right", "right", "right"].map(|key| format!("GET /v1/models Bearer {key}")));
+    assert!(
+        listed.contains("! the key for `own` was rejected by its provider\n"),
+        "{listed}"
+    );
+    let asked: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap()))
+        .collect();
+    assert_eq!(
+        asked,
+        ["wrong", "right", "right", "right"].map(|key| format!("GET /v1/models Bearer {key}"))
+    );
 }
 
 #[test]
@@ -139,10 +235,25 @@ fn key_set_without_network() {
     let server = Server::replies([]);
     sandbox.configure(&own(&server));
     drop(server);
-    sandbox.run(["key", "set", "--stdin"]).stdin("good").stdout("saved the key for `own` in the vault: unknown: [..]\n").check();
-    sandbox.run(["key", "validate"]).code(7).stdout("own: unknown: [..]\n").check();
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!((&listed["keys"][0]["status"], &listed["keys"][0]["last_validated"]), (&"unknown".into(), &serde_json::Value::Null));
+    sandbox
+        .run(["key", "set", "--stdin"])
+        .stdin("good")
+        .stdout("saved the key for `own` in the vault: unknown: [..]\n")
+        .check();
+    sandbox
+        .run(["key", "validate"])
+        .code(7)
+        .stdout("own: unknown: [..]\n")
+        .check();
+    let listed: serde_json::Value =
+        serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!(
+        (
+            &listed["keys"][0]["status"],
+            &listed["keys"][0]["last_validated"]
+        ),
+        (&"unknown".into(), &serde_json::Value::Null)
+    );
 }
 
 #[test]
@@ -152,7 +263,10 @@ fn key_is_bound_to_its_host() {
     sandbox.store_key("openrouter", &key);
     // Settings that send a known provider's name to another host do not get its key.
     let attacker = Server::replies([]);
-    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", attacker.base_url()));
+    sandbox.configure(&format!(
+        "[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
+        attacker.base_url()
+    ));
     sandbox
         .run(["ask", "hello"])
         .code(3)
@@ -183,13 +297,20 @@ fn key_is_bound_to_its_host() {
     fs::remove_file(&key_index).unwrap();
     fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["ask", "hello"]).fails(7);
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
+    let listed: serde_json::Value =
+        serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(listed["keys"][0]["host"], "openrouter.ai");
     fs::write(&key_index, whole).unwrap();
-    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", attacker.base_url()));
+    sandbox.configure(&format!(
+        "[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
+        attacker.base_url()
+    ));
     // A key from a variable is not sent either: it belongs to the provider's known host.
     sandbox.run(["key", "delete", "--yes"]).succeeds();
-    sandbox.run(["ask", "hello"]).env("OPENROUTER_API_KEY", &key).fails(3);
+    sandbox
+        .run(["ask", "hello"])
+        .env("OPENROUTER_API_KEY", &key)
+        .fails(3);
 }
 
 #[test]
@@ -197,7 +318,9 @@ fn key_from_environment_is_not_saved() {
     let sandbox = Sandbox::with_vault();
     let (stored, variable) = (key("c0ffee42"), key("0ddba115"));
     let with = |args: &[&str]| sandbox.run(args).env("OPENROUTER_API_KEY", &variable);
-    with(&["key", "get"]).stdout("openrouter: ******** in env OPENROUTER_API_KEY, fingerprint [..]\n").check();
+    with(&["key", "get"])
+        .stdout("openrouter: ******** in env OPENROUTER_API_KEY, fingerprint [..]\n")
+        .check();
     with(&["key", "list"])
         .stdout(
             "provider    profile  source  fingerprint     status   since  validated\n\
@@ -214,10 +337,15 @@ fn key_from_environment_is_not_saved() {
         .check();
     with(&["key", "get", "--profile", "work"]).fails(3);
     sandbox.store_key("openrouter", &stored);
-    with(&["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
+    with(&["key", "get"])
+        .stdout("openrouter: ******** in vault, fingerprint [..]\n")
+        .check();
     let listed = with(&["key", "list"]).succeeds().stdout;
     assert!(listed.contains("the key for `openrouter` in the environment is not used: a saved key takes precedence\n"), "{listed}");
-    assert_eq!(sandbox.files_with(variable.as_bytes()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(
+        sandbox.files_with(variable.as_bytes()),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
 
 #[test]
@@ -225,7 +353,10 @@ fn key_is_typed_hidden() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("OpenRouter API key (input hidden): ").line(&key).wait_for("saved the key for `openrouter`");
+    screen
+        .wait_for("OpenRouter API key (input hidden): ")
+        .line(&key)
+        .wait_for("saved the key for `openrouter`");
     assert_eq!(screen.end(), 0);
     assert!(!String::from_utf8_lossy(&screen.transcript()).contains("c0ffee"));
     sandbox
@@ -239,13 +370,26 @@ fn key_is_typed_hidden() {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key);
     assert_eq!(screen.end(), 0);
-    let events = sandbox.run(["audit", "--json", "--event", "key.revealed"]).succeeds().stdout;
-    assert!(events.contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#), "{events}");
+    let events = sandbox
+        .run(["audit", "--json", "--event", "key.revealed"])
+        .succeeds()
+        .stdout;
+    assert!(
+        events
+            .contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#),
+        "{events}"
+    );
     let mut screen = sandbox.screen(["key", "delete"]);
-    screen.wait_for("Delete the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was deleted");
+    screen
+        .wait_for("Delete the key for `openrouter`? [y/N] ")
+        .line("n")
+        .wait_for("nothing was deleted");
     assert_eq!(screen.end(), 1);
     let mut screen = sandbox.screen(["key", "delete"]);
-    screen.wait_for("[y/N] ").line("y").wait_for("deleted the key");
+    screen
+        .wait_for("[y/N] ")
+        .line("y")
+        .wait_for("deleted the key");
     assert_eq!(screen.end(), 0);
 }
 
@@ -253,7 +397,10 @@ fn key_is_typed_hidden() {
 fn key_prompt_interrupt_stores_nothing() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("(input hidden): ").send("sk-half").send(press::CTRL_C);
+    screen
+        .wait_for("(input hidden): ")
+        .send("sk-half")
+        .send(press::CTRL_C);
     assert_ne!(screen.end(), 0);
     sandbox.run(["key", "get"]).fails(3);
 }
@@ -302,27 +449,52 @@ fn redirected_home(variable: &str) -> (Sandbox, Server) {
 fn foreign_key_in_variable_needs_permission() {
     let router = super::harness::sandbox::key();
     let mistral = "m".repeat(32);
-    for (variable, value) in
-        [("OPENROUTER_API_KEY", router.as_str()), ("openrouter_api_key", router.as_str()), ("MISTRAL_API_KEY", mistral.as_str())]
-    {
+    for (variable, value) in [
+        ("OPENROUTER_API_KEY", router.as_str()),
+        ("openrouter_api_key", router.as_str()),
+        ("MISTRAL_API_KEY", mistral.as_str()),
+    ] {
         let (mut sandbox, server) = redirected_home(variable);
         sandbox.set(variable, value);
-        for args in [&["ask", "hi"][..], &["ask", "--no-log", "--yes", "hi"], &["models"], &["key", "validate", "--force"]] {
+        for args in [
+            &["ask", "hi"][..],
+            &["ask", "--no-log", "--yes", "hi"],
+            &["models"],
+            &["key", "validate", "--force"],
+        ] {
             let output = sandbox.run(args).fails(3);
-            assert!(output.stderr.contains(&format!("the key in `{variable}` looks like a")), "{args:?}: {}", output.stderr);
+            assert!(
+                output
+                    .stderr
+                    .contains(&format!("the key in `{variable}` looks like a")),
+                "{args:?}: {}",
+                output.stderr
+            );
         }
         let host = format!("127.0.0.1:{}", server.port());
         let hint = format!("`chatbot key validate --provider own --allow-host {host}`");
         assert!(sandbox.run(["ask", "hi"]).fails(3).stderr.contains(&hint));
-        sandbox.run(["key", "validate", "--allow-host", "127.0.0.1:1"]).fails(2);
+        sandbox
+            .run(["key", "validate", "--allow-host", "127.0.0.1:1"])
+            .fails(2);
         assert_eq!(server.connections(), 0, "{variable}");
-        sandbox.run(["key", "validate", "--allow-host", &host]).output();
-        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
+        sandbox
+            .run(["key", "validate", "--allow-host", &host])
+            .output();
+        assert_eq!(
+            sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout,
+            "thanks\n"
+        );
         // The confirmation is valid for this key and this host only.
-        sandbox.run(["ask", "hi"]).env(variable, format!("{value}0")).fails(3);
+        sandbox
+            .run(["ask", "hi"])
+            .env(variable, format!("{value}0"))
+            .fails(3);
         let asked = server.requests().len();
         let key_index = sandbox.state().join("keys.json");
-        let edited = fs::read_to_string(&key_index).unwrap().replace(&host, "localhost:9");
+        let edited = fs::read_to_string(&key_index)
+            .unwrap()
+            .replace(&host, "localhost:9");
         fs::write(&key_index, edited).unwrap();
         sandbox.run(["ask", "hi"]).fails(3);
         sandbox.configure(
@@ -335,17 +507,28 @@ fn foreign_key_in_variable_needs_permission() {
 
 #[test]
 fn foreign_key_format_stays_local() {
-    for (variable, value) in
-        [("LLM_KEY", super::harness::sandbox::key().as_str()), ("llm_key", "sk-ant-api03-short"), ("LLM_KEY", "ghp_0123456789")]
-    {
+    for (variable, value) in [
+        ("LLM_KEY", super::harness::sandbox::key().as_str()),
+        ("llm_key", "sk-ant-api03-short"),
+        ("LLM_KEY", "ghp_0123456789"),
+    ] {
         let (mut sandbox, server) = redirected_home(variable);
         sandbox.set(variable, value);
-        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
+        assert_eq!(
+            sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout,
+            "thanks\n"
+        );
         assert_eq!(server.connections(), 1);
         let elsewhere = "base_url = \"https://api.example/v1\"";
         sandbox.configure(&format!("provider = \"own\"\n[providers.own]\n{elsewhere}\nkey = \"env:{variable}\"\nmodel = \"m\"\n"));
         let output = sandbox.run(["ask", "--no-log", "--yes", "hi"]).fails(3);
-        assert!(output.stderr.contains(&format!("the key in `{variable}` looks like a")), "{}", output.stderr);
+        assert!(
+            output
+                .stderr
+                .contains(&format!("the key in `{variable}` looks like a")),
+            "{}",
+            output.stderr
+        );
     }
 }
 
@@ -358,7 +541,10 @@ fn foreign_key_is_confirmed_once() {
     assert_eq!(screen.end(), 3);
     assert_eq!(server.connections(), 0);
     let mut screen = sandbox.screen(["ask", "hi"]);
-    screen.wait_for("always send it there? [y/N]").line("y").wait_for("thanks");
+    screen
+        .wait_for("always send it there? [y/N]")
+        .line("y")
+        .wait_for("thanks");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["ask", "hi"]);
     screen.wait_for("thanks");
@@ -375,9 +561,18 @@ fn foreign_key_store_needs_confirmation() {
     ));
     let key = super::harness::sandbox::key();
     let output = sandbox.run(["key", "set", "--stdin"]).stdin(&key).fails(3);
-    assert!(output.stderr.contains("this key looks like a key of OpenRouter, but `own` is at `127.0.0.1:"), "{}", output.stderr);
+    assert!(
+        output
+            .stderr
+            .contains("this key looks like a key of OpenRouter, but `own` is at `127.0.0.1:"),
+        "{}",
+        output.stderr
+    );
     assert_eq!(server.connections(), 0);
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(&key).succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin(&key)
+        .succeeds();
     sandbox.run(["ask", "hi"]).succeeds();
 }
 
@@ -387,15 +582,28 @@ fn stored_key_is_bound_despite_edited_files() {
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     let host = format!("127.0.0.1:{}", server.port());
     let key_index = sandbox.state().join("keys.json");
-    let edited = fs::read_to_string(&key_index).unwrap().replace("openrouter.ai", &host);
+    let edited = fs::read_to_string(&key_index)
+        .unwrap()
+        .replace("openrouter.ai", &host);
     assert!(edited.contains(&host));
     fs::write(&key_index, edited).unwrap();
-    let settings = |url: &str| format!("[providers.openrouter]\nbase_url = \"{url}\"\nkey = \"stored\"\nmodel = \"m\"\n");
+    let settings = |url: &str| {
+        format!("[providers.openrouter]\nbase_url = \"{url}\"\nkey = \"stored\"\nmodel = \"m\"\n")
+    };
     sandbox.configure(&settings(&server.base_url()));
     let output = sandbox.run(["ask", "hi"]).fails(3);
-    assert!(output.stderr.contains("cannot tell whether the key for `openrouter` was saved for"), "{}", output.stderr);
+    assert!(
+        output
+            .stderr
+            .contains("cannot tell whether the key for `openrouter` was saved for"),
+        "{}",
+        output.stderr
+    );
     // An address that starts like the known host and leads to another.
-    sandbox.configure(&settings(&format!("http:127.0.0.1:{}://openrouter.ai/v1", server.port())));
+    sandbox.configure(&settings(&format!(
+        "http:127.0.0.1:{}://openrouter.ai/v1",
+        server.port()
+    )));
     sandbox.run(["ask", "hi"]).output();
     assert_eq!(server.connections(), 0);
 }

@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The system calls that change a file. Each group is counted on its own.
-const CHANGES: [&str; 5] =
-    ["write", "rename", "fsync", "unlink", "pwrite64,renameat,renameat2,unlinkat,ftruncate,fdatasync,mkdir,sendmsg,sendto"];
+const CHANGES: [&str; 5] = [
+    "write",
+    "rename",
+    "fsync",
+    "unlink",
+    "pwrite64,renameat,renameat2,unlinkat,ftruncate,fdatasync,mkdir,sendmsg,sendto",
+];
 /// More calls than any of these commands makes.
 const MOST: usize = 400;
 
@@ -19,15 +24,34 @@ const MOST: usize = 400;
 pub(super) fn strace() -> Option<PathBuf> {
     // In a container it may be installed and not permitted to trace.
     let strace = ci_markers::tool("strace")?;
-    let works = Command::new(&strace).args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let works = Command::new(&strace)
+        .args(["-qq", "-o", "/dev/null", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
     works.then_some(strace)
 }
 
 /// Runs a command, kills it before its `n`th call of a kind, and returns whether it ended before
 /// that.
-fn kill_at_call(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n): (&str, usize)) -> bool {
+fn kill_at_call(
+    strace: &Path,
+    sandbox: &Sandbox,
+    args: &[&str],
+    stdin: &Path,
+    (calls, n): (&str, usize),
+) -> bool {
     let status = Command::new(strace)
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL:when={n}")])
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={calls}"),
+            "-e",
+            &format!("inject={calls}:signal=KILL:when={n}"),
+        ])
         .arg(BINARY)
         .args(args)
         .env_clear()
@@ -45,13 +69,24 @@ fn kill_at_call(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (
 /// the first, the second, and every third from there.
 fn calls_to_kill() -> Box<dyn Iterator<Item = usize>> {
     let all = std::env::var_os("CHATBOT_ALL_CUTS").is_some();
-    if all { Box::new(1..) } else { Box::new(std::iter::once(1).chain((2..).step_by(3))) }
+    if all {
+        Box::new(1..)
+    } else {
+        Box::new(std::iter::once(1).chain((2..).step_by(3)))
+    }
 }
 
 /// Kills a command at each change it makes, each time starting from a fresh `prepare`, and checks
 /// the state with `holds`.
-pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
-    let Some(strace) = strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
+pub(super) fn at_every_change(
+    args: &[&str],
+    stdin: &str,
+    prepare: impl Fn() -> Sandbox,
+    holds: impl Fn(&Sandbox, usize),
+) {
+    let Some(strace) = strace() else {
+        return ci_markers::left_out("kill-points", "no strace that may look");
+    };
     let mut cuts = 0;
     for calls in CHANGES {
         for n in calls_to_kill() {
@@ -66,7 +101,10 @@ pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> 
             cuts += 1;
         }
     }
-    assert!(cuts > 2, "`{args:?}` makes {cuts} changes: it was not cut off at all");
+    assert!(
+        cuts > 2,
+        "`{args:?}` makes {cuts} changes: it was not cut off at all"
+    );
     ci_markers::ran("kill-points");
 }
 
@@ -88,7 +126,12 @@ fn copy_of(home: &Sandbox) -> Sandbox {
     let file = copy.write("passphrase", PASSPHRASE);
     copy.set("CHATBOT_PASSPHRASE_FILE", file);
     copy.set("CHATBOT_KEYRING", "vault");
-    let copied = Command::new("cp").arg("-a").arg(home.root().join("one-root")).arg(copy.root()).status().unwrap();
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(home.root().join("one-root"))
+        .arg(copy.root())
+        .status()
+        .unwrap();
     assert!(copied.success());
     copy
 }
@@ -108,7 +151,11 @@ fn kill_during_rekey() {
             sandbox.run(["history", "verify"]).stdout(whole).check();
             sandbox.run(["history", "rekey", "--yes"]).succeeds();
             sandbox.run(["history", "verify"]).stdout(whole).check();
-            let left: Vec<PathBuf> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
+            let left: Vec<PathBuf> = sandbox
+                .files()
+                .into_iter()
+                .filter(|f| f.to_string_lossy().ends_with(".new"))
+                .collect();
             assert_eq!(left, Vec::<PathBuf>::new(), "cut {n}");
         },
     );
@@ -116,7 +163,9 @@ fn kill_during_rekey() {
 
 #[test]
 fn kill_during_key_move() {
-    let Some(strace) = strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
+    let Some(strace) = strace() else {
+        return ci_markers::left_out("kill-points", "no strace that may look");
+    };
     if let Some(why) = Keyring::missing() {
         return ci_markers::left_out("key-stores", &why);
     }
@@ -129,13 +178,26 @@ fn kill_during_key_move() {
         for calls in CHANGES {
             for n in calls_to_kill() {
                 assert!(n < MOST, "it never ends");
-                sandbox.run(["key", "move", "--yes", "--to", from]).succeeds();
-                let ended = kill_at_call(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
+                sandbox
+                    .run(["key", "move", "--yes", "--to", from])
+                    .succeeds();
+                let ended = kill_at_call(
+                    &strace,
+                    &sandbox,
+                    &["key", "move", "--yes", "--to", to],
+                    &input,
+                    (calls, n),
+                );
                 // Every key is in one of the stores, and is found there.
                 sandbox.run(["key", "get"]).succeeds();
                 sandbox.run(["history", "verify"]).succeeds();
                 sandbox.run(["key", "move", "--yes", "--to", to]).succeeds();
-                sandbox.run(["key", "get"]).stdout(format!("openrouter: ******** in {store}, fingerprint [..]\n")).check();
+                sandbox
+                    .run(["key", "get"])
+                    .stdout(format!(
+                        "openrouter: ******** in {store}, fingerprint [..]\n"
+                    ))
+                    .check();
                 if ended {
                     break;
                 }
@@ -158,9 +220,15 @@ fn kill_during_key_set() {
         |sandbox, n| {
             sandbox.run(["key", "get"]).succeeds();
             sandbox.run(["history", "verify"]).succeeds();
-            let there = sandbox.run(["key", "get", "--profile", "new"]).output().code;
+            let there = sandbox
+                .run(["key", "get", "--profile", "new"])
+                .output()
+                .code;
             assert!(matches!(there, Some(0 | 3)), "cut {n}");
-            sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).succeeds();
+            sandbox
+                .run(["key", "set", "--stdin", "--no-validate", "--profile", "new"])
+                .stdin(key("0ddba115"))
+                .succeeds();
         },
     );
 }
@@ -173,14 +241,21 @@ fn kill_during_vault_create() {
         sandbox.set("CHATBOT_PASSPHRASE_FILE", file);
         sandbox
     };
-    at_every_change(&["vault", "create", "--yes", "--kdf", CHEAP], "", empty, |sandbox, n| {
-        let there = sandbox.run(["vault", "status"]).output().code;
-        assert!(matches!(there, Some(0 | 3)), "cut {n}");
-        if there == Some(3) {
-            sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
-        }
-        sandbox.store_key("openrouter", &key("c0ffee42"));
-    });
+    at_every_change(
+        &["vault", "create", "--yes", "--kdf", CHEAP],
+        "",
+        empty,
+        |sandbox, n| {
+            let there = sandbox.run(["vault", "status"]).output().code;
+            assert!(matches!(there, Some(0 | 3)), "cut {n}");
+            if there == Some(3) {
+                sandbox
+                    .run(["vault", "create", "--yes", "--kdf", CHEAP])
+                    .succeeds();
+            }
+            sandbox.store_key("openrouter", &key("c0ffee42"));
+        },
+    );
 }
 
 #[test]
@@ -192,11 +267,34 @@ fn kill_during_vault_passwd() {
         sandbox.write("new", new);
         sandbox
     };
-    at_every_change(&["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file", "../new"], "", prepare, |sandbox, n| {
-        let new = sandbox.root().join("new");
-        let opens = [sandbox.run(["key", "get"]).output(), sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", new).output()];
-        assert_eq!(opens.iter().filter(|o| o.code == Some(0)).count(), 1, "cut {n}: {opens:#?}");
-    });
+    at_every_change(
+        &[
+            "vault",
+            "passwd",
+            "--yes",
+            "--kdf",
+            CHEAP,
+            "--new-passphrase-file",
+            "../new",
+        ],
+        "",
+        prepare,
+        |sandbox, n| {
+            let new = sandbox.root().join("new");
+            let opens = [
+                sandbox.run(["key", "get"]).output(),
+                sandbox
+                    .run(["key", "get"])
+                    .env("CHATBOT_PASSPHRASE_FILE", new)
+                    .output(),
+            ];
+            assert_eq!(
+                opens.iter().filter(|o| o.code == Some(0)).count(),
+                1,
+                "cut {n}: {opens:#?}"
+            );
+        },
+    );
 }
 
 #[test]
@@ -210,7 +308,11 @@ fn kill_during_guided_rotation() {
             let shown = sandbox.run(["key", "get"]).output();
             assert_eq!(shown.code, Some(0), "cut {n}");
             // From every state the rotation can be undone or repeated.
-            let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
+            let again = sandbox
+                .run(["key", "rotate", "--stdin", "--no-validate"])
+                .stdin(key("0ddba115"))
+                .output()
+                .code;
             assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
             sandbox.run(["key", "rotate", "--undo"]).succeeds();
             sandbox.run(["key", "get"]).succeeds();
@@ -221,18 +323,39 @@ fn kill_during_guided_rotation() {
 #[test]
 fn kill_during_recovery_import() {
     let home = home_with_conversation();
-    home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
+    home.run([
+        "key",
+        "recovery",
+        "export",
+        "recovery.txt",
+        "--yes",
+        "--kdf",
+        CHEAP,
+    ])
+    .succeeds();
     std::fs::remove_file(home.data().join("vault.json")).unwrap();
-    home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    home.run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
     let prepare = || {
         let sandbox = copy_of(&home);
-        std::fs::copy(home.cwd().join("recovery.txt"), sandbox.cwd().join("recovery.txt")).unwrap();
+        std::fs::copy(
+            home.cwd().join("recovery.txt"),
+            sandbox.cwd().join("recovery.txt"),
+        )
+        .unwrap();
         sandbox
     };
-    at_every_change(&["key", "recovery", "import", "recovery.txt"], "", prepare, |sandbox, n| {
-        let verified = sandbox.run(["history", "verify"]).output().code;
-        assert!(matches!(verified, Some(0 | 8)), "cut {n}");
-        sandbox.run(["key", "recovery", "import", "recovery.txt"]).succeeds();
-        sandbox.run(["history", "verify"]).succeeds();
-    });
+    at_every_change(
+        &["key", "recovery", "import", "recovery.txt"],
+        "",
+        prepare,
+        |sandbox, n| {
+            let verified = sandbox.run(["history", "verify"]).output().code;
+            assert!(matches!(verified, Some(0 | 8)), "cut {n}");
+            sandbox
+                .run(["key", "recovery", "import", "recovery.txt"])
+                .succeeds();
+            sandbox.run(["history", "verify"]).succeeds();
+        },
+    );
 }

@@ -17,33 +17,118 @@ use std::fmt::Write as _;
 /// match are assembled at run time.
 fn canaries() -> Vec<(&'static str, String, String)> {
     let hex = "3f9a1c7e5b2d8046".repeat(2);
-    let token = format!("ghp_{}", "Zq7Lw2Xc9Vb4Nm6Kj8Hg".repeat(2).get(..36).unwrap());
-    let jwt = format!("ey{}.ey{}.{}", "JhbGciOiJIUzI1NiJ9", "JzdWIiOiJjYW5hcnkta293In0", "Q0FOQVJZc2lnbmF0dXJlMDEyMzQ1Njc4OTAx");
-    let (begin, end) = (format!("-----BEGIN {} KEY-----", "PRIVATE"), format!("-----END {} KEY-----", "PRIVATE"));
+    let token = format!(
+        "ghp_{}",
+        "Zq7Lw2Xc9Vb4Nm6Kj8Hg".repeat(2).get(..36).unwrap()
+    );
+    let jwt = format!(
+        "ey{}.ey{}.{}",
+        "JhbGciOiJIUzI1NiJ9", "JzdWIiOiJjYW5hcnkta293In0", "Q0FOQVJZc2lnbmF0dXJlMDEyMzQ1Njc4OTAx"
+    );
+    let (begin, end) = (
+        format!("-----BEGIN {} KEY-----", "PRIVATE"),
+        format!("-----END {} KEY-----", "PRIVATE"),
+    );
     let body = "MC4CAQAwBQYDK2VwBCIEIKanarienvogelkanarienvogelkanarienvogel";
     let all = [
         ("API_KEY", format!("use {token} for it"), token.clone()),
-        ("PASSWORD", "password: Kanarien!Vogel#77".to_owned(), "Kanarien!Vogel#77".to_owned()),
+        (
+            "PASSWORD",
+            "password: Kanarien!Vogel#77".to_owned(),
+            "Kanarien!Vogel#77".to_owned(),
+        ),
         ("SECRET", format!("client_secret={hex}"), hex),
-        ("PRIVATE_KEY", format!("{begin}\n{body}\n{end}"), body.to_owned()),
+        (
+            "PRIVATE_KEY",
+            format!("{begin}\n{body}\n{end}"),
+            body.to_owned(),
+        ),
         ("JWT", format!("the token is {jwt} today"), jwt.clone()),
-        ("COOKIE", "Cookie: sessionid=kanarienvogel8842aa71cc09".to_owned(), "kanarienvogel8842aa71cc09".to_owned()),
-        ("URL_CREDENTIALS", "postgres://admin:kanarien4711@db.initech.com/x".to_owned(), "kanarien4711".to_owned()),
-        ("EMAIL", "write to bob.canary@initech.com".to_owned(), "bob.canary@initech.com".to_owned()),
-        ("PHONE", "call me at +1 (415) 555-2671".to_owned(), "555-2671".to_owned()),
-        ("CREDIT_CARD", "my card is 4539 5787 6362 1486".to_owned(), "5787 6362 1486".to_owned()),
-        ("SSN", "my SSN is 536-90-4399".to_owned(), "536-90-4399".to_owned()),
-        ("IBAN", "pay to DE89 3704 0044 0532 0130 00".to_owned(), "0044 0532 0130 00".to_owned()),
-        ("IP_ADDRESS", "the server is 203.114.7.91".to_owned(), "203.114.7.91".to_owned()),
-        ("MAC_ADDRESS", "its card is 3c:22:fb:91:a7:5e".to_owned(), "3c:22:fb:91:a7:5e".to_owned()),
-        ("CRYPTO_WALLET", "send to 0x52908400098527886E0F7030069857D2E4169EE7".to_owned(), "98527886E0F7030069857D2E4169EE7".to_owned()),
-        ("NATIONAL_ID", "NHS number: 943 476 5919".to_owned(), "476 5919".to_owned()),
-        ("PASSPORT", "passport number: X84712209".to_owned(), "X84712209".to_owned()),
-        ("DRIVER_LICENSE", "driver license: D4837716".to_owned(), "D4837716".to_owned()),
-        ("DATE_OF_BIRTH", "date of birth: 14.07.1961".to_owned(), "14.07.1961".to_owned()),
-        ("ADDRESS", "I live at 742 Evergreen Terrace, Springfield, IL 62704".to_owned(), "742 Evergreen".to_owned()),
-        ("GPS", "we meet at 48.858370, 2.294481".to_owned(), "48.858370".to_owned()),
-        ("BANK_ACCOUNT", "account number: 000918273645".to_owned(), "000918273645".to_owned()),
+        (
+            "COOKIE",
+            "Cookie: sessionid=kanarienvogel8842aa71cc09".to_owned(),
+            "kanarienvogel8842aa71cc09".to_owned(),
+        ),
+        (
+            "URL_CREDENTIALS",
+            "postgres://admin:kanarien4711@db.initech.com/x".to_owned(),
+            "kanarien4711".to_owned(),
+        ),
+        (
+            "EMAIL",
+            "write to bob.canary@initech.com".to_owned(),
+            "bob.canary@initech.com".to_owned(),
+        ),
+        (
+            "PHONE",
+            "call me at +1 (415) 555-2671".to_owned(),
+            "555-2671".to_owned(),
+        ),
+        (
+            "CREDIT_CARD",
+            "my card is 4539 5787 6362 1486".to_owned(),
+            "5787 6362 1486".to_owned(),
+        ),
+        (
+            "SSN",
+            "my SSN is 536-90-4399".to_owned(),
+            "536-90-4399".to_owned(),
+        ),
+        (
+            "IBAN",
+            "pay to DE89 3704 0044 0532 0130 00".to_owned(),
+            "0044 0532 0130 00".to_owned(),
+        ),
+        (
+            "IP_ADDRESS",
+            "the server is 203.114.7.91".to_owned(),
+            "203.114.7.91".to_owned(),
+        ),
+        (
+            "MAC_ADDRESS",
+            "its card is 3c:22:fb:91:a7:5e".to_owned(),
+            "3c:22:fb:91:a7:5e".to_owned(),
+        ),
+        (
+            "CRYPTO_WALLET",
+            "send to 0x52908400098527886E0F7030069857D2E4169EE7".to_owned(),
+            "98527886E0F7030069857D2E4169EE7".to_owned(),
+        ),
+        (
+            "NATIONAL_ID",
+            "NHS number: 943 476 5919".to_owned(),
+            "476 5919".to_owned(),
+        ),
+        (
+            "PASSPORT",
+            "passport number: X84712209".to_owned(),
+            "X84712209".to_owned(),
+        ),
+        (
+            "DRIVER_LICENSE",
+            "driver license: D4837716".to_owned(),
+            "D4837716".to_owned(),
+        ),
+        (
+            "DATE_OF_BIRTH",
+            "date of birth: 14.07.1961".to_owned(),
+            "14.07.1961".to_owned(),
+        ),
+        (
+            "ADDRESS",
+            "I live at 742 Evergreen Terrace, Springfield, IL 62704".to_owned(),
+            "742 Evergreen".to_owned(),
+        ),
+        (
+            "GPS",
+            "we meet at 48.858370, 2.294481".to_owned(),
+            "48.858370".to_owned(),
+        ),
+        (
+            "BANK_ACCOUNT",
+            "account number: 000918273645".to_owned(),
+            "000918273645".to_owned(),
+        ),
     ];
     all.into()
 }
@@ -58,20 +143,26 @@ struct LeakSearch {
 impl LeakSearch {
     /// Adds a value as it is, in hexadecimal, and in base64 at each of the three offsets.
     fn add(&mut self, what: &str, value: &str) {
-        self.needles.push((what.to_owned(), value.as_bytes().to_vec()));
+        self.needles
+            .push((what.to_owned(), value.as_bytes().to_vec()));
         let hex: String = value.bytes().fold(String::new(), |mut hex, b| {
             write!(hex, "{b:02x}").unwrap();
             hex
         });
-        self.needles.push((format!("{what} in hexadecimal"), hex.into_bytes()));
+        self.needles
+            .push((format!("{what} in hexadecimal"), hex.into_bytes()));
         for skipped in 0..3 {
             // The first and last characters also depend on the neighbouring bytes.
             for whole in [
                 STANDARD_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
                 URL_SAFE_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
             ] {
-                if let Some(inner) = whole.get(4..whole.len() - 2).filter(|inner| inner.len() >= 8) {
-                    self.needles.push((format!("{what} in base64"), inner.as_bytes().to_vec()));
+                if let Some(inner) = whole
+                    .get(4..whole.len() - 2)
+                    .filter(|inner| inner.len() >= 8)
+                {
+                    self.needles
+                        .push((format!("{what} in base64"), inner.as_bytes().to_vec()));
                 }
             }
         }
@@ -93,7 +184,9 @@ impl LeakSearch {
 
 /// Whether a stream is the provider's answer, which is shown unchanged.
 fn is_an_answer(stream: &str) -> bool {
-    let asked = ["stdout of `chatbot ask ", "stdout of `chatbot chat"].iter().any(|start| stream.starts_with(start));
+    let asked = ["stdout of `chatbot ask ", "stdout of `chatbot chat"]
+        .iter()
+        .any(|start| stream.starts_with(start));
     asked && !stream.contains("--json") && !stream.contains("--dry-run")
 }
 
@@ -101,9 +194,17 @@ fn is_an_answer(stream: &str) -> bool {
 /// on the screen.
 fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool) {
     for file in sandbox.files() {
-        let ours = ["passphrase", "cwd/notes.md", "cwd/.env", "cwd/chats.json"].iter().any(|p| file == sandbox.root().join(p));
+        let ours = ["passphrase", "cwd/notes.md", "cwd/.env", "cwd/chats.json"]
+            .iter()
+            .any(|p| file == sandbox.root().join(p));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
-            leaks.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
+            leaks.search(
+                &format!(
+                    "the file {}",
+                    file.strip_prefix(sandbox.root()).unwrap().display()
+                ),
+                &bytes,
+            );
         }
         leaks.search("the name of a file", file.to_string_lossy().as_bytes());
     }
@@ -112,7 +213,9 @@ fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool
         .lock()
         .unwrap()
         .iter()
-        .filter(|(stream, _)| !(stream.starts_with("the screen") || shows_answers && is_an_answer(stream)))
+        .filter(|(stream, _)| {
+            !(stream.starts_with("the screen") || shows_answers && is_an_answer(stream))
+        })
     {
         leaks.search(stream, bytes);
     }
@@ -122,9 +225,17 @@ fn search_requests(leaks: &mut LeakSearch, server: &Server) {
     assert!(!server.requests().is_empty());
     for mut request in server.requests() {
         let before = request.headers.len();
-        request.headers.retain(|(name, value)| (name.as_str(), value.as_str()) != ("authorization", &format!("Bearer {}", key())));
-        assert!(before - request.headers.len() <= 1, "the key goes out twice");
-        leaks.search(&format!("the request `{}`", request.line()), &request.bytes());
+        request.headers.retain(|(name, value)| {
+            (name.as_str(), value.as_str()) != ("authorization", &format!("Bearer {}", key()))
+        });
+        assert!(
+            before - request.headers.len() <= 1,
+            "the key goes out twice"
+        );
+        leaks.search(
+            &format!("the request `{}`", request.line()),
+            &request.bytes(),
+        );
     }
 }
 
@@ -144,21 +255,44 @@ fn echo_secrets(turn: usize, request: &Request) -> Reply {
     if request.method == "GET" {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
-    let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
+    let all = canaries()
+        .iter()
+        .map(|(_, sentence, _)| sentence.clone())
+        .collect::<Vec<_>>()
+        .join("\n");
     let error = |code: u16| {
         serde_json::json!({"error": {"code": code, "message": format!("bad key {} of {all}", key()), "metadata": {"raw": all, "provider_name": key()}}}).to_string()
     };
     let middle = all.char_indices().nth(all.chars().count() / 2).unwrap().0;
     match turn % 9 {
         0 => Reply::says(&all),
-        1 => all.char_indices().fold(Reply::stream(), |reply, (at, c)| reply.text(&all[at..at + c.len_utf8()])).finish("stop").done(),
+        1 => all
+            .char_indices()
+            .fold(Reply::stream(), |reply, (at, c)| {
+                reply.text(&all[at..at + c.len_utf8()])
+            })
+            .finish("stop")
+            .done(),
         2 => Reply::json(401, &error(401)),
         3 => Reply::json(402, &error(402)),
-        4 => Reply::stream().text(&all[..middle]).event(&error(502)).end(),
+        4 => Reply::stream()
+            .text(&all[..middle])
+            .event(&error(502))
+            .end(),
         5 => Reply::stream().text(&all[..middle]).reset(),
-        6 => Reply::full(403, &[("content-type", "text/html")], &format!("<html>{all} {}</html>", key())),
-        7 => Reply::stream().text("it begins").event(&format!("{{\"choices\": {all} {}", key())).end(),
-        _ => Reply::stream().text(&format!("your key is {} and {all}", key())).finish("stop").done(),
+        6 => Reply::full(
+            403,
+            &[("content-type", "text/html")],
+            &format!("<html>{all} {}</html>", key()),
+        ),
+        7 => Reply::stream()
+            .text("it begins")
+            .event(&format!("{{\"choices\": {all} {}", key()))
+            .end(),
+        _ => Reply::stream()
+            .text(&format!("your key is {} and {all}", key()))
+            .finish("stop")
+            .done(),
     }
 }
 
@@ -166,12 +300,17 @@ fn echo_secrets(turn: usize, request: &Request) -> Reply {
 fn leaks_canaries_cover_every_kind() {
     let canaries = canaries();
     let redactor = Redactor::new(&Policy::default()).unwrap();
-    let missing: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).filter(|kind| !canaries.iter().any(|(k, _, _)| kind == k)).collect();
+    let missing: Vec<_> = KINDS
+        .iter()
+        .map(|(kind, _)| *kind)
+        .filter(|kind| !canaries.iter().any(|(k, _, _)| kind == k))
+        .collect();
     assert!(missing.is_empty(), "no canary for {missing:?}");
     let mut unseen = String::new();
     for (kind, sentence, value) in &canaries {
         assert!(sentence.contains(value.as_str()), "{kind}");
-        let (text, findings) = redactor.redact(Raw::from(sentence.as_str()), &mut Placeholders::default());
+        let (text, findings) =
+            redactor.redact(Raw::from(sentence.as_str()), &mut Placeholders::default());
         if !findings.iter().any(|f| f.kind == *kind) || text.as_str().contains(value.as_str()) {
             writeln!(unseen, "{kind}: {}", text.as_str()).unwrap();
         }
@@ -181,9 +320,11 @@ fn leaks_canaries_cover_every_kind() {
 
 #[test]
 fn leaks_search_finds_planted_canary() {
-    for planted in
-        [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))]
-    {
+    for planted in [
+        key(),
+        format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))),
+        URL_SAFE_NO_PAD.encode(format!("abc{}", key())),
+    ] {
         let mut leaks = leak_search();
         leaks.search("a place", planted.as_bytes());
         assert!(leaks.caught.contains("the key"), "{planted}");
@@ -198,7 +339,10 @@ fn home(server: &Server) -> Sandbox {
         "provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(format!("{}\n", key())).succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--force"])
+        .stdin(format!("{}\n", key()))
+        .succeeds();
     sandbox
 }
 
@@ -207,20 +351,29 @@ fn echo(turn: usize, request: &Request) -> Reply {
     if request.method == "GET" {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
-    let messages = request.json()["messages"].as_array().cloned().unwrap_or_default();
+    let messages = request.json()["messages"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     // Only the first and the last message: repeating all of them would double the size with each
     // turn.
     let echo = serde_json::json!([messages.first(), messages.last()]).to_string();
     match turn % 4 {
         0 | 1 => Reply::says(&echo),
-        2 => Reply::json(400, &serde_json::json!({"error": {"code": 400, "message": echo}}).to_string()),
+        2 => Reply::json(
+            400,
+            &serde_json::json!({"error": {"code": 400, "message": echo}}).to_string(),
+        ),
         _ => Reply::stream().text(&echo).reset(),
     }
 }
 
 /// A conversation in the format of another program, with every canary in it.
 fn foreign(all: &str) -> String {
-    let messages: Vec<_> = ["system", "user", "assistant"].iter().map(|role| serde_json::json!({"role": role, "text": all})).collect();
+    let messages: Vec<_> = ["system", "user", "assistant"]
+        .iter()
+        .map(|role| serde_json::json!({"role": role, "text": all}))
+        .collect();
     serde_json::json!({"schema_version": 1, "conversations": [{"title": all, "messages": messages}]}).to_string()
 }
 
@@ -241,7 +394,10 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         provider(turn.saturating_sub(1), request)
     });
     let sandbox = home(&server);
-    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    let sentences: Vec<String> = canaries()
+        .into_iter()
+        .map(|(_, sentence, _)| sentence)
+        .collect();
     let all = sentences.join("\n");
     sandbox.write("cwd/notes.md", &all);
 
@@ -266,21 +422,59 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["chat", "--continue"],
     ] {
         // On a pipe, each line is one message.
-        let piped = if args[0] == "chat" { sentences.iter().map(|s| s.replace('\n', " ") + "\n").collect() } else { all.clone() };
+        let piped = if args[0] == "chat" {
+            sentences
+                .iter()
+                .map(|s| s.replace('\n', " ") + "\n")
+                .collect()
+        } else {
+            all.clone()
+        };
         sandbox.run(args).stdin(piped).output();
-        sandbox.run(args).arg("--system").arg(&all).stdin("and now?\n").output();
+        sandbox
+            .run(args)
+            .arg("--system")
+            .arg(&all)
+            .stdin("and now?\n")
+            .output();
     }
     let trace = sandbox.state().join("trace.log");
-    sandbox.run(["ask", "-"]).env("CHATBOT_LOG", &trace).stdin(&all).output();
-    assert!(std::fs::read_to_string(&trace).unwrap().contains(" bytes after redaction, "), "nothing was logged");
+    sandbox
+        .run(["ask", "-"])
+        .env("CHATBOT_LOG", &trace)
+        .stdin(&all)
+        .output();
+    assert!(
+        std::fs::read_to_string(&trace)
+            .unwrap()
+            .contains(" bytes after redaction, "),
+        "nothing was logged"
+    );
     // Refused messages: too long with a canary inside, and commands with the key as a wrong
     // argument.
-    sandbox.run(["ask", "--json"]).arg(format!("{all}{}", "x".repeat(4000))).fails(4);
+    sandbox
+        .run(["ask", "--json"])
+        .arg(format!("{all}{}", "x".repeat(4000)))
+        .fails(4);
     sandbox.run(["key", "set", &key()]).stdin("").fails(2);
-    sandbox.run(["key", "set", &format!("--key={}", key())]).fails(2);
-    sandbox.run(["ask", &format!("--api-key={}", key()), "x"]).fails(2);
+    sandbox
+        .run(["key", "set", &format!("--key={}", key())])
+        .fails(2);
+    sandbox
+        .run(["ask", &format!("--api-key={}", key()), "x"])
+        .fails(2);
     sandbox.run([key()]).fails(2);
-    sandbox.run(["key", "set", "--provider", "openai", "--stdin", "--no-validate"]).stdin(format!("{} {}", key(), "two words")).output();
+    sandbox
+        .run([
+            "key",
+            "set",
+            "--provider",
+            "openai",
+            "--stdin",
+            "--no-validate",
+        ])
+        .stdin(format!("{} {}", key(), "two words"))
+        .output();
     sandbox.run(["history", "show"]).arg(key()).output();
 
     for args in [
@@ -314,13 +508,24 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
     manage_saved_data(&sandbox, &sentences);
     // A key pasted into the settings, and into variables that are read.
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
-    for wrong in [format!("api_key = \"{}\"\n", key()), format!("model = {}\n", key()), format!("{} = 1\n", key())] {
+    for wrong in [
+        format!("api_key = \"{}\"\n", key()),
+        format!("model = {}\n", key()),
+        format!("{} = 1\n", key()),
+    ] {
         sandbox.configure(&format!("{wrong}{settings}"));
         sandbox.run(["config", "check"]).output();
         sandbox.run(["ask", "x"]).output();
     }
     sandbox.configure(&settings);
-    for variable in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE", "CHATBOT_KEYRING", "CHATBOT_HOME", "CHATBOT_CONFIG", "HTTPS_PROXY"] {
+    for variable in [
+        "CHATBOT_PROVIDER",
+        "CHATBOT_PROFILE",
+        "CHATBOT_KEYRING",
+        "CHATBOT_HOME",
+        "CHATBOT_CONFIG",
+        "HTTPS_PROXY",
+    ] {
         sandbox.run(["ask", "x"]).env(variable, key()).output();
     }
 
@@ -340,9 +545,15 @@ fn leaks_none_to_object_storage() {
         sandbox.set("WEBDAV_PASSWORD", webdav::PASSWORD);
         sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
     }
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).succeeds();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin(format!("{}\n", key()))
+        .succeeds();
     for (_, sentence, _) in canaries() {
-        sandbox.run(["ask", "--demo", "--"]).arg(sentence).succeeds();
+        sandbox
+            .run(["ask", "--demo", "--"])
+            .arg(sentence)
+            .succeeds();
     }
     let address = dav.address();
     for args in [
@@ -354,17 +565,34 @@ fn leaks_none_to_object_storage() {
     ] {
         sandbox.run(args).succeeds();
     }
-    other.run(["restore", "--mine", &address, "--with-keys"]).succeeds();
+    other
+        .run(["restore", "--mine", &address, "--with-keys"])
+        .succeeds();
     // The server repeats the request in its error.
-    dav.fault(|request| Some(Reply::full(403, &[], &String::from_utf8_lossy(&request.bytes()))));
-    for args in [["backup", &address].as_slice(), &["restore", "--mine", &address, "--json"]] {
-        sandbox.run(args).env("CHATBOT_LOG", sandbox.state().join("trace.log")).fails(3);
+    dav.fault(|request| {
+        Some(Reply::full(
+            403,
+            &[],
+            &String::from_utf8_lossy(&request.bytes()),
+        ))
+    });
+    for args in [
+        ["backup", &address].as_slice(),
+        &["restore", "--mine", &address, "--json"],
+    ] {
+        sandbox
+            .run(args)
+            .env("CHATBOT_LOG", sandbox.state().join("trace.log"))
+            .fails(3);
     }
     let mut leaks = leak_search();
     leaks.add("the password of the storage", webdav::PASSWORD);
     for mut request in dav.server.requests() {
         request.headers.retain(|(name, _)| name != "authorization");
-        leaks.search(&format!("the request `{}`", request.line()), &request.bytes());
+        leaks.search(
+            &format!("the request `{}`", request.line()),
+            &request.bytes(),
+        );
     }
     search_sandbox(&mut leaks, &sandbox, false);
     search_sandbox(&mut leaks, &other, false);
@@ -376,7 +604,10 @@ fn leaks_none_to_object_storage() {
 /// Runs every command that manages saved data, and deletes the key at the end.
 fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
     let all = sentences.join("\n");
-    sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]));
+    sandbox.write(
+        "cwd/.env",
+        format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]),
+    );
     sandbox.write("cwd/chats.json", foreign(&all));
     for args in [
         ["redact", "notes.md"].as_slice(),
@@ -384,12 +615,26 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
         &["history", "search", "canary"],
         &["history", "search", "canary", "--json"],
         &["history", "import", "chats.json"],
-        &["history", "export", "--all", "--format", "md", "-o", "all.md"],
-        &["history", "export", "--all", "--format", "html", "-o", "all.html"],
-        &["history", "export", "--all", "--format", "json", "-o", "all.json"],
+        &[
+            "history", "export", "--all", "--format", "md", "-o", "all.md",
+        ],
+        &[
+            "history", "export", "--all", "--format", "html", "-o", "all.html",
+        ],
+        &[
+            "history", "export", "--all", "--format", "json", "-o", "all.json",
+        ],
         &["history", "rekey"],
         &["key", "import", ".env", "--yes", "--profile", "imported"],
-        &["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP],
+        &[
+            "key",
+            "recovery",
+            "export",
+            "recovery.txt",
+            "--yes",
+            "--kdf",
+            CHEAP,
+        ],
         &["backup", "kept.backup", "--with-keys"],
         &["backup", "--verify", "kept.backup"],
         &["restore", "--mine", "kept.backup", "--dry-run"],
@@ -417,12 +662,24 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
         sandbox.run(args).stdin("").output();
     }
     sandbox.run(["redact"]).stdin(&all).output();
-    sandbox.run(["redact", "--json-lines"]).stdin(format!("{}\n", serde_json::json!({"id": 1, "text": all}))).output();
-    let latest = sandbox.run(["history", "list", "--json", "--limit", "1"]).output().stdout;
+    sandbox
+        .run(["redact", "--json-lines"])
+        .stdin(format!("{}\n", serde_json::json!({"id": 1, "text": all})))
+        .output();
+    let latest = sandbox
+        .run(["history", "list", "--json", "--limit", "1"])
+        .output()
+        .stdout;
     let latest: serde_json::Value = serde_json::from_str(&latest).unwrap();
     let id = latest["conversations"][0]["id"].as_str().unwrap();
-    sandbox.run(["history", "rename", id]).arg(&sentences[7]).output();
-    sandbox.run(["key", "rotate", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).output();
+    sandbox
+        .run(["history", "rename", id])
+        .arg(&sentences[7])
+        .output();
+    sandbox
+        .run(["key", "rotate", "--stdin", "--no-validate", "--force"])
+        .stdin(format!("{}\n", key()))
+        .output();
     for args in [
         ["history", "prune", "--older-than", "1d", "--dry-run"].as_slice(),
         &["key", "rotate", "--undo"],
@@ -432,7 +689,13 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
     ] {
         sandbox.run(args).stdin("").output();
     }
-    for made in ["all.md", "all.html", "all.json", "recovery.txt", "kept.backup"] {
+    for made in [
+        "all.md",
+        "all.html",
+        "all.json",
+        "recovery.txt",
+        "kept.backup",
+    ] {
         assert!(sandbox.cwd().join(made).exists(), "{made} was not made");
     }
 }
@@ -441,10 +704,16 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
 fn leaks_none_in_line_editor() {
     let server = Server::always(|request| echo(0, request));
     let mut sandbox = home(&server);
-    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    let sentences: Vec<String> = canaries()
+        .into_iter()
+        .map(|(_, sentence, _)| sentence)
+        .collect();
     let notes = sandbox.write("cwd/notes.md", sentences.join("\n"));
     // An editor that leaves a copy and a swap file next to the message.
-    let script = format!("cat '{}' >>\"$1\"; cp \"$1\" \"$1~\"; cp \"$1\" \"$(dirname \"$1\")/.message.md.swp\"", notes.display());
+    let script = format!(
+        "cat '{}' >>\"$1\"; cp \"$1\" \"$1~\"; cp \"$1\" \"$(dirname \"$1\")/.message.md.swp\"",
+        notes.display()
+    );
     let editor = sandbox.write("editor", format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     sandbox.set("VISUAL", editor);
@@ -453,7 +722,11 @@ fn leaks_none_in_line_editor() {
     for sentence in &sentences {
         chat.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
     }
-    chat.line("/edit").wait_for("\n> ").line(&format!("/edit {}", sentences[7])).wait_for("\n> ").send(pty::key::CTRL_D);
+    chat.line("/edit")
+        .wait_for("\n> ")
+        .line(&format!("/edit {}", sentences[7]))
+        .wait_for("\n> ")
+        .send(pty::key::CTRL_D);
     assert_eq!(chat.end(), 0);
     let mut again = sandbox.screen(["chat"]);
     again
@@ -470,22 +743,50 @@ fn leaks_none_in_line_editor() {
 
     // Deleting a conversation also deletes everything derived from it.
     let [conversation] = sandbox.conversations().try_into().unwrap();
-    let sealed = |file: &std::path::Path| -> Vec<String> { std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect() };
+    let sealed = |file: &std::path::Path| -> Vec<String> {
+        std::fs::read_to_string(file)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    };
     let history = sandbox.state().join("line-history.fernet");
     let (messages, typed) = (sealed(&conversation), sealed(&history));
-    assert!(messages.len() > sentences.len() && typed.len() >= 10, "{} messages, {} lines", messages.len(), typed.len());
+    assert!(
+        messages.len() > sentences.len() && typed.len() >= 10,
+        "{} messages, {} lines",
+        messages.len(),
+        typed.len()
+    );
     for left in ["partial", "torn"] {
         std::fs::copy(&conversation, conversation.with_extension(left)).unwrap();
     }
-    let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+    let id = conversation
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .split('.')
+        .next()
+        .unwrap()
+        .to_owned();
     sandbox.run(["history", "delete", "--yes", &id]).succeeds();
     for line in messages.iter().chain(&typed) {
         let files = sandbox.files_with(line.as_bytes());
         assert!(files.is_empty(), "still in {files:?}");
     }
     // The audit log and the usage log keep the action and its cost, without any text.
-    let names: Vec<_> = sandbox.files_with(id.as_bytes()).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
-    assert!(names.iter().all(|name| name == "audit.jsonl" || name == "usage.jsonl"), "{names:?}");
+    let names: Vec<_> = sandbox
+        .files_with(id.as_bytes())
+        .iter()
+        .map(|f| f.file_name().unwrap().to_owned())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| name == "audit.jsonl" || name == "usage.jsonl"),
+        "{names:?}"
+    );
     sandbox.run(["history", "list"]).succeeds();
     search_sandbox(&mut leaks, &sandbox, true);
     search_requests(&mut leaks, &server);
@@ -500,35 +801,74 @@ fn leaks_none_when_chat_is_killed() {
     let mut turn = 0;
     let server = Server::always(move |request| {
         turn += usize::from(request.method == "POST");
-        let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
+        let all = canaries()
+            .iter()
+            .map(|(_, sentence, _)| sentence.clone())
+            .collect::<Vec<_>>()
+            .join("\n");
         if request.text().contains("now the kill") {
-            Reply::stream().text(&all).text("half").open_gate(&reached).wait(&never)
+            Reply::stream()
+                .text(&all)
+                .text("half")
+                .open_gate(&reached)
+                .wait(&never)
         } else {
             // The user may read an answer, so only errors contain the key here.
             echo_secrets(turn.saturating_sub(1) % 8, request)
         }
     });
     let sandbox = home(&server);
-    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    let sentences: Vec<String> = canaries()
+        .into_iter()
+        .map(|(_, sentence, _)| sentence)
+        .collect();
     sandbox.write("cwd/notes.md", sentences.join("\n"));
     let mut screen: Screen = sandbox.screen(["chat"]);
     screen.wait_for("\n> ");
     for sentence in &sentences {
         // The terminal echoes what is typed; the next prompt shows that the message was handled.
-        screen.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
+        screen
+            .paste(sentence)
+            .send(pty::key::ENTER)
+            .wait_for("\n> ");
     }
-    screen.line(&format!("/system {}", sentences[7])).wait_for("\n> ");
-    screen.line("/file notes.md").wait_for("\n> ").line("read it").wait_for("\n> ");
-    for command in ["/retry", "/undo", "/redact show", "/history", "/usage", "/model maker/model-2"] {
+    screen
+        .line(&format!("/system {}", sentences[7]))
+        .wait_for("\n> ");
+    screen
+        .line("/file notes.md")
+        .wait_for("\n> ")
+        .line("read it")
+        .wait_for("\n> ");
+    for command in [
+        "/retry",
+        "/undo",
+        "/redact show",
+        "/history",
+        "/usage",
+        "/model maker/model-2",
+    ] {
         screen.line(command).wait_for("\n> ");
     }
-    screen.line("/incognito").wait_for("incognito> ").line("a word in private").wait_for("incognito> ").line("/new").wait_for("> ");
+    screen
+        .line("/incognito")
+        .wait_for("incognito> ")
+        .line("a word in private")
+        .wait_for("incognito> ")
+        .line("/new")
+        .wait_for("> ");
     screen.line(&format!("now the kill, {}", sentences[8]));
     arrived.wait();
     screen.wait_for("half");
     screen.kill();
     let mut again = sandbox.screen(["chat", "--continue"]);
-    again.wait_for("\n> ").send(pty::key::UP).wait_for("read it").send(pty::key::CTRL_C).wait_for("\n> ").send(pty::key::CTRL_D);
+    again
+        .wait_for("\n> ")
+        .send(pty::key::UP)
+        .wait_for("read it")
+        .send(pty::key::CTRL_C)
+        .wait_for("\n> ")
+        .send(pty::key::CTRL_D);
     again.end();
 
     let mut leaks = leak_search();

@@ -11,8 +11,15 @@ use std::time::Instant;
 /// Makes eight times `each` attempts in parallel and counts their exit codes.
 fn attempts(sandbox: &Sandbox, each: usize, args: &[&str]) -> BTreeMap<Option<i32>, usize> {
     let codes: Vec<Option<i32>> = thread::scope(|scope| {
-        let askers: Vec<_> =
-            (0..8).map(|_| scope.spawn(|| (0..each).map(|_| sandbox.run(args).output().code).collect::<Vec<_>>())).collect();
+        let askers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    (0..each)
+                        .map(|_| sandbox.run(args).output().code)
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
         askers.into_iter().flat_map(|a| a.join().unwrap()).collect()
     });
     codes.into_iter().fold(BTreeMap::new(), |mut count, code| {
@@ -28,7 +35,11 @@ fn one_cent_per_answer() -> Server {
             200,
             r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/odd"}]}"#,
         ),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#)
+            .done(),
     })
 }
 
@@ -47,9 +58,14 @@ fn budget_is_exact_for_eight_processes() {
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n");
     let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
     assert_eq!(codes, BTreeMap::from([(Some(0), 13), (Some(5), 27)]));
-    let asked = server.requests().iter().filter(|r| r.method == "POST").count();
+    let asked = server
+        .requests()
+        .iter()
+        .filter(|r| r.method == "POST")
+        .count();
     assert_eq!(asked, 13);
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+    let usage: Value =
+        serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(usage["budget"]["spans"][0]["spent"], 0.13);
     assert_eq!(usage["budget"]["spans"][0]["held"], 0.0);
 }
@@ -58,7 +74,10 @@ fn budget_is_exact_for_eight_processes() {
 fn rate_limit_of_zero_does_not_wait() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 0\n");
-    for args in [&["ask", "--demo", "--no-log", "hello"][..], &["ask", "--demo", "--no-log", "--wait", "hello"]] {
+    for args in [
+        &["ask", "--demo", "--no-log", "hello"][..],
+        &["ask", "--demo", "--no-log", "--wait", "hello"],
+    ] {
         sandbox
             .run(args)
             .code(5)
@@ -70,7 +89,10 @@ fn rate_limit_of_zero_does_not_wait() {
 /// A local provider that needs no key.
 fn keyless(server: &Server, more: &str) -> Sandbox {
     let sandbox = Sandbox::under_one_root();
-    let own = format!("[providers.own]\nbase_url = \"{}\"\nkey = \"none\"\nmodel = \"maker/model-1\"\n", server.base_url());
+    let own = format!(
+        "[providers.own]\nbase_url = \"{}\"\nkey = \"none\"\nmodel = \"maker/model-1\"\n",
+        server.base_url()
+    );
     sandbox.configure(&format!(
         "provider = \"own\"\n[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n{own}{more}"
     ));
@@ -89,15 +111,27 @@ fn budget_applies_to_keyless_provider() {
 fn budget_applies_without_price_list() {
     let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(404, "{}"),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.05}"#).done(),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.05}"#)
+            .done(),
     });
     let sandbox = keyless(&server, "");
     // The cost of the first request is unknown; after that the price is known.
     for _ in 0..2 {
-        sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+        sandbox
+            .run(["ask", "--no-log", "hello"])
+            .stdout("yes\n")
+            .check();
     }
     let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
-    assert!(refused.stderr.contains("$0.10 spent, and this request may cost up to $0.05"), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("$0.10 spent, and this request may cost up to $0.05"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -109,10 +143,22 @@ fn budget_hold_stays_when_recording_fails() {
     let record = sandbox.state().join("usage.jsonl");
     std::fs::rename(&record, sandbox.root().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(sandbox.root().join("elsewhere"), &record).unwrap();
-    let codes: Vec<_> = (0..8).map(|_| sandbox.run(["ask", "--no-log", "hello"]).output().code).collect();
-    assert!(codes.iter().filter(|code| **code == Some(0)).count() <= 4, "{codes:?}");
+    let codes: Vec<_> = (0..8)
+        .map(|_| sandbox.run(["ask", "--no-log", "hello"]).output().code)
+        .collect();
+    assert!(
+        codes.iter().filter(|code| **code == Some(0)).count() <= 4,
+        "{codes:?}"
+    );
     assert!(matches!(codes[7], Some(5 | 8)), "{codes:?}");
-    assert!(server.requests().iter().filter(|r| r.method == "POST").count() <= 5);
+    assert!(
+        server
+            .requests()
+            .iter()
+            .filter(|r| r.method == "POST")
+            .count()
+            <= 5
+    );
 }
 
 #[test]
@@ -120,7 +166,10 @@ fn budget_waits_for_other_holds() {
     let (arrived, go) = (Gate::default(), Gate::default());
     let (reached, gate) = (arrived.clone(), go.clone());
     let server = Server::always(move |request| match request.path.as_str() {
-        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0.00001"}}]}"#),
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0.00001"}}]}"#,
+        ),
         _ => Reply::stream()
             .text("yes")
             .open_gate(&reached)
@@ -146,16 +195,30 @@ fn budget_waits_for_other_holds() {
 #[test]
 fn budget_cancelled_retry_costs_nothing() {
     let server = Server::always(|request| match request.path.as_str() {
-        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
-        _ => Reply::full(429, &[("Retry-After", "15")], r#"{"error":{"code":429,"message":"Slowly"}}"#),
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#,
+        ),
+        _ => Reply::full(
+            429,
+            &[("Retry-After", "15")],
+            r#"{"error":{"code":429,"message":"Slowly"}}"#,
+        ),
     });
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
     let mut screen = sandbox.screen(["ask", "--no-log", "hello"]);
-    screen.wait_for("retrying in 15 s").send(crate::harness::pty::key::CTRL_C);
+    screen
+        .wait_for("retrying in 15 s")
+        .send(crate::harness::pty::key::CTRL_C);
     assert_eq!(screen.end(), 130);
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!((&usage["totals"], &usage["budget"]["spans"][0]["held"]), (&Value::Array(vec![]), &0.0.into()), "{usage}");
+    let usage: Value =
+        serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!(
+        (&usage["totals"], &usage["budget"]["spans"][0]["held"]),
+        (&Value::Array(vec![]), &0.0.into()),
+        "{usage}"
+    );
 }
 
 #[test]
@@ -163,10 +226,16 @@ fn budget_of_run_spans_conversations() {
     let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    let output = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\n/new\ntwo\n/new\nthree\n").fails(5);
+    let output = sandbox
+        .run(["chat", "--no-log", "--budget", "0.02"])
+        .stdin("one\n/new\ntwo\n/new\nthree\n")
+        .fails(5);
     assert_eq!(output.stdout.matches("yes").count(), 2, "{output:?}");
     // A budget that is set in the chat fetches the prices.
-    let output = sandbox.run(["chat", "--no-log"]).stdin("/budget 0.02\none\ntwo\nthree\n").fails(5);
+    let output = sandbox
+        .run(["chat", "--no-log"])
+        .stdin("/budget 0.02\none\ntwo\nthree\n")
+        .fails(5);
     assert_eq!(output.stdout.matches("yes").count(), 2, "{output:?}");
 }
 
@@ -178,27 +247,55 @@ fn budget_spent_allows_free_models() {
             r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/free","pricing":{"prompt":"0","completion":"0"}}]}"#,
         ),
         _ if request.text().contains("maker/free") => Reply::says("free"),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#)
+            .done(),
     });
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     sandbox.run(["ask", "--no-log", "hello"]).fails(5);
-    sandbox.run(["ask", "--no-log", "-m", "maker/free", "hello"]).stdout("free\n").check();
+    sandbox
+        .run(["ask", "--no-log", "-m", "maker/free", "hello"])
+        .stdout("free\n")
+        .check();
 }
 
 #[test]
 fn usage_zero_counts_are_not_trusted() {
-    for usage in ["{}", r#"{"prompt_tokens":null,"completion_tokens":null}"#, r#"{"total_tokens":55}"#] {
+    for usage in [
+        "{}",
+        r#"{"prompt_tokens":null,"completion_tokens":null}"#,
+        r#"{"total_tokens":55}"#,
+    ] {
         let server = Server::always(move |request| match request.path.as_str() {
-            "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
-            _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
+            "/v1/models" => Reply::json(
+                200,
+                r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#,
+            ),
+            _ => Reply::stream()
+                .text("yes")
+                .finish("stop")
+                .usage(usage)
+                .done(),
         });
         let mut sandbox = Sandbox::under_one_root();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
-        sandbox.run(["ask", "--no-log", "--max-tokens", "10", "hello"]).succeeds();
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
-        assert_eq!((&usage["totals"][0]["estimated_costs"], &usage["totals"][0]["cost"]), (&1.into(), &0.007.into()), "{usage}");
+        sandbox
+            .run(["ask", "--no-log", "--max-tokens", "10", "hello"])
+            .succeeds();
+        let usage: Value =
+            serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+        assert_eq!(
+            (
+                &usage["totals"][0]["estimated_costs"],
+                &usage["totals"][0]["cost"]
+            ),
+            (&1.into(), &0.007.into()),
+            "{usage}"
+        );
     }
 }
 
@@ -222,8 +319,14 @@ fn killed_chat_saves_and_records_answer() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let (arrived, never) = (Gate::default(), Gate::default());
         let server = Server::always(move |request| match request.path.as_str() {
-            "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
-            _ => Reply::stream().text("it begins ").open_gate(&arrived.clone()).wait(&never.clone()),
+            "/v1/models" => Reply::json(
+                200,
+                r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#,
+            ),
+            _ => Reply::stream()
+                .text("it begins ")
+                .open_gate(&arrived.clone())
+                .wait(&never.clone()),
         });
         let mut sandbox = Sandbox::with_vault();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
@@ -231,7 +334,8 @@ fn killed_chat_saves_and_records_answer() {
         screen.wait_for("it begins ");
         rustix::process::kill_process(screen.pid(), signal).unwrap();
         assert_eq!(screen.end(), 130);
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+        let usage: Value =
+            serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         assert_eq!(usage["budget"]["spans"][0]["held"], 0.0, "{usage}");
         assert_eq!(usage["totals"][0]["estimated_costs"], 1, "{usage}");
         let kept = sandbox.run(["history", "show", "--json"]).succeeds().stdout;
@@ -244,7 +348,10 @@ fn budget_spent_hints() {
     let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
-    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .stdout("yes\n")
+        .check();
     sandbox
         .run(["ask", "--no-log", "hello"])
         .code(5)
@@ -259,30 +366,69 @@ fn budget_of_run_counts_only_that_run() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
     for _ in 0..3 {
-        sandbox.run(["ask", "--no-log", "--budget", "0.01", "hello"]).stdout("yes\n").check();
+        sandbox
+            .run(["ask", "--no-log", "--budget", "0.01", "hello"])
+            .stdout("yes\n")
+            .check();
     }
-    let refused = sandbox.run(["ask", "--no-log", "--budget", "0.009", "hello"]).fails(5);
-    assert!(refused.stderr.contains("raise `--budget`"), "{}", refused.stderr);
-    let two = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\ntwo\nthree\n").output();
+    let refused = sandbox
+        .run(["ask", "--no-log", "--budget", "0.009", "hello"])
+        .fails(5);
+    assert!(
+        refused.stderr.contains("raise `--budget`"),
+        "{}",
+        refused.stderr
+    );
+    let two = sandbox
+        .run(["chat", "--no-log", "--budget", "0.02"])
+        .stdin("one\ntwo\nthree\n")
+        .output();
     assert_eq!(two.stdout.matches("yes").count(), 2, "{two:#?}");
-    assert!(two.stderr.contains("budget of $0.02 for this command reached"), "{two:#?}");
+    assert!(
+        two.stderr
+            .contains("budget of $0.02 for this command reached"),
+        "{two:#?}"
+    );
 }
 
 #[test]
 fn budget_limits_max_tokens() {
     let server = Server::always(|request| match request.path.as_str() {
-        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.000001","completion":"0.00001"}}]}"#),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.0001}"#).done(),
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.000001","completion":"0.00001"}}]}"#,
+        ),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.0001}"#)
+            .done(),
     });
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
-    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
-    let body = server.requests().iter().find(|r| r.method == "POST").unwrap().json();
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .stdout("yes\n")
+        .check();
+    let body = server
+        .requests()
+        .iter()
+        .find(|r| r.method == "POST")
+        .unwrap()
+        .json();
     // $0.01 minus at most 26 prompt tokens at $0.00001 each leaves 997 tokens.
     assert_eq!(body["max_tokens"], 997);
-    let asked: Value = serde_json::from_str(&sandbox.run(["ask", "--no-log", "--dry-run", "hello"]).succeeds().stdout).unwrap();
+    let asked: Value = serde_json::from_str(
+        &sandbox
+            .run(["ask", "--no-log", "--dry-run", "hello"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
     assert_eq!(asked["max_tokens"], 987);
-    sandbox.run(["ask", "--no-log", "--max-tokens", "2000", "hello"]).fails(5);
+    sandbox
+        .run(["ask", "--no-log", "--max-tokens", "2000", "hello"])
+        .fails(5);
 }
 
 #[test]
@@ -291,7 +437,9 @@ fn limits_survive_damaged_state() {
         let sandbox = Sandbox::under_one_root();
         sandbox.configure("[limits]\nrequests_per_hour = 3\n");
         for _ in 0..3 {
-            sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
+            sandbox
+                .run(["ask", "--demo", "--no-log", "hello"])
+                .succeeds();
         }
         let state = sandbox.state().join("requests");
         let bytes = std::fs::read(&state).unwrap();
@@ -302,23 +450,37 @@ fn limits_survive_damaged_state() {
             _ => std::fs::write(&state, [&bytes[..], b"18000000"].concat()).unwrap(),
         }
         sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
-        let stdout = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).succeeds().stdout;
-        assert!(stdout.contains("file=requests found=3"), "{spoil}: {stdout}");
+        let stdout = sandbox
+            .run(["audit", "list", "--event", "state.rebuilt"])
+            .succeeds()
+            .stdout;
+        assert!(
+            stdout.contains("file=requests found=3"),
+            "{spoil}: {stdout}"
+        );
     }
 }
 
 #[test]
 fn killed_request_counts() {
     let (arrived, never) = (Gate::default(), Gate::default());
-    let server = Server::replies([Reply::stream().text("it begins").open_gate(&arrived).wait(&never)]);
+    let server = Server::replies([Reply::stream()
+        .text("it begins")
+        .open_gate(&arrived)
+        .wait(&never)]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 1\n");
     let running = sandbox.run(["ask", "--no-log", "hello"]).start();
     arrived.wait();
     running.kill();
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
-    let [line] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}") };
-    assert_eq!(&line[18..], "message.sent       provider=own model=maker/model-1 bytes=5");
+    let [line] = stdout.lines().collect::<Vec<_>>()[..] else {
+        panic!("{stdout}")
+    };
+    assert_eq!(
+        &line[18..],
+        "message.sent       provider=own model=maker/model-1 bytes=5"
+    );
     std::fs::remove_file(sandbox.state().join("requests")).unwrap();
     sandbox.run(["ask", "--no-log", "hello"]).fails(5);
 }
@@ -332,9 +494,15 @@ fn retry_after_is_respected() {
     let wish = serde_json::json!({"own/default/maker/model-1": {"at": Clock::system().now(), "run": 0, "uptime": 0, "wait_ms": 2500}});
     sandbox.write(sandbox.state().join("backoff.json"), wish.to_string());
     let shown = sandbox.run(["usage"]).succeeds().stdout;
-    assert!(shown.contains("own/default/maker/model-1 accepts no requests for"), "{shown}");
+    assert!(
+        shown.contains("own/default/maker/model-1 accepts no requests for"),
+        "{shown}"
+    );
     let began = Instant::now();
-    sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
+    sandbox
+        .run(["ask", "--no-log", "--wait", "hello"])
+        .stdout("yes\n")
+        .check();
     assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());
 }
 
@@ -344,10 +512,20 @@ fn budget_day_survives_time_zone_change() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     let spent = |zone: &str| {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).succeeds().stdout).unwrap();
+        let usage: Value = serde_json::from_str(
+            &sandbox
+                .run(["usage", "--json"])
+                .env("TZ", zone)
+                .succeeds()
+                .stdout,
+        )
+        .unwrap();
         usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
     };
-    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").succeeds();
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .env("TZ", "UTC")
+        .succeeds();
     assert!(spent("UTC") > 0.0099);
     // In every time zone and back again, also after the totals were deleted and are computed again
     // from the usage log.
@@ -365,7 +543,13 @@ fn budget_day_survives_time_zone_change() {
     // Offsets beyond every real time zone.
     for zone in ["AAA-20:45:07", "AAA20:45:07", "AAA-24", "AAA+24"] {
         assert!(spent(zone) > 0.0099, "{zone}");
-        sandbox.run(["ask", "--no-log", "hello"]).env("TZ", zone).fails(5);
+        sandbox
+            .run(["ask", "--no-log", "hello"])
+            .env("TZ", zone)
+            .fails(5);
     }
-    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").fails(5);
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .env("TZ", "UTC")
+        .fails(5);
 }

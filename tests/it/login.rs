@@ -29,13 +29,23 @@ fn page(transcript: &[u8]) -> String {
 }
 
 fn parameter<'a>(page: &'a str, name: &str) -> Option<&'a str> {
-    page.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    page.split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn server() -> Server {
     Server::scripted([
-        ("POST /v1/auth/keys", Reply::json(200, &format!(r#"{{"key":"{}","user_id":null}}"#, key()))),
-        ("GET /v1/key", Reply::json(200, r#"{"data":{"label":"x...y","is_management_key":false}}"#)),
+        (
+            "POST /v1/auth/keys",
+            Reply::json(200, &format!(r#"{{"key":"{}","user_id":null}}"#, key())),
+        ),
+        (
+            "GET /v1/key",
+            Reply::json(
+                200,
+                r#"{"data":{"label":"x...y","is_management_key":false}}"#,
+            ),
+        ),
     ])
 }
 
@@ -44,8 +54,13 @@ fn assert_code_is_exchanged(server: &Server, page: &str, code: &str) {
     let exchange = &server.requests()[0];
     assert_eq!(exchange.header("authorization"), None);
     let body = exchange.json();
-    assert_eq!((&body["code"], &body["code_challenge_method"]), (&code.into(), &"S256".into()));
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(body["code_verifier"].as_str().unwrap().as_bytes()));
+    assert_eq!(
+        (&body["code"], &body["code_challenge_method"]),
+        (&code.into(), &"S256".into())
+    );
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(
+        body["code_verifier"].as_str().unwrap().as_bytes(),
+    ));
     assert_eq!(parameter(page, "code_challenge"), Some(challenge.as_str()));
 }
 
@@ -56,12 +71,26 @@ fn login_stores_key_from_browser() {
     let mut screen = sandbox.screen(["key", "login", "--no-browser", "--limit", "5"]);
     screen.wait_for("Waiting for the browser");
     let page = page(&screen.transcript());
-    assert_eq!((parameter(&page, "key_label"), parameter(&page, "limit")), (Some("chatbot"), Some("5")));
-    let callback = parameter(&page, "callback_url").unwrap().replace("%3A", ":").replace("%2F", "/");
-    let (host, path) = callback.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    assert_eq!(
+        (parameter(&page, "key_label"), parameter(&page, "limit")),
+        (Some("chatbot"), Some("5"))
+    );
+    let callback = parameter(&page, "callback_url")
+        .unwrap()
+        .replace("%3A", ":")
+        .replace("%2F", "/");
+    let (host, path) = callback
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
     let ask = |path: &str, host_header: &str| {
         let mut stream = TcpStream::connect(host).unwrap();
-        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host_header}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /{path} HTTP/1.1\r\nHost: {host_header}\r\n\r\n"
+        )
+        .unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();
         response
@@ -87,18 +116,28 @@ fn login_accepts_pasted_code() {
     screen.wait_for("Code from the page (input hidden): ");
     let page = page(&screen.transcript());
     assert_eq!(parameter(&page, "callback_url"), None);
-    screen.line("pasted-code").wait_for("saved the key for `gate`");
+    screen
+        .line("pasted-code")
+        .wait_for("saved the key for `gate`");
     assert_eq!(screen.end(), 0);
     assert_code_is_exchanged(&server, &page, "pasted-code");
 }
 
 #[test]
 fn login_rejected_code_stores_nothing() {
-    let server =
-        Server::scripted([("POST /v1/auth/keys", Reply::json(403, r#"{"error":{"code":403,"message":"Invalid code or code_verifier"}}"#))]);
+    let server = Server::scripted([(
+        "POST /v1/auth/keys",
+        Reply::json(
+            403,
+            r#"{"error":{"code":403,"message":"Invalid code or code_verifier"}}"#,
+        ),
+    )]);
     let sandbox = sandbox(&server);
     let mut screen = sandbox.screen(["key", "login", "--headless"]);
-    screen.wait_for("input hidden): ").line("wrong").wait_for("Invalid code or code_verifier");
+    screen
+        .wait_for("input hidden): ")
+        .line("wrong")
+        .wait_for("Invalid code or code_verifier");
     assert_ne!(screen.end(), 0);
     sandbox.run(["key", "get"]).fails(3);
 }

@@ -21,7 +21,10 @@ use std::time::Duration;
 
 /// How many conversations the real server gets; a thousand take a minute.
 fn conversation_count() -> usize {
-    std::env::var("CHATBOT_OBJECTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+    std::env::var("CHATBOT_OBJECTS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(40)
 }
 
 /// A folder for backups outside of the home, and its address.
@@ -39,11 +42,20 @@ fn send(sandbox: &Sandbox, address: &str) -> Value {
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for part in ["", "objects", "snapshots", "uploads", "prunes"] {
-        for entry in fs::read_dir(folder.join(part)).into_iter().flatten().map(Result::unwrap) {
+        for entry in fs::read_dir(folder.join(part))
+            .into_iter()
+            .flatten()
+            .map(Result::unwrap)
+        {
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 // During a backup, a file can be gone between listing and reading.
-                let Ok(bytes) = fs::read(entry.path()) else { continue };
-                all.insert(format!("{part}/{}", entry.file_name().to_string_lossy()), bytes);
+                let Ok(bytes) = fs::read(entry.path()) else {
+                    continue;
+                };
+                all.insert(
+                    format!("{part}/{}", entry.file_name().to_string_lossy()),
+                    bytes,
+                );
             }
         }
     }
@@ -52,7 +64,9 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The file names in one part of a repository, without drafts.
 fn names(folder: &Path, part: &str) -> Vec<String> {
-    let all = files(folder).into_keys().filter_map(|name| Some(name.strip_prefix(part)?.strip_prefix('/')?.to_owned()));
+    let all = files(folder)
+        .into_keys()
+        .filter_map(|name| Some(name.strip_prefix(part)?.strip_prefix('/')?.to_owned()));
     all.filter(|name| !name.contains(".new")).collect()
 }
 
@@ -62,7 +76,8 @@ fn other_home() -> Sandbox {
 }
 
 fn error(output: &Output) -> String {
-    let report: Value = serde_json::from_str(&output.stderr).unwrap_or_else(|e| panic!("`{}`: {e}: {}", output.title, output.stderr));
+    let report: Value = serde_json::from_str(&output.stderr)
+        .unwrap_or_else(|e| panic!("`{}`: {e}: {}", output.title, output.stderr));
     report["error"]["message"].as_str().unwrap().to_owned()
 }
 
@@ -73,7 +88,11 @@ fn repository_uploads_only_new_data() {
     let (place, address) = folder(&sandbox);
     let first = send(&sandbox, &address);
     let shown = format!("file:{}", "[ROOT]/stick");
-    let bytes = files(&place).iter().filter(|(n, _)| n.starts_with("objects/")).map(|(_, b)| b.len()).sum::<usize>();
+    let bytes = files(&place)
+        .iter()
+        .filter(|(n, _)| n.starts_with("objects/"))
+        .map(|(_, b)| b.len())
+        .sum::<usize>();
     let expected = json!({
         "schema_version": 1, "file": shown, "snapshot": first["snapshot"], "conversations": 30, "messages": 120, "bytes": bytes,
         "sent": 30, "there_already": 0, "objects_sent": names(&place, "objects").len(), "bytes_sent": bytes,
@@ -81,8 +100,18 @@ fn repository_uploads_only_new_data() {
     });
     assert_eq!(first, expected);
     // One object per conversation, one for the settings, and one or two lists.
-    assert!((32..=34).contains(&names(&place, "objects").len()), "{:?}", names(&place, "objects"));
-    assert_eq!((names(&place, "snapshots").len(), names(&place, "uploads").len()), (1, 0));
+    assert!(
+        (32..=34).contains(&names(&place, "objects").len()),
+        "{:?}",
+        names(&place, "objects")
+    );
+    assert_eq!(
+        (
+            names(&place, "snapshots").len(),
+            names(&place, "uploads").len()
+        ),
+        (1, 0)
+    );
 
     let before = files(&place);
     sandbox
@@ -91,53 +120,125 @@ fn repository_uploads_only_new_data() {
         .check();
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..3] {
-        sandbox.run(["ask", "--demo", "--resume", id, "one more"]).succeeds();
+        sandbox
+            .run(["ask", "--demo", "--resume", id, "one more"])
+            .succeeds();
     }
     let third = send(&sandbox, &address);
-    assert_eq!((&third["sent"], &third["there_already"]), (&json!(3), &json!(27)), "{third}");
-    let new = names(&place, "objects").len() - before.keys().filter(|n| n.starts_with("objects/")).count();
+    assert_eq!(
+        (&third["sent"], &third["there_already"]),
+        (&json!(3), &json!(27)),
+        "{third}"
+    );
+    let new = names(&place, "objects").len()
+        - before.keys().filter(|n| n.starts_with("objects/")).count();
     assert_eq!(json!(new), third["objects_sent"]);
     // Three conversations, the usage log, and the lists that name them.
     assert!((5..=7).contains(&new), "{third}");
     let after = files(&place);
-    assert!(before.iter().all(|(name, bytes)| after[name] == *bytes), "what was there has changed");
-    for path in [place.clone(), place.join("objects")].iter().chain([&place.join("chatbot-store.json")]) {
-        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
+    assert!(
+        before.iter().all(|(name, bytes)| after[name] == *bytes),
+        "what was there has changed"
+    );
+    for path in [place.clone(), place.join("objects")]
+        .iter()
+        .chain([&place.join("chatbot-store.json")])
+    {
+        assert_eq!(
+            fs::metadata(path).unwrap().permissions().mode() & 0o077,
+            0,
+            "{}",
+            path.display()
+        );
     }
 
     let other = other_home();
-    let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).succeeds());
+    let mut dry = parsed(
+        &other
+            .run(["restore", "--mine", "--dry-run", "--json", &address])
+            .succeeds(),
+    );
     let settings = dry.as_object_mut().unwrap().remove("settings").unwrap();
-    assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
+    assert_eq!(
+        (
+            &settings["installed"],
+            settings["given"].as_array().unwrap().len()
+        ),
+        (&json!(false), 2),
+        "{settings}"
+    );
     assert_eq!(
         dry,
         json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "copies": [], "dry_run": true, "own": true, "keys": [] })
     );
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let restored = other.run(["restore", "--mine", &address]).succeeds();
-    assert!(restored.stdout.starts_with("30 restored, 0 already present, 0 restored as copies\n"), "{restored:#?}");
+    assert!(
+        restored
+            .stdout
+            .starts_with("30 restored, 0 already present, 0 restored as copies\n"),
+        "{restored:#?}"
+    );
     assert_eq!(everything(&other), everything(&sandbox));
     let saved_copy = other.settings().with_extension("toml.restored");
-    assert_eq!(fs::read(&saved_copy).unwrap(), fs::read(sandbox.settings()).unwrap());
+    assert_eq!(
+        fs::read(&saved_copy).unwrap(),
+        fs::read(sandbox.settings()).unwrap()
+    );
     fs::rename(saved_copy, other.settings()).unwrap();
     // A path without `file:` is recognised as a repository by its content.
-    other.run(["restore", "--mine"]).arg(&place).stdout("0 restored, 30 already present, 0 restored as copies\n").check();
+    other
+        .run(["restore", "--mine"])
+        .arg(&place)
+        .stdout("0 restored, 30 already present, 0 restored as copies\n")
+        .check();
     assert!(!other.root().join("one-root/cache/restore.backup").exists());
     other.is_private();
 
     // The first backup is still complete, and parts of it can be restored.
-    let list = parsed(&sandbox.run(["backup", "list", "--json", &address]).succeeds());
-    let listed: Vec<&Value> = list["backups"].as_array().unwrap().iter().map(|b| &b["id"]).collect();
-    assert_eq!((listed.len(), listed[0], listed[2]), (3, &third["snapshot"], &first["snapshot"]), "{list}");
+    let list = parsed(
+        &sandbox
+            .run(["backup", "list", "--json", &address])
+            .succeeds(),
+    );
+    let listed: Vec<&Value> = list["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| &b["id"])
+        .collect();
+    assert_eq!(
+        (listed.len(), listed[0], listed[2]),
+        (3, &third["snapshot"], &first["snapshot"]),
+        "{list}"
+    );
     let third = other_home();
     let first = first["snapshot"].as_str().unwrap();
     third
-        .run(["restore", "--mine", &address, "--snapshot", &first[..6], "--only", &ids[0]])
+        .run([
+            "restore",
+            "--mine",
+            &address,
+            "--snapshot",
+            &first[..6],
+            "--only",
+            &ids[0],
+        ])
         .stdout("1 restored, 0 already present, 0 restored as copies\n")
         .check();
-    assert_eq!(everything(&third).values().map(|(_, texts)| texts.len()).collect::<Vec<_>>(), [4]);
-    third.run(["restore", "--mine", &address, "--only", "zzzz"]).fails(2);
-    third.run(["restore", "--mine", &address, "--snapshot", "zzzz"]).fails(2);
+    assert_eq!(
+        everything(&third)
+            .values()
+            .map(|(_, texts)| texts.len())
+            .collect::<Vec<_>>(),
+        [4]
+    );
+    third
+        .run(["restore", "--mine", &address, "--only", "zzzz"])
+        .fails(2);
+    third
+        .run(["restore", "--mine", &address, "--snapshot", "zzzz"])
+        .fails(2);
 }
 
 #[test]
@@ -145,14 +246,22 @@ fn repository_uploads_only_the_new_end() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nmax_message_chars = 1000000\n");
     let word = "kept and kept ";
-    let messages: Vec<Value> =
-        (0..5).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) })).collect();
-    let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": messages }]).to_string());
+    let messages: Vec<Value> = (0..5)
+        .map(
+            |n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) }),
+        )
+        .collect();
+    let file = sandbox.write(
+        "cwd/import.json",
+        json!([{ "title": "long", "messages": messages }]).to_string(),
+    );
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     let (_, address) = folder(&sandbox);
     let first = send(&sandbox, &address);
     assert!(first["bytes_sent"].as_u64().unwrap() > 1_500_000, "{first}");
-    sandbox.run(["ask", "--demo", "--continue", "more"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "--continue", "more"])
+        .succeeds();
     let second = send(&sandbox, &address);
     assert_eq!(second["sent"], json!(1));
     assert!(second["bytes_sent"].as_u64().unwrap() < 800_000, "{second}");
@@ -173,7 +282,10 @@ fn repository_verify_opens_everything() {
     fs::write(&object, bytes).unwrap();
     let refused = sandbox.run(["backup", &address]).fails(8);
     assert!(
-        refused.stderr.contains("is damaged: its content does not match its name") && refused.stderr.contains("--reupload"),
+        refused
+            .stderr
+            .contains("is damaged: its content does not match its name")
+            && refused.stderr.contains("--reupload"),
         "{refused:#?}"
     );
     assert_eq!(names(&place, "snapshots").len(), 1);
@@ -187,9 +299,25 @@ fn repository_verify_opens_everything() {
     sandbox.set("WEBDAV_USERNAME", USER);
     sandbox.set("WEBDAV_PASSWORD", PASSWORD);
     let first = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
-    assert_eq!((&first["objects"], &first["objects_opened"], &first["verified"]), (&json!(4), &json!(4), &json!(true)), "{first}");
+    assert_eq!(
+        (
+            &first["objects"],
+            &first["objects_opened"],
+            &first["verified"]
+        ),
+        (&json!(4), &json!(4), &json!(true)),
+        "{first}"
+    );
     let second = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
-    assert_eq!((&second["objects"], &second["objects_opened"], &second["verified"]), (&json!(4), &json!(0), &json!(false)), "{second}");
+    assert_eq!(
+        (
+            &second["objects"],
+            &second["objects_opened"],
+            &second["verified"]
+        ),
+        (&json!(4), &json!(0), &json!(false)),
+        "{second}"
+    );
     let address = dav.address();
     let expected = format!(
         "{address}: 3 of 3 conversations, 12 messages; 0 uploaded, 3 already there; 0 bytes, 0 of 4 objects checked; `chatbot backup --verify {address}` checks all\n"
@@ -214,18 +342,45 @@ fn repository_salvage_on_request() {
         let empty = other_home();
         empty.run(["restore", "--mine", &address]).fails(8);
         assert!(conversations(&empty.data()).is_empty());
-        let out = empty.run(["restore", "--mine", "--salvage", "--json", &address]).fails(8);
+        let out = empty
+            .run(["restore", "--mine", "--salvage", "--json", &address])
+            .fails(8);
         let lost = parsed(&out)["lost"].clone();
-        assert!(lost[0].as_str().unwrap().contains("is damaged: its content does not match its name"), "{lost}");
-        let counted = lost.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
-        assert!(counted.starts_with("of 6 conversations and 24 messages, "), "{lost}");
+        assert!(
+            lost[0]
+                .as_str()
+                .unwrap()
+                .contains("is damaged: its content does not match its name"),
+            "{lost}"
+        );
+        let counted = lost
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            counted.starts_with("of 6 conversations and 24 messages, "),
+            "{lost}"
+        );
         let restored = everything(&empty);
         // The damaged object held one conversation, or the list of several.
-        assert!(restored.len() < 6 && restored.iter().all(|(id, conversation)| all[id] == *conversation), "{restored:?}");
+        assert!(
+            restored.len() < 6
+                && restored
+                    .iter()
+                    .all(|(id, conversation)| all[id] == *conversation),
+            "{restored:?}"
+        );
         fs::write(&path, whole).unwrap();
     }
     let empty = other_home();
-    empty.run(["restore", "--mine", "--salvage", &address]).stdout("6 restored, 0 already present, 0 restored as copies\n").check();
+    empty
+        .run(["restore", "--mine", "--salvage", &address])
+        .stdout("6 restored, 0 already present, 0 restored as copies\n")
+        .check();
 }
 
 #[test]
@@ -235,31 +390,58 @@ fn repository_names_and_sizes_reveal_nothing() {
     sandbox.store_key("openrouter", &key);
     let (place, address) = folder(&sandbox);
     let output = sandbox.run(["backup", "--with-keys", &address]).succeeds();
-    assert!(output.stderr.contains("1 API key is in this backup"), "{output:#?}");
+    assert!(
+        output.stderr.contains("1 API key is in this backup"),
+        "{output:#?}"
+    );
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
-    let needles: Vec<&str> = ids.iter().map(String::as_str).chain(["words", "number", "openrouter", &key, PASSPHRASE]).collect();
+    let needles: Vec<&str> = ids
+        .iter()
+        .map(String::as_str)
+        .chain(["words", "number", "openrouter", &key, PASSPHRASE])
+        .collect();
     for (name, bytes) in files(&place) {
         for needle in &needles {
             assert!(!name.contains(needle), "`{needle}` is in the name {name}");
-            assert!(memchr::memmem::find(&bytes, needle.as_bytes()).is_none(), "`{needle}` is in {name}");
+            assert!(
+                memchr::memmem::find(&bytes, needle.as_bytes()).is_none(),
+                "`{needle}` is in {name}"
+            );
         }
     }
     // Without the passphrase, a known conversation cannot be searched for: the names differ between
     // repositories.
     let second = sandbox.root().join("second");
-    sandbox.run(["backup", &format!("file:{}", second.display())]).succeeds();
+    sandbox
+        .run(["backup", &format!("file:{}", second.display())])
+        .succeeds();
     let first = names(&place, "objects");
-    assert!(names(&second, "objects").iter().all(|name| !first.contains(name)));
+    assert!(
+        names(&second, "objects")
+            .iter()
+            .all(|name| !first.contains(name))
+    );
     // Padding makes conversations of similar length equally long.
-    let lengths: std::collections::BTreeSet<usize> =
-        files(&place).iter().filter(|(n, _)| n.starts_with("objects/")).map(|(_, bytes)| bytes.len()).collect();
+    let lengths: std::collections::BTreeSet<usize> = files(&place)
+        .iter()
+        .filter(|(n, _)| n.starts_with("objects/"))
+        .map(|(_, bytes)| bytes.len())
+        .collect();
     assert!(lengths.len() <= 4, "{lengths:?}");
 
     let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
-    other.run(["restore", "--mine", "--with-keys", &address]).succeeds();
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"][0]["provider"], json!("openrouter"));
+    assert_eq!(
+        parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"],
+        json!([])
+    );
+    other
+        .run(["restore", "--mine", "--with-keys", &address])
+        .succeeds();
+    assert_eq!(
+        parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"][0]["provider"],
+        json!("openrouter")
+    );
 }
 
 #[test]
@@ -269,7 +451,11 @@ fn repository_upload_resumes_after_kill() {
     for round in 0..10 {
         let running = sandbox.run(["backup", &address]).start();
         let (_never, moment) = mpsc::channel::<()>();
-        assert!(moment.recv_timeout(Duration::from_millis(40 + round * 25)).is_err());
+        assert!(
+            moment
+                .recv_timeout(Duration::from_millis(40 + round * 25))
+                .is_err()
+        );
         running.kill();
         if !names(&place, "snapshots").is_empty() {
             sandbox.run(["backup", "--verify", &address]).succeeds();
@@ -290,14 +476,22 @@ fn repository_upload_resumes_after_kill() {
     let kept = files(&place);
     send(&sandbox, &address);
     let after = files(&place);
-    let whole = kept.iter().filter(|(n, _)| n.starts_with("objects/") && !n.contains(".new"));
+    let whole = kept
+        .iter()
+        .filter(|(n, _)| n.starts_with("objects/") && !n.contains(".new"));
     assert!(whole.into_iter().all(|(name, bytes)| after[name] == *bytes));
     assert!(names(&place, "uploads").is_empty());
     let drafts: Vec<&String> = after.keys().filter(|name| name.contains(".new")).collect();
     assert_eq!(drafts, [&draft(2)]);
     drop(held);
-    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
-    assert!(files(&place).keys().all(|name| !name.contains(".new")), "{:?}", files(&place).keys());
+    sandbox
+        .run(["backup", "prune", &address, "--keep", "1", "--yes"])
+        .succeeds();
+    assert!(
+        files(&place).keys().all(|name| !name.contains(".new")),
+        "{:?}",
+        files(&place).keys()
+    );
     sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
@@ -309,29 +503,60 @@ fn repository_shared_by_two_homes() {
     let (one, other) = (sandbox_with_conversations(6), sandbox_with_conversations(7));
     let (place, address) = folder(&one);
     // Both processes create the repository at the same time.
-    let (first, second) = (one.run(["backup", &address]).start(), other.run(["backup", &address]).start());
+    let (first, second) = (
+        one.run(["backup", &address]).start(),
+        other.run(["backup", &address]).start(),
+    );
     for done in [first.end(), second.end()] {
         assert_eq!(done.code, Some(0), "{done:#?}");
     }
     for round in 0..3 {
         for (sandbox, name) in [(&one, "one"), (&other, "other")] {
-            sandbox.run(["ask", "--demo", &format!("{name} {round}")]).succeeds();
+            sandbox
+                .run(["ask", "--demo", &format!("{name} {round}")])
+                .succeeds();
             send(sandbox, &address);
         }
     }
     let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
-    let here = list["backups"].as_array().unwrap().iter().filter(|b| b["this_home"] == json!(true)).count();
-    assert_eq!((list["backups"].as_array().unwrap().len(), here), (8, 4), "{list}");
+    let here = list["backups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|b| b["this_home"] == json!(true))
+        .count();
+    assert_eq!(
+        (list["backups"].as_array().unwrap().len(), here),
+        (8, 4),
+        "{list}"
+    );
     // `prune` keeps the newest backups of each home.
-    let pruned = parsed(&one.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
-    assert_eq!((pruned["removed"].as_array().unwrap().len(), &pruned["kept"]), (6, &json!(2)), "{pruned}");
+    let pruned = parsed(
+        &one.run([
+            "backup", "prune", &address, "--keep", "1", "--yes", "--json",
+        ])
+        .succeeds(),
+    );
+    assert_eq!(
+        (pruned["removed"].as_array().unwrap().len(), &pruned["kept"]),
+        (6, &json!(2)),
+        "{pruned}"
+    );
     let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
     for backup in list["backups"].as_array().unwrap() {
         let third = other_home();
         let id = backup["id"].as_str().unwrap();
-        third.run(["backup", "--verify", &address, "--snapshot", id]).succeeds();
-        third.run(["restore", "--mine", &address, "--snapshot", id]).succeeds();
-        let whose = if backup["this_home"] == json!(true) { &one } else { &other };
+        third
+            .run(["backup", "--verify", &address, "--snapshot", id])
+            .succeeds();
+        third
+            .run(["restore", "--mine", &address, "--snapshot", id])
+            .succeeds();
+        let whose = if backup["this_home"] == json!(true) {
+            &one
+        } else {
+            &other
+        };
         assert_eq!(everything(&third), everything(whose));
     }
     // A home with another passphrase gets an error and changes nothing.
@@ -339,7 +564,9 @@ fn repository_shared_by_two_homes() {
     let wrong = foreign_home.write("wrong", "eleven brown horses under the moon");
     foreign_home.set("CHATBOT_PASSPHRASE_FILE", wrong);
     foreign_home.set("CHATBOT_KEYRING", "vault");
-    foreign_home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    foreign_home
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
     foreign_home.run(["ask", "--demo", "hello"]).succeeds();
     let before = files(&place);
     let refused = foreign_home.run(["backup", "--json", &address]).fails(8);
@@ -352,34 +579,77 @@ fn repository_prune_removes_unneeded_objects() {
     let sandbox = sandbox_with_conversations(5);
     let (place, address) = folder(&sandbox);
     for round in 0..3 {
-        sandbox.run(["ask", "--demo", "--continue", &format!("round {round}")]).succeeds();
+        sandbox
+            .run(["ask", "--demo", "--continue", &format!("round {round}")])
+            .succeeds();
         send(&sandbox, &address);
     }
     let before = files(&place);
-    sandbox.run(["backup", "prune", &address, "--keep", "1"]).fails(2);
-    let dry = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--dry-run", "--json"]).succeeds());
-    assert_eq!((dry["removed"].as_array().unwrap().len(), &dry["kept"]), (2, &json!(1)));
+    sandbox
+        .run(["backup", "prune", &address, "--keep", "1"])
+        .fails(2);
+    let dry = parsed(
+        &sandbox
+            .run([
+                "backup",
+                "prune",
+                &address,
+                "--keep",
+                "1",
+                "--dry-run",
+                "--json",
+            ])
+            .succeeds(),
+    );
+    assert_eq!(
+        (dry["removed"].as_array().unwrap().len(), &dry["kept"]),
+        (2, &json!(1))
+    );
     assert_eq!(files(&place), before);
-    sandbox.run(["backup", "prune", &address, "--keep", "3"]).stdout("0 backups deleted, 3 kept; 0 objects deleted, 0 bytes\n").check();
-    sandbox.run(["backup", "prune", &address, "--keep", "0"]).fails(2);
+    sandbox
+        .run(["backup", "prune", &address, "--keep", "3"])
+        .stdout("0 backups deleted, 3 kept; 0 objects deleted, 0 bytes\n")
+        .check();
+    sandbox
+        .run(["backup", "prune", &address, "--keep", "0"])
+        .fails(2);
 
     // While a backup runs, nothing is removed. A mark from two days ago is stale.
     let mark = place.join("uploads/0123456789abcdef0123456789abcdef");
     fs::write(&mark, "").unwrap();
-    let busy = sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).fails(8);
-    assert_eq!(error(&busy), "a backup is being uploaded to this repository, or an upload was interrupted");
+    let busy = sandbox
+        .run([
+            "backup", "prune", &address, "--keep", "1", "--yes", "--json",
+        ])
+        .fails(8);
+    assert_eq!(
+        error(&busy),
+        "a backup is being uploaded to this repository, or an upload was interrupted"
+    );
     fs::remove_file(&mark).unwrap();
     assert_eq!(files(&place), before, "something was removed");
     fs::create_dir_all(place.join("prunes")).unwrap();
     let mark = place.join("prunes/0123456789abcdef0123456789abcdef");
     fs::write(&mark, "").unwrap();
-    assert_eq!(error(&sandbox.run(["backup", "--json", &address]).fails(8)), "old backups are being deleted from this repository");
+    assert_eq!(
+        error(&sandbox.run(["backup", "--json", &address]).fails(8)),
+        "old backups are being deleted from this repository"
+    );
     let old = std::time::SystemTime::now() - Duration::from_secs(2 * 86400);
-    fs::File::options().write(true).open(&mark).unwrap().set_modified(old).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&mark)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
     send(&sandbox, &address);
 
     // A mark of this home alone does not block: no other process of this home is running.
-    let own = |part: &str| names(&place, part).into_iter().find(|name| !name.starts_with("0123"));
+    let own = |part: &str| {
+        names(&place, part)
+            .into_iter()
+            .find(|name| !name.starts_with("0123"))
+    };
     let left = loop {
         let running = sandbox.run(["backup", &address]).start();
         while own("uploads").is_none() && !running.is_through() {}
@@ -388,7 +658,11 @@ fn repository_prune_removes_unneeded_objects() {
             break name;
         }
     };
-    fs::rename(place.join("uploads").join(&left), place.join("prunes").join(&left)).unwrap();
+    fs::rename(
+        place.join("uploads").join(&left),
+        place.join("prunes").join(&left),
+    )
+    .unwrap();
     send(&sandbox, &address);
     assert_eq!((own("uploads"), own("prunes")), (None, None));
 
@@ -396,15 +670,34 @@ fn repository_prune_removes_unneeded_objects() {
     let snapshot = place.join("snapshots").join(&names(&place, "snapshots")[0]);
     let whole = fs::read(&snapshot).unwrap();
     fs::write(&snapshot, &whole[1..]).unwrap();
-    let unknown = sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).fails(8);
-    assert!(error(&unknown).ends_with("so it is unknown which objects it needs; nothing was deleted"), "{unknown:#?}");
+    let unknown = sandbox
+        .run([
+            "backup", "prune", &address, "--keep", "1", "--yes", "--json",
+        ])
+        .fails(8);
+    assert!(
+        error(&unknown).ends_with("so it is unknown which objects it needs; nothing was deleted"),
+        "{unknown:#?}"
+    );
     sandbox.run(["backup", "list", &address]).fails(8);
     fs::write(&snapshot, &whole).unwrap();
 
-    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
-    assert_eq!((names(&place, "snapshots").len(), names(&place, "prunes").len()), (1, 1));
+    sandbox
+        .run(["backup", "prune", &address, "--keep", "1", "--yes"])
+        .succeeds();
+    assert_eq!(
+        (
+            names(&place, "snapshots").len(),
+            names(&place, "prunes").len()
+        ),
+        (1, 1)
+    );
     // Five conversations and the one of the demo questions, the usage log, one or two lists.
-    assert!(names(&place, "objects").len() <= 9, "{:?}", names(&place, "objects"));
+    assert!(
+        names(&place, "objects").len() <= 9,
+        "{:?}",
+        names(&place, "objects")
+    );
     sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
@@ -415,7 +708,10 @@ fn repository_prune_removes_unneeded_objects() {
 fn repository_hostile_is_one_error() {
     let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
-    let id = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
+    let id = send(&sandbox, &address)["snapshot"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let foreign_home = sandbox_with_conversations(2);
     let (strange, its_address) = folder(&foreign_home);
     send(&foreign_home, &its_address);
@@ -429,41 +725,110 @@ fn repository_hostile_is_one_error() {
     let snapshot = format!("snapshots/{id}");
     let damaged = "object `[..]` is damaged: its content does not match its name";
     let bounds = |is: &str| {
-        format!("refusing the key derivation parameters in the backup: the Argon2id memory in KiB is {is}; it must be 19456 to 1048576")
+        format!(
+            "refusing the key derivation parameters in the backup: the Argon2id memory in KiB is {is}; it must be 19456 to 1048576"
+        )
     };
     let cases: Vec<(&str, String, Option<Vec<u8>>, String)> = vec![
-        ("no head", "chatbot-store.json".to_owned(), None, "no chatbot backup found".to_owned()),
-        ("prose", "chatbot-store.json".to_owned(), Some(b"hello".to_vec()), "not a chatbot backup".to_owned()),
+        (
+            "no head",
+            "chatbot-store.json".to_owned(),
+            None,
+            "no chatbot backup found".to_owned(),
+        ),
+        (
+            "prose",
+            "chatbot-store.json".to_owned(),
+            Some(b"hello".to_vec()),
+            "not a chatbot backup".to_owned(),
+        ),
         (
             "newer",
             "chatbot-store.json".to_owned(),
             swap("\"version\":1", "\"version\":2"),
             "the backup has format version 2, and this program supports up to 1".to_owned(),
         ),
-        ("too expensive", "chatbot-store.json".to_owned(), swap("m=65536", "m=4294967295"), bounds("4294967295")),
-        ("too cheap", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=8,t=1"), bounds("8")),
-        ("cheaper", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=32768,t=3"), "wrong passphrase for the backup".to_owned()),
+        (
+            "too expensive",
+            "chatbot-store.json".to_owned(),
+            swap("m=65536", "m=4294967295"),
+            bounds("4294967295"),
+        ),
+        (
+            "too cheap",
+            "chatbot-store.json".to_owned(),
+            swap("m=65536,t=3", "m=8,t=1"),
+            bounds("8"),
+        ),
+        (
+            "cheaper",
+            "chatbot-store.json".to_owned(),
+            swap("m=65536,t=3", "m=32768,t=3"),
+            "wrong passphrase for the backup".to_owned(),
+        ),
         (
             "another date",
             "chatbot-store.json".to_owned(),
             swap("\"created_at\":\"2", "\"created_at\":\"1"),
             "wrong passphrase for the backup".to_owned(),
         ),
-        ("another head", "chatbot-store.json".to_owned(), Some(fs::read(strange.join("chatbot-store.json")).unwrap()), damaged.to_owned()),
-        ("no objects", object(0), None, "object `[..]` is missing".to_owned()),
+        (
+            "another head",
+            "chatbot-store.json".to_owned(),
+            Some(fs::read(strange.join("chatbot-store.json")).unwrap()),
+            damaged.to_owned(),
+        ),
+        (
+            "no objects",
+            object(0),
+            None,
+            "object `[..]` is missing".to_owned(),
+        ),
         ("flipped", object(1), Some(flipped), damaged.to_owned()),
-        ("torn", object(2), Some(read(&object(2))[..100].to_vec()), damaged.to_owned()),
-        ("swapped", object(0), Some(read(&object(3))), damaged.to_owned()),
+        (
+            "torn",
+            object(2),
+            Some(read(&object(2))[..100].to_vec()),
+            damaged.to_owned(),
+        ),
+        (
+            "swapped",
+            object(0),
+            Some(read(&object(3))),
+            damaged.to_owned(),
+        ),
         ("empty", object(0), Some(Vec::new()), damaged.to_owned()),
-        ("foreign", object(0), Some(fs::read(strange.join("objects").join(&names(&strange, "objects")[0])).unwrap()), damaged.to_owned()),
-        ("a snapshot that is an object", snapshot.clone(), Some(read(&object(0))), damaged.to_owned()),
+        (
+            "foreign",
+            object(0),
+            Some(fs::read(strange.join("objects").join(&names(&strange, "objects")[0])).unwrap()),
+            damaged.to_owned(),
+        ),
+        (
+            "a snapshot that is an object",
+            snapshot.clone(),
+            Some(read(&object(0))),
+            damaged.to_owned(),
+        ),
         (
             "a snapshot of another's",
             snapshot.clone(),
-            Some(fs::read(strange.join("snapshots").join(&names(&strange, "snapshots")[0])).unwrap()),
+            Some(
+                fs::read(
+                    strange
+                        .join("snapshots")
+                        .join(&names(&strange, "snapshots")[0]),
+                )
+                .unwrap(),
+            ),
             damaged.to_owned(),
         ),
-        ("no snapshot", snapshot.clone(), None, "no chatbot backup found".to_owned()),
+        (
+            "no snapshot",
+            snapshot.clone(),
+            None,
+            "no chatbot backup found".to_owned(),
+        ),
     ];
     let empty = other_home();
     empty.run(["vault", "status"]).succeeds();
@@ -475,15 +840,33 @@ fn repository_hostile_is_one_error() {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
-        let code = if expected.starts_with("no chatbot backup") { 2 } else { 8 };
+        let code = if expected.starts_with("no chatbot backup") {
+            2
+        } else {
+            8
+        };
         // `backup --verify` reports the same errors as `restore`.
-        let args = if n % 3 == 0 { ["backup", "--json", "--verify"].as_slice() } else { &["restore", "--mine", "--json"] };
+        let args = if n % 3 == 0 {
+            ["backup", "--json", "--verify"].as_slice()
+        } else {
+            &["restore", "--mine", "--json"]
+        };
         let refused = empty.run(args).arg(&address).fails(code);
         let message = error(&refused);
-        assert!(expected.split("[..]").all(|part| message.contains(part)), "{what}: {message}");
+        assert!(
+            expected.split("[..]").all(|part| message.contains(part)),
+            "{what}: {message}"
+        );
         assert_eq!(refused.stdout, "", "{what}");
-        assert_eq!(conversations(&empty.data()), before, "{what}: something was changed");
-        assert!(!empty.root().join("one-root/cache/restore.backup").exists(), "{what}");
+        assert_eq!(
+            conversations(&empty.data()),
+            before,
+            "{what}: something was changed"
+        );
+        assert!(
+            !empty.root().join("one-root/cache/restore.backup").exists(),
+            "{what}"
+        );
         fs::write(&path, whole).unwrap();
     }
     // A snapshot that is renamed to look like another one.
@@ -491,12 +874,18 @@ fn repository_hostile_is_one_error() {
     empty.run(["restore", "--mine", &address]).fails(8);
     fs::rename(place.join("snapshots/abcdefghjk"), place.join(&snapshot)).unwrap();
     let wrong = empty.write("wrong", "another passphrase altogether");
-    empty.run(["restore", "--mine", &address]).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+    empty
+        .run(["restore", "--mine", &address])
+        .env("CHATBOT_PASSPHRASE_FILE", &wrong)
+        .fails(8);
     // Foreign files in the repository are ignored.
     for stray in ["objects/README", "snapshots/Not A Name", "stray"] {
         fs::write(place.join(stray), "stray").unwrap();
     }
-    empty.run(["restore", "--mine", &address]).stdout("3 restored, 0 already present, 0 restored as copies\n").check();
+    empty
+        .run(["restore", "--mine", &address])
+        .stdout("3 restored, 0 already present, 0 restored as copies\n")
+        .check();
 
     // A truncated object is sent again by the next backup; a change that keeps the size needs
     // `--reupload`.
@@ -515,21 +904,47 @@ fn repository_hostile_is_one_error() {
 #[test]
 fn repository_bad_address_is_refused() {
     let sandbox = sandbox_with_conversations(1);
-    let (in_clear, incomplete) =
-        ("the address contains a user name or a password", "the credentials for `s3` are incomplete or unreadable");
+    let (in_clear, incomplete) = (
+        "the address contains a user name or a password",
+        "the credentials for `s3` are incomplete or unreadable",
+    );
     for (address, code, message) in [
         ("s3://AKIDCANARY:canarysecret@bucket/x", 2, in_clear),
         ("https://me:canarysecret@dav.example.org/x", 2, in_clear),
         ("http://canarysecret@127.0.0.1:9/x", 2, in_clear),
-        ("https://account.example.org/x?sig=canarysecret", 2, "the address contains a `?` or `#`"),
-        ("ftp://example.org/x", 2, "backups to `ftp://` are not supported"),
-        ("http://192.168.1.7/dav", 2, "`webdav` uses plain http at `192.168.1.7`"),
-        ("s3://bucket/../x", 2, "the address contains characters in its path"),
+        (
+            "https://account.example.org/x?sig=canarysecret",
+            2,
+            "the address contains a `?` or `#`",
+        ),
+        (
+            "ftp://example.org/x",
+            2,
+            "backups to `ftp://` are not supported",
+        ),
+        (
+            "http://192.168.1.7/dav",
+            2,
+            "`webdav` uses plain http at `192.168.1.7`",
+        ),
+        (
+            "s3://bucket/../x",
+            2,
+            "the address contains characters in its path",
+        ),
         ("file://elsewhere/x", 2, "the address names another machine"),
         ("s3://bucket/x", 3, "there are no credentials for `s3`"),
         ("gs://bucket/x", 3, "there are no credentials for `gs`"),
-        ("az://container/x", 3, "the credentials for `az` are incomplete"),
-        ("http://127.0.0.1:9/x", 7, "`webdav` is not running: nothing listens at `127.0.0.1:9`"),
+        (
+            "az://container/x",
+            3,
+            "the credentials for `az` are incomplete",
+        ),
+        (
+            "http://127.0.0.1:9/x",
+            7,
+            "`webdav` is not running: nothing listens at `127.0.0.1:9`",
+        ),
     ] {
         for args in [
             ["backup", "--json"].as_slice(),
@@ -539,17 +954,30 @@ fn repository_bad_address_is_refused() {
         ] {
             let refused = sandbox.run(args).arg(address).fails(code);
             assert!(error(&refused).contains(message), "{address}: {refused:#?}");
-            assert!(!refused.stderr.contains("canary") && refused.stdout.is_empty(), "{refused:#?}");
+            assert!(
+                !refused.stderr.contains("canary") && refused.stdout.is_empty(),
+                "{refused:#?}"
+            );
         }
     }
-    let half = sandbox.run(["backup", "--json", "s3://bucket/x"]).env("AWS_ACCESS_KEY_ID", "AKIDCANARY").fails(3);
+    let half = sandbox
+        .run(["backup", "--json", "s3://bucket/x"])
+        .env("AWS_ACCESS_KEY_ID", "AKIDCANARY")
+        .fails(3);
     assert_eq!(error(&half), incomplete);
-    let plain = sandbox.run(["backup", "--json", "s3://bucket/x"]).env("AWS_ENDPOINT_URL", "http://192.168.1.7:9000").fails(2);
+    let plain = sandbox
+        .run(["backup", "--json", "s3://bucket/x"])
+        .env("AWS_ENDPOINT_URL", "http://192.168.1.7:9000")
+        .fails(2);
     assert_eq!(
         error(&plain),
         "cannot use object storage: `AWS_ENDPOINT_URL` must be a URL such as `https://storage.example.org` (plain http is accepted for this machine only)"
     );
-    for args in [["backup", "--reupload", "x.backup"].as_slice(), &["backup", "list", "x.backup"], &["backup", "prune", "x.backup"]] {
+    for args in [
+        ["backup", "--reupload", "x.backup"].as_slice(),
+        &["backup", "list", "x.backup"],
+        &["backup", "prune", "x.backup"],
+    ] {
         sandbox.run(args).fails(2);
     }
     assert!(sandbox.files_with(b"canarysecret").is_empty());
@@ -568,28 +996,60 @@ fn repository_webdav() {
     let sandbox = with_webdav_login(sandbox_with_conversations(12));
     let address = dav.address();
     let first = send(&sandbox, &address);
-    assert_eq!((&first["sent"], &first["there_already"]), (&json!(12), &json!(0)), "{first}");
+    assert_eq!(
+        (&first["sent"], &first["there_already"]),
+        (&json!(12), &json!(0)),
+        "{first}"
+    );
     let second = send(&sandbox, &address);
-    assert_eq!((&second["sent"], &second["objects_sent"]), (&json!(0), &json!(0)), "{second}");
+    assert_eq!(
+        (&second["sent"], &second["objects_sent"]),
+        (&json!(0), &json!(0)),
+        "{second}"
+    );
     let id = everything(&sandbox).into_keys().next().unwrap();
-    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "--resume", &id, "more"])
+        .succeeds();
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
     sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = with_webdav_login(other_home());
-    other.run(["restore", "--mine", &address]).stdout("12 restored, 0 already present, 0 restored as copies\n").check();
+    other
+        .run(["restore", "--mine", &address])
+        .stdout("12 restored, 0 already present, 0 restored as copies\n")
+        .check();
     assert_eq!(everything(&other), everything(&sandbox));
-    let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
+    let pruned = parsed(
+        &sandbox
+            .run([
+                "backup", "prune", &address, "--keep", "1", "--yes", "--json",
+            ])
+            .succeeds(),
+    );
     assert_eq!(pruned["removed"].as_array().unwrap().len(), 2);
     sandbox.run(["backup", "--verify", &address]).succeeds();
-    assert!(dav.files().keys().all(|path| path.starts_with("/dav/of/chatbot/")), "{:?}", dav.files().keys());
+    assert!(
+        dav.files()
+            .keys()
+            .all(|path| path.starts_with("/dav/of/chatbot/")),
+        "{:?}",
+        dav.files().keys()
+    );
 
-    let refused = sandbox.run(["backup", "--json", &address]).env("WEBDAV_PASSWORD", "canary-of-a-password").fails(3);
+    let refused = sandbox
+        .run(["backup", "--json", &address])
+        .env("WEBDAV_PASSWORD", "canary-of-a-password")
+        .fails(3);
     assert_eq!(error(&refused), "`webdav` rejected the credentials (401)");
     assert!(!refused.stderr.contains("canary"));
     assert!(sandbox.files_with(PASSWORD.as_bytes()).is_empty());
     for request in dav.server.requests() {
         for word in ["words", "number", &id, PASSPHRASE, PASSWORD] {
-            assert!(memchr::memmem::find(&request.bytes(), word.as_bytes()).is_none(), "`{word}` is in `{}`", request.line());
+            assert!(
+                memchr::memmem::find(&request.bytes(), word.as_bytes()).is_none(),
+                "`{word}` is in `{}`",
+                request.line()
+            );
         }
     }
 }
@@ -600,18 +1060,26 @@ fn repository_https_verified_no_redirects() {
     let dav = WebDav::encrypted(certificate.clone());
     let mut sandbox = with_webdav_login(sandbox_with_conversations(2));
     let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
-    assert_eq!(error(&refused), "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer");
+    assert_eq!(
+        error(&refused),
+        "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer"
+    );
     assert!(dav.server.requests().is_empty());
     let authority = sandbox.write("authority.pem", certificate.pem());
     sandbox.set("SSL_CERT_FILE", authority);
     assert_eq!(send(&sandbox, &dav.address())["sent"], json!(2));
-    sandbox.run(["backup", "--verify", &dav.address()]).succeeds();
+    sandbox
+        .run(["backup", "--verify", &dav.address()])
+        .succeeds();
     let foreign_server = WebDav::start();
     let there = foreign_server.address();
     dav.fault(move |_| Some(Reply::full(307, &[("location", &there)], "")));
     let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
     assert_eq!(error(&refused), "`webdav` failed (307)");
-    assert!(foreign_server.server.requests().is_empty(), "the password went elsewhere");
+    assert!(
+        foreign_server.server.requests().is_empty(),
+        "the password went elsewhere"
+    );
 }
 
 #[test]
@@ -622,8 +1090,7 @@ fn repository_s3_and_gcs_dialects() {
             sandbox.set("AWS_ENDPOINT_URL", bucket.url());
             sandbox.set("AWS_ACCESS_KEY_ID", "AKIDOFAHERON");
             sandbox.set("AWS_SECRET_ACCESS_KEY", "its-secret");
-            let account =
-                json!({ "gcs_base_url": bucket.url(), "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": "" });
+            let account = json!({ "gcs_base_url": bucket.url(), "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": "" });
             let account = sandbox.write("account.json", account.to_string());
             sandbox.set("GOOGLE_SERVICE_ACCOUNT", account);
             sandbox
@@ -631,20 +1098,49 @@ fn repository_s3_and_gcs_dialects() {
         let sandbox = admit(sandbox_with_conversations(9));
         assert_eq!(send(&sandbox, address)["sent"], json!(9));
         let id = everything(&sandbox).into_keys().next().unwrap();
-        sandbox.run(["history", "rename", &id, "another"]).succeeds();
+        sandbox
+            .run(["history", "rename", &id, "another"])
+            .succeeds();
         let second = send(&sandbox, address);
-        assert_eq!((&second["sent"], &second["there_already"]), (&json!(1), &json!(8)), "{second}");
+        assert_eq!(
+            (&second["sent"], &second["there_already"]),
+            (&json!(1), &json!(8)),
+            "{second}"
+        );
         let other = admit(other_home());
-        other.run(["restore", "--mine", address]).stdout("9 restored, 0 already present, 0 restored as copies\n").check();
+        other
+            .run(["restore", "--mine", address])
+            .stdout("9 restored, 0 already present, 0 restored as copies\n")
+            .check();
         assert_eq!(everything(&other), everything(&sandbox));
         let before = bucket.names().len();
-        let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).succeeds());
+        let pruned = parsed(
+            &sandbox
+                .run(["backup", "prune", address, "--keep", "1", "--yes", "--json"])
+                .succeeds(),
+        );
         // One snapshot, the old version of the conversation, and the list that named it.
-        assert_eq!((before - bucket.names().len(), &pruned["objects"]), (3, &json!(2)), "{pruned}");
+        assert_eq!(
+            (before - bucket.names().len(), &pruned["objects"]),
+            (3, &json!(2)),
+            "{pruned}"
+        );
         sandbox.run(["backup", "--verify", address]).succeeds();
-        assert!(bucket.names().iter().all(|name| name.starts_with("of/chatbot/")), "{:?}", bucket.names());
-        let nowhere = sandbox.run(["backup", "--json", &address.replace("bucket", "another")]).fails(2);
-        assert_eq!(error(&nowhere), "the bucket, container or folder does not exist (NoSuchBucket)");
+        assert!(
+            bucket
+                .names()
+                .iter()
+                .all(|name| name.starts_with("of/chatbot/")),
+            "{:?}",
+            bucket.names()
+        );
+        let nowhere = sandbox
+            .run(["backup", "--json", &address.replace("bucket", "another")])
+            .fails(2);
+        assert_eq!(
+            error(&nowhere),
+            "the bucket, container or folder does not exist (NoSuchBucket)"
+        );
     }
 }
 
@@ -672,19 +1168,33 @@ fn repository_retries_then_fails() {
     // there.
     dav.clear_fault();
     let id = everything(&sandbox).into_keys().next().unwrap();
-    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "--resume", &id, "more"])
+        .succeeds();
     let other = address.replace("/of/", "/on/");
     let (mut there, mut arrived) = (false, 0);
     dav.fault(move |request| {
         there |= request.method == "MKCOL" && request.path.ends_with("/on/chatbot/objects");
-        arrived += usize::from(there && request.method == "PUT" && request.path.contains("/objects/"));
+        arrived +=
+            usize::from(there && request.method == "PUT" && request.path.contains("/objects/"));
         (arrived > 4).then(|| Reply::full(507, &[], "full"))
     });
     let failed = sandbox.run(["backup", "--json", &other]).fails(7);
     assert_eq!(error(&failed), "`webdav` failed (507)");
-    let kept = dav.files().into_iter().filter(|(path, _)| path.contains("/on/chatbot/objects/")).collect::<Vec<_>>();
+    let kept = dav
+        .files()
+        .into_iter()
+        .filter(|(path, _)| path.contains("/on/chatbot/objects/"))
+        .collect::<Vec<_>>();
     assert_eq!(kept.len(), 4);
-    assert_eq!(error(&sandbox.run(["backup", "prune", "--json", "--yes", &other]).fails(7)), "`webdav` failed (507)");
+    assert_eq!(
+        error(
+            &sandbox
+                .run(["backup", "prune", "--json", "--yes", &other])
+                .fails(7)
+        ),
+        "`webdav` failed (507)"
+    );
     dav.clear_fault();
     let whole = send(&sandbox, &other);
     assert_eq!(whole["there_already"], json!(4), "{whole}");
@@ -693,16 +1203,33 @@ fn repository_retries_then_fails() {
     // The server returns other bytes than were stored.
     dav.fault(|request| {
         let object = request.method == "GET" && request.path.contains("/objects/");
-        object.then(|| Reply::full(200, &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")], "gAAAAA"))
+        object.then(|| {
+            Reply::full(
+                200,
+                &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")],
+                "gAAAAA",
+            )
+        })
     });
-    let unlike = sandbox.run(["backup", "--reupload", "--json", &address]).fails(8);
-    assert!(alike(&error(&unlike), "object `[..]` does not match what was uploaded"), "{unlike:#?}");
+    let unlike = sandbox
+        .run(["backup", "--reupload", "--json", &address])
+        .fails(8);
+    assert!(
+        alike(
+            &error(&unlike),
+            "object `[..]` does not match what was uploaded"
+        ),
+        "{unlike:#?}"
+    );
 }
 
 #[test]
 fn repository_real_s3_server() {
     let Some(mut s3) = S3::start() else {
-        return ci_markers::left_out("object-storage", "no Python with `moto[server]` and `boto3`");
+        return ci_markers::left_out(
+            "object-storage",
+            "no Python with `moto[server]` and `boto3`",
+        );
     };
     let n = conversation_count();
     let mut sandbox = sandbox_with_conversations(n);
@@ -713,52 +1240,94 @@ fn repository_real_s3_server() {
     while s3.list("of/chatbot/objects/").len() < n / 4 && !running.is_through() {}
     running.kill();
     let kept = s3.list("of/chatbot/objects/");
-    assert!(kept.len() < n, "it was done before it was killed: {}", kept.len());
+    assert!(
+        kept.len() < n,
+        "it was done before it was killed: {}",
+        kept.len()
+    );
     assert!(s3.list("of/chatbot/snapshots/").is_empty());
     let first = send(&sandbox, address);
     // Requests that were under way may have arrived after the list was read.
     let arrived = usize::try_from(first["there_already"].as_u64().unwrap()).unwrap();
     assert!((kept.len()..kept.len() + 8).contains(&arrived), "{first}");
     let whole = s3.list("of/chatbot/objects/");
-    assert!(kept.iter().all(|(name, known)| whole[name] == *known), "what was there was sent again");
+    assert!(
+        kept.iter().all(|(name, known)| whole[name] == *known),
+        "what was there was sent again"
+    );
     assert_eq!(json!(whole.len() - arrived), first["objects_sent"]);
 
     // Ten of all conversations change: only they are sent, with the lists that name them.
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..10] {
-        sandbox.run(["history", "rename", id, "another title"]).succeeds();
+        sandbox
+            .run(["history", "rename", id, "another title"])
+            .succeeds();
     }
     let second = send(&sandbox, address);
     let after = s3.list("of/chatbot/objects/");
     let lists = usize::try_from(second["objects_sent"].as_u64().unwrap()).unwrap() - 10;
-    assert_eq!((&second["sent"], after.len() - whole.len()), (&json!(10), 10 + lists), "{second}");
+    assert_eq!(
+        (&second["sent"], after.len() - whole.len()),
+        (&json!(10), 10 + lists),
+        "{second}"
+    );
     assert!((1..=10).contains(&lists), "{second}");
-    assert!(whole.iter().all(|(name, known)| after[name] == *known), "what was there was sent again");
+    assert!(
+        whole.iter().all(|(name, known)| after[name] == *known),
+        "what was there was sent again"
+    );
 
     let mut other = other_home();
     s3.admit(&mut other);
     other.run(["restore", "--mine", address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
     other.run(["backup", "--verify", address]).succeeds();
-    sandbox.run(["backup", "prune", address, "--keep", "1", "--yes"]).succeeds();
+    sandbox
+        .run(["backup", "prune", address, "--keep", "1", "--yes"])
+        .succeeds();
     other.run(["backup", "--verify", address]).succeeds();
     assert_eq!(
-        (s3.list("of/chatbot/snapshots/").len(), s3.list("of/chatbot/uploads/").len(), s3.list("of/chatbot/prunes/").len()),
+        (
+            s3.list("of/chatbot/snapshots/").len(),
+            s3.list("of/chatbot/uploads/").len(),
+            s3.list("of/chatbot/prunes/").len()
+        ),
         (1, 0, 0)
     );
 
     for (variable, value, message) in [
-        ("AWS_SECRET_ACCESS_KEY", "canary-of-a-secret", "`s3` rejected the credentials (403, SignatureDoesNotMatch)"),
-        ("AWS_ACCESS_KEY_ID", "AKIDCANARYCANARY0000", "`s3` rejected the credentials (403, InvalidAccessKeyId)"),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            "canary-of-a-secret",
+            "`s3` rejected the credentials (403, SignatureDoesNotMatch)",
+        ),
+        (
+            "AWS_ACCESS_KEY_ID",
+            "AKIDCANARYCANARY0000",
+            "`s3` rejected the credentials (403, InvalidAccessKeyId)",
+        ),
     ] {
-        for args in [["backup", "--json"].as_slice(), &["restore", "--mine", "--json"], &["backup", "list", "--json"]] {
+        for args in [
+            ["backup", "--json"].as_slice(),
+            &["restore", "--mine", "--json"],
+            &["backup", "list", "--json"],
+        ] {
             let refused = sandbox.run(args).arg(address).env(variable, value).fails(3);
             assert_eq!(error(&refused), message);
-            assert!(!refused.stderr.to_lowercase().contains("canary") && refused.stdout.is_empty(), "{refused:#?}");
+            assert!(
+                !refused.stderr.to_lowercase().contains("canary") && refused.stdout.is_empty(),
+                "{refused:#?}"
+            );
         }
     }
-    let nowhere = sandbox.run(["backup", "--json", "s3://nobucket/x"]).fails(2);
-    assert_eq!(error(&nowhere), "the bucket, container or folder does not exist (NoSuchBucket)");
+    let nowhere = sandbox
+        .run(["backup", "--json", "s3://nobucket/x"])
+        .fails(2);
+    assert_eq!(
+        error(&nowhere),
+        "the bucket, container or folder does not exist (NoSuchBucket)"
+    );
     assert!(sandbox.files_with(s3.secret().as_bytes()).is_empty());
     ci_markers::ran("object-storage");
 }
@@ -766,7 +1335,10 @@ fn repository_real_s3_server() {
 #[test]
 fn the_documented_program_decrypts_a_repository() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
-        return ci_markers::left_out("python-storage", "no Python with `cryptography` and `argon2-cffi`");
+        return ci_markers::left_out(
+            "python-storage",
+            "no Python with `cryptography` and `argon2-cffi`",
+        );
     };
     let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
@@ -777,13 +1349,32 @@ fn the_documented_program_decrypts_a_repository() {
         .arg(sandbox.root().join("passphrase"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut got: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut got: Vec<String> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     got.sort();
     let mut expected = Vec::new();
     for (id, (_, texts)) in everything(&sandbox) {
-        let role = |n: usize| if n.is_multiple_of(2) { "user" } else { "assistant" };
-        expected.extend(texts.iter().enumerate().map(|(n, text)| format!("{id} {} {} {text}", n + 1, role(n))));
+        let role = |n: usize| {
+            if n.is_multiple_of(2) {
+                "user"
+            } else {
+                "assistant"
+            }
+        };
+        expected.extend(
+            texts
+                .iter()
+                .enumerate()
+                .map(|(n, text)| format!("{id} {} {} {text}", n + 1, role(n))),
+        );
     }
     expected.sort();
     assert_eq!(got, expected);
@@ -795,23 +1386,43 @@ fn repository_folder_with_fifo_is_refused() {
     let sandbox = sandbox_with_conversations(2);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
-    let all: Vec<String> = files(&place).into_keys().map(|name| name.trim_start_matches('/').to_owned()).collect();
+    let all: Vec<String> = files(&place)
+        .into_keys()
+        .map(|name| name.trim_start_matches('/').to_owned())
+        .collect();
     assert!(all.len() >= 4, "{all:?}");
     for name in all {
         let path = place.join(&name);
         let bytes = fs::read(&path).unwrap();
         let real = sandbox.write("real", &bytes);
-        for (what, reason) in [("fifo", "a FIFO, not a regular file"), ("link", "is a symbolic link")] {
+        for (what, reason) in [
+            ("fifo", "a FIFO, not a regular file"),
+            ("link", "is a symbolic link"),
+        ] {
             fs::remove_file(&path).unwrap();
             if what == "fifo" {
-                rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+                rustix::fs::mknodat(
+                    rustix::fs::CWD,
+                    &path,
+                    rustix::fs::FileType::Fifo,
+                    0o600.into(),
+                    0,
+                )
+                .unwrap();
             } else {
                 std::os::unix::fs::symlink(&real, &path).unwrap();
             }
-            for args in [["restore", "--mine"].as_slice(), &["backup", "--verify"], &["restore", "--mine", "--dry-run"]] {
+            for args in [
+                ["restore", "--mine"].as_slice(),
+                &["backup", "--verify"],
+                &["restore", "--mine", "--dry-run"],
+            ] {
                 let refused = sandbox.run(args).arg(&address).fails(8);
                 let file = path.file_name().unwrap().to_string_lossy().into_owned();
-                assert!(refused.stderr.contains(reason) && refused.stderr.contains(&file), "{name} {what}: {refused:#?}");
+                assert!(
+                    refused.stderr.contains(reason) && refused.stderr.contains(&file),
+                    "{name} {what}: {refused:#?}"
+                );
             }
         }
         fs::remove_file(&path).unwrap();
@@ -821,13 +1432,30 @@ fn repository_folder_with_fifo_is_refused() {
     fs::rename(place.join("objects"), sandbox.root().join("objects")).unwrap();
     std::os::unix::fs::symlink(sandbox.root().join("objects"), place.join("objects")).unwrap();
     let refused = sandbox.run(["restore", "--mine", &address]).fails(8);
-    assert!(refused.stderr.contains("is a symbolic link"), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("is a symbolic link"),
+        "{refused:#?}"
+    );
     // A FIFO in place of a backup file is refused too.
     let fifo = sandbox.root().join("fifo.backup");
-    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    for args in [["restore"].as_slice(), &["restore", "--salvage"], &["backup", "--verify"]] {
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    for args in [
+        ["restore"].as_slice(),
+        &["restore", "--salvage"],
+        &["backup", "--verify"],
+    ] {
         let refused = sandbox.run(args).arg(&fifo).fails(8);
-        assert!(refused.stderr.contains("a FIFO, not a regular file"), "{refused:#?}");
+        assert!(
+            refused.stderr.contains("a FIFO, not a regular file"),
+            "{refused:#?}"
+        );
     }
 }
 
@@ -837,18 +1465,42 @@ fn repository_rollback_is_reported() {
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
     let before = files(&place);
-    let second = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
-    sandbox.run(["restore", &address]).stdout("0 restored, 2 already present, 0 restored as copies\n").check();
-    for (name, _) in files(&place).iter().filter(|(name, _)| !before.contains_key(*name)) {
+    let second = send(&sandbox, &address)["snapshot"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    sandbox
+        .run(["restore", &address])
+        .stdout("0 restored, 2 already present, 0 restored as copies\n")
+        .check();
+    for (name, _) in files(&place)
+        .iter()
+        .filter(|(name, _)| !before.contains_key(*name))
+    {
         fs::remove_file(place.join(name)).unwrap();
     }
-    for args in [["restore"].as_slice(), &["backup", "--verify"], &["backup", "list"]] {
+    for args in [
+        ["restore"].as_slice(),
+        &["backup", "--verify"],
+        &["backup", "list"],
+    ] {
         let output = sandbox.run(args).arg(&address).succeeds();
-        assert!(output.stderr.contains(&format!("an older copy: backup `{second}`")), "{output:#?}");
+        assert!(
+            output
+                .stderr
+                .contains(&format!("an older copy: backup `{second}`")),
+            "{output:#?}"
+        );
     }
     // A home that never saw the newer backup cannot detect the rollback; the next backup ends the
     // warning.
     other_home().run(["restore", "--mine", &address]).succeeds();
     send(&sandbox, &address);
-    assert_eq!(sandbox.run(["backup", "--verify", &address]).succeeds().stderr, "");
+    assert_eq!(
+        sandbox
+            .run(["backup", "--verify", &address])
+            .succeeds()
+            .stderr,
+        ""
+    );
 }

@@ -40,8 +40,12 @@ fn expand(text: &str) -> String {
             continue;
         };
         for _ in 0..count {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            out.push(char::from(letters[usize::try_from(state >> 33).unwrap() % letters.len()]));
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            out.push(char::from(
+                letters[usize::try_from(state >> 33).unwrap() % letters.len()],
+            ));
         }
         rest = &rest[close + 1..];
     }
@@ -52,7 +56,10 @@ fn expand(text: &str) -> String {
 fn documents() -> Vec<Document> {
     let mut documents = Vec::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     for path in files {
         let content = std::fs::read_to_string(&path).unwrap();
@@ -71,7 +78,12 @@ fn documents() -> Vec<Document> {
             }
             text.push_str(rest);
             let file = path.file_stem().unwrap().to_string_lossy().into_owned();
-            documents.push(Document { file, title: title.to_owned(), text, labels });
+            documents.push(Document {
+                file,
+                title: title.to_owned(),
+                text,
+                labels,
+            });
         }
     }
     documents
@@ -110,7 +122,10 @@ impl Score {
         let findings = redactor.findings(document.text.as_bytes());
         let mut leaks = false;
         for (kind, start, end) in &document.labels {
-            let covered: usize = findings.iter().map(|f| f.end.min(*end).saturating_sub(f.start.max(*start))).sum();
+            let covered: usize = findings
+                .iter()
+                .map(|f| f.end.min(*end).saturating_sub(f.start.max(*start)))
+                .sum();
             let tally = self.kinds.entry(kind.clone()).or_default();
             tally.labels += 1;
             let spared = (end - start) / 8;
@@ -132,7 +147,11 @@ impl Score {
         self.leaking += usize::from(leaks);
         for finding in &findings {
             self.findings += 1;
-            if document.labels.iter().any(|(_, start, end)| finding.start < *end && *start < finding.end) {
+            if document
+                .labels
+                .iter()
+                .any(|(_, start, end)| finding.start < *end && *start < finding.end)
+            {
                 self.right += 1;
             } else {
                 writeln!(
@@ -159,7 +178,10 @@ impl Score {
         for (kind, tally) in &self.kinds {
             writeln!(out, "{kind:<16} {:>4} of {:>4}", tally.found, tally.labels).unwrap();
         }
-        let (labels, found) = self.kinds.values().fold((0, 0), |(l, f), tally| (l + tally.labels, f + tally.found));
+        let (labels, found) = self
+            .kinds
+            .values()
+            .fold((0, 0), |(l, f), tally| (l + tally.labels, f + tally.found));
         writeln!(
             out,
             "all {found}/{labels}, precise {}/{}, untouched {}/{}, leaking documents {}",
@@ -173,6 +195,10 @@ impl Score {
 #[test]
 fn corpus_precision_and_recall() {
     let score = Score::of(&documents());
-    let misses = score.misses.lines().filter(|line| line.starts_with("MISS") || line.starts_with("WRONG")).count();
+    let misses = score
+        .misses
+        .lines()
+        .filter(|line| line.starts_with("MISS") || line.starts_with("WRONG"))
+        .count();
     assert_eq!(misses, 0, "\n{}", score.table());
 }

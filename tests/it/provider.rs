@@ -5,8 +5,9 @@ use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::provider::{Gate, Reply, Server};
 use chatbot::catalog::{self, Endpoint};
 use chatbot::provider::{
-    Completion, Error, HttpContext, KeyCheck, NanoDollars, NetworkConfig, OpenAi, Provider, ProviderErrorKind, RequestOptions, SizeLimits,
-    StreamEvent, Timeouts, TokenUsage, check_key, exchange_code, list_models,
+    Completion, Error, HttpContext, KeyCheck, NanoDollars, NetworkConfig, OpenAi, Provider,
+    ProviderErrorKind, RequestOptions, SizeLimits, StreamEvent, Timeouts, TokenUsage, check_key,
+    exchange_code, list_models,
 };
 use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
 use std::net::TcpListener;
@@ -21,7 +22,11 @@ fn key() -> Secret {
 fn user_message(text: &str) -> [Message; 1] {
     let redactor = Redactor::new(&Policy::default()).unwrap();
     let (text, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
-    [Message { role: Role::User, text, at: Time::from_millis(0) }]
+    [Message {
+        role: Role::User,
+        text,
+        at: Time::from_millis(0),
+    }]
 }
 
 /// Short timeouts, so that no test waits as long as a user would.
@@ -48,7 +53,10 @@ fn http_context(net: NetworkConfig) -> HttpContext {
 }
 
 fn net() -> NetworkConfig {
-    NetworkConfig { timeouts: short_timeouts(), ..NetworkConfig::default() }
+    NetworkConfig {
+        timeouts: short_timeouts(),
+        ..NetworkConfig::default()
+    }
 }
 
 fn own(base_url: String) -> Endpoint {
@@ -56,11 +64,18 @@ fn own(base_url: String) -> Endpoint {
 }
 
 fn openrouter(server: &Server) -> Endpoint {
-    Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() }
+    Endpoint {
+        base_url: server.base_url(),
+        ..catalog::find("openrouter").unwrap().endpoint().unwrap()
+    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// The result of one request and everything it reported.
@@ -88,8 +103,13 @@ impl Outcome {
 
 fn ask_of(endpoint: &Endpoint, net: NetworkConfig, options: &RequestOptions) -> Outcome {
     let provider = OpenAi::new(endpoint, Some(key()), http_context(net)).unwrap();
-    let mut asked =
-        Outcome { end: Ok(Completion::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
+    let mut asked = Outcome {
+        end: Ok(Completion::default()),
+        text: String::new(),
+        reasoning: String::new(),
+        retries: Vec::new(),
+        alive: false,
+    };
     let mut on_event = |event| match event {
         StreamEvent::Text(text) => asked.text.push_str(&text.printable()),
         StreamEvent::Reasoning(text) => asked.reasoning.push_str(&text.printable()),
@@ -103,7 +123,11 @@ fn ask_of(endpoint: &Endpoint, net: NetworkConfig, options: &RequestOptions) -> 
 }
 
 fn ask(server: &Server) -> Outcome {
-    ask_of(&own(server.base_url()), net(), &RequestOptions::new("maker/model"))
+    ask_of(
+        &own(server.base_url()),
+        net(),
+        &RequestOptions::new("maker/model"),
+    )
 }
 
 #[test]
@@ -112,7 +136,12 @@ fn provider_streams_answer_with_usage() {
     let asked = ask(&server);
     assert_eq!(asked.text, "Grüße, 世界 👋🏽!");
     assert!(asked.alive);
-    let usage = TokenUsage { prompt_tokens: 12, completion_tokens: 7, cost: Some(NanoDollars(147_000)), ..TokenUsage::default() };
+    let usage = TokenUsage {
+        prompt_tokens: 12,
+        completion_tokens: 7,
+        cost: Some(NanoDollars(147_000)),
+        ..TokenUsage::default()
+    };
     let answer = Completion {
         id: Some(String::from("gen-1")),
         model: String::from("maker/model-1"),
@@ -124,25 +153,54 @@ fn provider_streams_answer_with_usage() {
     assert_eq!(asked.answer(), &answer);
 
     let request = server.request();
-    assert_eq!(request.header("authorization"), Some(format!("Bearer {}", key().expose()).as_str()));
+    assert_eq!(
+        request.header("authorization"),
+        Some(format!("Bearer {}", key().expose()).as_str())
+    );
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(
         request.text(),
         r#"{"model":"maker/model","messages":[{"role":"user","content":"hello"}],"stream":true,"stream_options":{"include_usage":true}}"#
     );
     // No header identifies the user or the program, and no compression is requested.
-    let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["accept", "user-agent", "authorization", "content-type", "host", "content-length"]);
+    let names: Vec<&str> = request
+        .headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "user-agent",
+            "authorization",
+            "content-type",
+            "host",
+            "content-length"
+        ]
+    );
 }
 
 #[test]
 fn provider_routing_preferences() {
     let server = Server::replies([Reply::says("ok"), Reply::says("ok")]);
-    let options = RequestOptions { temperature: Some(0.5), max_tokens: Some(9), ..RequestOptions::new("maker/model") };
+    let options = RequestOptions {
+        temperature: Some(0.5),
+        max_tokens: Some(9),
+        ..RequestOptions::new("maker/model")
+    };
     assert_eq!(ask_of(&openrouter(&server), net(), &options).text, "ok");
-    let strict = RequestOptions { zdr: true, stream: false, ..RequestOptions::new("maker/model") };
+    let strict = RequestOptions {
+        zdr: true,
+        stream: false,
+        ..RequestOptions::new("maker/model")
+    };
     assert_eq!(ask_of(&openrouter(&server), net(), &strict).text, "ok");
-    let bodies: Vec<String> = server.requests().iter().map(|request| request.text().to_owned()).collect();
+    let bodies: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|request| request.text().to_owned())
+        .collect();
     assert_eq!(
         bodies,
         [
@@ -212,7 +270,11 @@ fn provider_dialects() {
         let server = Server::replies([reply]);
         let asked = ask(&server);
         assert!(asked.end.is_ok(), "{name}: {}", asked.error());
-        assert_eq!((asked.text.as_str(), asked.reasoning.as_str()), (text, reasoning), "{name}");
+        assert_eq!(
+            (asked.text.as_str(), asked.reasoning.as_str()),
+            (text, reasoning),
+            "{name}"
+        );
     }
 }
 
@@ -237,52 +299,136 @@ fn provider_usage_locations() {
     };
     assert_eq!(read, want);
     assert_eq!(read.total_cost(), Some(NanoDollars(19_950_000_000)));
-    let tokens = |usage: Option<TokenUsage>| usage.map(|u| (u.prompt_tokens, u.completion_tokens, u.cached_tokens, u.cost));
+    let tokens = |usage: Option<TokenUsage>| {
+        usage.map(|u| {
+            (
+                u.prompt_tokens,
+                u.completion_tokens,
+                u.cached_tokens,
+                u.cost,
+            )
+        })
+    };
     let groq = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"prompt_tokens":3,"completion_tokens":4}}}"#;
-    assert_eq!(tokens(usage(Reply::stream().text("x").event(groq).done())), Some((3, 4, 0, None)));
+    assert_eq!(
+        tokens(usage(Reply::stream().text("x").event(groq).done())),
+        Some((3, 4, 0, None))
+    );
     let deepseek = r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1}"#;
-    assert_eq!(tokens(usage(Reply::stream().text("x").usage(deepseek).done())), Some((9, 1, 8, None)));
+    assert_eq!(
+        tokens(usage(Reply::stream().text("x").usage(deepseek).done())),
+        Some((9, 1, 8, None))
+    );
     let growing = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#;
     let grown = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
-    assert_eq!(tokens(usage(Reply::stream().event(growing).event(grown).done())), Some((5, 2, 0, None)));
+    assert_eq!(
+        tokens(usage(Reply::stream().event(growing).event(grown).done())),
+        Some((5, 2, 0, None))
+    );
     assert_eq!(tokens(usage(Reply::stream().text("x").done())), None);
-    for (cost, read) in
-        [("0", Some(0)), ("\"0.5\"", Some(500_000_000)), ("1.5e-7", Some(150)), ("null", None), ("-3", None), ("\"free\"", None)]
-    {
+    for (cost, read) in [
+        ("0", Some(0)),
+        ("\"0.5\"", Some(500_000_000)),
+        ("1.5e-7", Some(150)),
+        ("null", None),
+        ("-3", None),
+        ("\"free\"", None),
+    ] {
         let bill = format!(r#"{{"prompt_tokens":1,"completion_tokens":1,"cost":{cost}}}"#);
-        assert_eq!(usage(Reply::stream().text("x").usage(&bill).done()).unwrap().cost, read.map(NanoDollars), "{cost}");
+        assert_eq!(
+            usage(Reply::stream().text("x").usage(&bill).done())
+                .unwrap()
+                .cost,
+            read.map(NanoDollars),
+            "{cost}"
+        );
     }
 }
 
 /// One failure: its name, the reply, the kind and text of the error, and the text that was received
 /// before it.
-type Failure = (&'static str, Reply, ProviderErrorKind, &'static str, &'static str);
+type Failure = (
+    &'static str,
+    Reply,
+    ProviderErrorKind,
+    &'static str,
+    &'static str,
+);
 
 fn each_fails_as_expected<const N: usize>(failures: [Failure; N]) {
     for (name, reply, kind, sentence, kept) in failures {
         let server = Server::replies([reply]);
         let asked = ask_of(
             &own(server.base_url()),
-            NetworkConfig { timeouts: Timeouts { retries: 0, ..short_timeouts() }, ..net() },
+            NetworkConfig {
+                timeouts: Timeouts {
+                    retries: 0,
+                    ..short_timeouts()
+                },
+                ..net()
+            },
             &RequestOptions::new("m"),
         );
         let error = asked.end.as_ref().expect_err(name);
-        assert_eq!((error.kind(), error.to_string().as_str(), asked.text.as_str()), (kind, sentence, kept), "{name}");
+        assert_eq!(
+            (
+                error.kind(),
+                error.to_string().as_str(),
+                asked.text.as_str()
+            ),
+            (kind, sentence, kept),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn provider_error_is_one_sentence() {
-    let json = |status, message: &str| Reply::json(status, &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#));
-    let later = |status, wait: &str| {
-        Reply::full(status, &[("content-type", "application/json"), ("retry-after", wait)], r#"{"error":{"message":"Slow down"}}"#)
+    let json = |status, message: &str| {
+        Reply::json(
+            status,
+            &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#),
+        )
     };
-    let limited = |seconds| ProviderErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
+    let later = |status, wait: &str| {
+        Reply::full(
+            status,
+            &[("content-type", "application/json"), ("retry-after", wait)],
+            r#"{"error":{"message":"Slow down"}}"#,
+        )
+    };
+    let limited = |seconds| ProviderErrorKind::RateLimited {
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
     each_fails_as_expected([
-        ("400", json(400, "too long"), ProviderErrorKind::BadRequest, "`own` rejects the request (400): too long", ""),
-        ("401", json(401, "User not found."), ProviderErrorKind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
-        ("402", json(402, "Buy more"), ProviderErrorKind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
-        ("403", json(403, "Not you"), ProviderErrorKind::Forbidden, "`own` denies the request (403): Not you", ""),
+        (
+            "400",
+            json(400, "too long"),
+            ProviderErrorKind::BadRequest,
+            "`own` rejects the request (400): too long",
+            "",
+        ),
+        (
+            "401",
+            json(401, "User not found."),
+            ProviderErrorKind::InvalidKey,
+            "`own` does not accept the key (401): User not found",
+            "",
+        ),
+        (
+            "402",
+            json(402, "Buy more"),
+            ProviderErrorKind::NoCredit,
+            "the credit or limit at `own` is used up (402): Buy more",
+            "",
+        ),
+        (
+            "403",
+            json(403, "Not you"),
+            ProviderErrorKind::Forbidden,
+            "`own` denies the request (403): Not you",
+            "",
+        ),
         (
             "404",
             json(404, "No such model"),
@@ -300,7 +446,13 @@ fn provider_error_is_one_sentence() {
             "`own` has no endpoint for this model that meets `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
             "",
         ),
-        ("408", json(408, "late"), ProviderErrorKind::Timeout, "`own` took too long (408): late", ""),
+        (
+            "408",
+            json(408, "late"),
+            ProviderErrorKind::Timeout,
+            "`own` took too long (408): late",
+            "",
+        ),
         (
             "429",
             json(429, "Slow down"),
@@ -324,16 +476,35 @@ fn provider_error_is_one_sentence() {
         ),
         (
             "a quota in a 429",
-            Reply::json(429, r#"{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}"#),
+            Reply::json(
+                429,
+                r#"{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}"#,
+            ),
             ProviderErrorKind::NoCredit,
             "the credit or limit at `own` is used up (429): You exceeded your quota",
             "",
         ),
-        ("500", json(500, "Oops"), ProviderErrorKind::Upstream, "`own` failed (500): Oops", ""),
-        ("503 without words", Reply::json(503, ""), ProviderErrorKind::Upstream, "`own` failed (503)", ""),
+        (
+            "500",
+            json(500, "Oops"),
+            ProviderErrorKind::Upstream,
+            "`own` failed (500): Oops",
+            "",
+        ),
+        (
+            "503 without words",
+            Reply::json(503, ""),
+            ProviderErrorKind::Upstream,
+            "`own` failed (503)",
+            "",
+        ),
         (
             "502 as a page",
-            Reply::full(502, &[("content-type", "text/html")], "<html>Bad gateway</html>"),
+            Reply::full(
+                502,
+                &[("content-type", "text/html")],
+                "<html>Bad gateway</html>",
+            ),
             ProviderErrorKind::Upstream,
             "`own` failed (502): it answered with a web page",
             "",
@@ -347,14 +518,24 @@ fn provider_error_is_one_sentence() {
         ),
         (
             "escapes",
-            Reply::json(400, r#"{"error":{"message":"\u001b]0;pwned\u0007 write to jo.doe@initech.com"}}"#),
+            Reply::json(
+                400,
+                r#"{"error":{"message":"\u001b]0;pwned\u0007 write to jo.doe@initech.com"}}"#,
+            ),
             ProviderErrorKind::BadRequest,
             "`own` rejects the request (400): ␛]0;pwned␇ write to [EMAIL_1]",
             "",
         ),
         (
             "a redirect",
-            Reply::full(307, &[("location", "https://elsewhere.example/v1/chat/completions?x=1")], ""),
+            Reply::full(
+                307,
+                &[(
+                    "location",
+                    "https://elsewhere.example/v1/chat/completions?x=1",
+                )],
+                "",
+            ),
             ProviderErrorKind::Redirect,
             "`own` redirects to `elsewhere.example` (307); not followed, because the key must not go to another address",
             "",
@@ -373,7 +554,13 @@ fn provider_non_answer_is_one_sentence() {
             "`own` answered with an error (503): Busy",
             "",
         ),
-        ("a page", typed("text/html; charset=utf-8", "<html>"), ProviderErrorKind::NotJson, "`own` answered with a web page", ""),
+        (
+            "a page",
+            typed("text/html; charset=utf-8", "<html>"),
+            ProviderErrorKind::NotJson,
+            "`own` answered with a web page",
+            "",
+        ),
         (
             "a page called JSON",
             typed("application/json", "\n<!doctype html>"),
@@ -395,9 +582,27 @@ fn provider_non_answer_is_one_sentence() {
             "`own` sent invalid JSON as part of its answer",
             "",
         ),
-        ("nothing", typed("application/json", ""), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
-        ("an empty stream", Reply::stream().end(), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
-        ("only [DONE]", Reply::stream().done(), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
+        (
+            "nothing",
+            typed("application/json", ""),
+            ProviderErrorKind::Empty,
+            "`own` sent an empty answer",
+            "",
+        ),
+        (
+            "an empty stream",
+            Reply::stream().end(),
+            ProviderErrorKind::Empty,
+            "`own` sent an empty answer",
+            "",
+        ),
+        (
+            "only [DONE]",
+            Reply::stream().done(),
+            ProviderErrorKind::Empty,
+            "`own` sent an empty answer",
+            "",
+        ),
         (
             "JSON of something else",
             typed("application/json", r#"{"status":"fine"}"#),
@@ -407,14 +612,39 @@ fn provider_non_answer_is_one_sentence() {
         ),
         (
             "compressed",
-            Reply::full(200, &[("content-type", "application/json"), ("content-encoding", "gzip")], "\u{1f}"),
+            Reply::full(
+                200,
+                &[
+                    ("content-type", "application/json"),
+                    ("content-encoding", "gzip"),
+                ],
+                "\u{1f}",
+            ),
             ProviderErrorKind::Compressed,
             "`own` sent a compressed answer, although none was requested",
             "",
         ),
-        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), ProviderErrorKind::Malformed, "`own` sent an answer that is not HTTP", ""),
-        ("closed at once", Reply::nothing().close(), ProviderErrorKind::Reset, "`own` closed the connection without an answer", ""),
-        ("reset at once", Reply::nothing().reset(), ProviderErrorKind::Reset, "`own` reset the connection before it answered", ""),
+        (
+            "not HTTP",
+            Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"),
+            ProviderErrorKind::Malformed,
+            "`own` sent an answer that is not HTTP",
+            "",
+        ),
+        (
+            "closed at once",
+            Reply::nothing().close(),
+            ProviderErrorKind::Reset,
+            "`own` closed the connection without an answer",
+            "",
+        ),
+        (
+            "reset at once",
+            Reply::nothing().reset(),
+            ProviderErrorKind::Reset,
+            "`own` reset the connection before it answered",
+            "",
+        ),
     ]);
 }
 
@@ -462,8 +692,14 @@ fn provider_partial_answer_is_saved() {
 
 #[test]
 fn provider_long_error_body_is_cut() {
-    let server = Server::replies([Reply::json(400, &format!(r#"{{"error":{{"message":"No{}"}}}}"#, "o".repeat(100_000)))]);
-    assert_eq!(ask(&server).error(), format!("`own` rejects the request (400): No{}…", "o".repeat(197)));
+    let server = Server::replies([Reply::json(
+        400,
+        &format!(r#"{{"error":{{"message":"No{}"}}}}"#, "o".repeat(100_000)),
+    )]);
+    assert_eq!(
+        ask(&server).error(),
+        format!("`own` rejects the request (400): No{}…", "o".repeat(197))
+    );
 }
 
 #[test]
@@ -481,35 +717,70 @@ fn provider_text_and_error_in_one_chunk() {
 #[test]
 fn provider_idle_timeout_counts_comments() {
     let hasty = || NetworkConfig {
-        timeouts: Timeouts { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..short_timeouts() },
+        timeouts: Timeouts {
+            first_byte: Duration::from_millis(300),
+            idle: Duration::from_millis(300),
+            ..short_timeouts()
+        },
         ..net()
     };
     for (reply, sentence, kept) in [
-        (Reply::nothing().stall(), "`own` did not start to answer within 1 s", ""),
-        (Reply::stream().stall(), "`own` stopped sending: no data for 1 s", ""),
-        (Reply::stream().text("so far").stall(), "`own` stopped sending: no data for 1 s", "so far"),
+        (
+            Reply::nothing().stall(),
+            "`own` did not start to answer within 1 s",
+            "",
+        ),
+        (
+            Reply::stream().stall(),
+            "`own` stopped sending: no data for 1 s",
+            "",
+        ),
+        (
+            Reply::stream().text("so far").stall(),
+            "`own` stopped sending: no data for 1 s",
+            "so far",
+        ),
     ] {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), hasty(), &RequestOptions::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (ProviderErrorKind::Timeout, sentence, kept));
+        assert_eq!(
+            (asked.kind(), asked.error().as_str(), asked.text.as_str()),
+            (ProviderErrorKind::Timeout, sentence, kept)
+        );
     }
     // Longer than the timeout in total, but never silent for long.
     let patient = || NetworkConfig {
-        timeouts: Timeouts { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..short_timeouts() },
+        timeouts: Timeouts {
+            first_byte: Duration::from_secs(2),
+            idle: Duration::from_secs(2),
+            ..short_timeouts()
+        },
         ..net()
     };
     let gates: Vec<Gate> = (0..8).map(|_| Gate::default()).collect();
-    let reply = gates.iter().fold(Reply::stream(), |reply, gate| reply.bytes(": still here\n\n").wait(gate)).text("at last").done();
+    let reply = gates
+        .iter()
+        .fold(Reply::stream(), |reply, gate| {
+            reply.bytes(": still here\n\n").wait(gate)
+        })
+        .text("at last")
+        .done();
     let server = Server::replies([reply]);
     let opener = std::thread::spawn(move || {
         // The pause between two signs of life is what this test needs.
         let (_never, moment) = std::sync::mpsc::channel::<()>();
         for gate in gates {
-            moment.recv_timeout(Duration::from_millis(300)).unwrap_or_default();
+            moment
+                .recv_timeout(Duration::from_millis(300))
+                .unwrap_or_default();
             gate.open();
         }
     });
-    let asked = ask_of(&own(server.base_url()), patient(), &RequestOptions::new("m"));
+    let asked = ask_of(
+        &own(server.base_url()),
+        patient(),
+        &RequestOptions::new("m"),
+    );
     opener.join().unwrap();
     assert_eq!(asked.text, "at last");
 }
@@ -522,7 +793,11 @@ fn provider_retries_only_transient_errors() {
     assert_eq!(asked.text, "at last");
     assert_eq!(
         asked.retries,
-        [(1, ProviderErrorKind::RateLimited { retry_after: None }), (2, ProviderErrorKind::Upstream), (3, ProviderErrorKind::Timeout)]
+        [
+            (1, ProviderErrorKind::RateLimited { retry_after: None }),
+            (2, ProviderErrorKind::Upstream),
+            (3, ProviderErrorKind::Timeout)
+        ]
     );
 
     // Three retries and no more.
@@ -537,8 +812,14 @@ fn provider_retries_only_transient_errors() {
     for reply in [
         Reply::full(429, &[("retry-after", "60")], "{}"),
         Reply::full(503, &[("x-should-retry", "false")], "{}"),
-        Reply::json(503, r#"{"error":{"message":"x","availability":{"retryable":false}}}"#),
-        Reply::stream().text("x").event(r#"{"error":{"code":503,"message":"x"}}"#).done(),
+        Reply::json(
+            503,
+            r#"{"error":{"message":"x","availability":{"retryable":false}}}"#,
+        ),
+        Reply::stream()
+            .text("x")
+            .event(r#"{"error":{"code":503,"message":"x"}}"#)
+            .done(),
         Reply::stream().text("x").reset(),
         Reply::nothing().reset(),
     ] {
@@ -546,28 +827,66 @@ fn provider_retries_only_transient_errors() {
         assert_eq!(ask(&server).retries, []);
     }
     // A short `retry-after` is waited for.
-    let server = Server::replies([Reply::full(429, &[("retry-after", "0")], "{}"), Reply::says("ok")]);
+    let server = Server::replies([
+        Reply::full(429, &[("retry-after", "0")], "{}"),
+        Reply::says("ok"),
+    ]);
     assert_eq!(ask(&server).text, "ok");
 }
 
 #[test]
 fn provider_refused_connection_fails_fast() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let asked = ask_of(&own(format!("http://127.0.0.1:{port}/v1")), net(), &RequestOptions::new("m"));
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let asked = ask_of(
+        &own(format!("http://127.0.0.1:{port}/v1")),
+        net(),
+        &RequestOptions::new("m"),
+    );
     assert_eq!(asked.kind(), ProviderErrorKind::Refused);
-    assert_eq!(asked.error(), format!("`own` is not running: nothing listens at `127.0.0.1:{port}`"));
+    assert_eq!(
+        asked.error(),
+        format!("`own` is not running: nothing listens at `127.0.0.1:{port}`")
+    );
     assert_eq!(asked.retries, []);
 
-    let quick = NetworkConfig { timeouts: Timeouts { retries: 1, ..short_timeouts() }, ..net() };
-    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), quick, &RequestOptions::new("m"));
-    assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Dns, "`own` cannot be found: no address for `nobody.invalid`"));
+    let quick = NetworkConfig {
+        timeouts: Timeouts {
+            retries: 1,
+            ..short_timeouts()
+        },
+        ..net()
+    };
+    let asked = ask_of(
+        &own(String::from("https://nobody.invalid/v1")),
+        quick,
+        &RequestOptions::new("m"),
+    );
+    assert_eq!(
+        (asked.kind(), asked.error().as_str()),
+        (
+            ProviderErrorKind::Dns,
+            "`own` cannot be found: no address for `nobody.invalid`"
+        )
+    );
     assert_eq!(asked.retries, [(1, ProviderErrorKind::Dns)]);
 }
 
 #[test]
 fn provider_localhost_is_loopback() {
     let server = Server::replies([Reply::says("here")]);
-    assert_eq!(ask_of(&own(format!("http://localhost:{}", server.port())), net(), &RequestOptions::new("m")).text, "here");
+    assert_eq!(
+        ask_of(
+            &own(format!("http://localhost:{}", server.port())),
+            net(),
+            &RequestOptions::new("m")
+        )
+        .text,
+        "here"
+    );
 }
 
 #[test]
@@ -578,10 +897,24 @@ fn provider_certificate_is_verified() {
         let count = replies.len();
         let asked = if count == 0 {
             let server = Server::encrypted(certificate, []);
-            ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..net() }, &RequestOptions::new("m"))
+            ask_of(
+                &own(server.base_url()),
+                NetworkConfig {
+                    extra_ca_pem,
+                    ..net()
+                },
+                &RequestOptions::new("m"),
+            )
         } else {
             let server = Server::encrypted(certificate, [Reply::says("in private")]);
-            ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..net() }, &RequestOptions::new("m"))
+            ask_of(
+                &own(server.base_url()),
+                NetworkConfig {
+                    extra_ca_pem,
+                    ..net()
+                },
+                &RequestOptions::new("m"),
+            )
         };
         match asked.end {
             Ok(_) => asked.text,
@@ -592,13 +925,36 @@ fn provider_certificate_is_verified() {
             }
         }
     };
-    assert_eq!(encrypted(Flaw::None, true, vec![Reply::nothing()]), "in private");
-    assert_eq!(encrypted(Flaw::None, false, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer");
-    assert_eq!(encrypted(Flaw::Expired, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate has expired");
-    assert_eq!(encrypted(Flaw::OtherHost, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is for another host");
-    for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let net = NetworkConfig { extra_ca_pem: Some(pem.as_bytes().to_vec()), ..net() };
-        let asked = ask_of(&own(String::from("https://127.0.0.1:1/v1")), net, &RequestOptions::new("m"));
+    assert_eq!(
+        encrypted(Flaw::None, true, vec![Reply::nothing()]),
+        "in private"
+    );
+    assert_eq!(
+        encrypted(Flaw::None, false, vec![]),
+        "`own` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer"
+    );
+    assert_eq!(
+        encrypted(Flaw::Expired, true, vec![]),
+        "`own` at `127.0.0.1` cannot be trusted: its certificate has expired"
+    );
+    assert_eq!(
+        encrypted(Flaw::OtherHost, true, vec![]),
+        "`own` at `127.0.0.1` cannot be trusted: its certificate is for another host"
+    );
+    for pem in [
+        "",
+        "nonsense",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        let net = NetworkConfig {
+            extra_ca_pem: Some(pem.as_bytes().to_vec()),
+            ..net()
+        };
+        let asked = ask_of(
+            &own(String::from("https://127.0.0.1:1/v1")),
+            net,
+            &RequestOptions::new("m"),
+        );
         assert_eq!(asked.kind(), ProviderErrorKind::BadNetworkConfig, "{pem}");
     }
 }
@@ -608,49 +964,105 @@ fn proxy_is_not_used_for_loopback() {
     // A proxy gets a CONNECT for the host and never sees the key.
     let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(403, &[], ""))]);
     let through = |no_proxy: Option<&str>| NetworkConfig {
-        https_proxy: Some(Secret::new(format!("http://user:pass@127.0.0.1:{}", proxy.port()))),
+        https_proxy: Some(Secret::new(format!(
+            "http://user:pass@127.0.0.1:{}",
+            proxy.port()
+        ))),
         no_proxy: no_proxy.map(str::to_owned),
-        timeouts: Timeouts { retries: 0, ..short_timeouts() },
+        timeouts: Timeouts {
+            retries: 0,
+            ..short_timeouts()
+        },
         ..net()
     };
-    let asked = ask_of(&own(String::from("https://example.org/v1")), through(None), &RequestOptions::new("m"));
+    let asked = ask_of(
+        &own(String::from("https://example.org/v1")),
+        through(None),
+        &RequestOptions::new("m"),
+    );
     assert_eq!(asked.kind(), ProviderErrorKind::Connect);
     let request = proxy.request();
     assert_eq!(request.header("authorization"), None);
     assert!(request.header("proxy-authorization").is_some());
 
     let server = Server::replies([Reply::says("direct")]);
-    assert_eq!(ask_of(&own(server.base_url()), through(None), &RequestOptions::new("m")).text, "direct");
+    assert_eq!(
+        ask_of(
+            &own(server.base_url()),
+            through(None),
+            &RequestOptions::new("m")
+        )
+        .text,
+        "direct"
+    );
     let certificate = Certificate::new(Flaw::None);
     let extra_ca_pem = Some(certificate.pem().into_bytes());
     let server = Server::encrypted(certificate, [Reply::says("direct and private")]);
-    let asked = ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..through(None) }, &RequestOptions::new("m"));
+    let asked = ask_of(
+        &own(server.base_url()),
+        NetworkConfig {
+            extra_ca_pem,
+            ..through(None)
+        },
+        &RequestOptions::new("m"),
+    );
     assert_eq!(asked.text, "direct and private");
-    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), through(Some("nobody.invalid")), &RequestOptions::new("m"));
+    let asked = ask_of(
+        &own(String::from("https://nobody.invalid/v1")),
+        through(Some("nobody.invalid")),
+        &RequestOptions::new("m"),
+    );
     assert_eq!(asked.kind(), ProviderErrorKind::Dns);
 }
 
 #[test]
 fn provider_echoed_key_is_not_repeated() {
-    let echo = format!(r#"{{"error":{{"code":401,"message":"No auth for Bearer {} here"}}}}"#, key().expose());
+    let echo = format!(
+        r#"{{"error":{{"code":401,"message":"No auth for Bearer {} here"}}}}"#,
+        key().expose()
+    );
     let server = Server::replies([Reply::json(401, &echo)]);
     let asked = ask(&server);
-    assert_eq!(asked.error(), "`own` does not accept the key (401): No auth for Bearer [API_KEY] here");
+    assert_eq!(
+        asked.error(),
+        "`own` does not accept the key (401): No auth for Bearer [API_KEY] here"
+    );
     assert!(!format!("{:?}", asked.end).contains("c0ffee"));
 }
 
 #[test]
 fn provider_size_limits() {
-    let caps = SizeLimits { line: 200, event: 300, total: 600, whole: 100 };
+    let caps = SizeLimits {
+        line: 200,
+        event: 300,
+        total: 600,
+        whole: 100,
+    };
     let many = (0..9).fold(Reply::stream(), |reply, _| reply.text("0123456789"));
     for (reply, sentence) in [
         (many.done(), "`own` sent an answer of more than 0 MB"),
-        (Reply::stream().text(&"x".repeat(300)).done(), "`own` sent more than 0 KB in one piece"),
-        (Reply::json(200, &format!("{:200}", "{}")), "`own` sent an answer of more than 0 KB"),
+        (
+            Reply::stream().text(&"x".repeat(300)).done(),
+            "`own` sent more than 0 KB in one piece",
+        ),
+        (
+            Reply::json(200, &format!("{:200}", "{}")),
+            "`own` sent an answer of more than 0 KB",
+        ),
     ] {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), NetworkConfig { size_limits: caps, ..net() }, &RequestOptions::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::TooLarge, sentence));
+        let asked = ask_of(
+            &own(server.base_url()),
+            NetworkConfig {
+                size_limits: caps,
+                ..net()
+            },
+            &RequestOptions::new("m"),
+        );
+        assert_eq!(
+            (asked.kind(), asked.error().as_str()),
+            (ProviderErrorKind::TooLarge, sentence)
+        );
     }
 }
 
@@ -691,7 +1103,14 @@ fn provider_reuses_connection() {
     let provider = OpenAi::new(&own(server.base_url()), Some(key()), http_context(net())).unwrap();
     block_on(async {
         for _ in 0..2 {
-            provider.complete(&user_message("hello"), &RequestOptions::new("m"), &mut |_| {}).await.unwrap();
+            provider
+                .complete(
+                    &user_message("hello"),
+                    &RequestOptions::new("m"),
+                    &mut |_| {},
+                )
+                .await
+                .unwrap();
         }
     });
     assert_eq!(server.connections(), 1);
@@ -701,15 +1120,27 @@ fn provider_reuses_connection() {
 fn provider_without_key_sends_none() {
     let server = Server::replies([Reply::says("free")]);
     let provider = OpenAi::new(&own(server.base_url()), None, http_context(net())).unwrap();
-    block_on(provider.complete(&user_message("hello"), &RequestOptions::new("m"), &mut |_| {})).unwrap();
+    block_on(provider.complete(
+        &user_message("hello"),
+        &RequestOptions::new("m"),
+        &mut |_| {},
+    ))
+    .unwrap();
     assert_eq!(server.request().header("authorization"), None);
 }
 
 fn check_reply(provider: &str, line: &str, reply: Reply) -> (KeyCheck, Vec<(String, String)>) {
     let server = Server::scripted([(line, reply)]);
-    let path = catalog::find(provider).unwrap().base_url.splitn(4, '/').nth(3).unwrap();
-    let endpoint =
-        Endpoint { base_url: format!("http://127.0.0.1:{}/{path}", server.port()), ..catalog::find(provider).unwrap().endpoint().unwrap() };
+    let path = catalog::find(provider)
+        .unwrap()
+        .base_url
+        .splitn(4, '/')
+        .nth(3)
+        .unwrap();
+    let endpoint = Endpoint {
+        base_url: format!("http://127.0.0.1:{}/{path}", server.port()),
+        ..catalog::find(provider).unwrap().endpoint().unwrap()
+    };
     let check = block_on(check_key(&endpoint, &key(), http_context(net()))).unwrap();
     (check, server.request().headers)
 }
@@ -718,10 +1149,21 @@ fn check_reply(provider: &str, line: &str, reply: Reply) -> (KeyCheck, Vec<(Stri
 fn key_check_uses_cheap_endpoint() {
     let about = r#"{"data":{"label":"sk-or-v1-0a1...9f0","usage":1.25,"limit":5,"limit_remaining":3.75,"is_free_tier":false,"is_management_key":false,"expires_at":"2027-01-31T00:00:00Z","rate_limit":{"requests":-1}}}"#;
     let (check, headers) = check_reply("openrouter", "GET /api/v1/key", Reply::json(200, about));
-    let KeyCheck::Valid(standing) = check else { panic!("{check:?}") };
+    let KeyCheck::Valid(standing) = check else {
+        panic!("{check:?}")
+    };
     assert_eq!(standing.expires_at, Time::parse("2027-01-31T00:00:00Z"));
-    assert_eq!((standing.limit, standing.remaining), (Some(NanoDollars(5_000_000_000)), Some(NanoDollars(3_750_000_000))));
-    assert!(headers.contains(&(String::from("authorization"), format!("Bearer {}", key().expose()))));
+    assert_eq!(
+        (standing.limit, standing.remaining),
+        (
+            Some(NanoDollars(5_000_000_000)),
+            Some(NanoDollars(3_750_000_000))
+        )
+    );
+    assert!(headers.contains(&(
+        String::from("authorization"),
+        format!("Bearer {}", key().expose())
+    )));
 
     let list = r#"{"object":"list","data":[{"id":"m"}]}"#;
     for (provider, line, body, header) in [
@@ -729,14 +1171,33 @@ fn key_check_uses_cheap_endpoint() {
         ("groq", "GET /openai/v1/models", list, "authorization"),
         ("mistral", "GET /v1/models", list, "authorization"),
         ("anthropic", "GET /v1/models?limit=1", list, "x-api-key"),
-        ("gemini", "GET /v1beta/models?pageSize=1", r#"{"models":[]}"#, "x-goog-api-key"),
-        ("deepseek", "GET /user/balance", r#"{"is_available":true,"balance_infos":[]}"#, "authorization"),
-        ("xai", "GET /v1/api-key", r#"{"name":"x","api_key_blocked":false}"#, "authorization"),
+        (
+            "gemini",
+            "GET /v1beta/models?pageSize=1",
+            r#"{"models":[]}"#,
+            "x-goog-api-key",
+        ),
+        (
+            "deepseek",
+            "GET /user/balance",
+            r#"{"is_available":true,"balance_infos":[]}"#,
+            "authorization",
+        ),
+        (
+            "xai",
+            "GET /v1/api-key",
+            r#"{"name":"x","api_key_blocked":false}"#,
+            "authorization",
+        ),
     ] {
         let (check, headers) = check_reply(provider, line, Reply::json(200, body));
         assert!(matches!(check, KeyCheck::Valid(_)), "{provider}: {check:?}");
         // The key is in one header and nowhere else.
-        let holders: Vec<&str> = headers.iter().filter(|(_, value)| value.contains("c0ffee42")).map(|(name, _)| name.as_str()).collect();
+        let holders: Vec<&str> = headers
+            .iter()
+            .filter(|(_, value)| value.contains("c0ffee42"))
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(holders, [header], "{provider}");
     }
 }
@@ -745,17 +1206,32 @@ fn key_check_uses_cheap_endpoint() {
 fn key_check_invalid_only_by_provider() {
     let of = |reply| check_reply("openrouter", "GET /api/v1/key", reply).0;
     assert_eq!(
-        of(Reply::json(401, r#"{"error":{"message":"User not found.","code":401}}"#)),
-        KeyCheck::Invalid(String::from("`openrouter` does not accept the key (401): User not found"))
+        of(Reply::json(
+            401,
+            r#"{"error":{"message":"User not found.","code":401}}"#
+        )),
+        KeyCheck::Invalid(String::from(
+            "`openrouter` does not accept the key (401): User not found"
+        ))
     );
     let management = r#"{"data":{"label":"x","is_management_key":true}}"#;
-    assert!(matches!(of(Reply::json(200, management)), KeyCheck::Restricted(_)));
-    assert!(matches!(of(Reply::json(403, "{}")), KeyCheck::Restricted(_)));
+    assert!(matches!(
+        of(Reply::json(200, management)),
+        KeyCheck::Restricted(_)
+    ));
+    assert!(matches!(
+        of(Reply::json(403, "{}")),
+        KeyCheck::Restricted(_)
+    ));
     for reply in [
         Reply::json(500, "{}"),
         Reply::json(429, "{}"),
         Reply::json(200, "{}"),
-        Reply::full(200, &[("content-type", "text/html")], "<html>a captive portal"),
+        Reply::full(
+            200,
+            &[("content-type", "text/html")],
+            "<html>a captive portal",
+        ),
         Reply::full(302, &[("location", "https://login.example")], ""),
         Reply::nothing().reset(),
         Reply::nothing().close(),
@@ -764,13 +1240,34 @@ fn key_check_invalid_only_by_provider() {
         assert!(matches!(of(reply), KeyCheck::Unknown(_)), "{name}");
     }
     assert!(matches!(
-        check_reply("xai", "GET /v1/api-key", Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)).0,
+        check_reply(
+            "xai",
+            "GET /v1/api-key",
+            Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)
+        )
+        .0,
         KeyCheck::Invalid(_)
     ));
     let gemini = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(check_reply("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, KeyCheck::Invalid(_)));
+    assert!(matches!(
+        check_reply(
+            "gemini",
+            "GET /v1beta/models?pageSize=1",
+            Reply::json(400, gemini)
+        )
+        .0,
+        KeyCheck::Invalid(_)
+    ));
     let double = r#"[{"error":{"code":400,"message":"Multiple authentication credentials received.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(check_reply("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, KeyCheck::Unknown(_)));
+    assert!(matches!(
+        check_reply(
+            "gemini",
+            "GET /v1beta/models?pageSize=1",
+            Reply::json(400, double)
+        )
+        .0,
+        KeyCheck::Unknown(_)
+    ));
 }
 
 #[test]
@@ -785,10 +1282,24 @@ fn models_with_prices() {
     let seen: Vec<(&str, Option<u64>, Option<String>)> = all
         .iter()
         .map(|m| {
-            (m.id.as_str(), m.context_length, m.prices.as_ref().and_then(chatbot::provider::Prices::completion).map(|p| p.to_string()))
+            (
+                m.id.as_str(),
+                m.context_length,
+                m.prices
+                    .as_ref()
+                    .and_then(chatbot::provider::Prices::completion)
+                    .map(|p| p.to_string()),
+            )
         })
         .collect();
-    assert_eq!(seen, [("maker/model", Some(200_000), Some(String::from("15"))), ("router/auto", None, None), ("bare", None, None)]);
+    assert_eq!(
+        seen,
+        [
+            ("maker/model", Some(200_000), Some(String::from("15"))),
+            ("router/auto", None, None),
+            ("bare", None, None)
+        ]
+    );
     assert_eq!(server.request().header("authorization"), None);
 }
 
@@ -796,7 +1307,10 @@ fn models_with_prices() {
 fn panic_message(action: impl FnOnce() + std::panic::UnwindSafe) -> String {
     match std::panic::catch_unwind(action) {
         Ok(()) => String::new(),
-        Err(payload) => payload.downcast_ref::<String>().cloned().unwrap_or_default(),
+        Err(payload) => payload
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_default(),
     }
 }
 
@@ -808,7 +1322,10 @@ fn scripted_provider_detects_misuse() {
         let server = Server::scripted([("GET /v1/key", Reply::json(200, "{}"))]);
         ask(&server);
     });
-    assert!(otherwise.contains("it was asked `POST /v1/chat/completions` and expected `GET /v1/key`"), "{otherwise}");
+    assert!(
+        otherwise.contains("it was asked `POST /v1/chat/completions` and expected `GET /v1/key`"),
+        "{otherwise}"
+    );
     let more = panic_message(|| {
         let server = Server::replies([]);
         ask(&server);
@@ -820,16 +1337,36 @@ fn scripted_provider_detects_misuse() {
     let request = server.request();
     assert_eq!(request.json()["messages"][0]["content"], "hello");
     let all = String::from_utf8(request.bytes()).unwrap();
-    assert!(all.starts_with("POST /v1/chat/completions\naccept: ") && all.ends_with(request.text()), "{all}");
+    assert!(
+        all.starts_with("POST /v1/chat/completions\naccept: ") && all.ends_with(request.text()),
+        "{all}"
+    );
 }
 
 #[test]
 fn deadline_ends_endless_stream() {
-    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..short_timeouts() }, ..net() };
-    for reply in [Reply::stream().bytes(": still here\n\n").stall(), Reply::stream().text("so far").stall(), Reply::nothing().stall()] {
+    let net = || NetworkConfig {
+        timeouts: Timeouts {
+            deadline: Duration::from_millis(300),
+            retries: 0,
+            ..short_timeouts()
+        },
+        ..net()
+    };
+    for reply in [
+        Reply::stream().bytes(": still here\n\n").stall(),
+        Reply::stream().text("so far").stall(),
+        Reply::nothing().stall(),
+    ] {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"));
+        assert_eq!(
+            (asked.kind(), asked.error().as_str()),
+            (
+                ProviderErrorKind::Timeout,
+                "`own` did not finish its answer within 1 s"
+            )
+        );
     }
 }
 
@@ -838,29 +1375,67 @@ const DRIP: Duration = Duration::from_millis(20);
 
 /// Ways to begin an answer with this status and never finish it.
 fn slow_replies(status: &str) -> Vec<(&'static str, Reply)> {
-    let head = |header: &str| format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}\r\n");
+    let head = |header: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}\r\n")
+    };
     let proceed = "HTTP/1.1 100 Continue\r\n\r\n";
     vec![
         ("silence", Reply::nothing().stall()),
         ("100 Continue", Reply::nothing().repeated(proceed, DRIP)),
-        ("100 Continue without a pause", Reply::nothing().repeated(proceed, Duration::ZERO)),
-        ("headers", Reply::nothing().written(format!("HTTP/1.1 {status}\r\nx: ")).repeated("a", DRIP)),
-        ("body", Reply::nothing().written(head("content-length: 1000000\r\n")).repeated(" ", DRIP)),
-        ("chunks", Reply::nothing().written(head("transfer-encoding: chunked\r\n")).repeated("1\r\n \r\n", DRIP)),
-        ("framing", Reply::nothing().written(head("transfer-encoding: chunked\r\n")).repeated("0", DRIP)),
+        (
+            "100 Continue without a pause",
+            Reply::nothing().repeated(proceed, Duration::ZERO),
+        ),
+        (
+            "headers",
+            Reply::nothing()
+                .written(format!("HTTP/1.1 {status}\r\nx: "))
+                .repeated("a", DRIP),
+        ),
+        (
+            "body",
+            Reply::nothing()
+                .written(head("content-length: 1000000\r\n"))
+                .repeated(" ", DRIP),
+        ),
+        (
+            "chunks",
+            Reply::nothing()
+                .written(head("transfer-encoding: chunked\r\n"))
+                .repeated("1\r\n \r\n", DRIP),
+        ),
+        (
+            "framing",
+            Reply::nothing()
+                .written(head("transfer-encoding: chunked\r\n"))
+                .repeated("0", DRIP),
+        ),
     ]
 }
 
 #[test]
 fn deadline_ends_an_answer_that_drips() {
-    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..short_timeouts() }, ..net() };
+    let net = || NetworkConfig {
+        timeouts: Timeouts {
+            deadline: Duration::from_millis(300),
+            retries: 0,
+            ..short_timeouts()
+        },
+        ..net()
+    };
     let comments = Reply::stream().repeated("e\r\n: still here\n\n\r\n", DRIP);
-    for (name, reply) in slow_replies("200 OK").into_iter().chain([("comments", comments)]) {
+    for (name, reply) in slow_replies("200 OK")
+        .into_iter()
+        .chain([("comments", comments)])
+    {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
         assert_eq!(
             (asked.kind(), asked.error().as_str()),
-            (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"),
+            (
+                ProviderErrorKind::Timeout,
+                "`own` did not finish its answer within 1 s"
+            ),
             "{name}"
         );
     }
@@ -872,48 +1447,106 @@ fn error_body_that_drips_is_cut_off() {
         let server = Server::replies([reply]);
         let asked = ask_of(
             &own(server.base_url()),
-            NetworkConfig { timeouts: Timeouts { retries: 0, ..short_timeouts() }, ..net() },
+            NetworkConfig {
+                timeouts: Timeouts {
+                    retries: 0,
+                    ..short_timeouts()
+                },
+                ..net()
+            },
             &RequestOptions::new("m"),
         );
-        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Upstream, "`own` failed (500)"), "{name}");
+        assert_eq!(
+            (asked.kind(), asked.error().as_str()),
+            (ProviderErrorKind::Upstream, "`own` failed (500)"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn short_exchanges_have_one_deadline_for_headers_and_body() {
     let short = Duration::from_millis(300);
-    let net = || NetworkConfig { timeouts: Timeouts { short_reply: short, drain: Duration::from_secs(20), ..short_timeouts() }, ..net() };
+    let net = || NetworkConfig {
+        timeouts: Timeouts {
+            short_reply: short,
+            drain: Duration::from_secs(20),
+            ..short_timeouts()
+        },
+        ..net()
+    };
     let sentence = "`own` did not finish its answer within 1 s";
-    for (name, reply) in slow_replies("200 OK").into_iter().chain(slow_replies("500 Oops").split_off(4)) {
+    for (name, reply) in slow_replies("200 OK")
+        .into_iter()
+        .chain(slow_replies("500 Oops").split_off(4))
+    {
         let server = Server::scripted([("GET /v1/models", reply)]);
-        let error = block_on(list_models(&own(server.base_url()), None, http_context(net()))).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence), "{name}");
+        let error = block_on(list_models(
+            &own(server.base_url()),
+            None,
+            http_context(net()),
+        ))
+        .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ProviderErrorKind::Timeout, sentence),
+            "{name}"
+        );
     }
     let server = Server::scripted([("GET /v1/models", Reply::nothing().stall())]);
-    let check = block_on(check_key(&own(server.base_url()), &key(), http_context(net()))).unwrap();
+    let check = block_on(check_key(
+        &own(server.base_url()),
+        &key(),
+        http_context(net()),
+    ))
+    .unwrap();
     assert_eq!(check, KeyCheck::Unknown(sentence.to_owned()));
     let server = Server::scripted([("POST /v1/auth/keys", Reply::nothing().stall())]);
-    let (code, verifier) = (Secret::new("code".to_owned()), Secret::new("verifier".to_owned()));
-    let error = block_on(exchange_code(&own(server.base_url()), &code, &verifier, http_context(net()))).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence));
+    let (code, verifier) = (
+        Secret::new("code".to_owned()),
+        Secret::new("verifier".to_owned()),
+    );
+    let error = block_on(exchange_code(
+        &own(server.base_url()),
+        &code,
+        &verifier,
+        http_context(net()),
+    ))
+    .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ProviderErrorKind::Timeout, sentence)
+    );
     assert!(Timeouts::default().short_reply <= Duration::from_secs(30));
 }
 
 #[test]
 fn deadline_includes_retry_pauses() {
     let net = NetworkConfig {
-        timeouts: Timeouts { deadline: Duration::from_millis(300), max_pause: Duration::from_secs(60), ..short_timeouts() },
+        timeouts: Timeouts {
+            deadline: Duration::from_millis(300),
+            max_pause: Duration::from_secs(60),
+            ..short_timeouts()
+        },
         ..net()
     };
     let server = Server::always(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
     let asked = ask_of(&own(server.base_url()), net, &RequestOptions::new("m"));
-    assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"));
+    assert_eq!(
+        (asked.kind(), asked.error().as_str()),
+        (
+            ProviderErrorKind::Timeout,
+            "`own` did not finish its answer within 1 s"
+        )
+    );
 }
 
 #[test]
 fn tool_calls_are_counted_not_saved() {
-    let calls =
-        (0..300).map(|n| format!(r#"{{"index":{n},"id":"c{n}","function":{{"name":"f","arguments":""}}}}"#)).collect::<Vec<_>>().join(",");
+    let calls = (0..300)
+        .map(|n| format!(r#"{{"index":{n},"id":"c{n}","function":{{"name":"f","arguments":""}}}}"#))
+        .collect::<Vec<_>>()
+        .join(",");
     let reply = Reply::stream()
         .event(&format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{calls}]}}}}]}}"#))
         .event(r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#)
@@ -921,7 +1554,14 @@ fn tool_calls_are_counted_not_saved() {
     let server = Server::replies([reply]);
     let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
     let answer = asked.end.expect("an answer");
-    assert_eq!((answer.tool_calls, answer.finish.as_deref(), asked.text.as_str()), (300, Some("tool_calls"), ""));
+    assert_eq!(
+        (
+            answer.tool_calls,
+            answer.finish.as_deref(),
+            asked.text.as_str()
+        ),
+        (300, Some("tool_calls"), "")
+    );
 }
 
 #[test]
@@ -930,11 +1570,22 @@ fn tool_calls_without_an_id_are_counted() {
     let nameless = r#"[{"index":0,"function":{"arguments":"{}"}}]"#;
     let odd = r#"[{"index":0,"function":"f"}]"#;
     for (calls, count) in [(two, 2), (nameless, 1), (odd, 1), ("[]", 0), ("null", 0)] {
-        let choice = |field: &str| format!(r#"{{"choices":[{{"{field}":{{"tool_calls":{calls}}},"finish_reason":"stop"}}]}}"#);
-        let server = Server::replies([Reply::stream().event(&choice("delta")).done(), Reply::json(200, &choice("message"))]);
+        let choice = |field: &str| {
+            format!(
+                r#"{{"choices":[{{"{field}":{{"tool_calls":{calls}}},"finish_reason":"stop"}}]}}"#
+            )
+        };
+        let server = Server::replies([
+            Reply::stream().event(&choice("delta")).done(),
+            Reply::json(200, &choice("message")),
+        ]);
         for _ in 0..2 {
             let answer = ask(&server).end.expect("an answer");
-            assert_eq!((answer.tool_calls, answer.finish.as_deref()), (count, Some("stop")), "{calls}");
+            assert_eq!(
+                (answer.tool_calls, answer.finish.as_deref()),
+                (count, Some("stop")),
+                "{calls}"
+            );
         }
     }
 }

@@ -16,7 +16,10 @@ fn root() -> &'static Path {
 pub(super) fn documents() -> Vec<(String, String)> {
     let mut paths = vec![String::from("README.md")];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
-        paths.push(format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
+        paths.push(format!(
+            "docs/{}",
+            entry.unwrap().file_name().to_string_lossy()
+        ));
     }
     paths.sort();
     let read = |path: String| {
@@ -29,8 +32,14 @@ pub(super) fn documents() -> Vec<(String, String)> {
 /// A code block in `docs/formats.md`: the Python program that contains `mark`.
 pub(super) fn python_that_reads(mark: &str) -> String {
     let page = fs::read_to_string(root().join("docs/formats.md")).unwrap();
-    let mut blocks = page.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.find(|block| block.contains(mark)).expect("the page has such a program").to_owned()
+    let mut blocks = page
+        .split("```python\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    blocks
+        .find(|block| block.contains(mark))
+        .expect("the page has such a program")
+        .to_owned()
 }
 
 /// The lines of the code blocks in one language, without their comments.
@@ -55,7 +64,11 @@ fn lines(language: &str) -> Vec<String> {
 /// The provider that the commands talk to.
 fn provider() -> Server {
     Server::always(|request| {
-        if request.method == "GET" { Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#) } else { Reply::says("an answer") }
+        if request.method == "GET" {
+            Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#)
+        } else {
+            Reply::says("an answer")
+        }
     })
 }
 
@@ -73,7 +86,11 @@ fn readme_commands_run() {
     let tools = sandbox.root().join("tools");
     fs::create_dir(&tools).unwrap();
     symlink(run::BINARY, tools.join("chatbot")).unwrap();
-    fs::write(tools.join("git"), "#!/bin/sh\necho '+a line that was added'\n").unwrap();
+    fs::write(
+        tools.join("git"),
+        "#!/bin/sh\necho '+a line that was added'\n",
+    )
+    .unwrap();
     fs::set_permissions(tools.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
     sandbox.set("PATH", format!("{}:/usr/bin:/bin", tools.display()));
 
@@ -86,20 +103,37 @@ fn readme_commands_run() {
         match command.as_str() {
             "cargo test" | "cargo install --path ." => {}
             "cargo run -- chat --demo" | "chatbot chat" => {
-                let words: Vec<&str> = command.split_whitespace().skip_while(|w| *w != "chat").collect();
+                let words: Vec<&str> = command
+                    .split_whitespace()
+                    .skip_while(|w| *w != "chat")
+                    .collect();
                 let mut screen = sandbox.screen(words);
-                screen.wait_for("\n> ").line("hello").wait_for(" tok").wait_for("\n> ").send(pty::key::CTRL_D);
+                screen
+                    .wait_for("\n> ")
+                    .line("hello")
+                    .wait_for(" tok")
+                    .wait_for("\n> ")
+                    .send(pty::key::CTRL_D);
                 assert_eq!(screen.end(), 0, "{command}");
             }
             "chatbot vault create" => {
                 let mut screen = sandbox.screen(["vault", "create"]);
-                screen.wait_for(": ").line(PASSPHRASE).wait_for("Strength").wait_for(": ").line(PASSPHRASE).wait_for("created the vault");
+                screen
+                    .wait_for(": ")
+                    .line(PASSPHRASE)
+                    .wait_for("Strength")
+                    .wait_for(": ")
+                    .line(PASSPHRASE)
+                    .wait_for("created the vault");
                 assert_eq!(screen.end(), 0, "{command}");
                 sandbox.set("CHATBOT_PASSPHRASE_FILE", &passphrase);
             }
             "chatbot key set" => {
                 let mut screen = sandbox.screen(["key", "set"]);
-                screen.wait_for("input hidden): ").line(&own_key()).wait_for("saved the key");
+                screen
+                    .wait_for("input hidden): ")
+                    .line(&own_key())
+                    .wait_for("saved the key");
                 assert_eq!(screen.end(), 0, "{command}");
             }
             _ => {
@@ -112,14 +146,21 @@ fn readme_commands_run() {
                     .stdin(std::process::Stdio::null())
                     .output()
                     .unwrap();
-                assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
+                assert!(
+                    output.status.success(),
+                    "`{command}`: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
                 assert!(!output.stdout.is_empty(), "`{command}` says nothing");
             }
         }
         done.push(command.as_str());
     }
     for needed in ["cargo test", "cargo run -- chat --demo"] {
-        assert!(done.contains(&needed), "the README no longer says `{needed}`");
+        assert!(
+            done.contains(&needed),
+            "the README no longer says `{needed}`"
+        );
     }
 }
 
@@ -129,13 +170,20 @@ fn readme_settings_are_valid() {
     let toml: String = lines("toml").iter().map(|l| format!("{l}\n")).collect();
     assert!(toml.contains("[providers.local]"), "{toml}");
     sandbox.configure(&toml);
-    sandbox.run(["config", "check"]).stdout("[..]config.toml: no mistakes\n").check();
+    sandbox
+        .run(["config", "check"])
+        .stdout("[..]config.toml: no mistakes\n")
+        .check();
 }
 
 #[test]
 fn readme_matches_ci() {
     let ci = fs::read_to_string(root().join(".ci/run")).expect("the check");
-    assert!(ci.lines().any(|line| line.trim_end().ends_with("cargo test")), "the README's `cargo test` is what is run");
+    assert!(
+        ci.lines()
+            .any(|line| line.trim_end().ends_with("cargo test")),
+        "the README's `cargo test` is what is run"
+    );
 }
 
 #[test]
@@ -143,10 +191,17 @@ fn the_readme_is_short_and_every_link_leads_somewhere() {
     let mut wrong = Vec::new();
     for (path, text) in documents() {
         if path == "README.md" && text.lines().count() >= 200 {
-            wrong.push(format!("{path}: {} lines, move details to docs/", text.lines().count()));
+            wrong.push(format!(
+                "{path}: {} lines, move details to docs/",
+                text.lines().count()
+            ));
         }
         let folder = root().join(&path).parent().unwrap().to_owned();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let file = target.split('#').next().unwrap_or_default();
             if !target.contains("://") && !file.is_empty() && !folder.join(file).exists() {
                 wrong.push(format!("{path}: no such file: {target}"));

@@ -12,7 +12,15 @@ fn export_recovery_file() -> (Sandbox, PathBuf) {
     sandbox.run(["ask", "--demo", "a word to keep"]).succeeds();
     let file = sandbox.cwd().join("recovery.txt");
     sandbox
-        .run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP])
+        .run([
+            "key",
+            "recovery",
+            "export",
+            "recovery.txt",
+            "--yes",
+            "--kdf",
+            CHEAP,
+        ])
         .stdout("wrote `recovery.txt`; its passphrase decrypts it\n")
         .check();
     (sandbox, file)
@@ -21,7 +29,9 @@ fn export_recovery_file() -> (Sandbox, PathBuf) {
 /// Deletes the vault with its key, and creates an empty one.
 fn lose_the_vault(sandbox: &Sandbox) {
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
 }
 
 const LOST: &str = "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
@@ -32,11 +42,18 @@ fn recovery_import_from_file() {
     let (sandbox, file) = export_recovery_file();
     lose_the_vault(&sandbox);
     let files = sandbox.conversations();
-    for command in [&["ask", "--demo", "again"][..], &["history", "list"], &["ask", "--demo", "--continue", "again"]] {
+    for command in [
+        &["ask", "--demo", "again"][..],
+        &["history", "list"],
+        &["ask", "--demo", "--continue", "again"],
+    ] {
         sandbox.run(command).code(8).stderr(LOST).check();
     }
     assert_eq!(sandbox.conversations(), files);
-    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
+    sandbox
+        .run(["key", "recovery", "import", "recovery.txt"])
+        .stdout("restored the data key of your conversations\n")
+        .check();
     sandbox
         .run(["key", "recovery", "import", "-"])
         .stdin(fs::read(&file).unwrap())
@@ -44,8 +61,15 @@ fn recovery_import_from_file() {
         .check();
     let shown = sandbox.run(["history", "show"]).succeeds().stdout;
     assert!(shown.contains("a word to keep"), "{shown}");
-    let events = sandbox.run(["audit", "--json", "--event", "datakey"]).succeeds().stdout;
-    assert_eq!(events.matches(r#""event":"data_key.transferred""#).count(), 3, "{events}");
+    let events = sandbox
+        .run(["audit", "--json", "--event", "datakey"])
+        .succeeds()
+        .stdout;
+    assert_eq!(
+        events.matches(r#""event":"data_key.transferred""#).count(),
+        3,
+        "{events}"
+    );
 }
 
 #[test]
@@ -53,10 +77,20 @@ fn recovery_import_from_words() {
     let (sandbox, file) = export_recovery_file();
     lose_the_vault(&sandbox);
     let text = fs::read_to_string(file).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with(|c: char| c.is_ascii_digit())).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|l| l.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
     assert_eq!(lines.len(), 9);
     let mut wrong: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
-    let word = wrong[4].split(". ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let word = wrong[4]
+        .split(". ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_owned();
     wrong[4] = wrong[4].replace(&word, if word == "lusab" { "babad" } else { "lusab" });
     sandbox
         .run(["key", "recovery", "import", "-"])
@@ -69,7 +103,9 @@ fn recovery_import_from_words() {
     for line in &lines {
         screen.line(line.split(". ").nth(1).unwrap());
     }
-    screen.line("").wait_for("restored the data key of your conversations");
+    screen
+        .line("")
+        .wait_for("restored the data key of your conversations");
     assert_eq!(screen.end(), 0);
     sandbox.run(["history", "verify"]).succeeds();
 }
@@ -92,16 +128,40 @@ fn recovery_export_asks_to_retype() {
         screen.wait_for("Line ");
         // The prompt may still be arriving: it is complete at its colon.
         screen.wait_for(": ");
-        let number: usize =
-            screen.text().lines().rev().find_map(|l| l.trim().strip_prefix("Line ")?.strip_suffix(':')?.parse().ok()).unwrap();
+        let number: usize = screen
+            .text()
+            .lines()
+            .rev()
+            .find_map(|l| {
+                l.trim()
+                    .strip_prefix("Line ")?
+                    .strip_suffix(':')?
+                    .parse()
+                    .ok()
+            })
+            .unwrap();
         let text = fs::read_to_string(sandbox.cwd().join("r.txt")).unwrap();
-        let line = text.lines().find(|l| l.trim_start().starts_with(&format!("{number}. "))).unwrap().to_owned();
-        screen.line("lusab").wait_for("That line does not match.").wait_for(": ").line(&line);
+        let line = text
+            .lines()
+            .find(|l| l.trim_start().starts_with(&format!("{number}. ")))
+            .unwrap()
+            .to_owned();
+        screen
+            .line("lusab")
+            .wait_for("That line does not match.")
+            .wait_for(": ")
+            .line(&line);
     }
     screen.wait_for("The lines match.");
     assert_eq!(screen.end(), 0);
-    sandbox.run(["key", "recovery", "export", "r.txt", "--yes"]).fails(2);
-    sandbox.run(["key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP]).succeeds();
+    sandbox
+        .run(["key", "recovery", "export", "r.txt", "--yes"])
+        .fails(2);
+    sandbox
+        .run([
+            "key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP,
+        ])
+        .succeeds();
 }
 
 #[test]
@@ -112,8 +172,15 @@ fn recovery_import_bad_file_changes_nothing() {
     let text = fs::read_to_string(&file).unwrap();
     let import = |text: &str| sandbox.run(["key", "recovery", "import", "-"]).stdin(text);
     let wrong = sandbox.write("wrong", "another passphrase altogether");
-    let refused = import(&text).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(3);
-    assert!(refused.stderr.starts_with("chatbot: error: wrong passphrase for the recovery file\n"), "{refused:#?}");
+    let refused = import(&text)
+        .env("CHATBOT_PASSPHRASE_FILE", &wrong)
+        .fails(3);
+    assert!(
+        refused
+            .stderr
+            .starts_with("chatbot: error: wrong passphrase for the recovery file\n"),
+        "{refused:#?}"
+    );
     import(&text[..120]).fails(8);
     import("").fails(8);
     import(&text.replace("recovery 1", "recovery 7"))
@@ -143,13 +210,19 @@ fn recovery_import_refuses_unrelated_key() {
         )
         .check();
     lose_the_vault(&sandbox);
-    sandbox.run(["key", "recovery", "import"]).arg(&file).fails(8);
+    sandbox
+        .run(["key", "recovery", "import"])
+        .arg(&file)
+        .fails(8);
 }
 
 /// The fingerprint that is printed on a recovery sheet.
 fn printed_fingerprint(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
-    text.lines().find_map(|line| line.strip_prefix("fingerprint: ")).unwrap().to_owned()
+    text.lines()
+        .find_map(|line| line.strip_prefix("fingerprint: "))
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -173,19 +246,34 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
         .check();
     let words = file.to_str().unwrap();
     let mut screen = empty.screen(["key", "recovery", "import", words]);
-    screen.wait_for(&format!("{fingerprint}. Is that")).wait_for("[y/N] ").line("n").wait_for("error: the key was not saved");
+    screen
+        .wait_for(&format!("{fingerprint}. Is that"))
+        .wait_for("[y/N] ")
+        .line("n")
+        .wait_for("error: the key was not saved");
     assert_eq!(screen.end(), 1);
     assert_eq!(vault(), before);
     let mut screen = empty.screen(["key", "recovery", "import", words]);
-    screen.wait_for("[y/N] ").line("y").wait_for("restored the data key of your conversations");
+    screen
+        .wait_for("[y/N] ")
+        .line("y")
+        .wait_for("restored the data key of your conversations");
     assert_eq!(screen.end(), 0);
     // No question if the key is already there.
     let known = "the data key of your conversations was already there; it is the same\n";
-    empty.run(["key", "recovery", "import"]).arg(&file).stdout(known).check();
+    empty
+        .run(["key", "recovery", "import"])
+        .arg(&file)
+        .stdout(known)
+        .check();
     let (_third, another) = export_recovery_file();
     assert_ne!(printed_fingerprint(&another), fingerprint);
     let scripted = Sandbox::with_vault();
-    scripted.run(["key", "recovery", "import", "--yes"]).arg(&file).stdout("restored the data key of your conversations\n").check();
+    scripted
+        .run(["key", "recovery", "import", "--yes"])
+        .arg(&file)
+        .stdout("restored the data key of your conversations\n")
+        .check();
 }
 
 #[test]
@@ -194,7 +282,14 @@ fn recovery_import_keeps_both_needed_keys() {
     let (other, others) = export_recovery_file();
     // Conversations of another home were copied into this one.
     for conversation in other.conversations() {
-        fs::copy(&conversation, sandbox.data().join("conversations").join(conversation.file_name().unwrap())).unwrap();
+        fs::copy(
+            &conversation,
+            sandbox
+                .data()
+                .join("conversations")
+                .join(conversation.file_name().unwrap()),
+        )
+        .unwrap();
     }
     sandbox
         .run(["key", "recovery", "import"])
@@ -206,7 +301,15 @@ fn recovery_import_keeps_both_needed_keys() {
         .check();
     sandbox.run(["history", "verify"]).succeeds();
     sandbox.run(["history", "rekey", "--yes"]).succeeds();
-    assert_eq!(sandbox.run(["history", "list", "--json"]).succeeds().stdout.matches("\"id\"").count(), 2);
+    assert_eq!(
+        sandbox
+            .run(["history", "list", "--json"])
+            .succeeds()
+            .stdout
+            .matches("\"id\"")
+            .count(),
+        2
+    );
     sandbox.run(["history", "verify"]).succeeds();
 }
 
@@ -241,12 +344,25 @@ open(path, "w").write(f'chatbot recovery 1\ncost: {field["cost"]}\nsalt: {b64(sa
 #[test]
 fn recovery_file_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
-        return ci_markers::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+        return ci_markers::left_out(
+            "vault-python",
+            "no Python with a `cryptography` that knows Argon2id",
+        );
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, file) = export_recovery_file();
         fs::remove_file(&file).unwrap();
-        sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", kdf]).succeeds();
+        sandbox
+            .run([
+                "key",
+                "recovery",
+                "export",
+                "recovery.txt",
+                "--yes",
+                "--kdf",
+                kdf,
+            ])
+            .succeeds();
         let script = sandbox.write("recovery.py", PYTHON);
         let passphrase = sandbox.write("passphrase", PASSPHRASE);
         let [conversation] = sandbox.conversations().try_into().unwrap();
@@ -259,10 +375,17 @@ fn recovery_file_python_round_trip() {
             .envs(sandbox.env())
             .output()
             .unwrap();
-        assert!(output.status.success(), "{kdf}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{kdf}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{kdf}");
         lose_the_vault(&sandbox);
-        sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
+        sandbox
+            .run(["key", "recovery", "import", "recovery.txt"])
+            .stdout("restored the data key of your conversations\n")
+            .check();
         sandbox.run(["history", "verify"]).succeeds();
     }
 }

@@ -12,8 +12,15 @@ const LIMITS: &str = "[limits]\nrequests_per_minute = 100\nrequests_per_hour = 5
 /// A provider whose answers cost a cent each.
 fn one_cent_per_answer() -> Server {
     Server::always(|request| match request.path.as_str() {
-        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#,
+        ),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#)
+            .done(),
     })
 }
 
@@ -70,13 +77,17 @@ fn verify(sandbox: &Sandbox) -> (Option<i32>, Value) {
 }
 
 fn spent(sandbox: &Sandbox) -> f64 {
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+    let usage: Value =
+        serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
 }
 
 fn refusal(sandbox: &Sandbox) -> (Option<i32>, String) {
     let output = sandbox.run(["ask", "hello"]).output();
-    let error = output.stderr.lines().find(|l| l.starts_with("chatbot: error:"));
+    let error = output
+        .stderr
+        .lines()
+        .find(|l| l.starts_with("chatbot: error:"));
     (output.code, error.unwrap_or_default().to_owned())
 }
 
@@ -97,13 +108,28 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
     let (code, report) = verify(&sandbox);
     assert_eq!((code, &report["ok"]), (Some(9), &Value::Bool(false)));
-    assert_eq!(report["reason"], "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
+    assert_eq!(
+        report["reason"],
+        "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`"
+    );
+    sandbox
+        .run(["audit", "alerts", "--acknowledge", "all"])
+        .succeeds();
     assert_eq!(verify(&sandbox).0, Some(0));
     // Four requests were counted before, so one is left.
-    sandbox.configure(&fs::read_to_string(sandbox.settings()).unwrap().replace("per_day = 0.04", "per_day = 9"));
+    sandbox.configure(
+        &fs::read_to_string(sandbox.settings())
+            .unwrap()
+            .replace("per_day = 0.04", "per_day = 9"),
+    );
     ask(&sandbox);
-    assert_eq!(refusal(&sandbox), (Some(5), String::from("chatbot: error: rate limit of 5 requests in 1 h reached")));
+    assert_eq!(
+        refusal(&sandbox),
+        (
+            Some(5),
+            String::from("chatbot: error: rate limit of 5 requests in 1 h reached")
+        )
+    );
 }
 
 #[test]
@@ -113,7 +139,11 @@ fn state_folder_that_is_put_back_is_noticed_by_verify_alone() {
     put_back(&sandbox, &copied, |_| true);
     let output = sandbox.run(["audit", "verify"]).output();
     assert_eq!(output.code, Some(9), "{output:?}");
-    let warnings: Vec<&str> = output.stderr.lines().filter(|l| l.contains("older copy")).collect();
+    let warnings: Vec<&str> = output
+        .stderr
+        .lines()
+        .filter(|l| l.contains("older copy"))
+        .collect();
     assert_eq!(warnings.len(), 1, "{output:?}");
     assert_eq!(refusal(&sandbox).0, Some(5));
 }
@@ -131,7 +161,9 @@ fn audit_log_that_is_put_back_alone_is_noticed() {
 fn counts_that_are_put_back_alone_count_what_the_key_store_knows() {
     let server = one_cent_per_answer();
     let (sandbox, copied) = sandbox_with_a_copy(&server);
-    put_back(&sandbox, &copied, |name| ["requests", "tally", "usage.jsonl"].contains(&name));
+    put_back(&sandbox, &copied, |name| {
+        ["requests", "tally", "usage.jsonl"].contains(&name)
+    });
     let_a_minute_pass(&sandbox);
     assert_eq!(refusal(&sandbox).0, Some(5));
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
@@ -185,6 +217,10 @@ fn key_store_that_is_not_needed_is_not_opened_for_marks() {
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     sandbox.set("CHATBOT_PASSPHRASE_FILE", "/nonexistent");
-    sandbox.run(["ask", "--no-log", "hello"]).code(0).stdout("yes\n").check();
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .code(0)
+        .stdout("yes\n")
+        .check();
     assert!(!sandbox.state().join("marks.at").exists());
 }

@@ -15,10 +15,12 @@ fn key(n: usize) -> String {
 }
 
 fn hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap();
-        text
-    })
+    Sha256::digest(key.as_bytes())
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
 }
 
 /// The keys of an account at the provider.
@@ -38,24 +40,37 @@ impl Account {
     }
 
     fn works(&self, key: &str) -> bool {
-        self.keys.iter().any(|(k, about)| k == key && about["disabled"] == false)
+        self.keys
+            .iter()
+            .any(|(k, about)| k == key && about["disabled"] == false)
     }
 
     fn answer(&mut self, request: &Request) -> Reply {
-        let bearer = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
+        let bearer = request
+            .header("authorization")
+            .unwrap_or_default()
+            .trim_start_matches("Bearer ")
+            .to_owned();
         let refused = Reply::json(401, r#"{"error":{"code":401,"message":"No such key"}}"#);
         if request.line() == "GET /v1/key" {
             if bearer == MANAGEMENT {
                 return Reply::json(200, r#"{"data":{"label":"m","is_management_key":true}}"#);
             }
             let limit = json!({"data":{"label":"x...y","limit":10,"limit_remaining":9.5,"is_management_key":false}});
-            return if self.works(&bearer) { Reply::json(200, &limit.to_string()) } else { refused };
+            return if self.works(&bearer) {
+                Reply::json(200, &limit.to_string())
+            } else {
+                refused
+            };
         }
         if bearer != MANAGEMENT {
             return refused;
         }
         let at = request.path.strip_prefix("/v1/keys").unwrap();
-        let index = self.keys.iter().position(|(_, about)| at.strip_prefix('/') == about["hash"].as_str());
+        let index = self
+            .keys
+            .iter()
+            .position(|(_, about)| at.strip_prefix('/') == about["hash"].as_str());
         match (request.method.as_str(), index) {
             ("GET", None) if at.starts_with('?') => {
                 let data: Vec<&Value> = self.keys.iter().map(|(_, about)| about).collect();
@@ -92,7 +107,11 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openrouter\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `gate` in the vault: valid\n").check();
+    sandbox
+        .run(["key", "set", "--stdin", "--force"])
+        .stdin(key(1))
+        .stdout("saved the key for `gate` in the vault: valid\n")
+        .check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(MANAGEMENT)
         .stdout("saved the key for `gate` in profile `management` in the vault: valid, but it is a management key: it can create other keys but not call models\n")
         .check();
@@ -103,7 +122,13 @@ fn stored_key(sandbox: &Sandbox) -> String {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for("sk-or-v1-");
     assert_eq!(screen.end(), 0);
-    screen.text().lines().find(|l| l.starts_with("sk-or-v1-")).unwrap().trim().to_owned()
+    screen
+        .text()
+        .lines()
+        .find(|l| l.starts_with("sk-or-v1-"))
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 const SWAPPED: &str = "replaced the key for `gate`: the new one has the limits of the old one, which is disabled\n\
@@ -116,13 +141,24 @@ fn rotation_automatic_carries_limits() {
     let new = stored_key(&sandbox);
     {
         let account = account.lock().unwrap();
-        let [(old, was), (made, is)] = account.keys.as_slice() else { panic!("{account:?}") };
+        let [(old, was), (made, is)] = account.keys.as_slice() else {
+            panic!("{account:?}")
+        };
         assert_eq!((old, made), (&key(1), &new));
-        assert_eq!((&was["disabled"], &is["disabled"]), (&json!(true), &json!(false)));
+        assert_eq!(
+            (&was["disabled"], &is["disabled"]),
+            (&json!(true), &json!(false))
+        );
         for carried in ["limit", "limit_reset", "include_byok_in_limit"] {
             assert_eq!(was[carried], is[carried], "{carried}");
         }
-        assert!(is["name"].as_str().unwrap().starts_with("chatbot default/gate "), "{is}");
+        assert!(
+            is["name"]
+                .as_str()
+                .unwrap()
+                .starts_with("chatbot default/gate "),
+            "{is}"
+        );
     }
     sandbox
         .run(["key", "rotate"])
@@ -132,7 +168,10 @@ fn rotation_automatic_carries_limits() {
          chatbot: hint: `chatbot key rotate --provider gate --confirm` deletes the old key, `--undo` restores it\n",
         )
         .check();
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here and at the provider\n").check();
+    sandbox
+        .run(["key", "rotate", "--confirm"])
+        .stdout("the old key for `gate` was deleted here and at the provider\n")
+        .check();
     assert_eq!(account.lock().unwrap().keys.len(), 1);
     sandbox.run(["key", "rotate", "--confirm"]).fails(2);
     sandbox.run(["key", "rotate"]).succeeds();
@@ -145,9 +184,16 @@ fn rotation_automatic_carries_limits() {
 #[test]
 fn rotation_automatic_undo() {
     let (sandbox, account, _server) = openrouter();
-    sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to restore\n").check();
+    sandbox
+        .run(["key", "rotate", "--undo"])
+        .code(2)
+        .stderr("chatbot: error: there is no earlier key for `gate` to restore\n")
+        .check();
     sandbox.run(["key", "rotate"]).succeeds();
-    sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `gate`\n").check();
+    sandbox
+        .run(["key", "rotate", "--undo"])
+        .stdout("restored the old key for `gate`\n")
+        .check();
     assert_eq!(stored_key(&sandbox), key(1));
     let account = account.lock().unwrap();
     assert_eq!(account.keys.len(), 1);
@@ -173,9 +219,16 @@ fn rotation_refuses_other_account() {
 fn rotation_guided_checks_new_key_first() {
     let (sandbox, account, _server) = openrouter();
     account.lock().unwrap().add(&key(2), json!({"name": "new"}));
-    let rotate = |key: String| sandbox.run(["key", "rotate", "--manual", "--stdin"]).stdin(key);
+    let rotate = |key: String| {
+        sandbox
+            .run(["key", "rotate", "--manual", "--stdin"])
+            .stdin(key)
+    };
     let stderr = rotate(key(3)).fails(3).stderr;
-    assert!(stderr.starts_with("chatbot: error: the new key is invalid: "), "{stderr}");
+    assert!(
+        stderr.starts_with("chatbot: error: the new key is invalid: "),
+        "{stderr}"
+    );
     rotate(key(1)).code(3).stderr("chatbot: error: this key is already saved\nchatbot: hint: create a new one at your provider\n").check();
     assert_eq!(stored_key(&sandbox), key(1));
     rotate(key(2)).stdout(
@@ -185,7 +238,10 @@ fn rotation_guided_checks_new_key_first() {
     sandbox.run(["key", "rotate", "--undo"]).succeeds();
     assert_eq!(stored_key(&sandbox), key(1));
     rotate(key(2)).succeeds();
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here; delete it at the provider too\n").check();
+    sandbox
+        .run(["key", "rotate", "--confirm"])
+        .stdout("the old key for `gate` was deleted here; delete it at the provider too\n")
+        .check();
     sandbox.run(["key", "rotate", "--undo"]).fails(2);
     assert_eq!(stored_key(&sandbox), key(2));
 }
@@ -206,7 +262,10 @@ fn rotation_resumes_after_kill() {
         let killed = running.kill().code.is_none();
         kills += u32::from(killed);
         let now = stored_key(&sandbox);
-        assert!(account.lock().unwrap().works(&now), "round {round}: the stored key does not work");
+        assert!(
+            account.lock().unwrap().works(&now),
+            "round {round}: the stored key does not work"
+        );
         // The next run completes the rotation, or reports that it waits for confirmation.
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "round {round}: {next:#?}");
@@ -218,7 +277,11 @@ fn rotation_resumes_after_kill() {
             sandbox.run(["key", "rotate", "--confirm"]).succeeds();
         }
         let account = account.lock().unwrap();
-        assert_eq!(account.keys.len(), 1, "round {round}: a key was left behind: {account:?}");
+        assert_eq!(
+            account.keys.len(),
+            1,
+            "round {round}: a key was left behind: {account:?}"
+        );
     }
     assert!(kills > 0, "{kills} kills: the moments are badly chosen");
     assert!(account.lock().unwrap().works(&stored_key(&sandbox)));
@@ -237,13 +300,25 @@ fn rotation_resumes_after_kill_at_any_write() {
         let playing = playing.borrow();
         let (account, _) = playing.as_ref().unwrap();
         let now = stored_key(sandbox);
-        assert!(account.lock().unwrap().works(&now), "cut {n}: the stored key does not work");
+        assert!(
+            account.lock().unwrap().works(&now),
+            "cut {n}: the stored key does not work"
+        );
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
-        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).succeeds();
+        sandbox
+            .run([
+                "key",
+                "rotate",
+                if n % 2 == 0 { "--undo" } else { "--confirm" },
+            ])
+            .succeeds();
         let now = stored_key(sandbox);
         let account = account.lock().unwrap();
-        assert!(account.works(&now) && account.keys.len() == 1, "cut {n}: {account:?}");
+        assert!(
+            account.works(&now) && account.keys.len() == 1,
+            "cut {n}: {account:?}"
+        );
     });
 }
 
@@ -252,9 +327,16 @@ fn rotation_during_incident_recovery() {
     let (sandbox, account, _server) = openrouter();
     sandbox.run(["incident", "lockdown"]).succeeds();
     sandbox.run(["key", "rotate"]).fails(4);
-    let stdout = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
+    let stdout = sandbox
+        .run(["incident", "recover", "--yes"])
+        .fails(9)
+        .stdout;
     assert!(stdout.contains(SWAPPED), "{stdout}");
-    assert!(stdout.contains("not replaced: the key for `gate` in profile `management`: you must create"), "{stdout}");
+    assert!(
+        stdout
+            .contains("not replaced: the key for `gate` in profile `management`: you must create"),
+        "{stdout}"
+    );
     assert!(stdout.contains("the lockdown is still active"), "{stdout}");
     assert_eq!(account.lock().unwrap().made, 1);
     // A second run does not replace the same key twice.

@@ -27,16 +27,26 @@ pub(crate) fn read_all() -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder of the source") {
             let path = entry.expect("an entry of the source").path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
         }
     }
     files.retain(|f| f.extension().is_some_and(|e| e == "rs"));
     files.sort();
     let name = |f: &Path| {
-        let path = f.strip_prefix(&root).expect("a file of src").with_extension("");
+        let path = f
+            .strip_prefix(&root)
+            .expect("a file of src")
+            .with_extension("");
         path.to_string_lossy().replace('\\', "/")
     };
-    files.iter().map(|f| Source::new(&name(f), &std::fs::read_to_string(f).expect("a source"))).collect()
+    files
+        .iter()
+        .map(|f| Source::new(&name(f), &std::fs::read_to_string(f).expect("a source")))
+        .collect()
 }
 
 impl Source {
@@ -45,10 +55,15 @@ impl Source {
         let tokens_with_tests = flat(parsed.to_token_stream());
         // `tests.rs` is declared behind `#[cfg(test)]` in the module it tests.
         let is_test_file = file.ends_with("/tests") || file == "tests";
-        let mut test_lines = if is_test_file { text.lines().count() } else { 0 };
+        let mut test_lines = if is_test_file {
+            text.lines().count()
+        } else {
+            0
+        };
         let mut tokens = Vec::new();
         for item in parsed.items.into_iter().filter(|_| !is_test_file) {
-            let is_test = attributes(&item).is_some_and(|attributes| attributes.iter().any(is_cfg_test));
+            let is_test =
+                attributes(&item).is_some_and(|attributes| attributes.iter().any(is_cfg_test));
             let flattened = flat(item.into_token_stream());
             if is_test {
                 let lines = flattened.iter().map(|(line, _)| *line);
@@ -58,7 +73,13 @@ impl Source {
                 tokens.extend(flattened);
             }
         }
-        Self { file: file.to_owned(), text: text.to_owned(), tokens, tokens_with_tests, test_lines }
+        Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            tokens,
+            tokens_with_tests,
+            test_lines,
+        }
     }
 
     /// The path a person opens.
@@ -95,7 +116,11 @@ impl Source {
                 "{" => depth += 1,
                 "}" => depth = depth.saturating_sub(1),
                 "struct" | "enum" | "trait" | "union" | "type" if depth == 0 => {
-                    types.extend(self.tokens.get(at + 1).map(|(_, name)| (*line, name.clone())));
+                    types.extend(
+                        self.tokens
+                            .get(at + 1)
+                            .map(|(_, name)| (*line, name.clone())),
+                    );
                 }
                 _ => {}
             }
@@ -112,7 +137,9 @@ impl Source {
             let supers = segments.iter().take_while(|s| **s == "super").count();
             let named = match segments.as_slice() {
                 ["crate" | "chatbot", named, ..] => *named,
-                _ if supers > 0 && supers == module_path.len() => segments.get(supers).copied().unwrap_or_default(),
+                _ if supers > 0 && supers == module_path.len() => {
+                    segments.get(supers).copied().unwrap_or_default()
+                }
                 _ => continue,
             };
             let named = match (reexports.get(named), self.file.as_str()) {
@@ -129,8 +156,17 @@ impl Source {
 
     /// What `lib` re-exports, and the module each name comes from.
     pub(crate) fn reexported_modules(&self) -> BTreeMap<String, String> {
-        let module = |path: &str| path.trim_start_matches("crate::").split("::").next().unwrap_or_default().to_owned();
-        self.reexports().into_iter().map(|(name, path)| (name, module(&path))).collect()
+        let module = |path: &str| {
+            path.trim_start_matches("crate::")
+                .split("::")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        self.reexports()
+            .into_iter()
+            .map(|(name, path)| (name, module(&path)))
+            .collect()
     }
 
     /// Whether it is the other file or lies within its module. What a module defines is there for its submodules, as in the
@@ -143,7 +179,11 @@ impl Source {
     fn module_path(&self) -> Vec<&str> {
         match self.file.as_str() {
             "lib" | "main" => Vec::new(),
-            file => file.strip_suffix("/mod").unwrap_or(file).split('/').collect(),
+            file => file
+                .strip_suffix("/mod")
+                .unwrap_or(file)
+                .split('/')
+                .collect(),
         }
     }
 
@@ -169,9 +209,13 @@ impl Source {
                     }
                 }
                 at = end;
-            } else if is_word(token) && (at == 0 || !matches!(tokens[at - 1].1.as_str(), "::" | ".")) {
+            } else if is_word(token)
+                && (at == 0 || !matches!(tokens[at - 1].1.as_str(), "::" | "."))
+            {
                 let mut path = token.clone();
-                while let (Some((_, colons)), Some((_, next))) = (tokens.get(at + 1), tokens.get(at + 2)) {
+                while let (Some((_, colons)), Some((_, next))) =
+                    (tokens.get(at + 1), tokens.get(at + 2))
+                {
                     if colons != "::" || !is_word(next) {
                         break;
                     }
@@ -185,8 +229,12 @@ impl Source {
             at += 1;
         }
         for (_, path) in &mut paths {
-            let (head, rest) = path.split_once("::").map_or((path.as_str(), None), |(h, r)| (h, Some(r)));
-            if let (Some(whole), Some(rest)) = (imported.get(head).filter(|w| w.as_str() != head), rest) {
+            let (head, rest) = path
+                .split_once("::")
+                .map_or((path.as_str(), None), |(h, r)| (h, Some(r)));
+            if let (Some(whole), Some(rest)) =
+                (imported.get(head).filter(|w| w.as_str() != head), rest)
+            {
                 *path = format!("{whole}::{rest}");
             }
         }
@@ -194,7 +242,10 @@ impl Source {
     }
 
     fn end_of_use(&self, at: usize) -> usize {
-        self.tokens[at..].iter().position(|(_, t)| t == ";").map_or(self.tokens.len(), |n| at + n)
+        self.tokens[at..]
+            .iter()
+            .position(|(_, t)| t == ";")
+            .map_or(self.tokens.len(), |n| at + n)
     }
 
     /// Whether the `use` at this token has a visibility: then it names where something is found, and uses nothing.
@@ -204,7 +255,11 @@ impl Source {
 
     /// The names it re-exports, each with its path.
     fn reexports(&self) -> BTreeMap<String, String> {
-        let uses = self.tokens.iter().enumerate().filter(|(at, (_, t))| t == "use" && self.is_reexport(*at));
+        let uses = self
+            .tokens
+            .iter()
+            .enumerate()
+            .filter(|(at, (_, t))| t == "use" && self.is_reexport(*at));
         uses.flat_map(|(at, _)| {
             let mut rest = &self.tokens[at + 1..self.end_of_use(at)];
             expand(&mut rest, "")
@@ -223,15 +278,23 @@ pub(crate) struct ImportGraph {
 
 impl ImportGraph {
     pub(crate) fn new(sources: &[Source]) -> Self {
-        let modules: BTreeMap<Vec<&str>, &Source> = sources.iter().filter(|s| s.file != "main").map(|s| (s.module_path(), s)).collect();
-        let reexports: BTreeMap<Vec<&str>, BTreeMap<String, String>> =
-            modules.iter().map(|(path, source)| (path.clone(), source.reexports())).collect();
+        let modules: BTreeMap<Vec<&str>, &Source> = sources
+            .iter()
+            .filter(|s| s.file != "main")
+            .map(|s| (s.module_path(), s))
+            .collect();
+        let reexports: BTreeMap<Vec<&str>, BTreeMap<String, String>> = modules
+            .iter()
+            .map(|(path, source)| (path.clone(), source.reexports()))
+            .collect();
         let mut edges = BTreeMap::new();
         for source in sources {
             for (line, path) in source.all_paths(true) {
                 let target = resolve(&modules, &reexports, &source.module_path(), &path, 0);
                 if let Some(target) = target.filter(|target| !source.is_below(target)) {
-                    edges.entry((source.file.clone(), target.file.clone())).or_insert(line);
+                    edges
+                        .entry((source.file.clone(), target.file.clone()))
+                        .or_insert(line);
                 }
             }
         }
@@ -310,9 +373,19 @@ fn resolve<'s>(
         let child = [here.as_slice(), &[segment]].concat();
         if let Some((key, _)) = modules.get_key_value(&child) {
             here = key.clone();
-        } else if let Some(target) = reexports.get(&here).and_then(|names| names.get(segment)).filter(|_| depth < 8) {
+        } else if let Some(target) = reexports
+            .get(&here)
+            .and_then(|names| names.get(segment))
+            .filter(|_| depth < 8)
+        {
             let rest: String = segments.map(|s| format!("::{s}")).collect();
-            return resolve(modules, reexports, &here, &format!("{target}{rest}"), depth + 1);
+            return resolve(
+                modules,
+                reexports,
+                &here,
+                &format!("{target}{rest}"),
+                depth + 1,
+            );
         } else {
             break;
         }
@@ -338,7 +411,11 @@ fn attributes(item: &syn::Item) -> Option<&[syn::Attribute]> {
 }
 
 fn is_cfg_test(attribute: &syn::Attribute) -> bool {
-    attribute.path().is_ident("cfg") && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
+    attribute.path().is_ident("cfg")
+        && attribute
+            .meta
+            .require_list()
+            .is_ok_and(|list| list.tokens.to_string() == "test")
 }
 
 /// The tokens in order, groups with their brackets, `::` as one token; literals as they are written.
@@ -358,7 +435,9 @@ fn flat(stream: TokenStream) -> Vec<(usize, String)> {
                 tokens.extend(flat(group.stream()));
                 tokens.push((group.span_close().end().line, close.to_owned()));
             }
-            TokenTree::Punct(punct) if punct.as_char() == ':' && tokens.last().is_some_and(|(_, t)| t == ":") => {
+            TokenTree::Punct(punct)
+                if punct.as_char() == ':' && tokens.last().is_some_and(|(_, t)| t == ":") =>
+            {
                 tokens.pop();
                 tokens.push((line, String::from("::")));
             }
@@ -370,8 +449,17 @@ fn flat(stream: TokenStream) -> Vec<(usize, String)> {
 }
 
 fn lines_with(tokens: &[(usize, String)], wanted: &[&str]) -> Vec<usize> {
-    let matches = |window: &&[(usize, String)]| window.iter().zip(wanted).all(|((_, token), wanted)| token == wanted);
-    tokens.windows(wanted.len()).filter(matches).map(|window| window[0].0).collect()
+    let matches = |window: &&[(usize, String)]| {
+        window
+            .iter()
+            .zip(wanted)
+            .all(|((_, token), wanted)| token == wanted)
+    };
+    tokens
+        .windows(wanted.len())
+        .filter(matches)
+        .map(|window| window[0].0)
+        .collect()
 }
 
 /// A tree of `use`, as whole paths and the name each is known by.
@@ -379,13 +467,18 @@ fn expand(tokens: &mut &[(usize, String)], before: &str) -> Vec<(String, String)
     let mut found = Vec::new();
     let mut path = before.to_owned();
     let mut name = String::new();
-    while let Some(((_, token), rest)) = tokens.split_first().filter(|((_, t), _)| !matches!(t.as_str(), "}" | ",")) {
+    while let Some(((_, token), rest)) = tokens
+        .split_first()
+        .filter(|((_, t), _)| !matches!(t.as_str(), "}" | ","))
+    {
         *tokens = rest;
         match token.as_str() {
             "{" => {
                 loop {
                     found.extend(expand(tokens, &path));
-                    let Some(((_, token), rest)) = tokens.split_first() else { break };
+                    let Some(((_, token), rest)) = tokens.split_first() else {
+                        break;
+                    };
                     *tokens = rest;
                     if token == "}" {
                         break;
@@ -403,7 +496,10 @@ fn expand(tokens: &mut &[(usize, String)], before: &str) -> Vec<(String, String)
             }
             "self" if !path.is_empty() && path != "::" => {
                 path.truncate(path.trim_end_matches("::").len());
-                path.rsplit("::").next().unwrap_or_default().clone_into(&mut name);
+                path.rsplit("::")
+                    .next()
+                    .unwrap_or_default()
+                    .clone_into(&mut name);
             }
             word => {
                 path.push_str(word);
@@ -423,10 +519,27 @@ fn is_word(token: &str) -> bool {
 
 #[test]
 fn paths_are_expanded() {
-    let source =
-        Source::new("x", "use std::{fs::{self, File}, io};\nuse a::b as c;\nfn f() { io::stdin(); c::d(); x.fs::<u8>(); File::open(y) }");
-    let paths: Vec<String> = source.paths().into_iter().map(|(line, path)| format!("{line} {path}")).collect();
-    assert_eq!(paths, ["1 std::fs", "1 std::fs::File", "1 std::io", "2 a::b", "3 std::io::stdin", "3 a::b::d", "3 std::fs::File::open"]);
+    let source = Source::new(
+        "x",
+        "use std::{fs::{self, File}, io};\nuse a::b as c;\nfn f() { io::stdin(); c::d(); x.fs::<u8>(); File::open(y) }",
+    );
+    let paths: Vec<String> = source
+        .paths()
+        .into_iter()
+        .map(|(line, path)| format!("{line} {path}"))
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "1 std::fs",
+            "1 std::fs::File",
+            "1 std::io",
+            "2 a::b",
+            "3 std::io::stdin",
+            "3 a::b::d",
+            "3 std::fs::File::open"
+        ]
+    );
 }
 
 #[test]
@@ -436,14 +549,25 @@ fn import_graph_finds_a_cycle_and_follows_re_exports() {
         ("a/mod", "pub use one::One; mod one; mod two;"),
         ("a/one", "use super::two; pub struct One;"),
         ("a/two", "pub fn f() {}"),
-        ("b", "use crate::a::One; fn g() { crate::a::two::f(); vec![self::g()]; }"),
+        (
+            "b",
+            "use crate::a::One; fn g() { crate::a::two::f(); vec![self::g()]; }",
+        ),
     ];
     let sources = sources.map(|(file, text)| Source::new(file, text));
     let graph = ImportGraph::new(&sources);
-    let edges: Vec<String> = graph.edges.keys().map(|(from, to)| format!("{from} {to}")).collect();
+    let edges: Vec<String> = graph
+        .edges
+        .keys()
+        .map(|(from, to)| format!("{from} {to}"))
+        .collect();
     assert_eq!(edges, ["a/one a/two", "b a/one", "b a/two"]);
     assert!(graph.cycles().is_empty());
-    let cyclic = [("a", "use crate::b::B;"), ("b", "use crate::c::C;"), ("c", "fn f() { crate::a::x() }")];
+    let cyclic = [
+        ("a", "use crate::b::B;"),
+        ("b", "use crate::c::C;"),
+        ("c", "fn f() { crate::a::x() }"),
+    ];
     let graph = ImportGraph::new(&cyclic.map(|(file, text)| Source::new(file, text)));
     assert_eq!(graph.cycles(), [["a", "b", "c"]]);
 }

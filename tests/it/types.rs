@@ -28,26 +28,56 @@ macro_rules! can {
 
 #[test]
 fn type_probe_works() {
-    assert!(can!(String, Display) && can!(String, Clone) && can!(String, serde::Serialize) && can!(String, From<&'static str>));
-    assert!(!can!(PhantomData<u8>, Display) && !can!(std::sync::Mutex<u8>, Clone) && !can!(String, From<u8>));
+    assert!(
+        can!(String, Display)
+            && can!(String, Clone)
+            && can!(String, serde::Serialize)
+            && can!(String, From<&'static str>)
+    );
+    assert!(
+        !can!(PhantomData<u8>, Display)
+            && !can!(std::sync::Mutex<u8>, Clone)
+            && !can!(String, From<u8>)
+    );
 }
 
 #[test]
 fn secret_has_no_derives() {
     assert!(!can!(Secret, Display) && !can!(Secret, ToString));
     assert!(!can!(Secret, Clone) && !can!(Secret, Copy));
-    assert!(!can!(Secret, PartialEq) && !can!(Secret, PartialOrd) && !can!(Secret, std::hash::Hash));
+    assert!(
+        !can!(Secret, PartialEq) && !can!(Secret, PartialOrd) && !can!(Secret, std::hash::Hash)
+    );
     assert!(!can!(Secret, serde::Serialize) && !can!(Secret, serde::de::DeserializeOwned));
-    assert!(!can!(Secret, Deref) && !can!(Secret, AsRef<str>) && !can!(Secret, AsRef<[u8]>) && !can!(Secret, std::borrow::Borrow<str>));
-    assert!(!can!(Secret, Into<String>) && !can!(Secret, Into<Vec<u8>>) && !can!(Secret, Into<Raw>));
-    assert_eq!(format!("{:?} {:#?}", Secret::new("canary".to_owned()), Secret::new("canary".to_owned())), "Secret(_) Secret(_)");
+    assert!(
+        !can!(Secret, Deref)
+            && !can!(Secret, AsRef<str>)
+            && !can!(Secret, AsRef<[u8]>)
+            && !can!(Secret, std::borrow::Borrow<str>)
+    );
+    assert!(
+        !can!(Secret, Into<String>) && !can!(Secret, Into<Vec<u8>>) && !can!(Secret, Into<Raw>)
+    );
+    assert_eq!(
+        format!(
+            "{:?} {:#?}",
+            Secret::new("canary".to_owned()),
+            Secret::new("canary".to_owned())
+        ),
+        "Secret(_) Secret(_)"
+    );
 }
 
 #[test]
 fn raw_has_no_derives() {
     assert!(!can!(Raw, Display) && !can!(Raw, ToString));
     assert!(!can!(Raw, serde::Serialize) && !can!(Raw, serde::de::DeserializeOwned));
-    assert!(!can!(Raw, Deref) && !can!(Raw, AsRef<str>) && !can!(Raw, AsRef<[u8]>) && !can!(Raw, std::borrow::Borrow<str>));
+    assert!(
+        !can!(Raw, Deref)
+            && !can!(Raw, AsRef<str>)
+            && !can!(Raw, AsRef<[u8]>)
+            && !can!(Raw, std::borrow::Borrow<str>)
+    );
     assert!(!can!(Raw, Into<String>) && !can!(Raw, Into<Redacted>) && !can!(Raw, Into<Vec<u8>>));
     assert!(!format!("{:?} {:#?}", Raw::from("canary"), Raw::from("canary")).contains("canary"));
 }
@@ -55,21 +85,32 @@ fn raw_has_no_derives() {
 #[test]
 fn redacted_is_made_only_by_redactor() {
     assert!(can!(Redacted, serde::Serialize));
-    assert!(!can!(Redacted, serde::de::DeserializeOwned) && !can!(Message, serde::de::DeserializeOwned));
+    assert!(
+        !can!(Redacted, serde::de::DeserializeOwned) && !can!(Message, serde::de::DeserializeOwned)
+    );
     assert!(
         !can!(Redacted, From<String>)
             && !can!(Redacted, From<&'static str>)
             && !can!(Redacted, From<Raw>)
             && !can!(Redacted, std::str::FromStr)
     );
-    assert!(!can!(Redacted, Default) && !can!(Redacted, std::ops::DerefMut) && !can!(Redacted, AsMut<str>));
+    assert!(
+        !can!(Redacted, Default)
+            && !can!(Redacted, std::ops::DerefMut)
+            && !can!(Redacted, AsMut<str>)
+    );
     assert!(!can!(Redacted, Extend<char>) && !can!(Redacted, std::fmt::Write));
 }
 
 #[test]
 fn findings_hold_no_text() {
     assert!(!can!(Finding, From<String>) && !can!(Finding, AsRef<str>));
-    assert!(!can!(Detail, From<String>) && !can!(Detail, From<&'static str>) && !can!(Detail, From<Raw>) && !can!(Detail, From<Redacted>));
+    assert!(
+        !can!(Detail, From<String>)
+            && !can!(Detail, From<&'static str>)
+            && !can!(Detail, From<Raw>)
+            && !can!(Detail, From<Redacted>)
+    );
     assert!(!can!(Event, From<String>));
     // A detail of an event is a number, a word without spaces or a flag, so no text fits in.
     assert!(size_of::<Detail>() <= size_of::<String>() + 8);

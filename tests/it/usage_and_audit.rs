@@ -37,9 +37,19 @@ fn usage_costs_match_hand_calculation() {
     // The provider's usage, the model, the cost in billionths of a dollar, and whether it is an
     // estimate.
     let cases: [(&str, &str, Option<i64>, bool); 9] = [
-        (r#"{"prompt_tokens":12,"completion_tokens":7,"cost":0.000147}"#, "maker/model-1", Some(147_000), false),
+        (
+            r#"{"prompt_tokens":12,"completion_tokens":7,"cost":0.000147}"#,
+            "maker/model-1",
+            Some(147_000),
+            false,
+        ),
         // 1000 × 3000 + 200 × 15000
-        (r#"{"prompt_tokens":1000,"completion_tokens":200,"cost":null}"#, "maker/model-1", Some(6_000_000), true),
+        (
+            r#"{"prompt_tokens":1000,"completion_tokens":200,"cost":null}"#,
+            "maker/model-1",
+            Some(6_000_000),
+            true,
+        ),
         // 400 × 3000 + 600 × 300 + 200 × 15000
         (
             r#"{"prompt_tokens":1000,"completion_tokens":200,"prompt_tokens_details":{"cached_tokens":600}}"#,
@@ -68,22 +78,48 @@ fn usage_costs_match_hand_calculation() {
             Some(19_950_000_000),
             false,
         ),
-        (r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0.95,"is_byok":true}"#, "maker/model-1", None, false),
-        (r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0}"#, "maker/free", Some(0), false),
+        (
+            r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0.95,"is_byok":true}"#,
+            "maker/model-1",
+            None,
+            false,
+        ),
+        (
+            r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0}"#,
+            "maker/free",
+            Some(0),
+            false,
+        ),
         // 250000 × 6000 + 1000 × 22500
-        (r#"{"prompt_tokens":250000,"completion_tokens":1000}"#, "maker/model-1", Some(1_522_500_000), true),
+        (
+            r#"{"prompt_tokens":250000,"completion_tokens":1000}"#,
+            "maker/model-1",
+            Some(1_522_500_000),
+            true,
+        ),
     ];
     for (usage, model, nanos, estimated) in cases {
         let server = Server::always(move |request| match request.path.as_str() {
             "/v1/models" => Reply::json(200, LIST),
-            _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
+            _ => Reply::stream()
+                .text("yes")
+                .finish("stop")
+                .usage(usage)
+                .done(),
         });
         let mut sandbox = Sandbox::under_one_root();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 1000\n");
-        sandbox.run(["ask", "--no-log", "--model", model, "hello"]).stdout("yes\n").check();
+        sandbox
+            .run(["ask", "--no-log", "--model", model, "hello"])
+            .stdout("yes\n")
+            .check();
         let entry = last_entry(&sandbox);
         assert_eq!(entry["nanos"].as_i64(), nanos, "{usage}: {entry}");
-        assert_eq!(entry["estimated"].as_bool().unwrap_or(false), estimated, "{usage}: {entry}");
+        assert_eq!(
+            entry["estimated"].as_bool().unwrap_or(false),
+            estimated,
+            "{usage}: {entry}"
+        );
         let shown = sandbox.run(["usage"]).succeeds().stdout;
         assert_eq!(shown.contains('~'), estimated, "{shown}");
         assert_eq!(shown.contains("unknown"), nanos.is_none(), "{shown}");
@@ -133,7 +169,10 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
     let clock = Clock::system();
     let redactor = Arc::new(Redactor::new(&Policy::default()).unwrap());
     let audit = AuditLog::new(state, clock.clone());
-    let limits = BudgetLimits { per_day: Some(1_000_000_000), ..BudgetLimits::default() };
+    let limits = BudgetLimits {
+        per_day: Some(1_000_000_000),
+        ..BudgetLimits::default()
+    };
     let budget = BudgetTracker::new(state, audit.clone(), clock.clone(), limits);
     let prices = Prices::parse(r#"{"prompt":"0.000001","completion":"0.00001"}"#).unwrap();
     let services = Services {
@@ -147,7 +186,10 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         clock: clock.clone(),
     };
     let config = SessionConfig {
-        rules: InputLimits { max_chars: 4000, suspicious: Suspicious::Off },
+        rules: InputLimits {
+            max_chars: 4000,
+            suspicious: Suspicious::Off,
+        },
         max_messages: 100,
         drop_findings: false,
         ask_on_secret: false,
@@ -156,10 +198,26 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         wait: false,
         allow_unknown_price: false,
     };
-    let endpoint = Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() };
-    let reach = HttpContext { config: Arc::new(NetworkConfig::default()), redactor, clock };
+    let endpoint = Endpoint {
+        base_url: server.base_url(),
+        ..catalog::find("openrouter").unwrap().endpoint().unwrap()
+    };
+    let reach = HttpContext {
+        config: Arc::new(NetworkConfig::default()),
+        redactor,
+        clock,
+    };
     let provider = OpenAi::new(&endpoint, Some(Secret::new(key())), reach).unwrap();
-    (Session::new(provider, RequestOptions::new("maker/model-1"), config, services, None), budget)
+    (
+        Session::new(
+            provider,
+            RequestOptions::new("maker/model-1"),
+            config,
+            services,
+            None,
+        ),
+        budget,
+    )
 }
 
 #[test]
@@ -170,7 +228,11 @@ fn usage_estimate_is_corrected_later() {
         "GET /v1/generation?id=gen-1" => Reply::json(200, bill),
         "POST /v1/chat/completions" => {
             asked += 1;
-            if asked == 1 { Reply::stream().text("Half of").stall() } else { Reply::says("Whole.") }
+            if asked == 1 {
+                Reply::stream().text("Half of").stall()
+            } else {
+                Reply::says("Whole.")
+            }
         }
         other => panic!("{other}"),
     });
@@ -181,33 +243,85 @@ fn usage_estimate_is_corrected_later() {
         let fill = budget.status(SessionSpend::default()).unwrap()[0];
         (fill.spent, fill.held)
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let mut observer = TextObserver::default();
     let signal = Rc::clone(&observer.0);
-    let stopped = runtime.block_on(session.send(UserInput::from_typed(Raw::from("hello")), &mut observer, signal.arrived())).unwrap();
+    let stopped = runtime
+        .block_on(session.send(
+            UserInput::from_typed(Raw::from("hello")),
+            &mut observer,
+            signal.arrived(),
+        ))
+        .unwrap();
     assert!(stopped.cancelled);
     // 6 prompt tokens and 2 answer tokens, estimated from the length: 6 × 1000 + 2 × 10000.
-    assert_eq!(stopped.cost, Some(Cost { nanos: 26_000, estimated: true }));
+    assert_eq!(
+        stopped.cost,
+        Some(Cost {
+            nanos: 26_000,
+            estimated: true
+        })
+    );
     assert_eq!(spent(), (26_000, 0));
-    let whole = runtime.block_on(session.send(UserInput::from_typed(Raw::from("again")), &mut observer, std::future::pending())).unwrap();
-    assert_eq!((whole.cost, whole.warnings), (Some(Cost { nanos: 147_000, estimated: false }), vec![]));
+    let whole = runtime
+        .block_on(session.send(
+            UserInput::from_typed(Raw::from("again")),
+            &mut observer,
+            std::future::pending(),
+        ))
+        .unwrap();
+    assert_eq!(
+        (whole.cost, whole.warnings),
+        (
+            Some(Cost {
+                nanos: 147_000,
+                estimated: false
+            }),
+            vec![]
+        )
+    );
     assert_eq!(spent(), (500_000 + 147_000, 0));
-    let lines: Vec<Value> =
-        std::fs::read_to_string(state.join("usage.jsonl")).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines: Vec<Value> = std::fs::read_to_string(state.join("usage.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     let correction = &lines[2];
     assert_eq!(
-        (&correction["nanos"], &correction["prompt"], &correction["completion"], &correction["correction"]),
+        (
+            &correction["nanos"],
+            &correction["prompt"],
+            &correction["completion"],
+            &correction["correction"]
+        ),
         (&474_000.into(), &4.into(), &7.into(), &true.into())
     );
 }
 
 #[test]
 fn debug_log_contains_nothing_private() {
-    let server = Server::replies([Reply::says("Your mail is ann.bell@initech.com."), Reply::says("Fine.")]);
+    let server = Server::replies([
+        Reply::says("Your mail is ann.bell@initech.com."),
+        Reply::says("Fine."),
+    ]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    let logged = sandbox.run(["ask", "--no-log", "-vv", "my mail is ann.bell@initech.com, tell me"]).succeeds().stderr;
-    assert!(logged.starts_with("chatbot: warning: logging is on, here: "), "{logged}");
+    let logged = sandbox
+        .run([
+            "ask",
+            "--no-log",
+            "-vv",
+            "my mail is ann.bell@initech.com, tell me",
+        ])
+        .succeeds()
+        .stderr;
+    assert!(
+        logged.starts_with("chatbot: warning: logging is on, here: "),
+        "{logged}"
+    );
     for part in [
         "settings: ",
         "route: own at http://127.0.0.1:",
@@ -228,23 +342,46 @@ fn debug_log_contains_nothing_private() {
         assert!(!logged.contains(part), "{part}: {logged}");
     }
     let file = sandbox.root().join("one-root/state/trace.log");
-    let quiet = sandbox.run(["ask", "--no-log", "hello"]).env("CHATBOT_LOG", &file).succeeds();
+    let quiet = sandbox
+        .run(["ask", "--no-log", "hello"])
+        .env("CHATBOT_LOG", &file)
+        .succeeds();
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
-    assert!(std::fs::read_to_string(&file).unwrap().contains("request {"));
+    assert!(
+        std::fs::read_to_string(&file)
+            .unwrap()
+            .contains("request {")
+    );
     sandbox.is_private();
-    sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", "loud").fails(2);
-    for (other, bytes) in [("state/audit.jsonl", None), ("config/config.toml", None), ("notes.txt", Some("my notes"))] {
+    sandbox
+        .run(["ask", "hello"])
+        .env("CHATBOT_LOG", "loud")
+        .fails(2);
+    for (other, bytes) in [
+        ("state/audit.jsonl", None),
+        ("config/config.toml", None),
+        ("notes.txt", Some("my notes")),
+    ] {
         let path = sandbox.root().join("one-root").join(other);
         let before = bytes.map_or_else(|| std::fs::read_to_string(&path).unwrap(), str::to_owned);
         sandbox.write(&path, &before);
-        let refused = sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", &path).fails(2);
+        let refused = sandbox
+            .run(["ask", "hello"])
+            .env("CHATBOT_LOG", &path)
+            .fails(2);
         assert!(refused.stderr.contains("is not a log file"), "{refused:?}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     }
     let nowhere = sandbox.root().join("nowhere");
-    sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", nowhere.join("trace.log")).fails(2);
+    sandbox
+        .run(["ask", "hello"])
+        .env("CHATBOT_LOG", nowhere.join("trace.log"))
+        .fails(2);
     assert!(!nowhere.exists());
-    let started = sandbox.run(["audit", "list", "--event", "debug"]).succeeds().stdout;
+    let started = sandbox
+        .run(["audit", "list", "--event", "debug"])
+        .succeeds()
+        .stdout;
     assert_eq!(started.matches("level=debug").count(), 2, "{started}");
 }
 
@@ -252,26 +389,53 @@ fn debug_log_contains_nothing_private() {
 fn usage_unknown_cost_fetches_prices() {
     let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, LIST),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":1000,"completion_tokens":200}"#).done(),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":1000,"completion_tokens":200}"#)
+            .done(),
     });
     let mut sandbox = Sandbox::under_one_root();
-    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
+    sandbox.ask_at(
+        &server.base_url(),
+        "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n",
+    );
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
     sandbox.configure(&format!("{settings}compatible_with = \"openrouter\"\n"));
-    let asked =
-        || server.requests().iter().filter(|r| r.path == "/v1/models").map(|r| r.header("authorization").is_some()).collect::<Vec<_>>();
-    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
-    assert_eq!((last_entry(&sandbox)["nanos"].clone(), asked()), (Value::Null, vec![]));
+    let asked = || {
+        server
+            .requests()
+            .iter()
+            .filter(|r| r.path == "/v1/models")
+            .map(|r| r.header("authorization").is_some())
+            .collect::<Vec<_>>()
+    };
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .stdout("yes\n")
+        .check();
+    assert_eq!(
+        (last_entry(&sandbox)["nanos"].clone(), asked()),
+        (Value::Null, vec![])
+    );
     // The prices are fetched while later requests run; any of them may be the first to know.
     let known = (0..50).any(|_| {
-        sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+        sandbox
+            .run(["ask", "--no-log", "hello"])
+            .stdout("yes\n")
+            .check();
         last_entry(&sandbox)["nanos"] == 6_000_000
     });
     assert!(known, "{:?}", asked());
     let fetched = asked();
-    assert!(!fetched.is_empty() && !fetched.contains(&true), "a public list needs no key: {fetched:?}");
+    assert!(
+        !fetched.is_empty() && !fetched.contains(&true),
+        "a public list needs no key: {fetched:?}"
+    );
     // The prices are cached for a day.
-    sandbox.run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"]).succeeds();
+    sandbox
+        .run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"])
+        .succeeds();
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     assert_eq!(asked().len(), fetched.len());
 }
@@ -283,23 +447,46 @@ fn audit_records_failures_and_changes() {
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["backup", "one.backup"]).succeeds();
     let events = |event: &str| {
-        let lines = sandbox.run(["audit", "list", "--event", event]).succeeds().stdout;
-        lines.lines().map(|l| l[18..].to_owned()).collect::<Vec<_>>()
+        let lines = sandbox
+            .run(["audit", "list", "--event", event])
+            .succeeds()
+            .stdout;
+        lines
+            .lines()
+            .map(|l| l[18..].to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(events("config"), Vec::<String>::new());
     sandbox.configure("model = \"bb\"\n");
     for _ in 0..2 {
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
-    let [changed] = &events("config")[..] else { panic!("{:?}", events("config")) };
-    assert!(changed.starts_with("config.changed     sha256=") && changed.ends_with(" bytes=13"), "{changed}");
+    let [changed] = &events("config")[..] else {
+        panic!("{:?}", events("config"))
+    };
+    assert!(
+        changed.starts_with("config.changed     sha256=") && changed.ends_with(" bytes=13"),
+        "{changed}"
+    );
     std::fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["config", "init"]).succeeds();
     sandbox.run(["restore", "one.backup"]).succeeds();
-    assert!(events("config").iter().any(|e| e == "config             action=init"), "{:?}", events("config"));
-    sandbox.write("cwd/torn.backup", &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900]);
+    assert!(
+        events("config")
+            .iter()
+            .any(|e| e == "config             action=init"),
+        "{:?}",
+        events("config")
+    );
+    sandbox.write(
+        "cwd/torn.backup",
+        &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900],
+    );
     sandbox.run(["restore", "torn.backup"]).fails(8);
-    assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
+    assert_eq!(
+        events("restore").last().unwrap(),
+        "restore            outcome=failed dry_run=false"
+    );
     sandbox.run(["ask", "--demo", "-v", "hello"]).succeeds();
     assert_eq!(events("debug"), ["debug              level=info"]);
 }
@@ -311,12 +498,25 @@ fn key_as_model_name_is_refused() {
     sandbox.ask_at(&server.base_url(), "");
     let name = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     for model in [name.as_str(), "ann.bell@initech.com"] {
-        let refused = sandbox.run(["ask", "--no-log", "-m", model, "hello"]).fails(4);
-        assert!(refused.stderr.contains("the model name contains private data"), "{refused:?}");
+        let refused = sandbox
+            .run(["ask", "--no-log", "-m", model, "hello"])
+            .fails(4);
+        assert!(
+            refused
+                .stderr
+                .contains("the model name contains private data"),
+            "{refused:?}"
+        );
     }
     assert!(server.requests().is_empty());
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
-    assert_eq!(stdout.matches("message.refused    reason=private_model\n").count(), 2, "{stdout}");
+    assert_eq!(
+        stdout
+            .matches("message.refused    reason=private_model\n")
+            .count(),
+        2,
+        "{stdout}"
+    );
     assert_eq!(stdout.lines().count(), 2, "{stdout}");
 }
 
@@ -327,8 +527,14 @@ fn usage_ignores_private_model_name() {
         .done()]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
-    let stdout = sandbox.run(["audit", "list", "--event", "request"]).succeeds().stdout;
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .stdout("yes\n")
+        .check();
+    let stdout = sandbox
+        .run(["audit", "list", "--event", "request"])
+        .succeeds()
+        .stdout;
     assert!(stdout.contains("model=maker/model-1"), "{stdout}");
 }
 
@@ -338,9 +544,14 @@ fn audit_records_reads_and_damage() {
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["history", "show"]).succeeds();
     let wrong = sandbox.write("wrong", "another passphrase entirely");
-    sandbox.run(["history", "show"]).env("CHATBOT_PASSPHRASE_FILE", wrong).fails(3);
+    sandbox
+        .run(["history", "show"])
+        .env("CHATBOT_PASSPHRASE_FILE", wrong)
+        .fails(3);
     sandbox.write("cwd/long.txt", "word ".repeat(1 << 18));
-    sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
+    sandbox
+        .run(["ask", "--demo", "--file", "long.txt", "hello"])
+        .fails(4);
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in [
         "history            action=show conversation=",
@@ -357,11 +568,16 @@ fn audit_key_events_have_mac() {
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &key());
     sandbox.run(["key", "get"]).succeeds();
-    sandbox.run(["key", "recovery", "export", "key.recovery", "--yes"]).succeeds();
+    sandbox
+        .run(["key", "recovery", "export", "key.recovery", "--yes"])
+        .succeeds();
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     let log = std::fs::read_to_string(sandbox.state().join("audit.jsonl")).unwrap();
     let (mut keys, mut bare) = (0, vec![]);
-    for record in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+    for record in log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    {
         let event = record["event"].as_str().unwrap();
         if event.starts_with("key.") || event == "data_key.transferred" {
             keys += 1;
@@ -386,15 +602,33 @@ fn home_with_usage() -> (Sandbox, Server) {
 #[test]
 fn usage_json_fields() {
     let (sandbox, _server) = home_with_usage();
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json", "--by", "model"]).succeeds().stdout).unwrap();
-    assert_eq!((&usage["schema_version"], &usage["success"]), (&1.into(), &true.into()));
-    assert_eq!((&usage["usage"]["requests_this_hour"], &usage["usage"]["max_requests_per_hour"]), (&3.into(), &100.into()));
+    let usage: Value = serde_json::from_str(
+        &sandbox
+            .run(["usage", "--json", "--by", "model"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(
+        (&usage["schema_version"], &usage["success"]),
+        (&1.into(), &true.into())
+    );
+    assert_eq!(
+        (
+            &usage["usage"]["requests_this_hour"],
+            &usage["usage"]["max_requests_per_hour"]
+        ),
+        (&3.into(), &100.into())
+    );
     assert!(usage["usage"]["window_start"].is_string());
     assert_eq!(
         usage["totals"],
         json!([{"model": "maker/model-1", "requests": 3, "prompt_tokens": 36, "completion_tokens": 21, "cost": 0.000_441, "unknown_costs": 0, "estimated_costs": 0}])
     );
-    assert_eq!((&usage["limits"][0]["used"], &usage["limits"][0]["max"]), (&3.into(), &3.into()));
+    assert_eq!(
+        (&usage["limits"][0]["used"], &usage["limits"][0]["max"]),
+        (&3.into(), &3.into())
+    );
     sandbox
         .run(["usage", "--csv", "--by", "provider"])
         .stdout("provider,requests,prompt_tokens,completion_tokens,cost_usd,unknown_costs,estimated_costs\nown,3,36,21,0.000441,0,0\n")
@@ -409,16 +643,35 @@ fn usage_fits_the_terminal_it_is_shown_on() {
         assert_eq!(screen.end(), 0);
         let text = screen.text();
         for line in text.lines() {
-            assert!(line.chars().count() <= usize::from(columns), "{columns}: {line}\n{text}");
+            assert!(
+                line.chars().count() <= usize::from(columns),
+                "{columns}: {line}\n{text}"
+            );
         }
-        for part in ["this minute", "3 of 3", "this hour", "3 of 100", "today", "this week", "this month", "maker/model-1", "$0.00044"] {
+        for part in [
+            "this minute",
+            "3 of 3",
+            "this hour",
+            "3 of 100",
+            "today",
+            "this week",
+            "this month",
+            "maker/model-1",
+            "$0.00044",
+        ] {
             assert!(text.contains(part), "{columns}: {part} is missing\n{text}");
         }
-        assert!(!text.lines().any(|l| l.starts_with("in ")), "a line was broken\n{text}");
+        assert!(
+            !text.lines().any(|l| l.starts_with("in ")),
+            "a line was broken\n{text}"
+        );
     }
     let plain = sandbox.run(["usage"]).succeeds().stdout;
     assert!(!plain.contains('\x1b'), "{plain}");
-    let coloured = sandbox.run(["usage", "--color", "always"]).succeeds().stdout;
+    let coloured = sandbox
+        .run(["usage", "--color", "always"])
+        .succeeds()
+        .stdout;
     assert!(coloured.contains("\x1b[1;31m█"), "{coloured}");
 }
 
@@ -426,37 +679,76 @@ fn usage_fits_the_terminal_it_is_shown_on() {
 fn usage_day_follows_time_zone() {
     let sandbox = Sandbox::under_one_root();
     if !Path::new("/usr/share/zoneinfo/Pacific/Kiritimati").exists() {
-        return crate::harness::ci_markers::left_out("time-zones", "this machine has no time zones");
+        return crate::harness::ci_markers::left_out(
+            "time-zones",
+            "this machine has no time zones",
+        );
     }
     sandbox.configure("[budget]\nper_day = 1\n");
     let reset_time = |zone: &str| {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).succeeds().stdout).unwrap();
+        let usage: Value = serde_json::from_str(
+            &sandbox
+                .run(["usage", "--json"])
+                .env("TZ", zone)
+                .succeeds()
+                .stdout,
+        )
+        .unwrap();
         usage["budget"]["spans"][0]["resets_at"].as_str().unwrap()[11..].to_owned()
     };
-    let zones = ["Pacific/Kiritimati", ":Pacific/Kiritimati", "Asia/Kolkata", "UTC", "JST-9"];
-    assert_eq!(zones.map(reset_time), ["10:00:00.000Z", "10:00:00.000Z", "18:30:00.000Z", "00:00:00.000Z", "15:00:00.000Z"]);
+    let zones = [
+        "Pacific/Kiritimati",
+        ":Pacific/Kiritimati",
+        "Asia/Kolkata",
+        "UTC",
+        "JST-9",
+    ];
+    assert_eq!(
+        zones.map(reset_time),
+        [
+            "10:00:00.000Z",
+            "10:00:00.000Z",
+            "18:30:00.000Z",
+            "00:00:00.000Z",
+            "15:00:00.000Z"
+        ]
+    );
 }
 
 #[test]
 fn usage_watch_restores_terminal() {
     let (sandbox, _server) = home_with_usage();
     let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
-    screen.wait_for("3 of 100").wait_for("press Ctrl-C to quit").send("\x03");
+    screen
+        .wait_for("3 of 100")
+        .wait_for("press Ctrl-C to quit")
+        .send("\x03");
     assert_eq!(screen.end(), 0);
     let transcript = screen.transcript();
-    assert!(transcript.ends_with(b"\x1b[?25h\x1b[?1049l"), "{}", String::from_utf8_lossy(&transcript).escape_debug());
+    assert!(
+        transcript.ends_with(b"\x1b[?25h\x1b[?1049l"),
+        "{}",
+        String::from_utf8_lossy(&transcript).escape_debug()
+    );
 }
 
 #[test]
 fn audit_removed_log_alerts_until_acknowledged() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
-    let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
+    let (log, head) = (
+        sandbox.state().join("audit.jsonl"),
+        sandbox.state().join("audit.head"),
+    );
     let whole = std::fs::read_to_string(&log).unwrap();
     let gone = "0 records, 0 of them with a MAC; record 1 is damaged: no record has a MAC: the log was replaced or removed\n";
     std::fs::remove_file(&log).unwrap();
     std::fs::remove_file(&head).unwrap();
-    sandbox.run(["audit", "verify"]).code(9).stdout(gone).check();
+    sandbox
+        .run(["audit", "verify"])
+        .code(9)
+        .stdout(gone)
+        .check();
     // The damage stays reported after it was recorded.
     for _ in 0..2 {
         sandbox.run(["audit", "verify"]).fails(9);
@@ -467,8 +759,17 @@ fn audit_removed_log_alerts_until_acknowledged() {
     sandbox.run(["ask", "--demo", "again"]).succeeds();
     sandbox.run(["audit", "verify"]).fails(9);
     sandbox.run(["audit", "verify"]).fails(9);
-    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
-    assert!(alerts["alerts"].as_array().unwrap().iter().all(|a| a["kind"] == "chain"), "{alerts}");
+    let alerts: Value =
+        serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout)
+            .unwrap();
+    assert!(
+        alerts["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|a| a["kind"] == "chain"),
+        "{alerts}"
+    );
     assert!(!alerts["alerts"].as_array().unwrap().is_empty());
 }
 
@@ -479,8 +780,13 @@ fn audit_damaged_log_ok_after_acknowledge() {
     std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let stdout = sandbox.run(["audit", "verify"]).fails(9).stdout;
-    assert!(stdout.contains("the log was found damaged here"), "{stdout}");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
+    assert!(
+        stdout.contains("the log was found damaged here"),
+        "{stdout}"
+    );
+    sandbox
+        .run(["audit", "alerts", "--acknowledge", "all"])
+        .succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
@@ -490,25 +796,51 @@ fn audit_damaged_log_ok_after_acknowledge() {
 fn audit_broken_log_alerts_each_time() {
     let sandbox = Sandbox::with_vault();
     let kinds = || {
-        let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
-        alerts["alerts"].as_array().unwrap().iter().map(|a| a["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        let alerts: Value =
+            serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout)
+                .unwrap();
+        alerts["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| a["kind"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
-    let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
+    let (log, head) = (
+        sandbox.state().join("audit.jsonl"),
+        sandbox.state().join("audit.head"),
+    );
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     for how in ["removed", "garbage", "removed", "headless", "removed"] {
         match how {
-            "garbage" => std::fs::write(&log, [std::fs::read(&log).unwrap(), vec![b'x'; 40_000]].concat()).unwrap(),
+            "garbage" => std::fs::write(
+                &log,
+                [std::fs::read(&log).unwrap(), vec![b'x'; 40_000]].concat(),
+            )
+            .unwrap(),
             "headless" => std::fs::remove_file(&head).unwrap(),
-            _ => [&log, &head].map(|file| std::fs::remove_file(file).unwrap()).into_iter().collect(),
+            _ => [&log, &head]
+                .map(|file| std::fs::remove_file(file).unwrap())
+                .into_iter()
+                .collect(),
         }
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
         assert_eq!(kinds(), ["chain"], "{how}");
         // Without the key, no alert can be acknowledged and none leaves the list.
-        let shut = sandbox.run(["audit", "alerts", "--acknowledge", "all"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
-        assert!(shut.stderr.contains("the audit log stays marked as damaged: "), "{how}: {shut:?}");
+        let shut = sandbox
+            .run(["audit", "alerts", "--acknowledge", "all"])
+            .env("CHATBOT_PASSPHRASE_FILE", "/nowhere")
+            .fails(3);
+        assert!(
+            shut.stderr
+                .contains("the audit log stays marked as damaged: "),
+            "{how}: {shut:?}"
+        );
         assert_eq!(kinds(), ["chain"], "{how}");
         sandbox.run(["audit", "verify"]).fails(9);
-        sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
+        sandbox
+            .run(["audit", "alerts", "--acknowledge", "all"])
+            .succeeds();
         assert_eq!(kinds(), [""; 0], "{how}");
         sandbox.run(["audit", "verify"]).succeeds();
         assert_eq!(kinds(), [""; 0], "{how}");
@@ -523,7 +855,9 @@ fn alerts_of_scripts_shown_on_next_terminal() {
         sandbox.run(["key", "get"]).succeeds();
     }
     let mut screen = sandbox.screen(["usage"]);
-    screen.wait_for("alert: keys were read 6 times within ten minutes; `chatbot audit alerts` lists it");
+    screen.wait_for(
+        "alert: keys were read 6 times within ten minutes; `chatbot audit alerts` lists it",
+    );
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["usage"]);
     assert_eq!(screen.end(), 0);
@@ -533,16 +867,24 @@ fn alerts_of_scripts_shown_on_next_terminal() {
 #[test]
 fn budget_lost_log_allows_no_more_spend() {
     let (sandbox, _server) = home_with_usage();
-    sandbox.configure(&format!("{}\n[budget]\nper_day = 0.0005\n", std::fs::read_to_string(sandbox.settings()).unwrap()));
+    sandbox.configure(&format!(
+        "{}\n[budget]\nper_day = 0.0005\n",
+        std::fs::read_to_string(sandbox.settings()).unwrap()
+    ));
     let spent = || {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
+        let usage: Value =
+            serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["spent"].clone()
     };
     assert_eq!(spent(), 0.000_441);
     // The usage log is reduced and the totals are deleted: the audit log still knows the amount.
     let record = sandbox.state().join("usage.jsonl");
     let text = std::fs::read_to_string(&record).unwrap();
-    for less in [text.replace("147000", "1"), text.lines().skip(2).map(|l| format!("{l}\n")).collect(), String::new()] {
+    for less in [
+        text.replace("147000", "1"),
+        text.lines().skip(2).map(|l| format!("{l}\n")).collect(),
+        String::new(),
+    ] {
         std::fs::write(&record, less).unwrap();
         std::fs::remove_file(sandbox.state().join("tally")).unwrap_or_default();
         assert_eq!(spent(), 0.000_441);
@@ -552,8 +894,15 @@ fn budget_lost_log_allows_no_more_spend() {
 #[test]
 fn budget_conversation_spend_survives_lost_log() {
     let server = Server::always(|request| match request.path.as_str() {
-        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
-        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#,
+        ),
+        _ => Reply::stream()
+            .text("yes")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#)
+            .done(),
     });
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_conversation = 0.025\n");
@@ -572,24 +921,68 @@ fn audit_log_detects_changes() {
     for _ in 0..4 {
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
-    let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!((&whole["ok"], &whole["first_bad"], &whole["with_key"]), (&true.into(), &Value::Null, &true.into()), "{whole}");
+    let whole: Value =
+        serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).succeeds().stdout)
+            .unwrap();
+    assert_eq!(
+        (&whole["ok"], &whole["first_bad"], &whole["with_key"]),
+        (&true.into(), &Value::Null, &true.into()),
+        "{whole}"
+    );
     // Without the key store, only the hash chain is checked, and the output says so.
-    let shut = sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
-    assert!(shut.stderr.contains("\"message\":\"the MACs of the audit log were not checked: "), "{shut:?}");
+    let shut = sandbox
+        .run(["audit", "verify", "--json"])
+        .env("CHATBOT_PASSPHRASE_FILE", "/nowhere")
+        .fails(3);
+    assert!(
+        shut.stderr
+            .contains("\"message\":\"the MACs of the audit log were not checked: "),
+        "{shut:?}"
+    );
     let shut: Value = serde_json::from_str(&shut.stdout).unwrap();
-    assert_eq!((&shut["ok"], &shut["first_bad"], &shut["with_key"]), (&false.into(), &Value::Null, &false.into()), "{shut}");
+    assert_eq!(
+        (&shut["ok"], &shut["first_bad"], &shut["with_key"]),
+        (&false.into(), &Value::Null, &false.into()),
+        "{shut}"
+    );
     let path = sandbox.state().join("audit.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("\"outcome\":\"answered\"", "\"outcome\":\"anwsered\"", 1)).unwrap();
-    let bad = 1 + text.lines().position(|l| l.contains("\"outcome\"")).unwrap();
-    let found: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).fails(9).stdout).unwrap();
-    assert_eq!((&found["ok"], &found["first_bad"]), (&false.into(), &bad.into()), "{found}");
-    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!((&alerts["alerts"][0]["kind"], alerts["alerts"].as_array().unwrap().len()), (&"chain".into(), 1), "{alerts}");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 acknowledged\n").check();
+    std::fs::write(
+        &path,
+        text.replacen("\"outcome\":\"answered\"", "\"outcome\":\"anwsered\"", 1),
+    )
+    .unwrap();
+    let bad = 1 + text
+        .lines()
+        .position(|l| l.contains("\"outcome\""))
+        .unwrap();
+    let found: Value =
+        serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).fails(9).stdout).unwrap();
+    assert_eq!(
+        (&found["ok"], &found["first_bad"]),
+        (&false.into(), &bad.into()),
+        "{found}"
+    );
+    let alerts: Value =
+        serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout)
+            .unwrap();
+    assert_eq!(
+        (
+            &alerts["alerts"][0]["kind"],
+            alerts["alerts"].as_array().unwrap().len()
+        ),
+        (&"chain".into(), 1),
+        "{alerts}"
+    );
+    sandbox
+        .run(["audit", "alerts", "--acknowledge", "all"])
+        .stdout("1 acknowledged\n")
+        .check();
     sandbox.run(["audit", "alerts"]).stdout("").check();
-    sandbox.run(["audit", "alerts", "--acknowledge", "1"]).stdout("0 acknowledged\n").check();
+    sandbox
+        .run(["audit", "alerts", "--acknowledge", "1"])
+        .stdout("0 acknowledged\n")
+        .check();
     sandbox
         .run(["audit", "alerts", "--acknowledge", "99"])
         .code(2)
@@ -603,7 +996,10 @@ fn alert_command_runs_once_without_keys() {
     let mut sandbox = Sandbox::under_one_root();
     let alert_file = sandbox.root().join("alert_file");
     let command = format!("cat >> {0}; env > {0}.env", alert_file.display());
-    sandbox.ask_at(&server.base_url(), &format!("[alerts]\ncommand = [\"sh\", \"-c\", {command:?}]\n"));
+    sandbox.ask_at(
+        &server.base_url(),
+        &format!("[alerts]\ncommand = [\"sh\", \"-c\", {command:?}]\n"),
+    );
     for _ in 0..5 {
         sandbox.run(["ask", "--no-log", "hello"]).fails(3);
     }
@@ -615,7 +1011,11 @@ fn alert_command_runs_once_without_keys() {
     let text = std::fs::read_to_string(&alert_file).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     let alert: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&alert["alert"]["kind"], &alert["alert"]["figure"]), (&"authentication".into(), &3.into()), "{text}");
+    assert_eq!(
+        (&alert["alert"]["kind"], &alert["alert"]["figure"]),
+        (&"authentication".into(), &3.into()),
+        "{text}"
+    );
     let env = std::fs::read_to_string(env).unwrap();
     assert!(env.contains("HOME=") && !env.contains("OWN_KEY"), "{env}");
 }
@@ -624,9 +1024,14 @@ fn alert_command_runs_once_without_keys() {
 fn audit_list_filters_by_severity() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_hour = 1\n");
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
+    sandbox
+        .run(["ask", "--demo", "--no-log", "hello"])
+        .succeeds();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
-    sandbox.run(["audit", "list", "--severity", "warning"]).stdout("[..]  limit.reached      window=hour most=1\n").check();
+    sandbox
+        .run(["audit", "list", "--severity", "warning"])
+        .stdout("[..]  limit.reached      window=hour most=1\n")
+        .check();
 }
 
 #[cfg(unix)]
@@ -641,7 +1046,9 @@ fn audit_log_that_cannot_be_written_stops_sending() {
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
     let elsewhere = sandbox.write("elsewhere", "");
     let spoil: [(&str, &dyn Fn()); 4] = [
-        ("a link to a device", &|| symlink("/dev/null", &log).unwrap()),
+        ("a link to a device", &|| {
+            symlink("/dev/null", &log).unwrap()
+        }),
         ("a link to a file", &|| symlink(&elsewhere, &log).unwrap()),
         ("a folder", &|| std::fs::create_dir(&log).unwrap()),
         ("a hard link", &|| {
@@ -656,7 +1063,12 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         let asked = server.requests().len();
         for mode in ["--no-log", "--private"] {
             let stderr = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
-            assert!(stderr.starts_with("chatbot: error: cannot write the audit log, so the message was not sent"), "{what}: {stderr}");
+            assert!(
+                stderr.starts_with(
+                    "chatbot: error: cannot write the audit log, so the message was not sent"
+                ),
+                "{what}: {stderr}"
+            );
             assert!(
                 stderr.contains("\nchatbot: hint: free some space or fix the file, or set `audit = \"best-effort\"`"),
                 "{what}: {stderr}"
@@ -668,7 +1080,12 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         sandbox.run(["ask", "--no-log", "hello"]).succeeds();
         assert_eq!(server.requests().len(), asked + 1, "{what}");
         sandbox.configure(&settings);
-        if what == "a folder" { std::fs::remove_dir(&log) } else { std::fs::remove_file(&log) }.unwrap();
+        if what == "a folder" {
+            std::fs::remove_dir(&log)
+        } else {
+            std::fs::remove_file(&log)
+        }
+        .unwrap();
         std::fs::rename(&kept, &log).unwrap();
     }
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();

@@ -47,12 +47,27 @@ fn vault_create_once() {
         .stderr("chatbot: error: cannot confirm the passphrase for the vault: there is no terminal\nchatbot: hint: use `--yes` to use it without confirmation\n")
         .check();
     for (kdf, why) in [
-        ("argon2id:m=8,t=1", "the Argon2id memory in KiB is 8; it must be 19456 to 1048576"),
-        ("argon2id:m=67108864,t=3", "the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576"),
-        ("pbkdf2:1000", "the number of PBKDF2 rounds is 1000; it must be 600000 to 10000000"),
-        ("md5", "unknown key derivation `md5`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`"),
+        (
+            "argon2id:m=8,t=1",
+            "the Argon2id memory in KiB is 8; it must be 19456 to 1048576",
+        ),
+        (
+            "argon2id:m=67108864,t=3",
+            "the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576",
+        ),
+        (
+            "pbkdf2:1000",
+            "the number of PBKDF2 rounds is 1000; it must be 600000 to 10000000",
+        ),
+        (
+            "md5",
+            "unknown key derivation `md5`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`",
+        ),
     ] {
-        let stderr = sandbox.run(["vault", "create", "--yes", "--kdf", kdf]).fails(2).stderr;
+        let stderr = sandbox
+            .run(["vault", "create", "--yes", "--kdf", kdf])
+            .fails(2)
+            .stderr;
         assert!(stderr.contains(why), "{stderr}");
     }
     assert!(!vault(&sandbox).exists());
@@ -82,17 +97,46 @@ fn vault_create_once() {
 fn vault_passphrase_typed_twice_or_generated() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["vault", "create", "--kdf", CHEAP]);
-    screen.wait_for("(press Enter to generate one): ").line("password").wait_for("Strength: weak, about 13 bits.");
+    screen
+        .wait_for("(press Enter to generate one): ")
+        .line("password")
+        .wait_for("Strength: weak, about 13 bits.");
     screen.wait_for("Use it anyway? [y/N] ").line("n");
-    screen.wait_for("(press Enter to generate one): ").line(PASSPHRASE).wait_for("Strength: strong");
-    screen.wait_for("Repeat the passphrase: ").line("something else").wait_for("The passphrases do not match.");
-    screen.wait_for("(press Enter to generate one): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
-    let made = screen.text().lines().map(str::trim).find(|l| l.len() == 29 && l.matches('-').count() == 4).unwrap().to_owned();
-    screen.wait_for("Repeat the passphrase: ").line(&made).wait_for("created the vault");
+    screen
+        .wait_for("(press Enter to generate one): ")
+        .line(PASSPHRASE)
+        .wait_for("Strength: strong");
+    screen
+        .wait_for("Repeat the passphrase: ")
+        .line("something else")
+        .wait_for("The passphrases do not match.");
+    screen
+        .wait_for("(press Enter to generate one): ")
+        .line("")
+        .wait_for("80 bits. Write it down: it is not shown again.");
+    let made = screen
+        .text()
+        .lines()
+        .map(str::trim)
+        .find(|l| l.len() == 29 && l.matches('-').count() == 4)
+        .unwrap()
+        .to_owned();
+    screen
+        .wait_for("Repeat the passphrase: ")
+        .line(&made)
+        .wait_for("created the vault");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
-    screen.wait_for("Passphrase of the vault: ").line("wrong").wait_for("Wrong passphrase, try again.");
-    screen.wait_for("Passphrase of the vault: ").line(&made).wait_for("(input hidden): ").line("sk-canary").wait_for("saved the key");
+    screen
+        .wait_for("Passphrase of the vault: ")
+        .line("wrong")
+        .wait_for("Wrong passphrase, try again.");
+    screen
+        .wait_for("Passphrase of the vault: ")
+        .line(&made)
+        .wait_for("(input hidden): ")
+        .line("sk-canary")
+        .wait_for("saved the key");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["key", "get"]);
     for _ in 0..3 {
@@ -113,7 +157,11 @@ fn vault_offered_without_keyring() {
     assert_eq!(screen.end(), 3);
     assert!(!vault(&sandbox).exists());
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
-    screen.wait_for("Create one now? [y/N] ").line("y").wait_for("press Enter to generate one): ").line(PASSPHRASE);
+    screen
+        .wait_for("Create one now? [y/N] ")
+        .line("y")
+        .wait_for("press Enter to generate one): ")
+        .line(PASSPHRASE);
     // The passphrase was typed twice and is not asked for again in this run.
     screen
         .wait_for("Repeat the passphrase: ")
@@ -137,23 +185,47 @@ fn vault_offered_without_keyring() {
 fn vault_passphrase_from_file_or_command() {
     let (mut sandbox, _) = with_key();
     sandbox.unset("CHATBOT_PASSPHRASE_FILE");
-    let command = |line: &str| sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_COMMAND", line);
+    let command = |line: &str| {
+        sandbox
+            .run(["key", "get"])
+            .env("CHATBOT_PASSPHRASE_COMMAND", line)
+    };
     command(&format!("echo '{PASSPHRASE}'")).succeeds();
     command("echo wrong")
         .code(3)
         .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; nothing was changed\n")
         .check();
     for (line, why) in [
-        ("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"),
-        ("true", "`CHATBOT_PASSPHRASE_COMMAND` provides an empty passphrase"),
+        (
+            "exit 3",
+            "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)",
+        ),
+        (
+            "true",
+            "`CHATBOT_PASSPHRASE_COMMAND` provides an empty passphrase",
+        ),
     ] {
         let stderr = command(line).fails(3).stderr;
-        assert!(stderr.contains(&format!("the vault is locked: {why}\n")), "{stderr}");
+        assert!(
+            stderr.contains(&format!("the vault is locked: {why}\n")),
+            "{stderr}"
+        );
     }
     // The passphrase command does not get the keys of the environment.
-    command(&format!("test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'")).env("OPENROUTER_API_KEY", "sk-canary").succeeds();
-    let stderr = sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3).stderr;
-    assert!(stderr.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"), "{stderr}");
+    command(&format!(
+        "test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'"
+    ))
+    .env("OPENROUTER_API_KEY", "sk-canary")
+    .succeeds();
+    let stderr = sandbox
+        .run(["key", "get"])
+        .env("CHATBOT_PASSPHRASE_FILE", "/nowhere")
+        .fails(3)
+        .stderr;
+    assert!(
+        stderr.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -161,15 +233,30 @@ fn vault_passwd_replaces_passphrase() {
     let (sandbox, _) = with_key();
     let before = sandbox.run(["key", "list", "--json"]).succeeds().stdout;
     let new = sandbox.write("new", "eleven brown horses on a hill\n");
-    sandbox.run(["vault", "passwd", "--kdf", "pbkdf2:600000"]).fails(2);
     sandbox
-        .run(["vault", "passwd", "--yes", "--kdf", "pbkdf2:600000", "--new-passphrase-file"])
+        .run(["vault", "passwd", "--kdf", "pbkdf2:600000"])
+        .fails(2);
+    sandbox
+        .run([
+            "vault",
+            "passwd",
+            "--yes",
+            "--kdf",
+            "pbkdf2:600000",
+            "--new-passphrase-file",
+        ])
         .arg(&new)
         .stdout("changed the passphrase and the key of the vault (pbkdf2:600000)\n")
         .check();
     sandbox.run(["key", "get"]).fails(3);
-    sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).succeeds();
-    assert_eq!(sandbox.run(["key", "list", "--json"]).succeeds().stdout, before);
+    sandbox
+        .run(["key", "get"])
+        .env("CHATBOT_PASSPHRASE_FILE", &new)
+        .succeeds();
+    assert_eq!(
+        sandbox.run(["key", "list", "--json"]).succeeds().stdout,
+        before
+    );
 }
 
 #[test]
@@ -177,10 +264,34 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     let (sandbox, _) = with_key();
     let old = fs::read(vault(&sandbox)).unwrap();
     let new = sandbox.write("new", "eleven brown horses on a hill");
-    sandbox.run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"]).arg(&new).succeeds();
-    let stored = |profile| ["key", "set", "--stdin", "--no-validate", "--profile", profile];
-    sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).succeeds();
-    let current: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
+    sandbox
+        .run([
+            "vault",
+            "passwd",
+            "--yes",
+            "--kdf",
+            CHEAP,
+            "--new-passphrase-file",
+        ])
+        .arg(&new)
+        .succeeds();
+    let stored = |profile| {
+        [
+            "key",
+            "set",
+            "--stdin",
+            "--no-validate",
+            "--profile",
+            profile,
+        ]
+    };
+    sandbox
+        .run(stored("later"))
+        .env("CHATBOT_PASSPHRASE_FILE", &new)
+        .stdin(super::harness::sandbox::key())
+        .succeeds();
+    let current: serde_json::Value =
+        serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let old: serde_json::Value = serde_json::from_slice(&old).unwrap();
     // An attacker with the old file puts the new entries into it, or its wrapped key into the new
     // file.
@@ -193,8 +304,14 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     for forged in [entries, wrapped, checked] {
         fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
         for profile in ["default", "later"] {
-            let stderr = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
-            assert!(stderr.contains("was modified by another program"), "{stderr}");
+            let stderr = sandbox
+                .run(["key", "get", "--profile", profile])
+                .fails(8)
+                .stderr;
+            assert!(
+                stderr.contains("was modified by another program"),
+                "{stderr}"
+            );
         }
     }
 }
@@ -210,16 +327,43 @@ fn weak_passphrase_from_file_is_refused() {
              chatbot: hint: use four or more unrelated words, or accept this one with `--weak`; nothing was written\n"
         )
     };
-    let passwd = ["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"];
-    sandbox.run(passwd).arg(&weak).code(4).stderr(refused("the vault")).check();
+    let passwd = [
+        "vault",
+        "passwd",
+        "--yes",
+        "--kdf",
+        CHEAP,
+        "--new-passphrase-file",
+    ];
+    sandbox
+        .run(passwd)
+        .arg(&weak)
+        .code(4)
+        .stderr(refused("the vault"))
+        .check();
     sandbox.run(passwd).arg(&weak).arg("--weak").succeeds();
     for (what, command) in [
         ("the backup", vec!["backup", "../weak.backup"]),
         ("the repository", vec!["backup", "file:../weak-store"]),
         ("the evidence", vec!["incident", "report", "../weak.sealed"]),
-        ("the recovery file", vec!["key", "recovery", "export", "../weak.recovery", "--yes", "--kdf", CHEAP]),
+        (
+            "the recovery file",
+            vec![
+                "key",
+                "recovery",
+                "export",
+                "../weak.recovery",
+                "--yes",
+                "--kdf",
+                CHEAP,
+            ],
+        ),
     ] {
-        let weakly = |more: &[&str]| sandbox.run(command.iter().chain(more)).env("CHATBOT_PASSPHRASE_FILE", &weak);
+        let weakly = |more: &[&str]| {
+            sandbox
+                .run(command.iter().chain(more))
+                .env("CHATBOT_PASSPHRASE_FILE", &weak)
+        };
         let stderr = weakly(&[]).fails(4).stderr;
         assert!(stderr.contains(&refused(what)), "{what}: {stderr}");
         weakly(&["--weak"]).succeeds();
@@ -227,9 +371,18 @@ fn weak_passphrase_from_file_is_refused() {
     let empty = Sandbox::under_one_root();
     let weak = empty.write("weak", "x");
     let create = ["vault", "create", "--yes", "--kdf", CHEAP];
-    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).code(4).stderr(refused("the vault")).check();
+    empty
+        .run(create)
+        .env("CHATBOT_PASSPHRASE_FILE", &weak)
+        .code(4)
+        .stderr(refused("the vault"))
+        .check();
     assert!(!vault(&empty).exists());
-    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).arg("--weak").succeeds();
+    empty
+        .run(create)
+        .env("CHATBOT_PASSPHRASE_FILE", &weak)
+        .arg("--weak")
+        .succeeds();
 }
 
 #[cfg(target_os = "linux")]
@@ -257,70 +410,138 @@ fn vault_unlocked_key_is_per_session() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(session.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "0", "the next command of the session opens the vault by itself");
-    let status: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
+    assert_eq!(
+        lines.next().unwrap().unwrap(),
+        "0",
+        "the next command of the session opens the vault by itself"
+    );
+    let status: serde_json::Value =
+        serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let name = format!("chatbot:vault:{}:", status["id"].as_str().unwrap());
     let list = fs::read_to_string("/proc/keys").unwrap();
-    let line = list.lines().find(|line| line.contains(&name)).expect("its name can be seen");
+    let line = list
+        .lines()
+        .find(|line| line.contains(&name))
+        .expect("its name can be seen");
     assert!(line.contains(" 3f090000 "), "{line}");
     let id = format!("0x{}", line.split_whitespace().next().unwrap());
     // Another process of the same user tries to read the key, to become its possessor and to widen
     // its permissions.
-    for attempt in [["read", &id, ""], ["print", &id, ""], ["link", &id, "@u"], ["link", &id, "@s"], ["setperm", &id, "0x3f3f0000"]] {
-        let tried = Command::new("keyctl").args(attempt.iter().filter(|word| !word.is_empty())).output().unwrap();
+    for attempt in [
+        ["read", &id, ""],
+        ["print", &id, ""],
+        ["link", &id, "@u"],
+        ["link", &id, "@s"],
+        ["setperm", &id, "0x3f3f0000"],
+    ] {
+        let tried = Command::new("keyctl")
+            .args(attempt.iter().filter(|word| !word.is_empty()))
+            .output()
+            .unwrap();
         assert!(!tried.status.success(), "keyctl {attempt:?}: {tried:?}");
     }
     let locked = sandbox.run(["vault", "lock"]).succeeds().stdout;
     assert_eq!(locked, "the vault is locked\n");
     session.stdin.take().unwrap().write_all(b"go\n").unwrap();
-    assert_eq!(lines.next().unwrap().unwrap(), "3", "locked from another session, it asks for its passphrase");
+    assert_eq!(
+        lines.next().unwrap().unwrap(),
+        "3",
+        "locked from another session, it asks for its passphrase"
+    );
     session.wait().unwrap();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn vault_unlocked_opens_by_itself_until_it_is_locked() {
-    if !super::harness::session::is_private("vault", "vault::vault_unlocked_opens_by_itself_until_it_is_locked") {
+    if !super::harness::session::is_private(
+        "vault",
+        "vault::vault_unlocked_opens_by_itself_until_it_is_locked",
+    ) {
         return;
     }
     let (mut sandbox, _) = with_key();
     let unlocked = sandbox.run(["vault", "unlock", "--for", "10m"]).succeeds();
     sandbox.unset("CHATBOT_PASSPHRASE_FILE");
-    assert!(unlocked.stdout.starts_with("the vault is open until "), "{unlocked:#?}");
+    assert!(
+        unlocked.stdout.starts_with("the vault is open until "),
+        "{unlocked:#?}"
+    );
     sandbox.run(["key", "get"]).succeeds();
     let status = sandbox.run(["vault", "status"]).succeeds().stdout;
     assert!(status.contains("state:    open for "), "{status}");
-    sandbox.run(["vault", "lock"]).stdout("the vault is locked\n").check();
-    sandbox.run(["vault", "lock"]).stdout("the vault was locked already\n").check();
+    sandbox
+        .run(["vault", "lock"])
+        .stdout("the vault is locked\n")
+        .check();
+    sandbox
+        .run(["vault", "lock"])
+        .stdout("the vault was locked already\n")
+        .check();
     sandbox.run(["key", "get"]).fails(3);
     sandbox.run(["vault", "unlock", "--for", "30d"]).fails(2);
 }
 
 #[test]
 fn vault_unlock_quotes_kernel_error() {
-    if !super::harness::session::is_private("kill-points", "vault::vault_unlock_quotes_kernel_error") {
+    if !super::harness::session::is_private(
+        "kill-points",
+        "vault::vault_unlock_quotes_kernel_error",
+    ) {
         return;
     }
-    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else {
+        return ci_markers::left_out("kill-points", "no strace that may look");
+    };
     let (sandbox, _) = with_key();
     for (call, why) in [
-        ("add_key:error=EACCES", "access is denied, as in many containers"),
-        ("keyctl:error=EOPNOTSUPP", "this kernel was built without keyrings"),
+        (
+            "add_key:error=EACCES",
+            "access is denied, as in many containers",
+        ),
+        (
+            "keyctl:error=EOPNOTSUPP",
+            "this kernel was built without keyrings",
+        ),
         ("add_key:error=EDQUOT", "this user's keyring is full"),
         // Failures after the key was added: its timeout, its link into the session keyring, and the
         // call after that.
-        ("keyctl:error=EACCES:when=7+", "access is denied, as in many containers"),
-        ("keyctl:error=EACCES:when=9", "access is denied, as in many containers"),
-        ("keyctl:error=EACCES:when=10", "access is denied, as in many containers"),
+        (
+            "keyctl:error=EACCES:when=7+",
+            "access is denied, as in many containers",
+        ),
+        (
+            "keyctl:error=EACCES:when=9",
+            "access is denied, as in many containers",
+        ),
+        (
+            "keyctl:error=EACCES:when=10",
+            "access is denied, as in many containers",
+        ),
     ] {
         let output = Command::new(&strace)
-            .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={call}"), super::harness::run::BINARY, "vault", "unlock"])
+            .args([
+                "-f",
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("inject={call}"),
+                super::harness::run::BINARY,
+                "vault",
+                "unlock",
+            ])
             .env_clear()
             .envs(sandbox.env())
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(stderr.starts_with(&format!("chatbot: error: the kernel keyring cannot be used: {why}\n")), "{call}: {stderr}");
+        assert!(
+            stderr.starts_with(&format!(
+                "chatbot: error: the kernel keyring cannot be used: {why}\n"
+            )),
+            "{call}: {stderr}"
+        );
         let status = sandbox.run(["vault", "status"]).succeeds().stdout;
         assert!(status.contains("state:    locked\n"), "{call}: {status}");
     }
@@ -332,10 +553,22 @@ fn vault_damaged_is_refused_unchanged() {
     let whole = fs::read_to_string(vault(&sandbox)).unwrap();
     let half = &whole[..whole.len() / 2];
     for (text, why) in [
-        (half.to_owned(), "the vault `[..]` is damaged, or is not a vault"),
-        (String::new(), "the vault `[..]` is damaged, or is not a vault"),
-        (whole.replace("\"version\": 1", "\"version\": 2"), "the vault `[..]` has format version 2, and this program supports up to 1"),
-        (whole.replace("default/openrouter", "default/openrouteR"), "the vault `[..]` was modified by another program"),
+        (
+            half.to_owned(),
+            "the vault `[..]` is damaged, or is not a vault",
+        ),
+        (
+            String::new(),
+            "the vault `[..]` is damaged, or is not a vault",
+        ),
+        (
+            whole.replace("\"version\": 1", "\"version\": 2"),
+            "the vault `[..]` has format version 2, and this program supports up to 1",
+        ),
+        (
+            whole.replace("default/openrouter", "default/openrouteR"),
+            "the vault `[..]` was modified by another program",
+        ),
         (
             whole.replace("\"m\": 19456", "\"m\": 67108864"),
             "refusing the key derivation parameters in vault `[..]`: the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576",
@@ -357,8 +590,14 @@ fn vault_damaged_is_refused_unchanged() {
         // machine.
         assert!(begun.elapsed() < Duration::from_secs(2), "{why}");
         let first = stderr.lines().next().unwrap();
-        assert!(super::harness::run::alike(first, &format!("chatbot: error: {why}")), "{first}");
-        sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("x").fails(8);
+        assert!(
+            super::harness::run::alike(first, &format!("chatbot: error: {why}")),
+            "{first}"
+        );
+        sandbox
+            .run(["key", "set", "--stdin", "--no-validate", "--force"])
+            .stdin("x")
+            .fails(8);
         sandbox.run(["vault", "create", "--yes"]).fails(1);
         assert_eq!(fs::read_to_string(vault(&sandbox)).unwrap(), text, "{why}");
     }
@@ -372,7 +611,15 @@ fn vault_many_processes_lose_no_key() {
     let running: Vec<_> = (0..12)
         .map(|n| {
             sandbox
-                .run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", &format!("p{n}")])
+                .run([
+                    "key",
+                    "set",
+                    "--stdin",
+                    "--no-validate",
+                    "--force",
+                    "--profile",
+                    &format!("p{n}"),
+                ])
                 .stdin(format!("sk-{n}"))
                 .start()
         })
@@ -380,43 +627,87 @@ fn vault_many_processes_lose_no_key() {
     for one in running {
         assert_eq!(one.end().code, Some(0));
     }
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
+    let listed: serde_json::Value =
+        serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(listed["keys"].as_array().unwrap().len(), 12);
     for n in 0..12 {
-        sandbox.run(["key", "get", "--profile", &format!("p{n}")]).succeeds();
+        sandbox
+            .run(["key", "get", "--profile", &format!("p{n}")])
+            .succeeds();
     }
 }
 
 #[test]
 fn vault_survives_kill_at_any_moment() {
     let (sandbox, _) = with_key();
-    let passphrases =
-        ["seven quiet herons over a harbour", "eleven brown horses on a hill"].map(|text| sandbox.write(format!("p-{}", text.len()), text));
-    let opens = |with: &PathBuf| sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", with).output().code == Some(0);
+    let passphrases = [
+        "seven quiet herons over a harbour",
+        "eleven brown horses on a hill",
+    ]
+    .map(|text| sandbox.write(format!("p-{}", text.len()), text));
+    let opens = |with: &PathBuf| {
+        sandbox
+            .run(["key", "get"])
+            .env("CHATBOT_PASSPHRASE_FILE", with)
+            .output()
+            .code
+            == Some(0)
+    };
     let mut now = usize::from(!opens(&passphrases[0]));
     let (_never, moment) = mpsc::channel::<()>();
     let (mut kills, mut changes) = (0, 0);
     for round in 0_u64..16 {
         let next = 1 - now;
         let running = sandbox
-            .run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"])
+            .run([
+                "vault",
+                "passwd",
+                "--yes",
+                "--kdf",
+                CHEAP,
+                "--new-passphrase-file",
+            ])
             .arg(&passphrases[next])
             .env("CHATBOT_PASSPHRASE_FILE", &passphrases[now])
             .start();
-        assert!(moment.recv_timeout(Duration::from_millis(60 + round * 7 % 90)).is_err());
+        assert!(
+            moment
+                .recv_timeout(Duration::from_millis(60 + round * 7 % 90))
+                .is_err()
+        );
         kills += u32::from(running.kill().code.is_none());
         if opens(&passphrases[next]) {
             now = next;
             changes += 1;
         } else {
-            assert!(opens(&passphrases[now]), "round {round}: neither passphrase opens it");
+            assert!(
+                opens(&passphrases[now]),
+                "round {round}: neither passphrase opens it"
+            );
         }
     }
-    assert!(kills > 0, "{kills} kills, {changes} changes: the moments are badly chosen");
+    assert!(
+        kills > 0,
+        "{kills} kills, {changes} changes: the moments are badly chosen"
+    );
     // The next write removes the drafts of killed processes.
-    let last = sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", "last"]).stdin("sk-last");
-    last.env("CHATBOT_PASSPHRASE_FILE", &passphrases[now]).succeeds();
-    let left = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new") && f.to_string_lossy().contains("vault"));
+    let last = sandbox
+        .run([
+            "key",
+            "set",
+            "--stdin",
+            "--no-validate",
+            "--force",
+            "--profile",
+            "last",
+        ])
+        .stdin("sk-last");
+    last.env("CHATBOT_PASSPHRASE_FILE", &passphrases[now])
+        .succeeds();
+    let left = sandbox
+        .files()
+        .into_iter()
+        .filter(|f| f.to_string_lossy().ends_with(".new") && f.to_string_lossy().contains("vault"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
@@ -459,17 +750,44 @@ json.dump(v, open(path, "w"))
 #[test]
 fn vault_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
-        return ci_markers::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+        return ci_markers::left_out(
+            "vault-python",
+            "no Python with a `cryptography` that knows Argon2id",
+        );
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, key) = with_key();
         let passphrase = sandbox.write("passphrase", PASSPHRASE);
-        sandbox.run(["vault", "passwd", "--yes", "--kdf", kdf, "--new-passphrase-file"]).arg(&passphrase).succeeds();
+        sandbox
+            .run([
+                "vault",
+                "passwd",
+                "--yes",
+                "--kdf",
+                kdf,
+                "--new-passphrase-file",
+            ])
+            .arg(&passphrase)
+            .succeeds();
         let script = sandbox.write("vault.py", PYTHON);
-        let output =
-            Command::new(&python).arg(script).arg(vault(&sandbox)).arg(passphrase).env_clear().envs(sandbox.env()).output().unwrap();
-        assert!(output.status.success(), "{kdf}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("default/openrouter {key}\n"), "{kdf}");
+        let output = Command::new(&python)
+            .arg(script)
+            .arg(vault(&sandbox))
+            .arg(passphrase)
+            .env_clear()
+            .envs(sandbox.env())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{kdf}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("default/openrouter {key}\n"),
+            "{kdf}"
+        );
         let mut screen = sandbox.screen(["key", "get", "--profile", "python", "--reveal"]);
         screen.wait_for("sk-from-python");
         assert_eq!(screen.end(), 0);
@@ -483,7 +801,19 @@ fn vault_two_terminals_keep_all_writes() {
     let writers: Vec<_> = ["a", "b"]
         .map(|who| {
             let runs: Vec<_> = (0..6)
-                .map(|n| sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", &format!("{who}{n}")]).stdin("sk"))
+                .map(|n| {
+                    sandbox
+                        .run([
+                            "key",
+                            "set",
+                            "--stdin",
+                            "--no-validate",
+                            "--force",
+                            "--profile",
+                            &format!("{who}{n}"),
+                        ])
+                        .stdin("sk")
+                })
                 .collect();
             thread::spawn(move || runs.into_iter().for_each(|run| drop(run.succeeds())))
         })
@@ -494,7 +824,10 @@ fn vault_two_terminals_keep_all_writes() {
     }
     let status = sandbox.run(["vault", "status", "--json"]).succeeds().stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!((&status["entries"], &status["in_use"]), (&13.into(), &true.into()));
+    assert_eq!(
+        (&status["entries"], &status["in_use"]),
+        (&13.into(), &true.into())
+    );
 }
 
 #[test]
@@ -503,6 +836,12 @@ fn vault_damaged_is_reported_everywhere() {
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     fs::write(sandbox.data().join("vault.json"), "{").unwrap();
     let output = sandbox.run(["key", "list"]).fails(8);
-    assert!(output.stdout.contains("openrouter  default  vault"), "{output:#?}");
-    assert!(output.stderr.starts_with("chatbot: error: the vault `"), "{output:#?}");
+    assert!(
+        output.stdout.contains("openrouter  default  vault"),
+        "{output:#?}"
+    );
+    assert!(
+        output.stderr.starts_with("chatbot: error: the vault `"),
+        "{output:#?}"
+    );
 }

@@ -71,7 +71,10 @@ impl AlertKind {
 
     /// Whether a larger figure means a worse alarm.
     const fn grows(self) -> bool {
-        matches!(self, Self::Burst | Self::Authentication | Self::Spend | Self::KeyReads | Self::Modes)
+        matches!(
+            self,
+            Self::Burst | Self::Authentication | Self::Spend | Self::KeyReads | Self::Modes
+        )
     }
 }
 
@@ -103,18 +106,33 @@ impl Alert {
         let n = self.figure;
         match self.kind {
             AlertKind::Burst => format!("{n} requests within an hour, many more than ever before"),
-            AlertKind::Authentication => format!("the provider refused the key {n} times within a quarter of an hour"),
+            AlertKind::Authentication => {
+                format!("the provider refused the key {n} times within a quarter of an hour")
+            }
             AlertKind::Spend => {
                 let cents = n.saturating_add(5_000_000) / 10_000_000;
-                format!("${}.{:02} spent in a day, much more than ever before", cents / 100, cents % 100)
+                format!(
+                    "${}.{:02} spent in a day, much more than ever before",
+                    cents / 100,
+                    cents % 100
+                )
             }
             AlertKind::KeyReads => format!("keys were read {n} times within ten minutes"),
             AlertKind::Redactions => format!("{n} private values in one message"),
-            AlertKind::Modes if n == 1 => String::from("1 file or folder of this program is accessible to other users"),
-            AlertKind::Modes => format!("{n} files or folders of this program are accessible to other users"),
-            AlertKind::Chain => format!("the audit log was changed, cut or damaged near record {n}"),
+            AlertKind::Modes if n == 1 => {
+                String::from("1 file or folder of this program is accessible to other users")
+            }
+            AlertKind::Modes => {
+                format!("{n} files or folders of this program are accessible to other users")
+            }
+            AlertKind::Chain => {
+                format!("the audit log was changed, cut or damaged near record {n}")
+            }
             AlertKind::Backup => "a backup failed or is incomplete".to_owned(),
-            AlertKind::Expiry => format!("the key {} expires in {n} days", self.cause.split(' ').nth(1).unwrap_or_default()),
+            AlertKind::Expiry => format!(
+                "the key {} expires in {n} days",
+                self.cause.split(' ').nth(1).unwrap_or_default()
+            ),
         }
     }
 }
@@ -213,18 +231,30 @@ impl AlertMonitor {
     /// The alarms of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: AuditLog, clock: Clock) -> Self {
-        Self { path: state.join("alerts.json"), audit, clock }
+        Self {
+            path: state.join("alerts.json"),
+            audit,
+            clock,
+        }
     }
 
     /// Checks the events since the last look. `facts` is called with whether to check every stored
     /// file; `watched` says whether the output is seen by a person.
-    pub fn scan(&self, watched: bool, facts: impl FnOnce(bool) -> Vec<Observation>) -> Result<ScanResult, Error> {
+    pub fn scan(
+        &self,
+        watched: bool,
+        facts: impl FnOnce(bool) -> Vec<Observation>,
+    ) -> Result<ScanResult, Error> {
         // A process that holds the lock is checking just now, so there is nothing to wait for.
-        let Some(_lock) = self.lock()? else { return Ok(ScanResult::default()) };
+        let Some(_lock) = self.lock()? else {
+            return Ok(ScanResult::default());
+        };
         let mut state = self.read()?;
         let before = (state.seq, state.next);
         let now = self.clock.now();
-        let walk = state.walked.is_none_or(|walked| (now.millis() - walked.millis()).abs() >= DAY_MS);
+        let walk = state
+            .walked
+            .is_none_or(|walked| (now.millis() - walked.millis()).abs() >= DAY_MS);
         if walk {
             state.walked = Some(now);
         }
@@ -239,9 +269,20 @@ impl AlertMonitor {
             (state.seq, state.hash) = (0, String::new());
             self.read_new_records(&mut state)?;
         }
-        let mut found = ScanResult { new_alerts: state.alarms.iter().filter(|a| a.id > before.1).cloned().collect(), to_show: Vec::new() };
+        let mut found = ScanResult {
+            new_alerts: state
+                .alarms
+                .iter()
+                .filter(|a| a.id > before.1)
+                .cloned()
+                .collect(),
+            to_show: Vec::new(),
+        };
         if watched {
-            let unseen = state.alarms.iter_mut().filter(|a| !a.shown && !a.acknowledged);
+            let unseen = state
+                .alarms
+                .iter_mut()
+                .filter(|a| !a.shown && !a.acknowledged);
             found.to_show = unseen
                 .map(|a| {
                     a.shown = true;
@@ -297,7 +338,11 @@ impl AlertMonitor {
         // Damage before this moment is not reported again after it.
         self.read_new_records(&mut state)?;
         let mut seen = 0;
-        for alert in state.alarms.iter_mut().filter(|a| !a.acknowledged && id.is_none_or(|id| a.id == id)) {
+        for alert in state
+            .alarms
+            .iter_mut()
+            .filter(|a| !a.acknowledged && id.is_none_or(|id| a.id == id))
+        {
             alert.acknowledged = true;
             seen += 1;
         }
@@ -312,13 +357,21 @@ impl AlertMonitor {
     }
 
     fn write(&self, state: &MonitorState) -> Result<(), Error> {
-        Ok(fs::write_cache_locked(&self.path, &serde_json::to_vec(state).unwrap_or_default())?)
+        Ok(fs::write_cache_locked(
+            &self.path,
+            &serde_json::to_vec(state).unwrap_or_default(),
+        )?)
     }
 }
 
 impl MonitorState {
     fn raise(&mut self, kind: AlertKind, at: Time, cause: String, figure: i64) {
-        if let Some(told) = self.alarms.iter_mut().rev().find(|a| a.kind == kind && a.cause == cause) {
+        if let Some(told) = self
+            .alarms
+            .iter_mut()
+            .rev()
+            .find(|a| a.kind == kind && a.cause == cause)
+        {
             if !told.acknowledged && kind.grows() {
                 // Show the latest figure.
                 told.figure = told.figure.max(figure);
@@ -328,27 +381,60 @@ impl MonitorState {
             }
         }
         self.next += 1;
-        self.alarms.push(Alert { id: self.next, at, kind, cause, figure, shown: false, acknowledged: false });
+        self.alarms.push(Alert {
+            id: self.next,
+            at,
+            kind,
+            cause,
+            figure,
+            shown: false,
+            acknowledged: false,
+        });
     }
 
     /// Raises an alarm about a damaged log, unless the last one has not been acknowledged yet.
     fn raise_broken(&mut self, at: Time, how: &str, place: i64) {
-        if !self.alarms.iter().any(|a| a.kind == AlertKind::Chain && !a.acknowledged) {
-            self.raise(AlertKind::Chain, at, format!("{how} {place} {}", self.broken), place);
+        if !self
+            .alarms
+            .iter()
+            .any(|a| a.kind == AlertKind::Chain && !a.acknowledged)
+        {
+            self.raise(
+                AlertKind::Chain,
+                at,
+                format!("{how} {place} {}", self.broken),
+                place,
+            );
         }
     }
 
     /// Raises an alarm about something that may continue: it is one cause until there is a pause.
     fn raise_ongoing(&mut self, kind: AlertKind, which: &str, at: Time, pause: i64, figure: i64) {
         let goes_on = |going: &&OngoingCause| (at.millis() - going.last.millis()).abs() < pause;
-        let cause = self.going.get(which).filter(goes_on).map_or_else(|| format!("{which} {}", at.millis()), |going| going.cause.clone());
-        self.going.insert(which.to_owned(), OngoingCause { cause: cause.clone(), last: at });
+        let cause = self.going.get(which).filter(goes_on).map_or_else(
+            || format!("{which} {}", at.millis()),
+            |going| going.cause.clone(),
+        );
+        self.going.insert(
+            which.to_owned(),
+            OngoingCause {
+                cause: cause.clone(),
+                last: at,
+            },
+        );
         self.raise(kind, at, cause, figure);
     }
 
     fn prune(&mut self) {
-        let last = self.hours.keys().next_back().copied().unwrap_or(0).max(self.days.keys().next_back().copied().unwrap_or(0));
-        self.hours.retain(|hour, _| *hour >= last - BASELINE - DAY_MS);
+        let last = self
+            .hours
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or(0)
+            .max(self.days.keys().next_back().copied().unwrap_or(0));
+        self.hours
+            .retain(|hour, _| *hour >= last - BASELINE - DAY_MS);
         self.days.retain(|day, _| *day >= last - BASELINE - DAY_MS);
         let over = self.alarms.len().saturating_sub(MAX_REMEMBERED);
         self.alarms.drain(..over);
@@ -358,16 +444,31 @@ impl MonitorState {
     fn observe(&mut self, fact: &Observation, now: Time) -> bool {
         match fact {
             Observation::TooPermissive { among, files } => {
-                let which = if *among == FileScope::Core { "modes home" } else { "modes kept" };
+                let which = if *among == FileScope::Core {
+                    "modes home"
+                } else {
+                    "modes kept"
+                };
                 if *files == 0 {
                     return self.going.remove(which).is_some();
                 }
-                self.raise_ongoing(AlertKind::Modes, which, now, i64::MAX, i64::try_from(*files).unwrap_or(i64::MAX));
+                self.raise_ongoing(
+                    AlertKind::Modes,
+                    which,
+                    now,
+                    i64::MAX,
+                    i64::try_from(*files).unwrap_or(i64::MAX),
+                );
             }
             Observation::KeyExpires { key, at } => {
                 let left = (at.millis() - now.millis()).div_euclid(DAY_MS);
                 if (0..=7).contains(&left) {
-                    self.raise(AlertKind::Expiry, now, format!("expiry {key} {}", at.millis().div_euclid(DAY_MS)), left);
+                    self.raise(
+                        AlertKind::Expiry,
+                        now,
+                        format!("expiry {key} {}", at.millis().div_euclid(DAY_MS)),
+                        left,
+                    );
                 }
             }
         }
@@ -388,13 +489,25 @@ impl MonitorState {
         } else if is(EventKind::KeyValidated) && record.word("status") == "invalid" {
             self.observe_refusal(at);
         } else if is(EventKind::Redacted) {
-            let values: i64 = record.details.values().filter_map(serde_json::Value::as_i64).sum();
+            let values: i64 = record
+                .details
+                .values()
+                .filter_map(serde_json::Value::as_i64)
+                .sum();
             if values >= 25.max(self.redactions.saturating_mul(2)) {
-                self.raise(AlertKind::Redactions, at, format!("redactions {}", record.seq), values);
+                self.raise(
+                    AlertKind::Redactions,
+                    at,
+                    format!("redactions {}", record.seq),
+                    values,
+                );
             }
             self.redactions = self.redactions.max(values);
         } else if is(EventKind::Broken) {
-            let place = record.number("expected").or_else(|| record.number("found")).unwrap_or(0);
+            let place = record
+                .number("expected")
+                .or_else(|| record.number("found"))
+                .unwrap_or(0);
             self.broken += 1;
             self.raise_broken(at, "broken", place);
         } else if is(EventKind::Verified) {
@@ -402,7 +515,8 @@ impl MonitorState {
                 self.raise_broken(at, "found", bad);
             }
         } else if is(EventKind::Backup) {
-            if record.word("outcome") == "failed" || record.number("skipped").is_some_and(|n| n > 0) {
+            if record.word("outcome") == "failed" || record.number("skipped").is_some_and(|n| n > 0)
+            {
                 self.raise_ongoing(AlertKind::Backup, "backup", at, 6 * ONGOING_GAP, 1);
             } else if record.word("action") == "write" {
                 self.going.remove("backup");
@@ -416,12 +530,23 @@ impl MonitorState {
             self.observe_refusal(at);
         }
         let hour = now.div_euclid(HOUR_MS) * HOUR_MS;
-        let count = self.hours.entry(hour).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);
+        let count = self
+            .hours
+            .entry(hour)
+            .and_modify(|n| *n = n.saturating_add(1))
+            .or_insert(1);
         let count = i64::from(*count);
         let history = || self.hours.range(hour - BASELINE..hour);
         let most = history().map(|(_, n)| i64::from(*n)).max().unwrap_or(0);
-        let days = history().map(|(h, _)| h.div_euclid(DAY_MS)).collect::<std::collections::BTreeSet<_>>().len();
-        let ordinary = if days >= 3 { (most * 5 / 2).max(40) } else { 80 };
+        let days = history()
+            .map(|(h, _)| h.div_euclid(DAY_MS))
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
+        let ordinary = if days >= 3 {
+            (most * 5 / 2).max(40)
+        } else {
+            80
+        };
         if count > ordinary {
             self.raise_ongoing(AlertKind::Burst, "burst", at, 2 * ONGOING_GAP, count);
         }
@@ -431,18 +556,42 @@ impl MonitorState {
             .entry(day)
             .and_modify(|n| *n = n.saturating_add(record.number("nano_dollars").unwrap_or(0)))
             .or_insert_with(|| record.number("nano_dollars").unwrap_or(0));
-        let most = self.days.range(day - BASELINE..day).map(|(_, n)| *n).max().unwrap_or(0);
-        let days = self.days.range(day - BASELINE..day).filter(|(_, n)| **n > 0).count();
-        let ordinary = if days >= 5 { most.saturating_mul(3).max(1_000_000_000) } else { 10_000_000_000 };
+        let most = self
+            .days
+            .range(day - BASELINE..day)
+            .map(|(_, n)| *n)
+            .max()
+            .unwrap_or(0);
+        let days = self
+            .days
+            .range(day - BASELINE..day)
+            .filter(|(_, n)| **n > 0)
+            .count();
+        let ordinary = if days >= 5 {
+            most.saturating_mul(3).max(1_000_000_000)
+        } else {
+            10_000_000_000
+        };
         if spent > ordinary {
-            self.raise(AlertKind::Spend, at, format!("spend {}", day / DAY_MS), spent);
+            self.raise(
+                AlertKind::Spend,
+                at,
+                format!("spend {}", day / DAY_MS),
+                spent,
+            );
         }
     }
 
     fn observe_refusal(&mut self, at: Time) {
         let many = count_recent(&mut self.refused, at, 15 * 60_000);
         if many >= 3 {
-            self.raise_ongoing(AlertKind::Authentication, "authentication", at, ONGOING_GAP, many);
+            self.raise_ongoing(
+                AlertKind::Authentication,
+                "authentication",
+                at,
+                ONGOING_GAP,
+                many,
+            );
         }
     }
 }

@@ -22,12 +22,22 @@ impl SimulatedUse {
         let clock = Clock::fixed(Time::from_millis(START));
         let audit = AuditLog::new(&state, clock.clone());
         let alerts = AlertMonitor::new(&state, audit.clone(), clock.clone());
-        Self { _dir: dir, clock, audit, alerts, dice: seed, raised: Vec::new() }
+        Self {
+            _dir: dir,
+            clock,
+            audit,
+            alerts,
+            dice: seed,
+            raised: Vec::new(),
+        }
     }
 
     /// A number below `below`.
     fn roll(&mut self, below: u64) -> u64 {
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.dice >> 33) % below
     }
 
@@ -36,26 +46,46 @@ impl SimulatedUse {
     }
 
     fn look(&mut self) {
-        self.raised.extend(self.alerts.scan(true, |_| Vec::new()).unwrap().new_alerts);
+        self.raised
+            .extend(self.alerts.scan(true, |_| Vec::new()).unwrap().new_alerts);
     }
 
     fn request(&mut self, nanos: i64) {
-        self.add(&Event::new(EventKind::Request).word("provider", "openrouter").word("outcome", "answered").number("nano_dollars", nanos));
+        self.add(
+            &Event::new(EventKind::Request)
+                .word("provider", "openrouter")
+                .word("outcome", "answered")
+                .number("nano_dollars", nanos),
+        );
     }
 
     fn refused(&mut self) {
-        self.add(&Event::new(EventKind::Request).severity(Severity::Warning).word("outcome", "failed").word("failure", "invalid_key"));
+        self.add(
+            &Event::new(EventKind::Request)
+                .severity(Severity::Warning)
+                .word("outcome", "failed")
+                .word("failure", "invalid_key"),
+        );
     }
 
     fn wait(&self, seconds: u64) {
-        self.clock.set(self.clock.now().saturating_add(std::time::Duration::from_secs(seconds)));
+        self.clock.set(
+            self.clock
+                .now()
+                .saturating_add(std::time::Duration::from_secs(seconds)),
+        );
     }
 
     /// A working day: a few sittings of a few questions, now and then something unusual but honest.
     fn day(&mut self, day: i64) {
-        self.clock.set(Time::from_millis(START + day * DAY_MS + 8 * HOUR_MS));
+        self.clock
+            .set(Time::from_millis(START + day * DAY_MS + 8 * HOUR_MS));
         let weekend = day % 7 >= 5;
-        let sittings = if weekend { self.roll(2) } else { 1 + self.roll(4) };
+        let sittings = if weekend {
+            self.roll(2)
+        } else {
+            1 + self.roll(4)
+        };
         for _ in 0..sittings {
             let pause = 600 + self.roll(7000);
             self.wait(pause);
@@ -64,11 +94,21 @@ impl SimulatedUse {
                 self.wait(pause);
                 let redacted = self.roll(10);
                 if redacted < 3 {
-                    let many = if self.roll(60) == 0 { 8 + self.roll(12) } else { 1 + self.roll(4) };
-                    self.add(&Event::new(EventKind::Redacted).count("EMAIL", usize::try_from(many).unwrap()));
+                    let many = if self.roll(60) == 0 {
+                        8 + self.roll(12)
+                    } else {
+                        1 + self.roll(4)
+                    };
+                    self.add(
+                        &Event::new(EventKind::Redacted)
+                            .count("EMAIL", usize::try_from(many).unwrap()),
+                    );
                 }
                 let cents = self.roll(100);
-                let nanos = i64::try_from(300_000 + cents * 200_000 + if cents == 0 { 120_000_000 } else { 0 }).unwrap();
+                let nanos = i64::try_from(
+                    300_000 + cents * 200_000 + if cents == 0 { 120_000_000 } else { 0 },
+                )
+                .unwrap();
                 self.request(nanos);
                 self.look();
             }
@@ -76,7 +116,11 @@ impl SimulatedUse {
                 0 => self.refused(),
                 1 => self.add(&Event::new(EventKind::KeyShown)),
                 2 => self.add(&Event::new(EventKind::KeyValidated).word("status", "valid")),
-                3 => self.add(&Event::new(EventKind::Backup).word("action", "write").number("skipped", 0)),
+                3 => self.add(
+                    &Event::new(EventKind::Backup)
+                        .word("action", "write")
+                        .number("skipped", 0),
+                ),
                 _ => {}
             }
             self.look();
@@ -93,7 +137,8 @@ impl SimulatedUse {
     #[track_caller]
     fn plant(self, kind: AlertKind, plant: impl FnOnce(&mut Self)) {
         let mut life = self;
-        life.clock.set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
+        life.clock
+            .set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
         life.raised.clear();
         plant(&mut life);
         let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
@@ -107,7 +152,9 @@ fn alerts_none_in_ordinary_use() {
     for seed in 1..=5 {
         let life = SimulatedUse::month(seed);
         let mut requests = 0;
-        life.audit.read(|r, _| requests += u32::from(r.event == "request")).unwrap();
+        life.audit
+            .read(|r, _| requests += u32::from(r.event == "request"))
+            .unwrap();
         assert!(requests > 200, "{requests} requests are no month");
         assert!(life.raised.len() <= 2, "seed {seed}: {:#?}", life.raised);
         told.push(life.raised.len());
@@ -146,14 +193,28 @@ fn alerts_are_raised_once() {
         }
     });
     SimulatedUse::month(5).plant(AlertKind::Redactions, |life| {
-        life.add(&Event::new(EventKind::Redacted).count("EMAIL", 60).count("PHONE", 40));
+        life.add(
+            &Event::new(EventKind::Redacted)
+                .count("EMAIL", 60)
+                .count("PHONE", 40),
+        );
         life.look();
         life.look();
     });
     SimulatedUse::month(6).plant(AlertKind::Backup, |life| {
-        life.add(&Event::new(EventKind::Backup).severity(Severity::Warning).word("action", "write").word("outcome", "failed"));
+        life.add(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Warning)
+                .word("action", "write")
+                .word("outcome", "failed"),
+        );
         life.look();
-        life.add(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "write").number("skipped", 3));
+        life.add(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Critical)
+                .word("action", "write")
+                .number("skipped", 3),
+        );
         life.look();
     });
     SimulatedUse::month(7).plant(AlertKind::Chain, |life| {
@@ -178,7 +239,13 @@ fn again_and_again(life: &mut SimulatedUse, times: u32, seconds: u64, what: fn(&
 #[test]
 fn alerts_ongoing_cause_is_raised_once() {
     let looked_at = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::KeyShown));
-    for (kind, deed) in [(AlertKind::Authentication, SimulatedUse::refused as fn(&mut SimulatedUse)), (AlertKind::KeyReads, looked_at)] {
+    for (kind, deed) in [
+        (
+            AlertKind::Authentication,
+            SimulatedUse::refused as fn(&mut SimulatedUse),
+        ),
+        (AlertKind::KeyReads, looked_at),
+    ] {
         let mut life = SimulatedUse::new(1);
         // All night long, and acknowledged on the way.
         again_and_again(&mut life, 100, 100, deed);
@@ -205,18 +272,36 @@ fn alerts_spend_repeats_when_doubled() {
     again_and_again(&mut life, 10, 60, |life| life.request(1_000_000_000));
     assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
     again_and_again(&mut life, 5, 60, |life| life.request(1_000_000_000));
-    assert_eq!(life.raised.iter().map(|a| a.figure / 1_000_000_000).collect::<Vec<_>>(), [11, 22], "{:#?}", life.raised);
+    assert_eq!(
+        life.raised
+            .iter()
+            .map(|a| a.figure / 1_000_000_000)
+            .collect::<Vec<_>>(),
+        [11, 22],
+        "{:#?}",
+        life.raised
+    );
 }
 
 #[test]
 fn alerts_failed_backup_repeats() {
     let mut life = SimulatedUse::new(1);
-    let failed = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::Backup).word("action", "write").word("outcome", "failed"));
+    let failed = |life: &mut SimulatedUse| {
+        life.add(
+            &Event::new(EventKind::Backup)
+                .word("action", "write")
+                .word("outcome", "failed"),
+        )
+    };
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
-    life.add(&Event::new(EventKind::Backup).word("action", "write").number("skipped", 0));
+    life.add(
+        &Event::new(EventKind::Backup)
+            .word("action", "write")
+            .number("skipped", 0),
+    );
     again_and_again(&mut life, 1, 600, failed);
     assert_eq!(life.raised.len(), 2, "{:#?}", life.raised);
     // Every night is another.
@@ -229,15 +314,32 @@ fn alerts_failed_backup_repeats() {
 fn alerts_observations_are_raised_once() {
     let life = SimulatedUse::new(1);
     let now = life.clock.now();
-    let ends =
-        |days: i64| Observation::KeyExpires { key: Label::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY_MS) };
-    let look = |facts: &[Observation]| {
-        life.alerts.scan(true, |_| facts.to_vec()).unwrap().new_alerts.iter().map(Alert::describe).collect::<Vec<_>>()
+    let ends = |days: i64| Observation::KeyExpires {
+        key: Label::new("default/openrouter"),
+        at: Time::from_millis(now.millis() + days * DAY_MS),
     };
-    let open = |files| Observation::TooPermissive { among: FileScope::Core, files };
+    let look = |facts: &[Observation]| {
+        life.alerts
+            .scan(true, |_| facts.to_vec())
+            .unwrap()
+            .new_alerts
+            .iter()
+            .map(Alert::describe)
+            .collect::<Vec<_>>()
+    };
+    let open = |files| Observation::TooPermissive {
+        among: FileScope::Core,
+        files,
+    };
     assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
-    assert_eq!(look(&[ends(5)]), ["the key default/openrouter expires in 5 days"]);
-    assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are accessible to other users"]);
+    assert_eq!(
+        look(&[ends(5)]),
+        ["the key default/openrouter expires in 5 days"]
+    );
+    assert_eq!(
+        look(&[ends(5), open(2)]),
+        ["2 files or folders of this program are accessible to other users"]
+    );
     assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
     assert_eq!(life.alerts.acknowledge(Some(1)).unwrap(), 1);
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
@@ -245,13 +347,25 @@ fn alerts_observations_are_raised_once() {
     assert!(life.alerts.all().unwrap().iter().all(|a| a.acknowledged));
     // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
     assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
-    assert_eq!(look(&[open(4)]), ["4 files or folders of this program are accessible to other users"]);
+    assert_eq!(
+        look(&[open(4)]),
+        ["4 files or folders of this program are accessible to other users"]
+    );
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     assert_eq!(look(&[open(0)]), [""; 0]);
     life.wait(1);
-    assert_eq!(look(&[open(1)]), ["1 file or folder of this program is accessible to other users"]);
     assert_eq!(
-        look(&[open(1), Observation::TooPermissive { among: FileScope::All, files: 5 }]),
+        look(&[open(1)]),
+        ["1 file or folder of this program is accessible to other users"]
+    );
+    assert_eq!(
+        look(&[
+            open(1),
+            Observation::TooPermissive {
+                among: FileScope::All,
+                files: 5
+            }
+        ]),
         ["5 files or folders of this program are accessible to other users"]
     );
 }
@@ -279,5 +393,10 @@ fn alerts_check_all_files_daily() {
 fn alerts_huge_costs_do_not_overflow() {
     let mut life = SimulatedUse::new(1);
     again_and_again(&mut life, 3, 60, |life| life.request(i64::MAX / 2 + 1));
-    assert_eq!(life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(), [AlertKind::Spend], "{:#?}", life.raised);
+    assert_eq!(
+        life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(),
+        [AlertKind::Spend],
+        "{:#?}",
+        life.raised
+    );
 }

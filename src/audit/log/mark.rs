@@ -23,7 +23,10 @@ impl AuditLog {
         if fs::exists(&self.path) {
             Appender::open(&self.path)?.sync()?;
         }
-        Ok(Some(LogMark { seq: head.seq, hash: head.hash }))
+        Ok(Some(LogMark {
+            seq: head.seq,
+            hash: head.hash,
+        }))
     }
 
     /// Whether the log still contains the marked record unchanged. An empty log is not judged here:
@@ -53,7 +56,8 @@ mod tests {
         let add = || audit.append(&Event::new(EventKind::Sent)).unwrap();
         add();
         let first = audit.mark().unwrap().unwrap();
-        let copy = [state.join("audit.jsonl"), state.join("audit.head")].map(|path| (fs::read(&path).unwrap().unwrap(), path));
+        let copy = [state.join("audit.jsonl"), state.join("audit.head")]
+            .map(|path| (fs::read(&path).unwrap().unwrap(), path));
         add();
         add();
         let third = audit.mark().unwrap().unwrap();

@@ -105,7 +105,13 @@ impl AuditLog {
     /// The log in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), clock, key: None, tap: None, required: true }
+        Self {
+            path: state.join("audit.jsonl"),
+            clock,
+            key: None,
+            tap: None,
+            required: true,
+        }
     }
 
     /// Adds the audit key.
@@ -174,7 +180,12 @@ impl AuditLog {
         let mut file = Appender::open(&self.path)?;
         let mut end = self.read_end(&mut file)?;
         if end.head.bytes > MAX_FILE_BYTES {
-            fs::rename(&self.path, &self.path.with_file_name(format!("audit-{:012}.jsonl", end.head.seq)))?;
+            fs::rename(
+                &self.path,
+                &self
+                    .path
+                    .with_file_name(format!("audit-{:012}.jsonl", end.head.seq)),
+            )?;
             file = Appender::open(&self.path)?;
             end.head.bytes = 0;
         }
@@ -224,7 +235,10 @@ impl AuditLog {
             && head.bytes == bytes
             && bytes > 0
         {
-            return Ok(ChainEnd { head: head.clone(), broken: self.check_last_keyed(file, head)? });
+            return Ok(ChainEnd {
+                head: head.clone(),
+                broken: self.check_last_keyed(file, head)?,
+            });
         }
         // A process crashed while writing a line. That record is lost, the ones before it are not.
         let mut tail = file.tail(MAX_RECORD_BYTES)?;
@@ -240,9 +254,15 @@ impl AuditLog {
             file.truncate(bytes - torn as u64)?;
         }
         let bytes = bytes - torn as u64;
-        let foreign = (torn as u64 >= MAX_RECORD_BYTES).then(|| broken_event("foreign").number("bytes", torn));
+        let foreign = (torn as u64 >= MAX_RECORD_BYTES)
+            .then(|| broken_event("foreign").number("bytes", torn));
         let mut last = last_record(
-            tail.get(tail.len().saturating_sub(torn + usize::try_from(MAX_RECORD_BYTES).unwrap_or(0))..whole).unwrap_or_default(),
+            tail.get(
+                tail.len()
+                    .saturating_sub(torn + usize::try_from(MAX_RECORD_BYTES).unwrap_or(0))
+                    ..whole,
+            )
+            .unwrap_or_default(),
         );
         if bytes == 0
             && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
@@ -251,38 +271,76 @@ impl AuditLog {
         }
         let end = match (head, last) {
             (None, None) => {
-                let head = ChainHead { seq: 0, hash: GENESIS_HASH.to_owned(), bytes, keyed: None, session: None };
+                let head = ChainHead {
+                    seq: 0,
+                    hash: GENESIS_HASH.to_owned(),
+                    bytes,
+                    keyed: None,
+                    session: None,
+                };
                 let gone = self.key.as_ref().is_some_and(|key| !key.fresh);
-                ChainEnd { head, broken: gone.then(|| broken_event("gone")) }
+                ChainEnd {
+                    head,
+                    broken: gone.then(|| broken_event("gone")),
+                }
             }
             (None, Some((seq, hash))) => ChainEnd {
-                head: ChainHead { seq, hash, bytes, keyed: None, session: None },
+                head: ChainHead {
+                    seq,
+                    hash,
+                    bytes,
+                    keyed: None,
+                    session: None,
+                },
                 broken: Some(broken_event("no_head").number("found", seq)),
             },
             // The end of the log was written, but not the head.
-            (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
-                let head = ChainHead { seq, hash, bytes, ..head };
+            (Some(head), Some((seq, hash)))
+                if seq > head.seq || (seq == head.seq && hash == head.hash) =>
+            {
+                let head = ChainHead {
+                    seq,
+                    hash,
+                    bytes,
+                    ..head
+                };
                 let broken = self.check_last_keyed(file, &head)?;
                 ChainEnd { head, broken }
             }
             (Some(head), last) => {
-                let broken = broken_event("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
-                ChainEnd { head: ChainHead { bytes, ..head }, broken: Some(broken) }
+                let broken = broken_event("cut")
+                    .number("expected", head.seq)
+                    .number("found", last.map_or(0, |(seq, _)| seq));
+                ChainEnd {
+                    head: ChainHead { bytes, ..head },
+                    broken: Some(broken),
+                }
             }
         };
-        Ok(ChainEnd { broken: end.broken.or(foreign), ..end })
+        Ok(ChainEnd {
+            broken: end.broken.or(foreign),
+            ..end
+        })
     }
 
     /// Checks the last position with a MAC before a new MAC is written, which would make a forged
     /// log valid.
-    fn check_last_keyed(&self, file: &mut Appender, head: &ChainHead) -> Result<Option<Event>, Error> {
-        let Some(key) = &self.key else { return Ok(None) };
+    fn check_last_keyed(
+        &self,
+        file: &mut Appender,
+        head: &ChainHead,
+    ) -> Result<Option<Event>, Error> {
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
         let why = match &head.keyed {
             None if key.fresh => return Ok(None),
             None => "no_key",
             Some(keyed) if !keyed.fits(key) => "other_key",
             Some(keyed) if keyed.seq > head.seq => "cut",
-            Some(keyed) if self.hash_of(file, keyed.seq)?.as_ref() != Some(&keyed.hash) => "changed",
+            Some(keyed) if self.hash_of(file, keyed.seq)?.as_ref() != Some(&keyed.hash) => {
+                "changed"
+            }
             Some(_) => return Ok(None),
         };
         Ok(Some(broken_event(why).number("found", head.seq)))
@@ -292,7 +350,9 @@ impl AuditLog {
     fn hash_of(&self, file: &mut Appender, seq: u64) -> Result<Option<String>, Error> {
         let of = |bytes: &[u8]| {
             let mut lines = bytes.split(|b| *b == b'\n').rev();
-            lines.find(|l| serde_json::from_slice::<AuditRecord>(l).is_ok_and(|r| r.seq == seq)).map(hash)
+            lines
+                .find(|l| serde_json::from_slice::<AuditRecord>(l).is_ok_and(|r| r.seq == seq))
+                .map(hash)
         };
         if let Some(hash) = of(&file.tail(MAX_RECORD_BYTES)?) {
             return Ok(Some(hash));
@@ -309,9 +369,15 @@ impl AuditLog {
     pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut old = fs::names(folder, ".jsonl")?;
-        old.retain(|name| name.strip_prefix("audit-").is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit())));
+        old.retain(|name| {
+            name.strip_prefix("audit-")
+                .is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
+        });
         old.sort();
-        let mut files: Vec<PathBuf> = old.into_iter().map(|name| folder.join(format!("{name}.jsonl"))).collect();
+        let mut files: Vec<PathBuf> = old
+            .into_iter()
+            .map(|name| folder.join(format!("{name}.jsonl")))
+            .collect();
         files.push(self.path.clone());
         Ok(files)
     }
@@ -322,7 +388,10 @@ impl AuditLog {
         let mut unreadable = 0;
         for file in self.files()? {
             let bytes = fs::read(&file)?.unwrap_or_default();
-            for line in String::from_utf8_lossy(&bytes).lines().filter(|l| !l.is_empty()) {
+            for line in String::from_utf8_lossy(&bytes)
+                .lines()
+                .filter(|l| !l.is_empty())
+            {
                 match serde_json::from_str(line) {
                     Ok(record) => each(record, line),
                     Err(_) => unreadable += 1,
@@ -348,15 +417,24 @@ impl AuditLog {
             Some(head) if head.seq == seq => head.hash == known,
             // Another process may have written a record but not the head yet.
             _ => {
-                let end = if fs::exists(&self.path) { Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)? } else { Vec::new() };
-                last_record(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
+                let end = if fs::exists(&self.path) {
+                    Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?
+                } else {
+                    Vec::new()
+                };
+                last_record(&end)
+                    .is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
             }
         })
     }
 
     /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
     /// some.
-    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&AuditRecord, &[u8])) -> Result<(), Error> {
+    pub fn read_after(
+        &self,
+        seq: u64,
+        mut each: impl FnMut(&AuditRecord, &[u8]),
+    ) -> Result<(), Error> {
         if self.last_seq()? <= seq {
             return Ok(());
         }
@@ -365,17 +443,27 @@ impl AuditLog {
             let tail = Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?;
             let new = records_after(&tail, seq);
             if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
-                new.iter().rev().for_each(|(record, line)| each(record, line));
+                new.iter()
+                    .rev()
+                    .for_each(|(record, line)| each(record, line));
                 return Ok(());
             }
         }
         let ends = |file: &Path| {
-            let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
-            name.strip_prefix("audit-").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX)
+            let name = file
+                .file_stem()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            name.strip_prefix("audit-")
+                .and_then(|n| n.parse::<u64>().ok())
+                .unwrap_or(u64::MAX)
         };
         for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
             let bytes = fs::read(&file)?.unwrap_or_default();
-            records_after(&bytes, seq).iter().rev().for_each(|(record, line)| each(record, line));
+            records_after(&bytes, seq)
+                .iter()
+                .rev()
+                .for_each(|(record, line)| each(record, line));
         }
         Ok(())
     }
@@ -398,7 +486,9 @@ impl AuditLog {
     pub fn sent_since(&self, since: Time) -> Vec<Time> {
         let times = |what| {
             let mut times = Vec::new();
-            self.for_each(what, |record| times.extend((record.at >= since).then_some(record.at)));
+            self.for_each(what, |record| {
+                times.extend((record.at >= since).then_some(record.at))
+            });
             times
         };
         let (left, back) = (times(EventKind::Sent), times(EventKind::Request));
@@ -420,8 +510,13 @@ impl AuditLog {
     fn for_each(&self, what: EventKind, mut each: impl FnMut(&AuditRecord)) {
         let event = format!("\"event\":\"{}\"", what.name());
         for file in self.files().unwrap_or_default() {
-            let Ok(Some(bytes)) = fs::read(&file) else { continue };
-            for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some()) {
+            let Ok(Some(bytes)) = fs::read(&file) else {
+                continue;
+            };
+            for line in bytes
+                .split(|b| *b == b'\n')
+                .filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some())
+            {
                 if let Ok(record) = serde_json::from_slice::<AuditRecord>(line) {
                     each(&record);
                 }
@@ -447,13 +542,18 @@ struct ChainEnd {
 }
 
 fn broken_event(why: &str) -> Event {
-    Event::new(EventKind::Broken).severity(Severity::Critical).word("why", why)
+    Event::new(EventKind::Broken)
+        .severity(Severity::Critical)
+        .word("why", why)
 }
 
 /// The records after `seq`, newest first. Read from the end, so that known records are not parsed
 /// again.
 fn records_after(lines: &[u8], seq: u64) -> Vec<(AuditRecord, &[u8])> {
-    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
+    let records = lines
+        .split(|b| *b == b'\n')
+        .rev()
+        .filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
     records.take_while(|(record, _)| record.seq > seq).collect()
 }
 
@@ -465,7 +565,9 @@ pub(super) fn hash_of(line: &[u8]) -> String {
 /// The number and hash of the last record of these lines.
 fn last_record(bytes: &[u8]) -> Option<(u64, String)> {
     let line = bytes.split(|b| *b == b'\n').rev().find(|l| !l.is_empty())?;
-    serde_json::from_slice::<AuditRecord>(line).ok().map(|record| (record.seq, hash(line)))
+    serde_json::from_slice::<AuditRecord>(line)
+        .ok()
+        .map(|record| (record.seq, hash(line)))
 }
 
 #[cfg(test)]

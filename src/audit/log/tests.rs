@@ -4,7 +4,11 @@ use crate::audit::log::*;
 
 fn log(dir: &Path, key: Option<&str>) -> AuditLog {
     let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
-    let key = key.map(|k| Arc::new(AuditKey::newly_created(&crate::secret::Secret::new(k.to_owned()))));
+    let key = key.map(|k| {
+        Arc::new(AuditKey::newly_created(&crate::secret::Secret::new(
+            k.to_owned(),
+        )))
+    });
     AuditLog::new(&dir.join("state"), clock).with_key(key)
 }
 
@@ -15,15 +19,25 @@ fn known(log: &AuditLog) -> AuditLog {
 }
 
 fn event(n: u64) -> Event {
-    Event::new(EventKind::Request).word("model", "maker/model-1").number("prompt_tokens", n)
+    Event::new(EventKind::Request)
+        .word("model", "maker/model-1")
+        .number("prompt_tokens", n)
 }
 
 /// A log of `count` records, every third of them written without the key.
 fn written(count: u64) -> (tempfile::TempDir, AuditLog, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
-    let (with, without) = (log(dir.path(), Some("not a real key")), log(dir.path(), None));
+    let (with, without) = (
+        log(dir.path(), Some("not a real key")),
+        log(dir.path(), None),
+    );
     for n in 0..count {
-        if n % 3 == 1 { without.append(&event(n)) } else { with.append(&event(n)) }.unwrap();
+        if n % 3 == 1 {
+            without.append(&event(n))
+        } else {
+            with.append(&event(n))
+        }
+        .unwrap();
     }
     let bytes = fs::read(with.path()).unwrap().unwrap();
     (dir, with, bytes)
@@ -36,11 +50,36 @@ fn first_bad(log: &AuditLog) -> Option<u64> {
 #[test]
 fn audit_verify_accepts_own_log() {
     let (dir, with, _) = written(200);
-    assert_eq!(with.verify().unwrap(), CheckReport { records: 200, signed: 133, keyed: 133, first_bad: None });
-    assert_eq!(log(dir.path(), None).verify().unwrap(), CheckReport { records: 200, signed: 133, keyed: 0, first_bad: None });
-    assert!(log(dir.path(), Some("another key")).verify().unwrap().first_bad.is_some());
+    assert_eq!(
+        with.verify().unwrap(),
+        CheckReport {
+            records: 200,
+            signed: 133,
+            keyed: 133,
+            first_bad: None
+        }
+    );
+    assert_eq!(
+        log(dir.path(), None).verify().unwrap(),
+        CheckReport {
+            records: 200,
+            signed: 133,
+            keyed: 0,
+            first_bad: None
+        }
+    );
+    assert!(
+        log(dir.path(), Some("another key"))
+            .verify()
+            .unwrap()
+            .first_bad
+            .is_some()
+    );
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(log(empty.path(), None).verify().unwrap(), CheckReport::default());
+    assert_eq!(
+        log(empty.path(), None).verify().unwrap(),
+        CheckReport::default()
+    );
 }
 
 #[test]
@@ -57,10 +96,22 @@ fn audit_verify_finds_changed_byte() {
             let before = check.clone();
             let length = text[start..].find('\n').unwrap() + 1;
             let line = &text[start..start + length];
-            assert!(check.check_record(line, text.get(start + length..).and_then(|t| t.lines().next()), head.as_ref()));
-            let follows: usize = text[start..].split_inclusive('\n').take(4).map(str::len).sum();
+            assert!(check.check_record(
+                line,
+                text.get(start + length..).and_then(|t| t.lines().next()),
+                head.as_ref()
+            ));
+            let follows: usize = text[start..]
+                .split_inclusive('\n')
+                .take(4)
+                .map(str::len)
+                .sum();
             for at in 0..length {
-                for other in [if text.as_bytes()[start + at] == b'1' { b'2' } else { b'1' }] {
+                for other in [if text.as_bytes()[start + at] == b'1' {
+                    b'2'
+                } else {
+                    b'1'
+                }] {
                     let mut spoilt = text.as_bytes()[start..start + follows].to_vec();
                     if std::mem::replace(&mut spoilt[at], other) == other {
                         continue;
@@ -69,7 +120,11 @@ fn audit_verify_finds_changed_byte() {
                     let report = before.clone().check_all(&spoilt, head.as_ref());
                     // Cut off after the fourth record, the end never fits: what is asked is who is named.
                     let (named, _) = report.first_bad.unwrap();
-                    assert!(named == seq, "byte {at} of record {seq} to {other}: {named}, key {}", key.is_some());
+                    assert!(
+                        named == seq,
+                        "byte {at} of record {seq} to {other}: {named}, key {}",
+                        key.is_some()
+                    );
                 }
             }
             (start, seq) = (start + length, seq + 1);
@@ -88,9 +143,17 @@ fn audit_verify_finds_removed_and_swapped_records() {
         let mut removed = lines.clone();
         removed.remove(n);
         put(&removed);
-        assert_eq!((first_bad(&with), first_bad(&without)), (named, named), "record {n} removed");
+        assert_eq!(
+            (first_bad(&with), first_bad(&without)),
+            (named, named),
+            "record {n} removed"
+        );
         put(&lines[..n]);
-        assert_eq!((first_bad(&with), first_bad(&without)), (named, named), "cut before {n}");
+        assert_eq!(
+            (first_bad(&with), first_bad(&without)),
+            (named, named),
+            "cut before {n}"
+        );
         let mut repeated = lines.clone();
         repeated.insert(n, lines[n]);
         put(&repeated);
@@ -116,7 +179,14 @@ fn audit_log_cannot_be_forged_without_key() {
     let record: AuditRecord = serde_json::from_slice(lines[3]).unwrap();
     let hash = hash(lines[3].strip_suffix(b"\n").unwrap());
     let bytes = lines[..4].concat().len() as u64;
-    ChainHead { seq: record.seq, hash, bytes, ..kept }.write(&with.head_path()).unwrap();
+    ChainHead {
+        seq: record.seq,
+        hash,
+        bytes,
+        ..kept
+    }
+    .write(&with.head_path())
+    .unwrap();
     let forger = log(dir.path(), None);
     for n in 4..20 {
         forger.append(&event(n + 1000)).unwrap();
@@ -129,7 +199,11 @@ fn audit_log_cannot_be_forged_without_key() {
 }
 
 /// The lines of a log as an attacker without the key would write them: no MACs, matching hashes and a matching end.
-fn forged(log: &AuditLog, lines: &[&[u8]], keyed: impl FnOnce(&ChainHead) -> Option<KeyedCheckpoint>) {
+fn forged(
+    log: &AuditLog,
+    lines: &[&[u8]],
+    keyed: impl FnOnce(&ChainHead) -> Option<KeyedCheckpoint>,
+) {
     let mut prev = GENESIS_HASH.to_owned();
     let mut text = String::new();
     for line in lines {
@@ -145,7 +219,15 @@ fn forged(log: &AuditLog, lines: &[&[u8]], keyed: impl FnOnce(&ChainHead) -> Opt
     std::fs::write(log.path(), &text).unwrap();
     let kept = ChainHead::read(&log.head_path()).unwrap().unwrap();
     let keyed = keyed(&kept);
-    ChainHead { seq: lines.len() as u64, hash: prev, bytes: text.len() as u64, keyed, ..kept }.write(&log.head_path()).unwrap();
+    ChainHead {
+        seq: lines.len() as u64,
+        hash: prev,
+        bytes: text.len() as u64,
+        keyed,
+        ..kept
+    }
+    .write(&log.head_path())
+    .unwrap();
 }
 
 #[test]
@@ -157,10 +239,21 @@ fn audit_next_record_does_not_bless_forgery() {
             std::fs::write(log.path(), &bytes).unwrap();
             let kept = ChainHead::read(&log.head_path()).unwrap().unwrap();
             let hash = hash(lines[6].strip_suffix(b"\n").unwrap());
-            ChainHead { seq: 7, hash, bytes: bytes.len() as u64, ..kept }.write(&log.head_path()).unwrap();
+            ChainHead {
+                seq: 7,
+                hash,
+                bytes: bytes.len() as u64,
+                ..kept
+            }
+            .write(&log.head_path())
+            .unwrap();
         }),
-        ("edited, the old witness", |log, lines| forged(log, lines, |head| head.keyed.clone())),
-        ("edited, no witness", |log, lines| forged(log, lines, |_| None)),
+        ("edited, the old witness", |log, lines| {
+            forged(log, lines, |head| head.keyed.clone())
+        }),
+        ("edited, no witness", |log, lines| {
+            forged(log, lines, |_| None)
+        }),
         ("no head", |log, _| {
             fs::remove(&log.head_path()).unwrap();
         }),
@@ -182,10 +275,12 @@ fn audit_next_record_does_not_bless_forgery() {
         log.append(&event(11)).unwrap();
         log.append(&event(12)).unwrap();
         assert!(first_bad(&log).is_some(), "{what}: after the next records");
-        log.append(&Event::new(EventKind::Verified).number("first_bad", 3)).unwrap();
+        log.append(&Event::new(EventKind::Verified).number("first_bad", 3))
+            .unwrap();
         assert!(first_bad(&log).is_some(), "{what}: after a look");
         let mut told = 0;
-        log.read(|r, _| told += usize::from(r.event == EventKind::Broken.name())).unwrap();
+        log.read(|r, _| told += usize::from(r.event == EventKind::Broken.name()))
+            .unwrap();
         assert_eq!(told, 1, "{what}");
     }
 }
@@ -196,7 +291,9 @@ fn audit_acknowledged_damage_is_past() {
     fs::remove(&with.head_path()).unwrap();
     let log = known(&with);
     log.append(&event(11)).unwrap();
-    let acknowledged = Event::new(EventKind::AlertAcknowledged).number("alerts", 1).flag("log", true);
+    let acknowledged = Event::new(EventKind::AlertAcknowledged)
+        .number("alerts", 1)
+        .flag("log", true);
     tests::log(dir.path(), None).append(&acknowledged).unwrap();
     assert!(first_bad(&log).is_some(), "anybody could have written that");
     log.append(&acknowledged).unwrap();
@@ -206,7 +303,11 @@ fn audit_acknowledged_damage_is_past() {
 #[test]
 fn audit_unfinished_line_costs_only_itself() {
     let (_dir, with, bytes) = written(5);
-    std::fs::write(with.path(), [bytes.as_slice(), b"{\"seq\":6,\"at\":\"20"].concat()).unwrap();
+    std::fs::write(
+        with.path(),
+        [bytes.as_slice(), b"{\"seq\":6,\"at\":\"20"].concat(),
+    )
+    .unwrap();
     with.append(&event(6)).unwrap();
     assert_eq!(with.verify().unwrap().records, 6);
     assert_eq!(first_bad(&with), None);
@@ -219,8 +320,18 @@ fn audit_record_without_head_is_adopted() {
     with.append(&event(6)).unwrap();
     fs::write(&with.head_path(), &head).unwrap();
     assert_eq!(first_bad(&with), None, "a process died between the two");
-    log(dir.path(), Some("not a real key")).append(&event(7)).unwrap();
-    assert_eq!(with.verify().unwrap(), CheckReport { records: 7, signed: 5, keyed: 5, first_bad: None });
+    log(dir.path(), Some("not a real key"))
+        .append(&event(7))
+        .unwrap();
+    assert_eq!(
+        with.verify().unwrap(),
+        CheckReport {
+            records: 7,
+            signed: 5,
+            keyed: 5,
+            first_bad: None
+        }
+    );
 }
 
 #[test]
@@ -231,7 +342,15 @@ fn audit_truncated_tail_stays_reported() {
     with.append(&event(11)).unwrap();
     assert_eq!(first_bad(&with), Some(9));
     let mut told = Vec::new();
-    with.read(|r, _| told.push((r.seq, r.event.clone(), r.number("expected"), r.number("found")))).unwrap();
+    with.read(|r, _| {
+        told.push((
+            r.seq,
+            r.event.clone(),
+            r.number("expected"),
+            r.number("found"),
+        ))
+    })
+    .unwrap();
     assert_eq!(told[8], (11, "audit.broken".to_owned(), Some(10), Some(8)));
     assert_eq!((told[9].0, told.len()), (12, 10));
 }
@@ -250,8 +369,12 @@ fn audit_chain_continues_in_next_file() {
     with.read(|r, _| seqs.push(r.seq)).unwrap();
     assert_eq!(seqs, (1..=report.records).collect::<Vec<_>>());
     let mut after = Vec::new();
-    with.read_after(report.records - 3, |r, _| after.push(r.seq)).unwrap();
-    assert_eq!(after, [report.records - 2, report.records - 1, report.records]);
+    with.read_after(report.records - 3, |r, _| after.push(r.seq))
+        .unwrap();
+    assert_eq!(
+        after,
+        [report.records - 2, report.records - 1, report.records]
+    );
     // A file that is missing is missed.
     let first = with.files().unwrap()[0].clone();
     fs::remove(&first).unwrap();

@@ -56,8 +56,14 @@ impl RepositoryAddress {
         if let Some(path) = text.strip_prefix("file:") {
             return parse_folder(path).map(Some);
         }
-        let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
-        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b)) {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(None);
+        };
+        if scheme.is_empty()
+            || !scheme
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b))
+        {
             return Ok(None);
         }
         let kind = match scheme.to_ascii_lowercase().as_str() {
@@ -74,21 +80,39 @@ impl RepositoryAddress {
         if rest.contains(['?', '#']) {
             return Err(Error::Address("contains a `?` or `#`"));
         }
-        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b) || kind == CloudKind::WebDav && b":[]".contains(&b)) {
-            return Err(Error::Address("contains an invalid character in the name of the bucket or host"));
+        if !host.bytes().all(|b| {
+            b.is_ascii_alphanumeric()
+                || b"._-".contains(&b)
+                || kind == CloudKind::WebDav && b":[]".contains(&b)
+        }) {
+            return Err(Error::Address(
+                "contains an invalid character in the name of the bucket or host",
+            ));
         }
         if host.is_empty() || host.starts_with('.') {
             return Err(Error::Address("contains no bucket or host"));
         }
-        let bucket = if kind == CloudKind::WebDav { format!("{}://{host}", scheme.to_ascii_lowercase()) } else { host.to_owned() };
-        Ok(Some(Self::Cloud(CloudAddress { kind, bucket, prefix: parse_prefix(path)? })))
+        let bucket = if kind == CloudKind::WebDav {
+            format!("{}://{host}", scheme.to_ascii_lowercase())
+        } else {
+            host.to_owned()
+        };
+        Ok(Some(Self::Cloud(CloudAddress {
+            kind,
+            bucket,
+            prefix: parse_prefix(path)?,
+        })))
     }
 }
 
 fn parse_folder(path: &str) -> Result<RepositoryAddress, Error> {
     let path = match path.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
-        Some(_) => return Err(Error::Address("names another machine; use `file:///path` for a folder of this one")),
+        Some(_) => {
+            return Err(Error::Address(
+                "names another machine; use `file:///path` for a folder of this one",
+            ));
+        }
         None => path,
     };
     if path.is_empty() || path.contains('\0') {
@@ -101,9 +125,13 @@ fn parse_folder(path: &str) -> Result<RepositoryAddress, Error> {
 fn parse_prefix(path: &str) -> Result<String, Error> {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     for word in &words {
-        let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+=,@!".contains(&b));
+        let plain = word
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-+=,@!".contains(&b));
         if !plain || *word == "." || *word == ".." {
-            return Err(Error::Address("contains characters in its path other than letters, digits and `._-+=,@!`"));
+            return Err(Error::Address(
+                "contains characters in its path other than letters, digits and `._-+=,@!`",
+            ));
         }
     }
     Ok(words.join("/"))
@@ -124,7 +152,11 @@ impl fmt::Display for CloudAddress {
             CloudKind::WebDav => write!(f, "{}", self.bucket)?,
             kind => write!(f, "{}://{}", kind.as_str(), self.bucket)?,
         }
-        if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+        if self.prefix.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{}", self.prefix)
+        }
     }
 }
 
@@ -140,14 +172,24 @@ mod tests {
             ("S3://bucket/a//b/", "s3://bucket/a/b"),
             ("gs://my_bucket/chat", "gs://my_bucket/chat"),
             ("az://container/x", "az://container/x"),
-            ("https://dav.example.org/remote.php/dav/files/me", "https://dav.example.org/remote.php/dav/files/me"),
+            (
+                "https://dav.example.org/remote.php/dav/files/me",
+                "https://dav.example.org/remote.php/dav/files/me",
+            ),
             ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("file:/media/stick", "file:/media/stick"),
             ("file:///media/a stick", "file:/media/a stick"),
             ("file:here", "file:here"),
         ] {
-            assert_eq!(RepositoryAddress::parse(given).unwrap().unwrap().to_string(), want, "{given}");
+            assert_eq!(
+                RepositoryAddress::parse(given)
+                    .unwrap()
+                    .unwrap()
+                    .to_string(),
+                want,
+                "{given}"
+            );
         }
         for path in ["a.backup", "/tmp/x", "C:\\x", "a b://c", "://x"] {
             assert_eq!(RepositoryAddress::parse(path).unwrap(), None, "{path}");
@@ -156,9 +198,16 @@ mod tests {
 
     #[test]
     fn repository_address_with_secret_is_refused() {
-        for given in ["s3://key:canary@bucket/x", "https://me:canary@example.org/", "https://me@example.org"] {
+        for given in [
+            "s3://key:canary@bucket/x",
+            "https://me:canary@example.org/",
+            "https://me@example.org",
+        ] {
             let error = RepositoryAddress::parse(given).unwrap_err();
-            assert!(matches!(error, Error::Credentials) && !error.to_string().contains("canary"), "{given}");
+            assert!(
+                matches!(error, Error::Credentials) && !error.to_string().contains("canary"),
+                "{given}"
+            );
         }
         for given in [
             "s3://",
@@ -173,8 +222,14 @@ mod tests {
             "file:",
             "file://host/x",
         ] {
-            assert!(matches!(RepositoryAddress::parse(given), Err(Error::Address(_))), "{given}");
+            assert!(
+                matches!(RepositoryAddress::parse(given), Err(Error::Address(_))),
+                "{given}"
+            );
         }
-        assert!(matches!(RepositoryAddress::parse("ftp://x/y"), Err(Error::Scheme(_))));
+        assert!(matches!(
+            RepositoryAddress::parse("ftp://x/y"),
+            Err(Error::Scheme(_))
+        ));
     }
 }

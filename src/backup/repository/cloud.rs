@@ -3,7 +3,9 @@
 
 use crate::backup::repository::Error;
 use crate::backup::repository::address::{CloudAddress, CloudKind};
-use crate::backup::repository::object::{ListedObject, MAX_OBJECT_BYTES, MAX_OBJECTS, NetworkContext};
+use crate::backup::repository::object::{
+    ListedObject, MAX_OBJECT_BYTES, MAX_OBJECTS, NetworkContext,
+};
 use crate::name::Name;
 use crate::provider::http::{BaseUrl, StorageTransport};
 use crate::provider::{self, ProviderErrorKind as Trouble};
@@ -15,12 +17,16 @@ use http_body_util::BodyExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{
-    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
+    HttpResponseBody, HttpService,
 };
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
-use object_store::{BackoffConfig, CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
+use object_store::{
+    BackoffConfig, CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    RetryConfig,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -40,11 +46,24 @@ impl Bucket {
         let kind = place.kind;
         let name: Name = kind.as_str().parse().map_err(|_| Error::LeftOut)?;
         let variables = network.variables;
-        let login = if kind == CloudKind::WebDav { webdav_authorization(&variables)? } else { None };
+        let login = if kind == CloudKind::WebDav {
+            webdav_authorization(&variables)?
+        } else {
+            None
+        };
         let carrier = StorageTransport::new(name.clone(), network.context);
-        let post = StorageConnector { kind, carrier: Arc::new(carrier), login, failed: Arc::default() };
+        let post = StorageConnector {
+            kind,
+            carrier: Arc::new(carrier),
+            login,
+            failed: Arc::default(),
+        };
         let retry = RetryConfig {
-            backoff: BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2.0 },
+            backoff: BackoffConfig {
+                init_backoff: Duration::from_millis(200),
+                max_backoff: Duration::from_secs(5),
+                base: 2.0,
+            },
             max_retries: 3,
             retry_timeout: Duration::from_secs(60),
         };
@@ -58,13 +77,28 @@ impl Bucket {
                     match variable.to_ascii_lowercase().parse() {
                         Ok(AmazonS3ConfigKey::Client(_) | AmazonS3ConfigKey::Bucket) | Err(_) => {}
                         Ok(key) => {
-                            let endpoint = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::StsEndpoint];
-                            builder = builder.with_config(key, checked_variable(&name, variable, value, endpoint.contains(&key))?);
+                            let endpoint = [
+                                AmazonS3ConfigKey::Endpoint,
+                                AmazonS3ConfigKey::S3Endpoint,
+                                AmazonS3ConfigKey::StsEndpoint,
+                            ];
+                            builder = builder.with_config(
+                                key,
+                                checked_variable(&name, variable, value, endpoint.contains(&key))?,
+                            );
                         }
                     }
                 }
-                let builder = builder.with_bucket_name(&place.bucket).with_client_options(options).with_retry(retry);
-                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+                let builder = builder
+                    .with_bucket_name(&place.bucket)
+                    .with_client_options(options)
+                    .with_retry(retry);
+                Arc::new(
+                    builder
+                        .with_http_connector(post.clone())
+                        .build()
+                        .map_err(bad)?,
+                )
             }
             CloudKind::Google => {
                 let mut builder = GoogleCloudStorageBuilder::new();
@@ -72,39 +106,86 @@ impl Bucket {
                     match variable.to_ascii_lowercase().parse() {
                         Ok(GoogleConfigKey::Client(_) | GoogleConfigKey::Bucket) | Err(_) => {}
                         Ok(key) => {
-                            let value = checked_variable(&name, variable, value, key == GoogleConfigKey::BaseUrl)?;
+                            let value = checked_variable(
+                                &name,
+                                variable,
+                                value,
+                                key == GoogleConfigKey::BaseUrl,
+                            )?;
                             builder = builder.with_config(key, value);
                         }
                     }
                 }
-                let builder = builder.with_bucket_name(&place.bucket).with_client_options(options).with_retry(retry);
-                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+                let builder = builder
+                    .with_bucket_name(&place.bucket)
+                    .with_client_options(options)
+                    .with_retry(retry);
+                Arc::new(
+                    builder
+                        .with_http_connector(post.clone())
+                        .build()
+                        .map_err(bad)?,
+                )
             }
             CloudKind::Azure => {
                 let mut builder = MicrosoftAzureBuilder::new();
                 for (variable, value) in &variables {
                     match variable.to_ascii_lowercase().parse() {
-                        Ok(AzureConfigKey::Client(_) | AzureConfigKey::ContainerName | AzureConfigKey::UseAzureCli) | Err(_) => {}
+                        Ok(
+                            AzureConfigKey::Client(_)
+                            | AzureConfigKey::ContainerName
+                            | AzureConfigKey::UseAzureCli,
+                        )
+                        | Err(_) => {}
                         Ok(key) => {
-                            let value = checked_variable(&name, variable, value, key == AzureConfigKey::Endpoint)?;
+                            let value = checked_variable(
+                                &name,
+                                variable,
+                                value,
+                                key == AzureConfigKey::Endpoint,
+                            )?;
                             builder = builder.with_config(key, value);
                         }
                     }
                 }
-                let builder = builder.with_container_name(&place.bucket).with_client_options(options).with_retry(retry);
-                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+                let builder = builder
+                    .with_container_name(&place.bucket)
+                    .with_client_options(options)
+                    .with_retry(retry);
+                Arc::new(
+                    builder
+                        .with_http_connector(post.clone())
+                        .build()
+                        .map_err(bad)?,
+                )
             }
             CloudKind::WebDav => {
                 BaseUrl::parse(&name, &place.bucket).map_err(|e| Error::Network(Arc::new(e)))?;
-                let builder = HttpBuilder::new().with_url(&place.bucket).with_client_options(options).with_retry(retry);
-                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+                let builder = HttpBuilder::new()
+                    .with_url(&place.bucket)
+                    .with_client_options(options)
+                    .with_retry(retry);
+                Arc::new(
+                    builder
+                        .with_http_connector(post.clone())
+                        .build()
+                        .map_err(bad)?,
+                )
             }
         };
-        Ok(Self { store, place: place.clone(), post })
+        Ok(Self {
+            store,
+            place: place.clone(),
+            post,
+        })
     }
 
     fn path(&self, name: &str) -> Path {
-        Path::from(if self.place.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.place.prefix) })
+        Path::from(if self.place.prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", self.place.prefix)
+        })
     }
 
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<ListedObject>, Error> {
@@ -144,30 +225,61 @@ impl Bucket {
     }
 
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
-        self.store.put(&self.path(name), bytes.into()).await.map(drop).map_err(|e| self.map_error(&e))
+        self.store
+            .put(&self.path(name), bytes.into())
+            .await
+            .map(drop)
+            .map_err(|e| self.map_error(&e))
     }
 
     pub(super) async fn put_if_absent(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         let done = if self.place.kind == CloudKind::WebDav {
             // WebDAV has no conditional PUT, but a conditional COPY.
             let draft = self.path(&format!("{name}.{}", crate::conversations::new_id()?));
-            self.store.put(&draft, bytes.into()).await.map_err(|e| self.map_error(&e))?;
-            let copied = self.store.copy_opts(&draft, &self.path(name), CopyOptions::new().with_mode(CopyMode::Create)).await;
-            self.store.delete(&draft).await.map_err(|e| self.map_error(&e))?;
+            self.store
+                .put(&draft, bytes.into())
+                .await
+                .map_err(|e| self.map_error(&e))?;
+            let copied = self
+                .store
+                .copy_opts(
+                    &draft,
+                    &self.path(name),
+                    CopyOptions::new().with_mode(CopyMode::Create),
+                )
+                .await;
+            self.store
+                .delete(&draft)
+                .await
+                .map_err(|e| self.map_error(&e))?;
             copied
         } else {
-            let first = self.store.put_opts(&self.path(name), bytes.clone().into(), PutMode::Create.into()).await.map(drop);
+            let first = self
+                .store
+                .put_opts(
+                    &self.path(name),
+                    bytes.clone().into(),
+                    PutMode::Create.into(),
+                )
+                .await
+                .map(drop);
             match first {
                 // The server does not support conditional puts (501). The last writer wins; both
                 // read the object back and use what they find.
                 Err(error) if StorageRefusal::find_in(&error).is_some_and(|r| r.status == 501) => {
-                    self.store.put(&self.path(name), bytes.into()).await.map(drop)
+                    self.store
+                        .put(&self.path(name), bytes.into())
+                        .await
+                        .map(drop)
                 }
                 other => other,
             }
         };
         match done {
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(()),
             other => other.map_err(|e| self.map_error(&e)),
         }
     }
@@ -196,22 +308,47 @@ impl Bucket {
         }
         match self.post.failed.load(Ordering::Relaxed) {
             0 => Error::UnexpectedReply(kind),
-            status => Error::Failed { kind, status, code: String::new() },
+            status => Error::Failed {
+                kind,
+                status,
+                code: String::new(),
+            },
         }
     }
 }
 
 /// Adds an object that is directly in the folder, not in a subfolder.
-fn collect_listed(listed: &mut Vec<ListedObject>, folder: &Path, meta: &ObjectMeta) -> Result<(), Error> {
-    let name = meta.location.as_ref().strip_prefix(folder.as_ref()).and_then(|rest| rest.strip_prefix('/'));
+fn collect_listed(
+    listed: &mut Vec<ListedObject>,
+    folder: &Path,
+    meta: &ObjectMeta,
+) -> Result<(), Error> {
+    let name = meta
+        .location
+        .as_ref()
+        .strip_prefix(folder.as_ref())
+        .and_then(|rest| rest.strip_prefix('/'));
     if let Some(name) = name.filter(|name| !name.contains('/')) {
-        listed.push(ListedObject { name: name.to_owned(), bytes: meta.size, modified_ms: meta.last_modified.timestamp_millis() });
+        listed.push(ListedObject {
+            name: name.to_owned(),
+            bytes: meta.size,
+            modified_ms: meta.last_modified.timestamp_millis(),
+        });
     }
-    if listed.len() < MAX_OBJECTS { Ok(()) } else { Err(Error::TooLarge) }
+    if listed.len() < MAX_OBJECTS {
+        Ok(())
+    } else {
+        Err(Error::TooLarge)
+    }
 }
 
 /// The value of a variable. A URL is checked before anything is sent there.
-fn checked_variable<'a>(name: &Name, variable: &str, value: &'a Secret, is_address: bool) -> Result<&'a str, Error> {
+fn checked_variable<'a>(
+    name: &Name,
+    variable: &str,
+    value: &'a Secret,
+    is_address: bool,
+) -> Result<&'a str, Error> {
     let value = value.expose();
     if is_address {
         BaseUrl::parse(name, value).map_err(|_| {
@@ -224,13 +361,31 @@ fn checked_variable<'a>(name: &Name, variable: &str, value: &'a Secret, is_addre
 }
 
 /// The `Authorization` header for WebDAV, from user and password or from a token.
-fn webdav_authorization(variables: &[(String, Secret)]) -> Result<Option<Arc<http::HeaderValue>>, Error> {
-    let value = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.expose());
-    let text = match (value("WEBDAV_USERNAME"), value("WEBDAV_PASSWORD"), value("WEBDAV_TOKEN")) {
-        (Some(user), Some(password), _) => zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+fn webdav_authorization(
+    variables: &[(String, Secret)],
+) -> Result<Option<Arc<http::HeaderValue>>, Error> {
+    let value = |name: &str| {
+        variables
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.expose())
+    };
+    let text = match (
+        value("WEBDAV_USERNAME"),
+        value("WEBDAV_PASSWORD"),
+        value("WEBDAV_TOKEN"),
+    ) {
+        (Some(user), Some(password), _) => zeroize::Zeroizing::new(format!(
+            "Basic {}",
+            STANDARD.encode(format!("{user}:{password}"))
+        )),
         (None, None, Some(token)) => zeroize::Zeroizing::new(format!("Bearer {token}")),
         (None, None, None) => return Ok(None),
-        _ => return Err(Error::Setting("`WEBDAV_USERNAME` and `WEBDAV_PASSWORD` must be set together".to_owned())),
+        _ => {
+            return Err(Error::Setting(
+                "`WEBDAV_USERNAME` and `WEBDAV_PASSWORD` must be set together".to_owned(),
+            ));
+        }
     };
     let mut header = http::HeaderValue::from_str(&text).map_err(|_| {
         Error::Setting(
@@ -253,7 +408,9 @@ struct StorageConnector {
 
 impl fmt::Debug for StorageConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Post").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Post")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -269,10 +426,18 @@ impl HttpService for StorageConnector {
         let (mut parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         if let Some(login) = &self.login {
-            parts.headers.insert(http::header::AUTHORIZATION, http::HeaderValue::clone(login));
+            parts
+                .headers
+                .insert(http::header::AUTHORIZATION, http::HeaderValue::clone(login));
         }
         let makes_folder = parts.method.as_str() == "MKCOL";
-        let answer = self.carrier.execute(http::Request::from_parts(parts, body.to_vec()), MAX_OBJECT_BYTES + (1 << 20)).await;
+        let answer = self
+            .carrier
+            .execute(
+                http::Request::from_parts(parts, body.to_vec()),
+                MAX_OBJECT_BYTES + (1 << 20),
+            )
+            .await;
         let (mut parts, body) = answer.map_err(TransportError::wrap)?.into_parts();
         if makes_folder && parts.status == http::StatusCode::METHOD_NOT_ALLOWED {
             // The folder exists, possibly created by another process: treat it as success.
@@ -284,21 +449,42 @@ impl HttpService for StorageConnector {
             404 | 405 if !is_missing_bucket(&body) => {}
             408 | 429 | 500.. if status != 501 => self.failed.store(status, Ordering::Relaxed),
             // Errors of the crate quote the response, which can quote the credentials.
-            _ => return Err(HttpError::new(HttpErrorKind::Unknown, StorageRefusal { status, code: error_code(&body) })),
+            _ => {
+                return Err(HttpError::new(
+                    HttpErrorKind::Unknown,
+                    StorageRefusal {
+                        status,
+                        code: error_code(&body),
+                    },
+                ));
+            }
         }
-        Ok(http::Response::from_parts(parts, HttpResponseBody::from(body)))
+        Ok(http::Response::from_parts(
+            parts,
+            HttpResponseBody::from(body),
+        ))
     }
 }
 
 fn is_missing_bucket(body: &[u8]) -> bool {
-    matches!(error_code(body).as_str(), "NoSuchBucket" | "ContainerNotFound" | "BucketNotFound")
+    matches!(
+        error_code(body).as_str(),
+        "NoSuchBucket" | "ContainerNotFound" | "BucketNotFound"
+    )
 }
 
 /// The error code of the server, if it consists of letters and digits only.
 fn error_code(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let word = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(word, _)| word);
-    if word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphanumeric()) { word.to_owned() } else { String::new() }
+    let word = text
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"))
+        .map_or("", |(word, _)| word);
+    if word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        word.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// A request that the server refused. Status 0: it was not sent, because there are no credentials.
@@ -325,10 +511,20 @@ impl TransportError {
         let kind = match error.kind() {
             // The crate asks the metadata server of cloud machines for credentials, at a plain http
             // URL. This is not supported.
-            Trouble::PlainHttp => return HttpError::new(HttpErrorKind::Unknown, StorageRefusal { status: 0, code: String::new() }),
+            Trouble::PlainHttp => {
+                return HttpError::new(
+                    HttpErrorKind::Unknown,
+                    StorageRefusal {
+                        status: 0,
+                        code: String::new(),
+                    },
+                );
+            }
             Trouble::Timeout => HttpErrorKind::Timeout,
             Trouble::Reset | Trouble::Truncated => HttpErrorKind::Interrupted,
-            Trouble::Dns | Trouble::Refused | Trouble::Connect if error.is_retryable() => HttpErrorKind::Connect,
+            Trouble::Dns | Trouble::Refused | Trouble::Connect if error.is_retryable() => {
+                HttpErrorKind::Connect
+            }
             _ => HttpErrorKind::Unknown,
         };
         HttpError::new(kind, Self(Arc::new(error)))

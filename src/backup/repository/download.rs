@@ -5,7 +5,8 @@ use crate::backup::contents::{BackupContents, BackupItem, OpenedBackup, count_te
 use crate::backup::format::{BackupKey, BackupKeyRecord};
 use crate::backup::repository::Error;
 use crate::backup::repository::format::{
-    OBJECTS_FOLDER, ObjectContent, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotEntry, StoredPart, is_object_name, short_name,
+    OBJECTS_FOLDER, ObjectContent, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotEntry,
+    StoredPart, is_object_name, short_name,
 };
 use crate::backup::repository::object_storage::ObjectStorage;
 use crate::backup::repository::queue::DownloadQueue;
@@ -65,7 +66,10 @@ impl Drop for DownloadedBackup {
 }
 
 /// Decrypts and counts all of a backup. Calls `tell` with the number of conversations done.
-pub async fn inspect(seen: &BackupSource<'_>, progress: &mut dyn FnMut(usize)) -> Result<BackupContents, Error> {
+pub async fn inspect(
+    seen: &BackupSource<'_>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<BackupContents, Error> {
     download_contents(seen, &[], progress, &mut None, &mut |_| Ok(())).await
 }
 
@@ -81,8 +85,15 @@ pub async fn download(
     progress: &mut dyn FnMut(usize),
 ) -> Result<DownloadedBackup, Error> {
     let mut lost = salvage.then(Vec::new);
-    let lock = fernet::generate_key().and_then(|key| DataKeys::new(&key)).map(BackupKey).map_err(backup::Error::from)?;
-    let header = backup::BackupHeader::new(seen.snapshot.id.clone(), seen.snapshot.created_at, KdfParams::default())?;
+    let lock = fernet::generate_key()
+        .and_then(|key| DataKeys::new(&key))
+        .map(BackupKey)
+        .map_err(backup::Error::from)?;
+    let header = backup::BackupHeader::new(
+        seen.snapshot.id.clone(),
+        seen.snapshot.created_at,
+        KdfParams::default(),
+    )?;
     let mut writer = BackupWriter::begin(path, header.clone(), &lock, now)?;
     let mut found = download_contents(seen, only, progress, &mut lost, &mut |item| match item {
         BackupItem::Records(id, records) => writer.write_part(id, records, true),
@@ -91,9 +102,22 @@ pub async fn download(
         BackupItem::Key(slot, secret) => writer.write_key(slot, &secret),
     })
     .await?;
-    if let Some(lost) = lost.as_mut().filter(|lost| !lost.is_empty() && only.is_empty()) {
-        let Snapshot { conversations, messages, .. } = seen.snapshot;
-        lost.push((None, backup::describe_partial((*conversations, *messages), (found.conversations, found.messages))));
+    if let Some(lost) = lost
+        .as_mut()
+        .filter(|lost| !lost.is_empty() && only.is_empty())
+    {
+        let Snapshot {
+            conversations,
+            messages,
+            ..
+        } = seen.snapshot;
+        lost.push((
+            None,
+            backup::describe_partial(
+                (*conversations, *messages),
+                (found.conversations, found.messages),
+            ),
+        ));
     }
     for (id, what) in lost.iter().flatten() {
         // Record in the file that this conversation is incomplete.
@@ -102,7 +126,13 @@ pub async fn download(
         }
     }
     // The file is decrypted and counted again before anything is restored.
-    writer.finish(found.conversations, found.messages, found.keys, found.left_out.clone(), &Origin::default())?;
+    writer.finish(
+        found.conversations,
+        found.messages,
+        found.keys,
+        found.left_out.clone(),
+        &Origin::default(),
+    )?;
     Ok(DownloadedBackup {
         path: path.to_path_buf(),
         checked: OpenedBackup {
@@ -127,9 +157,13 @@ fn tolerate(lost: &mut Losses, id: Option<&Name>, error: Error) -> Result<(), Er
             Error::Damaged(_)
             | Error::Missing(_)
             | Error::UnknownPayload(_)
-            | Error::Backup(backup::Error::Disk(fs::Error::NotRegular { .. } | fs::Error::Symlink(_))),
+            | Error::Backup(backup::Error::Disk(
+                fs::Error::NotRegular { .. } | fs::Error::Symlink(_),
+            )),
         ) => {
-            let whose = id.map_or_else(String::new, |id| format!("conversation `{id}` is incomplete: "));
+            let whose = id.map_or_else(String::new, |id| {
+                format!("conversation `{id}` is incomplete: ")
+            });
             lost.push((id.cloned(), format!("{whose}{error}")));
             Ok(())
         }
@@ -145,7 +179,10 @@ async fn download_contents(
     lost: &mut Losses,
     each: DownloadCallback<'_>,
 ) -> Result<BackupContents, Error> {
-    let mut found = BackupContents { left_out: seen.snapshot.left_out.clone(), ..BackupContents::default() };
+    let mut found = BackupContents {
+        left_out: seen.snapshot.left_out.clone(),
+        ..BackupContents::default()
+    };
     let mut entries: Vec<SnapshotEntry> = Vec::new();
     let mut ids = BTreeSet::new();
     let mut lists = PartStream::new(seen, &seen.snapshot.lists)?;
@@ -161,22 +198,34 @@ async fn download_contents(
         match named {
             // Refuse repeated conversations: a crafted backup could name a list until the memory is
             // full.
-            Ok(named) if named.iter().all(|entry| ids.insert(entry.id.clone())) => entries.extend(named),
+            Ok(named) if named.iter().all(|entry| ids.insert(entry.id.clone())) => {
+                entries.extend(named)
+            }
             Ok(_) => return Err(Error::UnknownPayload(short_name(seen.snapshot.id.as_str()))),
             Err(error) => tolerate(lost, None, error)?,
         }
     }
-    let whole: (usize, usize) = (entries.len(), entries.iter().map(|e: &SnapshotEntry| e.messages).sum());
-    let counted = whole == (seen.snapshot.conversations, seen.snapshot.messages) || lost.as_ref().is_some_and(|l| !l.is_empty());
+    let whole: (usize, usize) = (
+        entries.len(),
+        entries.iter().map(|e: &SnapshotEntry| e.messages).sum(),
+    );
+    let counted = whole == (seen.snapshot.conversations, seen.snapshot.messages)
+        || lost.as_ref().is_some_and(|l| !l.is_empty());
     if !counted {
         return Err(Error::UnknownPayload(short_name(seen.snapshot.id.as_str())));
     }
     drop(ids);
-    entries.retain(|e| only.is_empty() || only.iter().any(|o| e.id.as_str().starts_with(o.as_str())));
-    let parts: Vec<String> = entries.iter().flat_map(|e| e.parts.iter().cloned()).collect();
+    entries
+        .retain(|e| only.is_empty() || only.iter().any(|o| e.id.as_str().starts_with(o.as_str())));
+    let parts: Vec<String> = entries
+        .iter()
+        .flat_map(|e| e.parts.iter().cloned())
+        .collect();
     let mut parts = PartStream::new(seen, &parts)?;
     for entry in &entries {
-        if let Some(messages) = download_conversation(entry, &mut parts, &seen.snapshot.left_out, lost, each).await? {
+        if let Some(messages) =
+            download_conversation(entry, &mut parts, &seen.snapshot.left_out, lost, each).await?
+        {
             found.conversations += 1;
             found.messages += messages;
         }
@@ -184,7 +233,8 @@ async fn download_contents(
     }
     if only.is_empty() {
         // Refuse repeated objects, which could fill the disk.
-        if seen.snapshot.extras.iter().collect::<BTreeSet<_>>().len() != seen.snapshot.extras.len() {
+        if seen.snapshot.extras.iter().collect::<BTreeSet<_>>().len() != seen.snapshot.extras.len()
+        {
             return Err(Error::UnknownPayload(short_name(seen.snapshot.id.as_str())));
         }
         let mut extras = PartStream::new(seen, &seen.snapshot.extras)?;
@@ -223,11 +273,18 @@ async fn download_conversation(
         };
         let taken = next.and_then(|(name, plain)| {
             let records = parse_part(entry, n, &name, &plain, &mut size)?;
-            let own = records.iter().take_while(|record| checker.check(record.get().as_bytes()).is_some()).count();
+            let own = records
+                .iter()
+                .take_while(|record| checker.check(record.get().as_bytes()).is_some())
+                .count();
             let (own, others) = records.split_at(own);
             any |= !own.is_empty();
             each(BackupItem::Records(&entry.id, own))?;
-            if others.is_empty() { Ok(()) } else { Err(Error::UnknownPayload(entry.id.to_string())) }
+            if others.is_empty() {
+                Ok(())
+            } else {
+                Err(Error::UnknownPayload(entry.id.to_string()))
+            }
         });
         if let Err(error) = taken {
             whole = false;
@@ -236,7 +293,11 @@ async fn download_conversation(
     }
     let known = checker.finish();
     if whole && known.messages != entry.messages {
-        tolerate(lost, Some(&entry.id), Error::UnknownPayload(entry.id.to_string()))?;
+        tolerate(
+            lost,
+            Some(&entry.id),
+            Error::UnknownPayload(entry.id.to_string()),
+        )?;
     } else if whole && !known.complete && !left_out.contains_key(&entry.id) {
         return Err(backup::Error::Gaps(entry.id.clone()).into());
     }
@@ -248,22 +309,41 @@ async fn download_conversation(
 }
 
 /// Parses a part, and checks that it is the expected one.
-fn parse_part<'a>(entry: &SnapshotEntry, n: usize, name: &str, plain: &'a [u8], size: &mut usize) -> Result<Vec<&'a RawValue>, Error> {
-    let Ok(ObjectContent::Conversation(part)) = serde_json::from_slice::<ObjectContent<'_>>(plain) else {
+fn parse_part<'a>(
+    entry: &SnapshotEntry,
+    n: usize,
+    name: &str,
+    plain: &'a [u8],
+    size: &mut usize,
+) -> Result<Vec<&'a RawValue>, Error> {
+    let Ok(ObjectContent::Conversation(part)) = serde_json::from_slice::<ObjectContent<'_>>(plain)
+    else {
         return Err(Error::UnknownPayload(short_name(name)));
     };
-    let StoredPart { id, n: place, records } = part;
+    let StoredPart {
+        id,
+        n: place,
+        records,
+    } = part;
     if id != entry.id || place != n {
         return Err(Error::UnknownPayload(short_name(name)));
     }
-    *size += records.iter().map(|record| record.get().len()).sum::<usize>();
+    *size += records
+        .iter()
+        .map(|record| record.get().len())
+        .sum::<usize>();
     if *size > MAX_CONVERSATION_BYTES {
         return Err(Error::TooLarge);
     }
     Ok(records)
 }
 
-fn parse_extra(name: &str, plain: &[u8], found: &mut BackupContents, each: DownloadCallback<'_>) -> Result<(), Error> {
+fn parse_extra(
+    name: &str,
+    plain: &[u8],
+    found: &mut BackupContents,
+    each: DownloadCallback<'_>,
+) -> Result<(), Error> {
     match serde_json::from_slice(plain) {
         Ok(ObjectContent::Text(text)) => {
             count_text(&text, found).ok_or_else(|| Error::UnknownPayload(short_name(name)))?;
@@ -291,12 +371,17 @@ impl<'a> PartStream<'a> {
         if let Some(odd) = names.iter().find(|name| !is_object_name(name)) {
             return Err(Error::UnknownPayload(short_name(odd)));
         }
-        Ok(Self { keys: &seen.keys, queue: DownloadQueue::new(seen.objects, OBJECTS_FOLDER, names.iter().cloned()) })
+        Ok(Self {
+            keys: &seen.keys,
+            queue: DownloadQueue::new(seen.objects, OBJECTS_FOLDER, names.iter().cloned()),
+        })
     }
 
     /// The name and plaintext of the next object.
     async fn next(&mut self) -> Result<Option<(String, Zeroizing<Vec<u8>>)>, Error> {
-        let Some((name, sealed)) = self.queue.next().await? else { return Ok(None) };
+        let Some((name, sealed)) = self.queue.next().await? else {
+            return Ok(None);
+        };
         let sealed = sealed.ok_or_else(|| Error::Missing(short_name(&name)))?;
         let plain = self.keys.open_named(&name, &sealed)?;
         Ok(Some((name, plain)))

@@ -70,7 +70,9 @@ pub async fn read_header(objects: &ObjectStorage) -> Result<Option<RepositoryHea
         format: String,
         version: u32,
     }
-    let Some(bytes) = objects.get(HEADER_NAME).await? else { return Ok(None) };
+    let Some(bytes) = objects.get(HEADER_NAME).await? else {
+        return Ok(None);
+    };
     let not_ours = |_| backup::Error::InvalidBackup;
     let least: RepositoryProbe = serde_json::from_slice(&bytes).map_err(not_ours)?;
     if least.format != FORMAT {
@@ -87,7 +89,11 @@ pub async fn read_header(objects: &ObjectStorage) -> Result<Option<RepositoryHea
 impl RepositoryHeader {
     /// Creates a repository. If another process creates it at the same time, its header is used,
     /// provided that the passphrase is the same.
-    pub async fn create(objects: &ObjectStorage, passphrase: &Secret, now: Time) -> Result<(Self, RepositoryKeys), Error> {
+    pub async fn create(
+        objects: &ObjectStorage,
+        passphrase: &Secret,
+        now: Time,
+    ) -> Result<(Self, RepositoryKeys), Error> {
         let mut salt = [0_u8; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|_| backup::Error::Random)?;
         let mut mine = Self {
@@ -101,7 +107,9 @@ impl RepositoryHeader {
         };
         let keys = mine.keys(passphrase)?;
         mine.check = keys.data_keys.encrypt(&mine.statement(), now);
-        objects.put_if_absent(HEADER_NAME, serde_json::to_vec(&mine).unwrap_or_default()).await?;
+        objects
+            .put_if_absent(HEADER_NAME, serde_json::to_vec(&mine).unwrap_or_default())
+            .await?;
         let there = read_header(objects).await?.ok_or(Error::NoRepository)?;
         if there.check == mine.check {
             return Ok((mine, keys));
@@ -121,13 +129,24 @@ impl RepositoryHeader {
 
     fn keys(&self, passphrase: &Secret) -> Result<RepositoryKeys, Error> {
         let cost = format::parse_kdf(&self.kdf)?;
-        let salt: [u8; SALT_BYTES] =
-            STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(backup::Error::InvalidBackup)?;
-        RepositoryKeys::derive(&cost.derive(passphrase, &salt).map_err(backup::Error::from)?)
+        let salt: [u8; SALT_BYTES] = STANDARD
+            .decode(&self.salt)
+            .ok()
+            .and_then(|s| s.try_into().ok())
+            .ok_or(backup::Error::InvalidBackup)?;
+        RepositoryKeys::derive(
+            &cost
+                .derive(passphrase, &salt)
+                .map_err(backup::Error::from)?,
+        )
     }
 
     fn statement(&self) -> Vec<u8> {
-        serde_json::to_vec(&Self { check: String::new(), ..self.clone() }).unwrap_or_default()
+        serde_json::to_vec(&Self {
+            check: String::new(),
+            ..self.clone()
+        })
+        .unwrap_or_default()
     }
 }
 
@@ -149,7 +168,10 @@ impl RepositoryKeys {
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(hmac::sign(&root, b"chatbot store: seal"), &mut text);
         let data_keys = DataKeys::new(&Secret::new(text)).map_err(backup::Error::from)?;
-        let names = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, b"chatbot store: names").as_ref());
+        let names = hmac::Key::new(
+            hmac::HMAC_SHA256,
+            hmac::sign(&root, b"chatbot store: names").as_ref(),
+        );
         Ok(Self { data_keys, names })
     }
 
@@ -168,15 +190,27 @@ impl RepositoryKeys {
 
     /// Decrypts, and removes the padding.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut plain = self.data_keys.decrypt(std::str::from_utf8(sealed).ok()?).ok()?;
-        let length = plain.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1);
+        let mut plain = self
+            .data_keys
+            .decrypt(std::str::from_utf8(sealed).ok()?)
+            .ok()?;
+        let length = plain
+            .iter()
+            .rposition(|b| *b != b' ')
+            .map_or(0, |at| at + 1);
         plain.truncate(length);
         Some(plain)
     }
 
     /// Decrypts an object, and checks that its name matches the plaintext.
-    pub(super) fn open_named(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        self.open(sealed).filter(|plain| self.name(plain) == name).ok_or_else(|| Error::Damaged(short_name(name)))
+    pub(super) fn open_named(
+        &self,
+        name: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.open(sealed)
+            .filter(|plain| self.name(plain) == name)
+            .ok_or_else(|| Error::Damaged(short_name(name)))
     }
 }
 
@@ -198,7 +232,10 @@ pub(super) fn sealed_length(plain: usize) -> u64 {
 
 /// The beginning of an object name, for messages.
 pub(super) fn short_name(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
+    name.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(12)
+        .collect()
 }
 
 /// Whether a text is a valid object name.
@@ -234,7 +271,10 @@ pub(super) struct StoredPart<'a> {
     pub(super) id: Name,
     /// The number of the part, from 0.
     pub(super) n: usize,
-    #[serde(borrow, deserialize_with = "crate::backup::format::deserialize_records")]
+    #[serde(
+        borrow,
+        deserialize_with = "crate::backup::format::deserialize_records"
+    )]
     pub(super) records: Vec<&'a RawValue>,
 }
 
@@ -294,7 +334,14 @@ impl Snapshot {
     }
 
     fn without_proofs(&self) -> Vec<u8> {
-        serde_json::to_vec(&(FORMAT, Self { proofs: Vec::new(), ..self.clone() })).unwrap_or_default()
+        serde_json::to_vec(&(
+            FORMAT,
+            Self {
+                proofs: Vec::new(),
+                ..self.clone()
+            },
+        ))
+        .unwrap_or_default()
     }
 }
 
@@ -309,7 +356,9 @@ mod tests {
     #[test]
     fn repository_object_length_is_predictable() {
         let keys = keys(1);
-        for length in [2, 3, 15, 16, 17, 100, 1000, 4095, 4096, 4097, 65_535, 700_001] {
+        for length in [
+            2, 3, 15, 16, 17, 100, 1000, 4095, 4096, 4097, 65_535, 700_001,
+        ] {
             let plain = vec![b'x'; length];
             let sealed = keys.seal(&plain, Time::from_millis(0));
             assert_eq!(sealed.len() as u64, sealed_length(length), "{length}");
@@ -318,7 +367,10 @@ mod tests {
                 "{length}: {}",
                 padded_length(length)
             );
-            assert_eq!(*keys.open_named(&keys.name(&plain), &sealed).unwrap(), plain);
+            assert_eq!(
+                *keys.open_named(&keys.name(&plain), &sealed).unwrap(),
+                plain
+            );
         }
         // A hundred lengths are padded to few.
         let looks: std::collections::BTreeSet<u64> = (40_000..50_000).map(sealed_length).collect();
@@ -331,7 +383,13 @@ mod tests {
         assert_ne!(one.name(b"{}"), other.name(b"{}"));
         assert!(is_object_name(&one.name(b"{}")));
         let sealed = one.seal(b"{}", Time::from_millis(0));
-        assert!(matches!(one.open_named(&one.name(b"[]"), &sealed), Err(Error::Damaged(_))));
-        assert!(matches!(other.open_named(&other.name(b"{}"), &sealed), Err(Error::Damaged(_))));
+        assert!(matches!(
+            one.open_named(&one.name(b"[]"), &sealed),
+            Err(Error::Damaged(_))
+        ));
+        assert!(matches!(
+            other.open_named(&other.name(b"{}"), &sealed),
+            Err(Error::Damaged(_))
+        ));
     }
 }

@@ -74,7 +74,11 @@ impl Lease {
         work: LeaseKind,
         clock: &Clock,
     ) -> Result<Self, Error> {
-        let own: String = keys.name(home.as_str().as_bytes()).chars().take(32).collect();
+        let own: String = keys
+            .name(home.as_str().as_bytes())
+            .chars()
+            .take(32)
+            .collect();
         let token = keys.seal(b"{}", clock.now());
         let lease = Self {
             objects: objects.clone(),
@@ -85,18 +89,32 @@ impl Lease {
             since: clock.now(),
         };
         lease.put().await?;
-        let now = objects.list(work.folder()).await?.iter().find(|l| l.name == own).map_or(i64::MAX, |l| l.modified_ms);
-        let other = if work == LeaseKind::Upload { LeaseKind::Prune } else { LeaseKind::Upload };
+        let now = objects
+            .list(work.folder())
+            .await?
+            .iter()
+            .find(|l| l.name == own)
+            .map_or(i64::MAX, |l| l.modified_ms);
+        let other = if work == LeaseKind::Upload {
+            LeaseKind::Prune
+        } else {
+            LeaseKind::Upload
+        };
         let mut others = objects.list(other.folder()).await?;
         if other == LeaseKind::Prune && others.iter().any(|l| l.name == own) {
             // A prune mark of this installation is a leftover of an interrupted prune.
             others.retain(|l| l.name != own);
             objects.remove(&format!("{}/{own}", other.folder())).await?;
         }
-        let oldest = now.saturating_sub(i64::try_from(other.stale_after().as_millis()).unwrap_or(i64::MAX));
+        let oldest =
+            now.saturating_sub(i64::try_from(other.stale_after().as_millis()).unwrap_or(i64::MAX));
         if others.iter().any(|l| l.modified_ms > oldest) {
             lease.release().await?;
-            return Err(if work == LeaseKind::Upload { Error::Pruning } else { Error::Uploading });
+            return Err(if work == LeaseKind::Upload {
+                Error::Pruning
+            } else {
+                Error::Uploading
+            });
         }
         Ok(lease)
     }

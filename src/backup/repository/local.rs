@@ -17,7 +17,13 @@ impl LocalStore {
         let folder = self.0.join(folder);
         fs::reject_special(&folder)?;
         let listed = fs::list_regular(&folder)?.into_iter();
-        Ok(listed.map(|e| ListedObject { name: e.name, bytes: e.bytes, modified_ms: e.modified_ms }).collect())
+        Ok(listed
+            .map(|e| ListedObject {
+                name: e.name,
+                bytes: e.bytes,
+                modified_ms: e.modified_ms,
+            })
+            .collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -35,7 +41,10 @@ impl LocalStore {
 
     /// Writes several objects and syncs them together.
     pub(super) fn put_batch(&self, things: &[(String, Vec<u8>)]) -> Result<(), Error> {
-        let drafts = things.iter().map(|(name, bytes)| self.prepare(name, bytes)).collect::<Result<Vec<_>, _>>()?;
+        let drafts = things
+            .iter()
+            .map(|(name, bytes)| self.prepare(name, bytes))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(AtomicFile::commit_all(drafts)?)
     }
 

@@ -137,7 +137,9 @@ pub enum Error {
     #[error("this machine was suspended for too long during the operation")]
     LeaseExpired,
     /// A backup cannot be decrypted, so any object may be needed.
-    #[error("cannot decrypt backup `{0}`, so it is unknown which objects it needs; nothing was deleted")]
+    #[error(
+        "cannot decrypt backup `{0}`, so it is unknown which objects it needs; nothing was deleted"
+    )]
     Unknown(Name),
 }
 

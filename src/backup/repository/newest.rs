@@ -26,12 +26,25 @@ pub struct NewestSnapshot {
 
 /// Returns the backup that used to be the newest of a repository, if it is missing and there is no
 /// newer one. Otherwise remembers the current newest, unless it is dated in the future.
-pub fn missing_newest(state: &Path, store: &Name, found: &SnapshotList, now: Time) -> Result<Option<NewestSnapshot>, Error> {
-    let newest = found.open.iter().rfind(|snapshot| snapshot.created_at <= now);
+pub fn missing_newest(
+    state: &Path,
+    store: &Name,
+    found: &SnapshotList,
+    now: Time,
+) -> Result<Option<NewestSnapshot>, Error> {
+    let newest = found
+        .open
+        .iter()
+        .rfind(|snapshot| snapshot.created_at <= now);
     if let Some(before) = read(state)?.remove(store)
         && newest.is_some_and(|newest| newest.created_at < before.created_at)
     {
-        let there = found.open.iter().map(|snapshot| &snapshot.id).chain(&found.undecryptable).any(|id| *id == before.id);
+        let there = found
+            .open
+            .iter()
+            .map(|snapshot| &snapshot.id)
+            .chain(&found.undecryptable)
+            .any(|id| *id == before.id);
         return Ok(Some(before).filter(|_| !there));
     }
     newest.map_or(Ok(()), |newest| remember_newest(state, store, newest))?;
@@ -41,10 +54,16 @@ pub fn missing_newest(state: &Path, store: &Name, found: &SnapshotList, now: Tim
 /// Remembers a backup as the newest of its repository.
 pub fn remember_newest(state: &Path, store: &Name, newest: &Snapshot) -> Result<(), Error> {
     let mut stores = read(state)?;
-    let newest = NewestSnapshot { id: newest.id.clone(), created_at: newest.created_at };
+    let newest = NewestSnapshot {
+        id: newest.id.clone(),
+        created_at: newest.created_at,
+    };
     if stores.get(store) != Some(&newest) {
         stores.insert(store.clone(), newest);
-        fs::write(&state.join(FILE_NAME), &serde_json::to_vec(&stores).unwrap_or_default())?;
+        fs::write(
+            &state.join(FILE_NAME),
+            &serde_json::to_vec(&stores).unwrap_or_default(),
+        )?;
     }
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 #![cfg_attr(
     not(feature = "object-storage"),
-    expect(clippy::unused_async, reason = "in the small build a place is a folder, and nothing waits")
+    expect(
+        clippy::unused_async,
+        reason = "in the small build a place is a folder, and nothing waits"
+    )
 )]
 
 use crate::backup::repository::local::LocalStore;
@@ -23,13 +26,18 @@ enum StoreLocation {
 impl ObjectStorage {
     /// The objects at an address. Nothing is accessed yet, and `surroundings` is called only for
     /// object storage.
-    pub fn open<E: From<Error>>(address: &RepositoryAddress, network: impl FnOnce() -> Result<NetworkContext, E>) -> Result<Self, E> {
+    pub fn open<E: From<Error>>(
+        address: &RepositoryAddress,
+        network: impl FnOnce() -> Result<NetworkContext, E>,
+    ) -> Result<Self, E> {
         match address {
-            RepositoryAddress::Folder(path) => Ok(Self(StoreLocation::Folder(LocalStore::new(path.clone())))),
-            #[cfg(feature = "object-storage")]
-            RepositoryAddress::Cloud(cloud) => {
-                Ok(Self(StoreLocation::Bucket(crate::backup::repository::cloud::Bucket::open(cloud, network()?)?)))
+            RepositoryAddress::Folder(path) => {
+                Ok(Self(StoreLocation::Folder(LocalStore::new(path.clone()))))
             }
+            #[cfg(feature = "object-storage")]
+            RepositoryAddress::Cloud(cloud) => Ok(Self(StoreLocation::Bucket(
+                crate::backup::repository::cloud::Bucket::open(cloud, network()?)?,
+            ))),
             #[cfg(not(feature = "object-storage"))]
             RepositoryAddress::Cloud(_) => {
                 drop(network);

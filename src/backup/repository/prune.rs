@@ -2,7 +2,8 @@
 
 use crate::backup::repository::Error;
 use crate::backup::repository::format::{
-    OBJECTS_FOLDER, ObjectContent, RepositoryKeys, SNAPSHOTS_FOLDER, Snapshot, is_object_name, short_name,
+    OBJECTS_FOLDER, ObjectContent, RepositoryKeys, SNAPSHOTS_FOLDER, Snapshot, is_object_name,
+    short_name,
 };
 use crate::backup::repository::lease::{Lease, LeaseKind};
 use crate::backup::repository::object::ListedObject;
@@ -37,20 +38,40 @@ pub struct PruneReport {
 }
 
 /// Decrypts the description of every backup.
-pub async fn list_snapshots(objects: &ObjectStorage, keys: &RepositoryKeys, store: &Name) -> Result<SnapshotList, Error> {
+pub async fn list_snapshots(
+    objects: &ObjectStorage,
+    keys: &RepositoryKeys,
+    store: &Name,
+) -> Result<SnapshotList, Error> {
     let mut found = SnapshotList::default();
-    let names = objects.list(SNAPSHOTS_FOLDER).await?.into_iter().map(|l| l.name).filter(|name| name.parse::<Name>().is_ok());
+    let names = objects
+        .list(SNAPSHOTS_FOLDER)
+        .await?
+        .into_iter()
+        .map(|l| l.name)
+        .filter(|name| name.parse::<Name>().is_ok());
     let mut coming = DownloadQueue::new(objects, SNAPSHOTS_FOLDER, names);
     while let Some((name, sealed)) = coming.next().await? {
         // Deleted since it was listed.
-        let (Ok(id), Some(sealed)) = (name.parse::<Name>(), sealed) else { continue };
+        let (Ok(id), Some(sealed)) = (name.parse::<Name>(), sealed) else {
+            continue;
+        };
         let plain = keys.open(&sealed);
-        match plain.as_ref().and_then(|plain| serde_json::from_slice(plain).ok()) {
-            Some(ObjectContent::Snapshot(snapshot)) if snapshot.id == id && snapshot.store == *store => found.open.push(snapshot),
+        match plain
+            .as_ref()
+            .and_then(|plain| serde_json::from_slice(plain).ok())
+        {
+            Some(ObjectContent::Snapshot(snapshot))
+                if snapshot.id == id && snapshot.store == *store =>
+            {
+                found.open.push(snapshot)
+            }
             _ => found.undecryptable.push(id),
         }
     }
-    found.open.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    found
+        .open
+        .sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     found.undecryptable.sort();
     Ok(found)
 }
@@ -61,7 +82,11 @@ impl SnapshotList {
         let Some(wanted) = wanted else {
             // Ignore backups dated in the future, unless all are: then this machine's clock is
             // wrong.
-            let newest = self.open.iter().rfind(|s| s.created_at <= now).or(self.open.last());
+            let newest = self
+                .open
+                .iter()
+                .rfind(|s| s.created_at <= now)
+                .or(self.open.last());
             return match (newest, self.undecryptable.first()) {
                 (Some(newest), _) => Ok(newest),
                 (None, Some(closed)) => Err(Error::Damaged(short_name(closed.as_str()))),
@@ -69,11 +94,18 @@ impl SnapshotList {
             };
         };
         let shown = || crate::privacy::Raw::from(wanted).printable();
-        let mut fit = self.open.iter().filter(|s| s.id.as_str().starts_with(wanted));
+        let mut fit = self
+            .open
+            .iter()
+            .filter(|s| s.id.as_str().starts_with(wanted));
         match (fit.next(), fit.next()) {
             (Some(one), None) => Ok(one),
             (Some(_), Some(_)) => Err(Error::Ambiguous(shown())),
-            _ => match self.undecryptable.iter().find(|id| id.as_str().starts_with(wanted)) {
+            _ => match self
+                .undecryptable
+                .iter()
+                .find(|id| id.as_str().starts_with(wanted))
+            {
                 Some(closed) => Err(Error::Damaged(short_name(closed.as_str()))),
                 None => Err(Error::NoSnapshot(shown())),
             },
@@ -82,7 +114,12 @@ impl SnapshotList {
 }
 
 /// Finds what to delete to keep only the newest `keep` backups of each installation.
-pub async fn plan_prune(objects: &ObjectStorage, keys: &RepositoryKeys, store: &Name, keep: usize) -> Result<PruneReport, Error> {
+pub async fn plan_prune(
+    objects: &ObjectStorage,
+    keys: &RepositoryKeys,
+    store: &Name,
+    keep: usize,
+) -> Result<PruneReport, Error> {
     let found = list_snapshots(objects, keys, store).await?;
     if let Some(closed) = found.undecryptable.first() {
         return Err(Error::Unknown(closed.clone()));
@@ -102,7 +139,9 @@ pub async fn plan_prune(objects: &ObjectStorage, keys: &RepositoryKeys, store: &
     }
     for folder in [OBJECTS_FOLDER, SNAPSHOTS_FOLDER] {
         for ListedObject { name, bytes, .. } in objects.list(folder).await? {
-            if (folder == OBJECTS_FOLDER && is_object_name(&name) && !needed.contains(&name)) || is_draft(&name) {
+            if (folder == OBJECTS_FOLDER && is_object_name(&name) && !needed.contains(&name))
+                || is_draft(&name)
+            {
                 pruned.objects += 1;
                 pruned.bytes += bytes;
                 pruned.gone.push(format!("{folder}/{name}"));
@@ -114,7 +153,9 @@ pub async fn plan_prune(objects: &ObjectStorage, keys: &RepositoryKeys, store: &
 
 /// Whether a name is that of a temporary file of a killed process.
 fn is_draft(name: &str) -> bool {
-    let ending = name.split_once('.').and_then(|(_, ending)| ending.strip_suffix(".new"));
+    let ending = name
+        .split_once('.')
+        .and_then(|(_, ending)| ending.strip_suffix(".new"));
     ending.is_some_and(|random| random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
@@ -126,13 +167,22 @@ async fn collect_needed(
     needed: &mut BTreeSet<String>,
 ) -> Result<(), Error> {
     needed.extend(snapshot.extras.iter().cloned());
-    let lists: Vec<String> = snapshot.lists.iter().filter(|name| needed.insert((*name).clone())).cloned().collect();
+    let lists: Vec<String> = snapshot
+        .lists
+        .iter()
+        .filter(|name| needed.insert((*name).clone()))
+        .cloned()
+        .collect();
     let mut coming = DownloadQueue::new(objects, OBJECTS_FOLDER, lists);
     while let Some((name, sealed)) = coming.next().await? {
         let unknown = || Error::Unknown(snapshot.id.clone());
-        let plain = keys.open_named(&name, &sealed.ok_or_else(unknown)?).map_err(|_| unknown())?;
+        let plain = keys
+            .open_named(&name, &sealed.ok_or_else(unknown)?)
+            .map_err(|_| unknown())?;
         match serde_json::from_slice(&plain) {
-            Ok(ObjectContent::List(list)) => needed.extend(list.into_iter().flat_map(|entry| entry.parts)),
+            Ok(ObjectContent::List(list)) => {
+                needed.extend(list.into_iter().flat_map(|entry| entry.parts))
+            }
             _ => return Err(unknown()),
         }
     }
@@ -158,7 +208,9 @@ pub async fn prune(
         return pruned;
     };
     for snapshot in &pruned.snapshots {
-        objects.remove(&format!("{SNAPSHOTS_FOLDER}/{}", snapshot.id)).await?;
+        objects
+            .remove(&format!("{SNAPSHOTS_FOLDER}/{}", snapshot.id))
+            .await?;
     }
     let mut under_way = JoinSet::new();
     for (done, place) in pruned.gone.iter().enumerate() {

@@ -10,7 +10,11 @@ const MAX_IN_FLIGHT: usize = 8;
 
 /// How many requests to a repository can run at the same time.
 pub(super) fn max_in_flight(objects: &ObjectStorage) -> usize {
-    if objects.is_remote() { MAX_IN_FLIGHT } else { 1 }
+    if objects.is_remote() {
+        MAX_IN_FLIGHT
+    } else {
+        1
+    }
 }
 
 /// A running download.
@@ -25,8 +29,17 @@ pub(super) struct DownloadQueue {
 }
 
 impl DownloadQueue {
-    pub(super) fn new(objects: &ObjectStorage, folder: &'static str, names: impl IntoIterator<Item = String>) -> Self {
-        Self { objects: objects.clone(), folder, names: names.into_iter().collect(), pending: VecDeque::new() }
+    pub(super) fn new(
+        objects: &ObjectStorage,
+        folder: &'static str,
+        names: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self {
+            objects: objects.clone(),
+            folder,
+            names: names.into_iter().collect(),
+            pending: VecDeque::new(),
+        }
     }
 
     /// The name and content of the next object. The content is `None` if it does not exist.
@@ -35,17 +48,25 @@ impl DownloadQueue {
             && let Some(name) = self.names.pop_front()
         {
             let (objects, place) = (self.objects.clone(), format!("{}/{name}", self.folder));
-            self.pending.push_back((name, tokio::spawn(async move { objects.get(&place).await })));
+            self.pending
+                .push_back((name, tokio::spawn(async move { objects.get(&place).await })));
         }
-        let Some((name, coming)) = self.pending.pop_front() else { return Ok(None) };
+        let Some((name, coming)) = self.pending.pop_front() else {
+            return Ok(None);
+        };
         // A task is aborted only when the program ends.
-        let bytes = coming.await.map_err(|_| Error::Missing(crate::backup::repository::format::short_name(&name)))??;
+        let bytes = coming
+            .await
+            .map_err(|_| Error::Missing(crate::backup::repository::format::short_name(&name)))??;
         Ok(Some((name, bytes)))
     }
 }
 
 /// Waits until fewer than `most` requests are running.
-pub(super) async fn wait_for_slot(under_way: &mut JoinSet<Result<(), Error>>, most: usize) -> Result<(), Error> {
+pub(super) async fn wait_for_slot(
+    under_way: &mut JoinSet<Result<(), Error>>,
+    most: usize,
+) -> Result<(), Error> {
     while under_way.len() >= most.max(1) {
         match under_way.join_next().await {
             Some(Ok(done)) => done?,

@@ -4,8 +4,8 @@ use crate::backup::format::{BackupKeyRecord, TextFile, TextPart};
 use crate::backup::repository::Error;
 use crate::backup::repository::download::{BackupSource, inspect};
 use crate::backup::repository::format::{
-    OBJECTS_FOLDER, ObjectContent, RepositoryHeader, RepositoryKeys, SNAPSHOTS_FOLDER, Snapshot, SnapshotEntry, StoredPart, sealed_length,
-    short_name,
+    OBJECTS_FOLDER, ObjectContent, RepositoryHeader, RepositoryKeys, SNAPSHOTS_FOLDER, Snapshot,
+    SnapshotEntry, StoredPart, sealed_length, short_name,
 };
 use crate::backup::repository::lease::{Lease, LeaseKind};
 use crate::backup::repository::object_storage::ObjectStorage;
@@ -78,7 +78,14 @@ pub async fn upload(
     extras: &Extras,
     progress: &mut dyn FnMut(usize),
 ) -> Result<UploadReport, Error> {
-    let lease = Lease::set(sender.objects, &sender.keys, sender.home, LeaseKind::Upload, sender.clock).await?;
+    let lease = Lease::set(
+        sender.objects,
+        &sender.keys,
+        sender.home,
+        LeaseKind::Upload,
+        sender.clock,
+    )
+    .await?;
     let mut upload = Upload::begin(sender, lease).await?;
     let mut left_out = Vec::new();
     let mut entries = Vec::new();
@@ -87,13 +94,25 @@ pub async fn upload(
         match archive.export(id) {
             Ok(Some(carried)) => {
                 let parts = upload.upload_conversation(id, &carried.records).await?;
-                entries.push(SnapshotEntry { id: id.clone(), messages: carried.messages, parts });
+                entries.push(SnapshotEntry {
+                    id: id.clone(),
+                    messages: carried.messages,
+                    parts,
+                });
                 let damage = carried.damage.into_iter();
-                left_out.extend(damage.map(|d| SkippedConversation { id: id.clone(), message: d.message, reason: d.describe() }));
+                left_out.extend(damage.map(|d| SkippedConversation {
+                    id: id.clone(),
+                    message: d.message,
+                    reason: d.describe(),
+                }));
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => left_out.push(SkippedConversation { id: id.clone(), message: None, reason: error.to_string() }),
+            Err(error) => left_out.push(SkippedConversation {
+                id: id.clone(),
+                message: None,
+                reason: error.to_string(),
+            }),
         }
         progress(n + 1);
     }
@@ -110,16 +129,29 @@ pub async fn upload(
         conversations,
         messages,
         keys: extras.keys.len(),
-        left_out: left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect(),
+        left_out: left_out
+            .iter()
+            .map(|l| (l.id.clone(), l.reason.clone()))
+            .collect(),
         bytes: upload.needed.values().sum(),
         lists,
         extras: extra,
         proofs: Vec::new(),
     };
     let snapshot = snapshot.with_proofs(&extras.origin);
-    let (objects_sent, bytes_sent, objects) = (upload.objects_sent, upload.bytes_sent, upload.needed.len());
+    let (objects_sent, bytes_sent, objects) =
+        (upload.objects_sent, upload.bytes_sent, upload.needed.len());
     let objects_opened = upload.finish(&snapshot).await?;
-    Ok(UploadReport { snapshot, of, conversations_sent, objects_sent, bytes_sent, objects, objects_opened, left_out })
+    Ok(UploadReport {
+        snapshot,
+        of,
+        conversations_sent,
+        objects_sent,
+        bytes_sent,
+        objects,
+        objects_opened,
+        left_out,
+    })
 }
 
 struct Upload<'a> {
@@ -140,10 +172,19 @@ struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     async fn begin(sender: &'a UploadContext<'a>, lease: Lease) -> Result<Self, Error> {
-        for folder in [OBJECTS_FOLDER, SNAPSHOTS_FOLDER, LeaseKind::Upload.folder(), LeaseKind::Prune.folder()] {
+        for folder in [
+            OBJECTS_FOLDER,
+            SNAPSHOTS_FOLDER,
+            LeaseKind::Upload.folder(),
+            LeaseKind::Prune.folder(),
+        ] {
             sender.objects.sweep(folder);
         }
-        let listed = if sender.reupload { Vec::new() } else { sender.objects.list(OBJECTS_FOLDER).await? };
+        let listed = if sender.reupload {
+            Vec::new()
+        } else {
+            sender.objects.list(OBJECTS_FOLDER).await?
+        };
         Ok(Self {
             sender,
             lease,
@@ -152,7 +193,11 @@ impl<'a> Upload<'a> {
             in_flight: JoinSet::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
-            batch_size: if sender.objects.is_remote() { 1 } else { BATCH_OBJECTS },
+            batch_size: if sender.objects.is_remote() {
+                1
+            } else {
+                BATCH_OBJECTS
+            },
             conversations_sent: 0,
             objects_sent: 0,
             bytes_sent: 0,
@@ -189,16 +234,33 @@ impl<'a> Upload<'a> {
         wait_for_slot(&mut self.in_flight, max_in_flight(self.sender.objects)).await?;
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        self.in_flight.spawn(put_verified(self.sender.objects.clone(), Arc::clone(&self.sender.keys), waiting));
+        self.in_flight.spawn(put_verified(
+            self.sender.objects.clone(),
+            Arc::clone(&self.sender.keys),
+            waiting,
+        ));
         Ok(())
     }
 
-    async fn upload_conversation(&mut self, id: &Name, records: &[conversations::PlainRecord]) -> Result<Vec<String>, Error> {
+    async fn upload_conversation(
+        &mut self,
+        id: &Name,
+        records: &[conversations::PlainRecord],
+    ) -> Result<Vec<String>, Error> {
         let (mut names, mut any) = (Vec::new(), false);
         for (n, part) in split_parts(records).into_iter().enumerate() {
             // The archive has parsed each record, so it is valid JSON.
-            let records = part.iter().filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok()).collect();
-            let (name, sent) = self.add(&ObjectContent::Conversation(StoredPart { id: id.clone(), n, records })).await?;
+            let records = part
+                .iter()
+                .filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok())
+                .collect();
+            let (name, sent) = self
+                .add(&ObjectContent::Conversation(StoredPart {
+                    id: id.clone(),
+                    n,
+                    records,
+                }))
+                .await?;
             any |= sent;
             names.push(name);
         }
@@ -209,19 +271,36 @@ impl<'a> Upload<'a> {
     async fn upload_extras(&mut self, extras: &Extras) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
         if let Some(settings) = &extras.settings {
-            let text = TextPart { file: TextFile::Settings, text: Cow::Borrowed(settings.as_str()) };
+            let text = TextPart {
+                file: TextFile::Settings,
+                text: Cow::Borrowed(settings.as_str()),
+            };
             names.push(self.add(&ObjectContent::Text(text)).await?.0);
         }
         let usage = String::from_utf8_lossy(extras.usage.as_deref().unwrap_or_default());
-        let lines: Vec<Zeroizing<Vec<u8>>> = usage.split_inclusive('\n').map(|l| Zeroizing::new(l.as_bytes().to_vec())).collect();
+        let lines: Vec<Zeroizing<Vec<u8>>> = usage
+            .split_inclusive('\n')
+            .map(|l| Zeroizing::new(l.as_bytes().to_vec()))
+            .collect();
         for part in split_parts(&lines) {
             let text: String = part.iter().map(|l| String::from_utf8_lossy(l)).collect();
-            let text = TextPart { file: TextFile::Usage, text: Cow::Owned(text) };
+            let text = TextPart {
+                file: TextFile::Usage,
+                text: Cow::Owned(text),
+            };
             names.push(self.add(&ObjectContent::Text(text)).await?.0);
         }
         if !extras.keys.is_empty() {
-            let slots: Vec<String> = extras.keys.iter().map(|(slot, _)| slot.to_string()).collect();
-            let keys = slots.iter().zip(&extras.keys).map(|(slot, (_, secret))| BackupKeyRecord::new(slot, secret)).collect();
+            let slots: Vec<String> = extras
+                .keys
+                .iter()
+                .map(|(slot, _)| slot.to_string())
+                .collect();
+            let keys = slots
+                .iter()
+                .zip(&extras.keys)
+                .map(|(slot, (_, secret))| BackupKeyRecord::new(slot, secret))
+                .collect();
             names.push(self.add(&ObjectContent::Keys(keys)).await?.0);
         }
         Ok(names)
@@ -229,7 +308,10 @@ impl<'a> Upload<'a> {
 
     /// Splits the list of conversations at positions that depend on the ids, not on the count, so
     /// that an added conversation changes only one list.
-    async fn upload_lists(&mut self, mut entries: Vec<SnapshotEntry>) -> Result<Vec<String>, Error> {
+    async fn upload_lists(
+        &mut self,
+        mut entries: Vec<SnapshotEntry>,
+    ) -> Result<Vec<String>, Error> {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let mut names = Vec::new();
         let mut list = Vec::new();
@@ -238,7 +320,11 @@ impl<'a> Upload<'a> {
             let ends = Sha256::digest(entry.id.as_str()).first() == Some(&0);
             list.push(entry);
             if ends || list.len() >= MAX_LIST_ENTRIES || rest.peek().is_none() {
-                names.push(self.add(&ObjectContent::List(std::mem::take(&mut list))).await?.0);
+                names.push(
+                    self.add(&ObjectContent::List(std::mem::take(&mut list)))
+                        .await?
+                        .0,
+                );
             }
         }
         Ok(names)
@@ -251,17 +337,34 @@ impl<'a> Upload<'a> {
         self.flush().await?;
         wait_for_slot(&mut self.in_flight, 1).await?;
         let objects = self.sender.objects;
-        let there: BTreeMap<String, u64> = objects.list(OBJECTS_FOLDER).await?.into_iter().map(|l| (l.name, l.bytes)).collect();
-        if let Some((name, _)) = self.needed.iter().find(|(name, length)| there.get(*name) != Some(*length)) {
+        let there: BTreeMap<String, u64> = objects
+            .list(OBJECTS_FOLDER)
+            .await?
+            .into_iter()
+            .map(|l| (l.name, l.bytes))
+            .collect();
+        if let Some((name, _)) = self
+            .needed
+            .iter()
+            .find(|(name, length)| there.get(*name) != Some(*length))
+        {
             return Err(Error::Missing(short_name(name)));
         }
         let mut opened = self.objects_sent;
         if opened < self.needed.len() && !objects.is_remote() {
-            let seen = BackupSource { objects, head: self.sender.head, keys: Arc::clone(&self.sender.keys), snapshot };
+            let seen = BackupSource {
+                objects,
+                head: self.sender.head,
+                keys: Arc::clone(&self.sender.keys),
+                snapshot,
+            };
             inspect(&seen, &mut |_| {}).await?;
             opened = self.needed.len();
         }
-        let sealed = self.sender.keys.seal(&ObjectContent::Snapshot(snapshot.clone()).plain(), self.sender.clock.now());
+        let sealed = self.sender.keys.seal(
+            &ObjectContent::Snapshot(snapshot.clone()).plain(),
+            self.sender.clock.now(),
+        );
         let name = format!("{SNAPSHOTS_FOLDER}/{}", snapshot.id);
         self.lease.renew().await?;
         objects.put(&name, sealed.clone()).await?;
@@ -274,9 +377,20 @@ impl<'a> Upload<'a> {
 }
 
 /// Uploads objects and reads them back.
-async fn put_verified(objects: ObjectStorage, keys: Arc<RepositoryKeys>, sealed: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+async fn put_verified(
+    objects: ObjectStorage,
+    keys: Arc<RepositoryKeys>,
+    sealed: Vec<(String, Vec<u8>)>,
+) -> Result<(), Error> {
     let place = |name: &String| format!("{OBJECTS_FOLDER}/{name}");
-    objects.put_batch(sealed.iter().map(|(name, bytes)| (place(name), bytes.clone())).collect()).await?;
+    objects
+        .put_batch(
+            sealed
+                .iter()
+                .map(|(name, bytes)| (place(name), bytes.clone()))
+                .collect(),
+        )
+        .await?;
     for (name, sealed) in sealed {
         let there = objects.get(&place(&name)).await?.unwrap_or_default();
         // Another installation may have uploaded the same object at the same time, with another IV.

@@ -67,7 +67,11 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
         return dry_run(app, options, input);
     }
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
-    let restore = if options.restore { Some(Audience::Revealed) } else { own_screen.then_some(Audience::Screen) };
+    let restore = if options.restore {
+        Some(Audience::Revealed)
+    } else {
+        own_screen.then_some(Audience::Screen)
+    };
     let mut started = session::begin(app, &options.conversation, &resume, restore)?;
     if let Some(why) = &started.not_saved_because {
         app.ui.notice(why);
@@ -83,26 +87,55 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
         aside: "",
         log: app.logging().cloned(),
     };
-    let ends = StopSignals { window: app.ui.error_is_terminal(), program: true };
-    let result = runtime()?.block_on(started.session.send(input, &mut observer, wait_for_interrupt(&stop, ends)));
+    let ends = StopSignals {
+        window: app.ui.error_is_terminal(),
+        program: true,
+    };
+    let result = runtime()?.block_on(started.session.send(
+        input,
+        &mut observer,
+        wait_for_interrupt(&stop, ends),
+    ));
     if !observer.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
     }
     let outcome = result?;
     let table = started.session.placeholders();
-    let restored =
-        |text: &str| if options.restore { table.restore(text, Audience::Revealed).0.plain().into_owned() } else { text.to_owned() };
+    let restored = |text: &str| {
+        if options.restore {
+            table
+                .restore(text, Audience::Revealed)
+                .0
+                .plain()
+                .into_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     if options.json {
-        app.ui.json(&as_json(&started, &outcome, &restored(outcome.text.as_str())))?;
+        app.ui.json(&as_json(
+            &started,
+            &outcome,
+            &restored(outcome.text.as_str()),
+        ))?;
     } else if options.extract {
-        app.ui.out(&restored(extract_code(outcome.text.as_str())?.plain().as_ref()))?;
+        app.ui.out(&restored(
+            extract_code(outcome.text.as_str())?.plain().as_ref(),
+        ))?;
     }
     if stop.is_cancelled() {
         bail!(term::BrokenPipeError);
     }
-    session::report_outcome(app, &outcome, &started.model, started.choice.as_ref(), false);
+    session::report_outcome(
+        app,
+        &outcome,
+        &started.model,
+        started.choice.as_ref(),
+        false,
+    );
     if outcome.masked > 0 {
-        app.ui.notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
+        app.ui
+            .notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
     }
     if outcome.cancelled {
         bail!(SilentExit(CliExit::Interrupted));
@@ -112,7 +145,12 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
 fn dry_run(app: &mut App, options: &AskArgs, input: UserInput) -> Result<()> {
-    let body = session::preview(app, &options.conversation, &Resume::from_args(options.resume.clone(), options.r#continue), input)?;
+    let body = session::preview(
+        app,
+        &options.conversation,
+        &Resume::from_args(options.resume.clone(), options.r#continue),
+        input,
+    )?;
     app.ui.out(Displayable::json_text(&body) + "\n")
 }
 
@@ -143,7 +181,10 @@ fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
     if options.prompt.is_empty() && options.conversation.file.is_empty() && !listens {
         bail!(CliError::misuse("no prompt given").hint("pass it to `chatbot ask`, or pipe it in"));
     }
-    Ok(UserInput { text: typed, attachments: attached })
+    Ok(UserInput {
+        text: typed,
+        attachments: attached,
+    })
 }
 
 /// Reads standard input. A pipe that is silent for two seconds gets a notice, because it may be one
@@ -168,8 +209,15 @@ fn read_pipe(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
 fn as_json(started: &session::StartedSession, outcome: &Outcome, text: &str) -> serde_json::Value {
     let answer = outcome.completion.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
-    let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
-    let cost = usage.and_then(crate::provider::TokenUsage::total_cost).map(|n| session::json_dollars(n.0));
+    let redactions: Vec<_> = outcome
+        .findings
+        .counts()
+        .into_iter()
+        .map(|(kind, count)| json!({ "kind": kind, "count": count }))
+        .collect();
+    let cost = usage
+        .and_then(crate::provider::TokenUsage::total_cost)
+        .map(|n| session::json_dollars(n.0));
     json!({
         "schema_version": 1,
         "id": answer.and_then(|a| a.id.as_deref()),
@@ -198,12 +246,22 @@ fn extract_code(text: &str) -> Result<Displayable> {
     });
     let Some(fence) = fence else {
         bail!(
-            CliError::new(CliExit::Failure, "no_code", "there is no code block in the answer")
-                .hint("leave out `--extract` to see the answer")
+            CliError::new(
+                CliExit::Failure,
+                "no_code",
+                "there is no code block in the answer"
+            )
+            .hint("leave out `--extract` to see the answer")
         );
     };
-    let code = lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n");
+    let code = lines
+        .take_while(|l| !l.trim_start().starts_with(&fence))
+        .fold(String::new(), |text, line| text + line + "\n");
     // Control characters are removed and not replaced by visible ones: extracted code is meant to
     // be run.
-    Ok(Displayable::from(code.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>()))
+    Ok(Displayable::from(
+        code.chars()
+            .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
+            .collect::<String>(),
+    ))
 }

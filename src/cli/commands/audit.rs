@@ -106,35 +106,67 @@ pub(crate) fn run(app: &mut App, options: &AuditArgs) -> Result<()> {
 }
 
 fn list(app: &App, list: &AuditListArgs) -> Result<()> {
-    let since = list.since.as_deref().map(|s| parse_since(s, app.clock.now())).transpose()?;
+    let since = list
+        .since
+        .as_deref()
+        .map(|s| parse_since(s, app.clock.now()))
+        .transpose()?;
     if let Some(event) = &list.event
-        && !EventKind::NAMES.iter().any(|name| name.starts_with(event.as_str()))
+        && !EventKind::NAMES
+            .iter()
+            .any(|name| name.starts_with(event.as_str()))
     {
-        let hint = closest_name(event, EventKind::NAMES.iter().copied())
-            .map_or_else(|| format!("known events: {}", EventKind::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
-        bail!(CliError::misuse(format!("unknown event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
+        let hint = closest_name(event, EventKind::NAMES.iter().copied()).map_or_else(
+            || format!("known events: {}", EventKind::NAMES.join(", ")),
+            |n| format!("did you mean `{n}`?"),
+        );
+        bail!(
+            CliError::misuse(format!(
+                "unknown event `{}`",
+                Raw::from(event.as_str()).printable()
+            ))
+            .hint(hint)
+        );
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines: VecDeque<Displayable> = VecDeque::new();
     let unreadable = app.audit().read(|record, line| {
-        let matters = list.severity.is_none_or(|least| MinSeverity::from_str(&record.severity, true).is_ok_and(|s| s >= least));
-        let named = list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
+        let matters = list.severity.is_none_or(|least| {
+            MinSeverity::from_str(&record.severity, true).is_ok_and(|s| s >= least)
+        });
+        let named = list
+            .event
+            .as_ref()
+            .is_none_or(|e| record.event.starts_with(e.as_str()));
         if matters && named && since.is_none_or(|s| record.at >= s) {
-            lines.push_back(if list.json { Displayable::json_text(line) } else { format_record(app, &record) });
+            lines.push_back(if list.json {
+                Displayable::json_text(line)
+            } else {
+                format_record(app, &record)
+            });
             if lines.len() > most {
                 lines.pop_front();
             }
         }
     })?;
     if unreadable > 0 {
-        let lines = if unreadable == 1 { "1 line is not a record".to_owned() } else { format!("{unreadable} lines are not records") };
-        app.ui.warning(&format!("{lines}; `chatbot audit verify` shows which"));
+        let lines = if unreadable == 1 {
+            "1 line is not a record".to_owned()
+        } else {
+            format!("{unreadable} lines are not records")
+        };
+        app.ui
+            .warning(&format!("{lines}; `chatbot audit verify` shows which"));
     }
     if lines.is_empty() && !list.json {
         app.ui.notice("no matching records");
     }
     for line in lines {
-        if list.json { app.ui.out(line + "\n")? } else { app.ui.say(line + "\n", 18)? }
+        if list.json {
+            app.ui.out(line + "\n")?
+        } else {
+            app.ui.say(line + "\n", 18)?
+        }
     }
     Ok(())
 }
@@ -149,7 +181,14 @@ fn format_record(app: &App, record: &AuditRecord) -> Displayable {
     let details: Vec<String> = record
         .details
         .iter()
-        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .map(|(name, value)| {
+            format!(
+                "{name}={}",
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            )
+        })
         .collect();
     // The log is a plain file: other programs can write control characters into it.
     let details = Displayable::line(&details.join(" "));
@@ -165,7 +204,9 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         app.compare_with_marks(When::Now);
     }
     let report = app.audit().verify()?;
-    let event = Event::new(EventKind::Verified).number("records", report.records).flag("keyed", keyed);
+    let event = Event::new(EventKind::Verified)
+        .number("records", report.records)
+        .flag("keyed", keyed);
     app.audit_event(&match report.first_bad {
         None => event,
         Some((seq, _)) => event.severity(Severity::Critical).number("first_bad", seq),
@@ -178,7 +219,9 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
     };
     let ok = report.first_bad.is_none() && !unchecked;
     if as_json {
-        let (first_bad, why) = report.first_bad.map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
+        let (first_bad, why) = report
+            .first_bad
+            .map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
         let why = why.or(unchecked.then_some("the MACs were not checked"));
         let object = json!({ "schema_version": 1, "records": report.records, "ok": ok, "first_bad": first_bad, "reason": why, "with_key": keyed, "keyed": report.keyed });
         app.ui.json(&object)?;
@@ -190,24 +233,35 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
             }
             None => ": no changes found".to_owned(),
         };
-        app.ui.say(&format!("{} records, {with}{found}\n", report.records), 2)?;
+        app.ui
+            .say(&format!("{} records, {with}{found}\n", report.records), 2)?;
         if !keyed && !unchecked && report.records > 0 {
-            app.ui.notice("no record has a MAC: anyone who can write the file could have made this chain");
+            app.ui.notice(
+                "no record has a MAC: anyone who can write the file could have made this chain",
+            );
         }
     }
     if report.first_bad.is_some() {
         bail!(SilentExit(CliExit::Findings))
     }
     if unchecked {
-        let problem = key.err().map_or_else(no_audit_key, |error| diagnose(&error));
+        let problem = key
+            .err()
+            .map_or_else(no_audit_key, |error| diagnose(&error));
         bail!(problem.context(CliExit::Key, "the MACs of the audit log were not checked"));
     }
     Ok(())
 }
 
 fn no_audit_key() -> CliError {
-    CliError::new(CliExit::Key, "no_audit_key", "the key store has no key for this audit log")
-        .hint("check `CHATBOT_KEYRING` and `keys.store`: the key store was cleared, or it is another one")
+    CliError::new(
+        CliExit::Key,
+        "no_audit_key",
+        "the key store has no key for this audit log",
+    )
+    .hint(
+        "check `CHATBOT_KEYRING` and `keys.store`: the key store was cleared, or it is another one",
+    )
 }
 
 fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
@@ -215,12 +269,18 @@ fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
     if let Some(which) = &options.acknowledge {
         let id = match which.as_str() {
             "all" => None,
-            id => Some(id.parse().map_err(|_| CliError::misuse("invalid alert ID").hint("use `--acknowledge ID` or `--acknowledge all`"))?),
+            id => Some(id.parse().map_err(|_| {
+                CliError::misuse("invalid alert ID")
+                    .hint("use `--acknowledge ID` or `--acknowledge all`")
+            })?),
         };
         // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
         // alert.
         let known = alerts.all()?;
-        let of_the_log = id.is_none() || known.iter().any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
+        let of_the_log = id.is_none()
+            || known
+                .iter()
+                .any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
         let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
         if marked {
             let why = match app.read_audit_key() {
@@ -233,10 +293,17 @@ fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
             }
         }
         if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
-            bail!(CliError::misuse(format!("there is no alert {id}")).hint("list them with `chatbot audit alerts --all`"));
+            bail!(
+                CliError::misuse(format!("there is no alert {id}"))
+                    .hint("list them with `chatbot audit alerts --all`")
+            );
         }
         let seen = alerts.acknowledge(id)?;
-        app.audit_event(&Event::new(EventKind::AlertAcknowledged).number("alerts", seen).flag("log", marked));
+        app.audit_event(
+            &Event::new(EventKind::AlertAcknowledged)
+                .number("alerts", seen)
+                .flag("log", marked),
+        );
         if !options.json {
             return app.ui.out(&format!("{seen} acknowledged\n"));
         }
@@ -254,8 +321,17 @@ fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
         app.ui.notice("no alerts");
     }
     for alert in list {
-        let mark = if alert.acknowledged { " (acknowledged)" } else { "" };
-        let line = format!("{:>4}  {}  {}{mark}", alert.id, alert.at.local_minute(), Raw::from(alert.describe()).printable_line());
+        let mark = if alert.acknowledged {
+            " (acknowledged)"
+        } else {
+            ""
+        };
+        let line = format!(
+            "{:>4}  {}  {}{mark}",
+            alert.id,
+            alert.at.local_minute(),
+            Raw::from(alert.describe()).printable_line()
+        );
         app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
@@ -271,7 +347,12 @@ pub(crate) fn parse_since(text: &str, now: Time) -> Result<Time> {
         'w' => Some(7 * 86_400),
         _ => None,
     };
-    let span = text.chars().last().and_then(unit).and_then(|u: u64| text.get(..text.len() - 1)?.parse::<u64>().ok()?.checked_mul(u));
+    let span = text.chars().last().and_then(unit).and_then(|u: u64| {
+        text.get(..text.len() - 1)?
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(u)
+    });
     if let Some(seconds) = span {
         return Ok(now.saturating_sub(std::time::Duration::from_secs(seconds)));
     }
@@ -279,5 +360,8 @@ pub(crate) fn parse_since(text: &str, now: Time) -> Result<Time> {
         return Ok(time);
     }
     let shown = Raw::from(text).printable();
-    bail!(CliError::misuse(format!("`{shown}` is neither a duration nor a date")).hint("use 30m, 12h, 7d or a date such as 2026-11-21"))
+    bail!(
+        CliError::misuse(format!("`{shown}` is neither a duration nor a date"))
+            .hint("use 30m, 12h, 7d or a date such as 2026-11-21")
+    )
 }

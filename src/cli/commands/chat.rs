@@ -37,7 +37,9 @@ pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
     let started = match session::begin(app, &options.conversation, &resume, restore) {
-        Err(error) if app.ui.can_ask() && !options.conversation.demo && diagnose(&error).is_no_key() => {
+        Err(error)
+            if app.ui.can_ask() && !options.conversation.demo && diagnose(&error).is_no_key() =>
+        {
             if !offer_key_or_demo(app, &error)? {
                 options.conversation.demo = true;
             }
@@ -46,22 +48,32 @@ pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
         other => other?,
     };
     if !options.conversation.demo {
-        let (provider, profile) = app.resolve_provider(options.conversation.provider.as_ref(), options.conversation.profile.as_ref())?;
+        let (provider, profile) = app.resolve_provider(
+            options.conversation.provider.as_ref(),
+            options.conversation.profile.as_ref(),
+        )?;
         for notice in super::key::key_notices(app, &provider, &profile)? {
             app.ui.warning(&notice);
         }
     }
-    let attached = attachments::attach(&options.conversation.file, app.settings()?.limits.max_attachment_bytes)?;
+    let attached = attachments::attach(
+        &options.conversation.file,
+        app.settings()?.limits.max_attachment_bytes,
+    )?;
     repl::run(app, started, options.conversation, attached)
 }
 
 /// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
 /// the demo.
 fn offer_key_or_demo(app: &mut App, error: &anyhow::Error) -> Result<bool> {
-    app.ui.error_line(&format!("There is no API key yet ({error})."));
+    app.ui
+        .error_line(&format!("There is no API key yet ({error})."));
     match app
         .ui
-        .ask("Save one now (k), try the offline demo (d), or quit (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?
+        .ask(
+            "Save one now (k), try the offline demo (d), or quit (Enter)? ",
+            "`chatbot key set` or `chatbot chat --demo`",
+        )?
         .to_lowercase()
         .as_str()
     {

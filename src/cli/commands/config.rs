@@ -32,7 +32,9 @@ enum ConfigCommand {
 
 pub(crate) fn run(app: &mut App, options: &ConfigArgs) -> Result<()> {
     match options.command {
-        ConfigCommand::Path => app.ui.out(&format!("{}\n", display_path(app.settings_file()))),
+        ConfigCommand::Path => app
+            .ui
+            .out(&format!("{}\n", display_path(app.settings_file()))),
         ConfigCommand::Show => show(app),
         ConfigCommand::Init => init(app),
         ConfigCommand::Edit => edit(app),
@@ -66,7 +68,10 @@ fn edit(app: &mut App) -> Result<()> {
         }
         match check(app) {
             // A file with a mistake stops every other command, so offer to fix it now.
-            Err(error) if app.ui.can_ask() && error.is::<SilentExit>() && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
+            Err(error)
+                if app.ui.can_ask()
+                    && error.is::<SilentExit>()
+                    && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
             result => return result,
         }
     }
@@ -75,17 +80,28 @@ fn edit(app: &mut App) -> Result<()> {
 fn check(app: &mut App) -> Result<()> {
     let (settings, problems) = config::parse(&app.settings_text()?);
     for problem in &problems {
-        app.ui.out(&format!("{}\n", app.describe_problem(problem)))?;
+        app.ui
+            .out(&format!("{}\n", app.describe_problem(problem)))?;
     }
-    let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| {
-        // Errors of the settings file are printed above; the checks below need valid settings.
-        if problems.iter().all(|p| p.unknown) { app.check_env() } else { Ok(()) }
-    });
+    let usable = app
+        .redactor_for(&settings.privacy.policy)
+        .map(drop)
+        .and_then(|()| {
+            // Errors of the settings file are printed above; the checks below need valid settings.
+            if problems.iter().all(|p| p.unknown) {
+                app.check_env()
+            } else {
+                Ok(())
+            }
+        });
     if let Err(error) = &usable {
         app.ui.out(&format!("{error}\n"))?;
     }
     if problems.is_empty() && usable.is_ok() {
-        app.ui.out(&format!("{}: no mistakes\n", display_path(app.settings_file())))
+        app.ui.out(&format!(
+            "{}: no mistakes\n",
+            display_path(app.settings_file())
+        ))
     } else {
         bail!(SilentExit(CliExit::Findings))
     }
@@ -99,27 +115,71 @@ fn show(app: &mut App) -> Result<()> {
 
 /// Formats the settings as a file that produces the same settings.
 fn render(s: &Settings) -> String {
-    let quoted = |text: &str| serde_json::to_string(&crate::privacy::Raw::from(text).printable()).unwrap_or_default();
-    let list = |texts: &[String]| format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "));
+    let quoted = |text: &str| {
+        serde_json::to_string(&crate::privacy::Raw::from(text).printable()).unwrap_or_default()
+    };
+    let list = |texts: &[String]| {
+        format!(
+            "[{}]",
+            texts
+                .iter()
+                .map(|t| quoted(t))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
+    };
     let mut out = String::new();
-    let provider = s.provider.as_ref().map_or(crate::catalog::DEFAULT_PROVIDER, |p| p.as_str());
-    let model = s.model.clone().or_else(|| crate::catalog::find(provider).map(|e| e.model.to_owned()));
+    let provider = s
+        .provider
+        .as_ref()
+        .map_or(crate::catalog::DEFAULT_PROVIDER, |p| p.as_str());
+    let model = s
+        .model
+        .clone()
+        .or_else(|| crate::catalog::find(provider).map(|e| e.model.to_owned()));
     out += &format!("provider = {}\n", quoted(provider));
     out += &model.map_or(String::new(), |m| format!("model = {}\n", quoted(&m)));
-    out += &format!("audit = \"{}\"\n", if s.audit_required { "required" } else { "best-effort" });
+    out += &format!(
+        "audit = \"{}\"\n",
+        if s.audit_required {
+            "required"
+        } else {
+            "best-effort"
+        }
+    );
     let l = &s.limits;
     out += &format!(
         "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
-        l.requests_per_minute, l.requests_per_hour, l.max_message_chars, l.max_attachment_bytes, l.max_messages
+        l.requests_per_minute,
+        l.requests_per_hour,
+        l.max_message_chars,
+        l.max_attachment_bytes,
+        l.max_messages
     );
     out += "\n[budget]\n";
-    for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)]
-    {
-        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::session::json_dollars(n)));
+    for (name, nanos) in [
+        ("per_day", s.budget.per_day),
+        ("per_month", s.budget.per_month),
+        ("per_conversation", s.budget.per_conversation),
+    ] {
+        out += &nanos.map_or_else(
+            || format!("# {name}: none\n"),
+            |n| format!("{name} = {}\n", crate::cli::session::json_dollars(n)),
+        );
     }
     let p = &s.privacy;
-    let patterns: Vec<String> =
-        p.policy.patterns.iter().map(|(kind, pattern)| format!("{{ kind = {}, pattern = {} }}", quoted(kind), quoted(pattern))).collect();
+    let patterns: Vec<String> = p
+        .policy
+        .patterns
+        .iter()
+        .map(|(kind, pattern)| {
+            format!(
+                "{{ kind = {}, pattern = {} }}",
+                quoted(kind),
+                quoted(pattern)
+            )
+        })
+        .collect();
     let suspicious = match p.suspicious {
         crate::privacy::input_check::Suspicious::Warn => "warn",
         crate::privacy::input_check::Suspicious::Block => "block",
@@ -153,8 +213,14 @@ fn render(s: &Settings) -> String {
             config::KeySource::Stored => "stored".to_owned(),
             config::KeySource::Env(variable) => format!("env:{variable}"),
         };
-        out += &format!("\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n", quoted(&custom.base_url));
-        out += &custom.model.as_ref().map_or(String::new(), |m| format!("model = {}\n", quoted(m)));
+        out += &format!(
+            "\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n",
+            quoted(&custom.base_url)
+        );
+        out += &custom
+            .model
+            .as_ref()
+            .map_or(String::new(), |m| format!("model = {}\n", quoted(m)));
     }
     out
 }

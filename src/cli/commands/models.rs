@@ -27,22 +27,44 @@ pub(crate) struct ModelsArgs {
 }
 
 pub(crate) fn run(app: &mut App, options: &ModelsArgs) -> Result<()> {
-    let choice = app.choose_provider(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
+    let choice = app.choose_provider(
+        options.provider.as_ref(),
+        options.profile.as_ref(),
+        Some("any"),
+    )?;
     // OpenRouter's list is public, so no key is sent for it.
-    let key = if choice.endpoint.dialect.routing { None } else { app.key_for(&choice)? };
-    let mut list = runtime()?.block_on(list_models(&choice.endpoint, key.as_ref(), app.http_context()?))?;
+    let key = if choice.endpoint.dialect.routing {
+        None
+    } else {
+        app.key_for(&choice)?
+    };
+    let mut list = runtime()?.block_on(list_models(
+        &choice.endpoint,
+        key.as_ref(),
+        app.http_context()?,
+    ))?;
     app.remember_models(&choice.endpoint.name, &list);
     app.remember_prices(&choice.endpoint.name, &list);
     if let Some(pattern) = &options.pattern {
         let pattern = pattern.to_lowercase();
-        list.retain(|m| m.id.to_lowercase().contains(&pattern) || m.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&pattern)));
+        list.retain(|m| {
+            m.id.to_lowercase().contains(&pattern)
+                || m.name
+                    .as_ref()
+                    .is_some_and(|n| n.to_lowercase().contains(&pattern))
+        });
     }
     list.sort_by(|a, b| a.id.cmp(&b.id));
     if options.json {
         let list: Vec<Value> = list.iter().map(as_json).collect();
         return app.ui.json(&json!({ "schema_version": 1, "models": list }));
     }
-    let wide = list.iter().map(|m| m.id.chars().count()).max().unwrap_or(0).min(app.ui.width().saturating_sub(34).max(24));
+    let wide = list
+        .iter()
+        .map(|m| m.id.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(app.ui.width().saturating_sub(34).max(24));
     let text: String = list.iter().map(|m| model_line(m, wide)).collect();
     app.ui.out(&text)?;
     if list.is_empty() {
@@ -69,8 +91,12 @@ fn as_json(m: &ModelInfo) -> Value {
 
 fn model_line(m: &ModelInfo, wide: usize) -> String {
     let id = super::history::truncate_to_width(&Raw::from(m.id.as_str()).printable_line(), wide);
-    let context = m.context_length.map_or(String::new(), |c| format!("{}k", c / 1000));
-    let price = per_million(m).map_or(String::new(), |(p, c)| format!("{:>8} {:>8}", format_dollars(p), format_dollars(c)));
+    let context = m
+        .context_length
+        .map_or(String::new(), |c| format!("{}k", c / 1000));
+    let price = per_million(m).map_or(String::new(), |(p, c)| {
+        format!("{:>8} {:>8}", format_dollars(p), format_dollars(c))
+    });
     let line = format!("{id:<wide$}  {context:>6}  {price}");
     format!("{}\n", line.trim_end())
 }

@@ -5,7 +5,9 @@ use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::input_stream;
 use crate::cli::term::output::ByteOutput;
 use crate::fs;
-use crate::privacy::{Displayable, Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor};
+use crate::privacy::{
+    Displayable, Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor,
+};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -46,7 +48,10 @@ pub(crate) struct RedactArgs {
 
 pub(crate) fn run(app: &mut App, options: &RedactArgs) -> Result<()> {
     // The command redacts even if the settings turn redaction off for the chat.
-    let policy = Policy { off: false, ..app.settings()?.privacy.policy.clone() };
+    let policy = Policy {
+        off: false,
+        ..app.settings()?.privacy.policy.clone()
+    };
     let redactor = app.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
         Some(file) if file.as_os_str() != "-" => Box::new(fs::open_external(file)?),
@@ -54,9 +59,16 @@ pub(crate) fn run(app: &mut App, options: &RedactArgs) -> Result<()> {
         _ => Box::new(input_stream()),
     };
     if options.json_lines {
-        bail!(CliError::misuse("`--json-lines` reads standard input").hint("leave out the file name, or pipe the file in"));
+        bail!(
+            CliError::misuse("`--json-lines` reads standard input")
+                .hint("leave out the file name, or pipe the file in")
+        );
     }
-    let found = if options.json { print_findings(app, &redactor, &mut input)? } else { filter(&redactor, &mut input)? };
+    let found = if options.json {
+        print_findings(app, &redactor, &mut input)?
+    } else {
+        filter(&redactor, &mut input)?
+    };
     finish(options, found)
 }
 
@@ -71,10 +83,15 @@ fn finish(options: &RedactArgs, found: bool) -> Result<()> {
 fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     let mut output = ByteOutput::default();
-    redact_stream(redactor, input, &mut |bytes| output.write(bytes), &mut |_| {
-        found = true;
-        Ok(())
-    })?;
+    redact_stream(
+        redactor,
+        input,
+        &mut |bytes| output.write(bytes),
+        &mut |_| {
+            found = true;
+            Ok(())
+        },
+    )?;
     output.finish()?;
     Ok(found)
 }
@@ -86,7 +103,8 @@ fn print_findings(app: &App, redactor: &Redactor, input: &mut impl Read) -> Resu
     redact_stream(redactor, input, &mut |_| Ok(()), &mut |finding| {
         let comma = if found { "," } else { "" };
         found = true;
-        app.ui.out(Displayable::from(comma) + Displayable::json(&finding)?)
+        app.ui
+            .out(Displayable::from(comma) + Displayable::json(&finding)?)
     })?;
     app.ui.out("]}\n")?;
     Ok(found)
@@ -109,7 +127,11 @@ fn redact_stream(
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
-        stream.push(piece.get(..read).unwrap_or_default(), &mut out, &mut |finding| findings.push(finding));
+        stream.push(
+            piece.get(..read).unwrap_or_default(),
+            &mut out,
+            &mut |finding| findings.push(finding),
+        );
         write(&out)?;
         out.clear();
         findings.drain(..).try_for_each(&mut *tell)?;
@@ -142,9 +164,14 @@ fn redact_lines(app: &App, redactor: &Redactor) -> Result<bool> {
         }
         let answer = match serde_json::from_slice::<JsonLineInput>(&line) {
             Ok(asked) => {
-                let (text, findings) = redactor.redact(Raw::from(asked.text), &mut Placeholders::default());
+                let (text, findings) =
+                    redactor.redact(Raw::from(asked.text), &mut Placeholders::default());
                 found |= !findings.is_empty();
-                Displayable::json(&JsonLineOutput { id: &asked.id, text: &text, findings: &findings })?
+                Displayable::json(&JsonLineOutput {
+                    id: &asked.id,
+                    text: &text,
+                    findings: &findings,
+                })?
             }
             Err(_) => {
                 bad = true;
@@ -154,7 +181,11 @@ fn redact_lines(app: &App, redactor: &Redactor) -> Result<bool> {
         app.ui.out(answer + "\n")?;
     }
     if bad {
-        bail!(CliError::new(CliExit::Failure, "bad_line", "some lines were not JSON objects with a `text`"));
+        bail!(CliError::new(
+            CliExit::Failure,
+            "bad_line",
+            "some lines were not JSON objects with a `text`"
+        ));
     }
     Ok(found)
 }

@@ -93,7 +93,8 @@ pub(super) struct NewPassphrase<'a> {
 }
 
 pub(super) fn parse_kdf(text: &str) -> Result<KdfParams, String> {
-    text.parse().map_err(|error: crate::crypto::kdf::Error| error.to_string())
+    text.parse()
+        .map_err(|error: crate::crypto::kdf::Error| error.to_string())
 }
 
 impl VaultArgs {
@@ -105,9 +106,21 @@ impl VaultArgs {
 pub(crate) fn run(app: &mut App, options: VaultArgs) -> Result<()> {
     match options.command {
         VaultCommand::Create { kdf, weak } => create(app, kdf.unwrap_or_default(), weak),
-        VaultCommand::Passwd { kdf, new_passphrase_file, weak } => {
+        VaultCommand::Passwd {
+            kdf,
+            new_passphrase_file,
+            weak,
+        } => {
             let source = PassphraseSource::File(new_passphrase_file.as_deref());
-            passwd(app, kdf, NewPassphrase { purpose: "the vault", source, weak })
+            passwd(
+                app,
+                kdf,
+                NewPassphrase {
+                    purpose: "the vault",
+                    source,
+                    weak,
+                },
+            )
         }
         VaultCommand::Unlock { span } => unlock(app, &span),
         VaultCommand::Lock => lock(app),
@@ -116,7 +129,11 @@ pub(crate) fn run(app: &mut App, options: VaultArgs) -> Result<()> {
 }
 
 fn audit_vault(app: &App, action: &str) {
-    app.audit_event(&Event::new(EventKind::Vault).severity(Severity::Notice).word("action", action));
+    app.audit_event(
+        &Event::new(EventKind::Vault)
+            .severity(Severity::Notice)
+            .word("action", action),
+    );
 }
 
 fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {
@@ -124,15 +141,34 @@ fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {
     if fs::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
-    let kept = app.keys()?.manager().index().ok().flatten().and_then(|index| index.store);
-    let passphrase = new_passphrase(app, NewPassphrase { purpose: "the vault", source: PassphraseSource::Environment, weak })?;
+    let kept = app
+        .keys()?
+        .manager()
+        .index()
+        .ok()
+        .flatten()
+        .and_then(|index| index.store);
+    let passphrase = new_passphrase(
+        app,
+        NewPassphrase {
+            purpose: "the vault",
+            source: PassphraseSource::Environment,
+            weak,
+        },
+    )?;
     Vault::create(&path, &passphrase, cost)?;
     audit_vault(app, "create");
-    app.ui.say(&format!("created the vault `{}` ({cost})\n", display_path(&path)), 2)?;
+    app.ui.say(
+        &format!("created the vault `{}` ({cost})\n", display_path(&path)),
+        2,
+    )?;
     if kept == Some(StoreKind::OsKeyring) {
-        app.ui.notice("Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.");
+        app.ui.notice(
+            "Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.",
+        );
     } else {
-        app.ui.notice("Write the passphrase down: without it, the contents of the vault are lost.");
+        app.ui
+            .notice("Write the passphrase down: without it, the contents of the vault are lost.");
     }
     Ok(())
 }
@@ -144,7 +180,8 @@ pub(super) fn ensure_store(app: &mut App) -> Result<()> {
         Err(error) if means_no_store(&error) && app.ui.can_ask() => error,
         Err(error) => return Err(error.into()),
     };
-    app.ui.error_line(&format!("There is no key store yet: {error}."));
+    app.ui
+        .error_line(&format!("There is no key store yet: {error}."));
     if !offer_vault(app)? {
         return Err(error.into());
     }
@@ -167,11 +204,22 @@ pub(super) fn ensure_vault(app: &mut App) -> Result<()> {
 }
 
 fn offer_vault(app: &mut App) -> Result<bool> {
-    app.ui.error_line("A vault is a file with your keys, encrypted with a passphrase.");
-    if !app.ui.confirm("Create one now?", "`chatbot vault create`")? {
+    app.ui
+        .error_line("A vault is a file with your keys, encrypted with a passphrase.");
+    if !app
+        .ui
+        .confirm("Create one now?", "`chatbot vault create`")?
+    {
         return Ok(false);
     }
-    let passphrase = new_passphrase(app, NewPassphrase { purpose: "the vault", source: PassphraseSource::Environment, weak: false })?;
+    let passphrase = new_passphrase(
+        app,
+        NewPassphrase {
+            purpose: "the vault",
+            source: PassphraseSource::Environment,
+            weak: false,
+        },
+    )?;
     Vault::create(&app.home.vault(), &passphrase, KdfParams::default())?;
     audit_vault(app, "create");
     // The user has just typed the passphrase twice: do not ask again in this run.
@@ -181,12 +229,22 @@ fn offer_vault(app: &mut App) -> Result<bool> {
 
 /// Asks for a new passphrase and changes it, for `incident recover`.
 pub(super) fn passwd_typed(app: &mut App) -> Result<()> {
-    passwd(app, None, NewPassphrase { purpose: "the vault", source: PassphraseSource::File(None), weak: false })
+    passwd(
+        app,
+        None,
+        NewPassphrase {
+            purpose: "the vault",
+            source: PassphraseSource::File(None),
+            weak: false,
+        },
+    )
 }
 
 fn passwd(app: &mut App, kdf: Option<KdfParams>, wanted: NewPassphrase<'_>) -> Result<()> {
     let path = app.home.vault();
-    let Some(before) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
+    let Some(before) = vault::describe(&path)? else {
+        bail!(vault::Error::Missing(path))
+    };
     let vault = app.keys()?.open_vault();
     // The old passphrase is asked for first: without it, a new one is of no use.
     vault.names()?;
@@ -194,7 +252,10 @@ fn passwd(app: &mut App, kdf: Option<KdfParams>, wanted: NewPassphrase<'_>) -> R
     let cost = kdf.unwrap_or(before.cost);
     vault.change_passphrase(&passphrase, cost)?;
     audit_vault(app, "passwd");
-    app.ui.say(&format!("changed the passphrase and the key of the vault ({cost})\n"), 2)?;
+    app.ui.say(
+        &format!("changed the passphrase and the key of the vault ({cost})\n"),
+        2,
+    )?;
     app.ui.notice(
         "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
     );
@@ -206,25 +267,46 @@ fn unlock(app: &mut App, span: &str) -> Result<()> {
     let now = app.clock.now();
     let length = now.since(parse_since(span, now)?);
     if length.is_zero() || length > MAX_UNLOCK {
-        bail!(CliError::misuse(format!("`--for {span}` is not a duration of up to seven days")).hint("use `--for 15m`"));
+        bail!(
+            CliError::misuse(format!(
+                "`--for {span}` is not a duration of up to seven days"
+            ))
+            .hint("use `--for 15m`")
+        );
     }
     let until = app.keys()?.open_vault().unlock_for(now, length)?;
     audit_vault(app, "unlock");
-    app.ui.say(&format!("the vault is open until {}, in the kernel's memory only\n", until.local_minute()), 2)
+    app.ui.say(
+        &format!(
+            "the vault is open until {}, in the kernel's memory only\n",
+            until.local_minute()
+        ),
+        2,
+    )
 }
 
 fn lock(app: &mut App) -> Result<()> {
     let was_open = vault::lock(&app.home.vault())?;
     audit_vault(app, "lock");
-    app.ui.out(if was_open { "the vault is locked\n" } else { "the vault was locked already\n" })
+    app.ui.out(if was_open {
+        "the vault is locked\n"
+    } else {
+        "the vault was locked already\n"
+    })
 }
 
 fn status(app: &mut App, as_json: bool) -> Result<()> {
     let path = app.home.vault();
-    let Some(vault) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
+    let Some(vault) = vault::describe(&path)? else {
+        bail!(vault::Error::Missing(path))
+    };
     let now = app.clock.now();
     if as_json {
-        let used = app.keys()?.manager().selected_store().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault);
+        let used = app
+            .keys()?
+            .manager()
+            .selected_store()
+            .is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault);
         let object = json!({
             "schema_version": 1,
             "file": path.to_string_lossy(),
@@ -240,8 +322,14 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
         None => String::from("locked"),
     };
     let used = match app.keys()?.manager().selected_store() {
-        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes, because {}", chosen.reason),
-        Ok(chosen) => format!("no, the {} is, because {}", chosen.store.kind(), chosen.reason),
+        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => {
+            format!("yes, because {}", chosen.reason)
+        }
+        Ok(chosen) => format!(
+            "no, the {} is, because {}",
+            chosen.store.kind(),
+            chosen.reason
+        ),
         Err(error) => format!("no: {error}"),
     };
     app.ui.say(
@@ -258,21 +346,36 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
 /// Gets a new passphrase: from a file, from where the environment says, or typed twice. Everything
 /// that is encrypted with a passphrase gets it here, so that its strength is always checked.
 pub(super) fn new_passphrase(app: &App, wanted: NewPassphrase<'_>) -> Result<Secret> {
-    let NewPassphrase { purpose: what, source, weak } = wanted;
+    let NewPassphrase {
+        purpose: what,
+        source,
+        weak,
+    } = wanted;
     let given = match source {
         PassphraseSource::File(None) => None,
-        PassphraseSource::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&display_path(path), fs::read_external(path, 4096)?)),
-        PassphraseSource::Environment | PassphraseSource::Unattended => named_passphrase(app.ui, app.env),
+        PassphraseSource::File(Some(path)) => Some(crate::cli::keys::passphrase_line(
+            &display_path(path),
+            fs::read_external(path, 4096)?,
+        )),
+        PassphraseSource::Environment | PassphraseSource::Unattended => {
+            named_passphrase(app.ui, app.env)
+        }
     };
     if let Some(given) = given {
         let unattended = matches!(source, PassphraseSource::Unattended);
         if !unattended && !app.yes && !app.ui.can_ask() {
             bail!(
-                CliError::misuse(format!("cannot confirm the passphrase for {what}: there is no terminal"))
-                    .hint("use `--yes` to use it without confirmation")
+                CliError::misuse(format!(
+                    "cannot confirm the passphrase for {what}: there is no terminal"
+                ))
+                .hint("use `--yes` to use it without confirmation")
             );
         }
-        let exit = if unattended { CliExit::Key } else { CliExit::Misuse };
+        let exit = if unattended {
+            CliExit::Key
+        } else {
+            CliExit::Misuse
+        };
         let passphrase = given.map_err(|why| CliError::new(exit, "no_passphrase", why.0))?;
         if !weak {
             refuse_weak(what, &passphrase)?;
@@ -281,8 +384,12 @@ pub(super) fn new_passphrase(app: &App, wanted: NewPassphrase<'_>) -> Result<Sec
     }
     if !app.ui.can_ask() {
         let hint = match source {
-            PassphraseSource::File(_) => "pass its file with `--new-passphrase-file`, and use `--yes`",
-            PassphraseSource::Environment | PassphraseSource::Unattended => "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`",
+            PassphraseSource::File(_) => {
+                "pass its file with `--new-passphrase-file`, and use `--yes`"
+            }
+            PassphraseSource::Environment | PassphraseSource::Unattended => {
+                "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`"
+            }
         };
         let what = format!("cannot ask for a passphrase for {what}: there is no terminal");
         bail!(CliError::new(CliExit::Misuse, "not_a_terminal", what).hint(hint));
@@ -296,8 +403,10 @@ fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
     if bits >= strength::WEAK_BELOW_BITS {
         return Ok(());
     }
-    let sentence =
-        format!("the passphrase for {what} is too weak: about {bits} bits, and at least {} are required", strength::WEAK_BELOW_BITS);
+    let sentence = format!(
+        "the passphrase for {what} is too weak: about {bits} bits, and at least {} are required",
+        strength::WEAK_BELOW_BITS
+    );
     bail!(
         CliError::new(CliExit::Refused, "weak_passphrase", sentence)
             .hint("use four or more unrelated words, or accept this one with `--weak`; nothing was written")
@@ -306,24 +415,39 @@ fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
 
 fn ask_twice(app: &App, what: &str) -> Result<Secret> {
     for _ in 0..3 {
-        let first = app.ui.ask_hidden(&format!("New passphrase for {what} (press Enter to generate one): "), "`--yes`")?;
+        let first = app.ui.ask_hidden(
+            &format!("New passphrase for {what} (press Enter to generate one): "),
+            "`--yes`",
+        )?;
         let first = if first.is_empty() {
             let (made, bits) = proquint::generate_passphrase()?;
             app.ui.error_line(&format!("\n    {}\n", made.expose()));
-            app.ui.error_line(&format!("{bits} bits. Write it down: it is not shown again."));
+            app.ui.error_line(&format!(
+                "{bits} bits. Write it down: it is not shown again."
+            ));
             made
         } else {
             let bits = strength::entropy_bits(&first);
-            app.ui.error_line(&format!("Strength: {}, about {bits} bits.", strength::describe(bits)));
+            app.ui.error_line(&format!(
+                "Strength: {}, about {bits} bits.",
+                strength::describe(bits)
+            ));
             if bits < strength::WEAK_BELOW_BITS && !app.ui.confirm("Use it anyway?", "another")? {
                 continue;
             }
             first
         };
-        if same_secret(&first, &app.ui.ask_hidden("Repeat the passphrase: ", "`--yes`")?) {
+        if same_secret(
+            &first,
+            &app.ui.ask_hidden("Repeat the passphrase: ", "`--yes`")?,
+        ) {
             return Ok(first);
         }
         app.ui.error_line("The passphrases do not match.");
     }
-    bail!(CliError::new(CliExit::Failure, "declined", "no passphrase was chosen; nothing was changed"))
+    bail!(CliError::new(
+        CliExit::Failure,
+        "declined",
+        "no passphrase was chosen; nothing was changed"
+    ))
 }

@@ -30,7 +30,13 @@ pub(crate) fn diagnose(error: &anyhow::Error) -> CliError {
             .or_else(|| explain_keys(cause));
         if let Some(Some((exit, code, hint))) = found {
             let retry_after = retry_after(error);
-            return CliError { exit, code, message: what, hint, retry_after };
+            return CliError {
+                exit,
+                code,
+                message: what,
+                hint,
+                retry_after,
+            };
         }
     }
     CliError::new(CliExit::Failure, "failed", what)
@@ -44,11 +50,19 @@ fn explain_chat(error: &chat::Error) -> Diagnosis {
             "too_long",
             "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings",
         ),
-        chat::Error::Refused(Rejection::Empty) => diagnosis(CliExit::Refused, "empty", "type a message"),
-        chat::Error::Refused(_) => diagnosis(CliExit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
-        chat::Error::TooLong { .. } => {
-            diagnosis(CliExit::Refused, "conversation_too_long", "start a new conversation, or raise `limits.max_messages` in the settings")
+        chat::Error::Refused(Rejection::Empty) => {
+            diagnosis(CliExit::Refused, "empty", "type a message")
         }
+        chat::Error::Refused(_) => diagnosis(
+            CliExit::Refused,
+            "refused",
+            "change the text, or set `privacy.suspicious` to \"warn\"",
+        ),
+        chat::Error::TooLong { .. } => diagnosis(
+            CliExit::Refused,
+            "conversation_too_long",
+            "start a new conversation, or raise `limits.max_messages` in the settings",
+        ),
         chat::Error::Audit(_) => diagnosis(
             CliExit::Storage,
             "audit_log",
@@ -56,7 +70,9 @@ fn explain_chat(error: &chat::Error) -> Diagnosis {
         ),
         chat::Error::Declined => diagnosis(CliExit::Refused, "declined", ""),
         chat::Error::Cancelled => diagnosis(CliExit::Interrupted, "interrupted", ""),
-        chat::Error::NoMessages => diagnosis(CliExit::Misuse, "nothing_said", "send a message first"),
+        chat::Error::NoMessages => {
+            diagnosis(CliExit::Misuse, "nothing_said", "send a message first")
+        }
         // The cause has its own row.
         _ => None,
     }
@@ -65,17 +81,32 @@ fn explain_chat(error: &chat::Error) -> Diagnosis {
 fn explain_limits(error: &limits::Error) -> Diagnosis {
     match error {
         limits::Error::Full { usage: level, .. } if level.window.max_requests == 0 => {
-            let hint = format!("raise `limits.requests_per_{}` in the settings", level.window.name);
+            let hint = format!(
+                "raise `limits.requests_per_{}` in the settings",
+                level.window.name
+            );
             Some((CliExit::Limit, "rate_limited", Some(hint)))
         }
         limits::Error::Full { wait, .. } => {
             let wait = crate::time::humanize(*wait);
-            Some((CliExit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))
+            Some((
+                CliExit::Limit,
+                "rate_limited",
+                Some(format!(
+                    "wait {wait}, use `--wait`, or raise `limits` in the settings"
+                )),
+            ))
         }
-        limits::Error::AskedToWait { .. } => {
-            diagnosis(CliExit::Provider, "provider_rate_limited", "wait, use `--wait`, or choose another model")
-        }
-        limits::Error::Lockdown { .. } => diagnosis(CliExit::Refused, "lockdown", "end it with `chatbot incident release`"),
+        limits::Error::AskedToWait { .. } => diagnosis(
+            CliExit::Provider,
+            "provider_rate_limited",
+            "wait, use `--wait`, or choose another model",
+        ),
+        limits::Error::Lockdown { .. } => diagnosis(
+            CliExit::Refused,
+            "lockdown",
+            "end it with `chatbot incident release`",
+        ),
         limits::Error::Disk(_) => None,
     }
 }
@@ -83,8 +114,14 @@ fn explain_limits(error: &limits::Error) -> Diagnosis {
 fn explain_budget(error: &budget::Error) -> Diagnosis {
     use budget::{Error, Period};
     match error {
-        Error::Spent { status: fill, need } if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need => {
-            diagnosis(CliExit::Limit, "budget_spent", "a running request has reserved the rest: try again when it has finished")
+        Error::Spent { status: fill, need }
+            if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need =>
+        {
+            diagnosis(
+                CliExit::Limit,
+                "budget_spent",
+                "a running request has reserved the rest: try again when it has finished",
+            )
         }
         Error::Spent { status: fill, .. } => {
             let setting = match fill.span {
@@ -95,8 +132,16 @@ fn explain_budget(error: &budget::Error) -> Diagnosis {
                 }
                 Period::Command => "raise `--budget`",
             };
-            let resets = fill.resets.map_or(String::new(), |at| format!("it resets at {}; ", at.local_minute()));
-            Some((CliExit::Limit, "budget_spent", Some(format!("{resets}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
+            let resets = fill.resets.map_or(String::new(), |at| {
+                format!("it resets at {}; ", at.local_minute())
+            });
+            Some((
+                CliExit::Limit,
+                "budget_spent",
+                Some(format!(
+                    "{resets}{setting}, lower `--max-tokens`, or choose a cheaper model"
+                )),
+            ))
         }
         Error::NoPrice { .. } => diagnosis(
             CliExit::Limit,
@@ -109,20 +154,34 @@ fn explain_budget(error: &budget::Error) -> Diagnosis {
 
 fn explain_archive(error: &conversations::Error) -> Diagnosis {
     match error {
-        conversations::Error::Missing(_) | conversations::Error::Ambiguous(_) => {
-            diagnosis(CliExit::Misuse, "no_such_conversation", "list them with `chatbot history list`")
-        }
-        conversations::Error::Busy(_) => diagnosis(CliExit::Storage, "busy", "close it there, or read it here with `chatbot history show`"),
+        conversations::Error::Missing(_) | conversations::Error::Ambiguous(_) => diagnosis(
+            CliExit::Misuse,
+            "no_such_conversation",
+            "list them with `chatbot history list`",
+        ),
+        conversations::Error::Busy(_) => diagnosis(
+            CliExit::Storage,
+            "busy",
+            "close it there, or read it here with `chatbot history show`",
+        ),
         conversations::Error::Undecryptable { .. } => diagnosis(
             CliExit::Storage,
             "cannot_open",
             "restore the key it was encrypted with (`chatbot key recovery import`); nothing was changed",
         ),
-        conversations::Error::Newer { .. } => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        conversations::Error::FileReplaced(_) => {
-            diagnosis(CliExit::Storage, "vanished", "restore the file, or save the chat as a new conversation with `/save`")
+        conversations::Error::Newer { .. } => diagnosis(
+            CliExit::Storage,
+            "newer_format",
+            "use the newer chatbot that wrote it",
+        ),
+        conversations::Error::FileReplaced(_) => diagnosis(
+            CliExit::Storage,
+            "vanished",
+            "restore the file, or save the chat as a new conversation with `/save`",
+        ),
+        conversations::Error::AlreadyExists(_) => {
+            diagnosis(CliExit::Storage, "there_already", "nothing was replaced")
         }
-        conversations::Error::AlreadyExists(_) => diagnosis(CliExit::Storage, "there_already", "nothing was replaced"),
         conversations::Error::Full { .. } => diagnosis(
             CliExit::Storage,
             "conversation_full",
@@ -138,13 +197,21 @@ fn explain_backup(error: &crate::backup::Error) -> Diagnosis {
     use crate::backup::Error as E;
     match error {
         E::InvalidBackup => diagnosis(CliExit::Storage, "not_a_backup", "check the path"),
-        E::Newer(_) => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        E::Newer(_) => diagnosis(
+            CliExit::Storage,
+            "newer_format",
+            "use the newer chatbot that wrote it",
+        ),
         E::WrongPassphrase => diagnosis(
             CliExit::Storage,
             "wrong_passphrase",
             "try another passphrase; if it is the right one, the file is damaged; nothing was changed",
         ),
-        E::NotInBackup(_) => diagnosis(CliExit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts its contents"),
+        E::NotInBackup(_) => diagnosis(
+            CliExit::Misuse,
+            "no_such_conversation",
+            "`chatbot restore FILE --dry-run` counts its contents",
+        ),
         E::Passphrase(_) => diagnosis(CliExit::Misuse, "passphrase", ""),
         E::Random => diagnosis(CliExit::Failure, "no_randomness", ""),
         E::Disk(_) | E::Archive(_) => None,
@@ -161,41 +228,71 @@ fn explain_disk(error: &fs::Error) -> Diagnosis {
         fs::Error::TooPermissive { path, should, .. } => Some((
             CliExit::Storage,
             "open_to_others",
-            Some(format!("other users may have read it; restrict it with `chmod {should:o} {}`", display_path(path))),
+            Some(format!(
+                "other users may have read it; restrict it with `chmod {should:o} {}`",
+                display_path(path)
+            )),
         )),
         fs::Error::Ancestor { path, .. } => Some((
             CliExit::Storage,
             "open_to_others",
-            Some(format!("run `chmod o-w {}`, or set `CHATBOT_HOME` to a folder that only you can change", display_path(path))),
+            Some(format!(
+                "run `chmod o-w {}`, or set `CHATBOT_HOME` to a folder that only you can change",
+                display_path(path)
+            )),
         )),
         fs::Error::ForeignAncestor { .. } => diagnosis(
             CliExit::Storage,
             "foreign_folder",
             "put your home below folders that belong to you or to root (`CHATBOT_HOME`), or run chatbot as that user",
         ),
-        fs::Error::Symlink(_) => {
-            diagnosis(CliExit::Storage, "symlink", "replace the link with the file itself; symbolic links are not followed")
-        }
+        fs::Error::Symlink(_) => diagnosis(
+            CliExit::Storage,
+            "symlink",
+            "replace the link with the file itself; symbolic links are not followed",
+        ),
         fs::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-            diagnosis(CliExit::Storage, "odd_file", "a folder has this name: move it away and try again")
+            diagnosis(
+                CliExit::Storage,
+                "odd_file",
+                "a folder has this name: move it away and try again",
+            )
         }
-        fs::Error::NotRegular { .. } => diagnosis(CliExit::Storage, "odd_file", "move it away and try again"),
-        _ if error.is_full() => diagnosis(CliExit::Storage, "disk_full", "free some space and try again; existing files are not damaged"),
+        fs::Error::NotRegular { .. } => {
+            diagnosis(CliExit::Storage, "odd_file", "move it away and try again")
+        }
+        _ if error.is_full() => diagnosis(
+            CliExit::Storage,
+            "disk_full",
+            "free some space and try again; existing files are not damaged",
+        ),
         _ => diagnosis(CliExit::Storage, "storage", ""),
     }
 }
 
 fn explain_home(error: &dirs::Error) -> Diagnosis {
     match error {
-        dirs::Error::NoHomeDir => diagnosis(CliExit::Misuse, "no_home", "set `CHATBOT_HOME` to a folder of your own"),
-        dirs::Error::Relative(_) => diagnosis(CliExit::Misuse, "relative_home", "set `CHATBOT_HOME` to an absolute path"),
+        dirs::Error::NoHomeDir => diagnosis(
+            CliExit::Misuse,
+            "no_home",
+            "set `CHATBOT_HOME` to a folder of your own",
+        ),
+        dirs::Error::Relative(_) => diagnosis(
+            CliExit::Misuse,
+            "relative_home",
+            "set `CHATBOT_HOME` to an absolute path",
+        ),
     }
 }
 
 fn retry_after(error: &anyhow::Error) -> Option<Duration> {
     error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(error @ (limits::Error::Full { .. } | limits::Error::AskedToWait { .. })) => limits::Error::wait(error),
-        _ => cause.downcast_ref::<provider::Error>().and_then(provider::Error::retry_after),
+        Some(error @ (limits::Error::Full { .. } | limits::Error::AskedToWait { .. })) => {
+            limits::Error::wait(error)
+        }
+        _ => cause
+            .downcast_ref::<provider::Error>()
+            .and_then(provider::Error::retry_after),
     })
 }
 
@@ -206,7 +303,11 @@ fn cause_chain(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         let text = cause.to_string();
         // A file error repeats the OS error in lower case and without its number.
-        let same = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        let same = text
+            .split(" (os error")
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
         if !said.iter().any(|s| s.to_lowercase().contains(&same)) {
             said.push(text);
         }

@@ -52,7 +52,13 @@ pub(crate) struct CliError {
 
 impl CliError {
     pub(crate) fn new(exit: CliExit, code: &'static str, what: impl Into<String>) -> Self {
-        Self { exit, code, message: what.into(), hint: None, retry_after: None }
+        Self {
+            exit,
+            code,
+            message: what.into(),
+            hint: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn misuse(what: impl Into<String>) -> Self {
@@ -98,7 +104,10 @@ pub(crate) struct SilentExit(pub(crate) CliExit);
 /// The exit code of an error, its code for scripts, and the hint.
 pub(crate) type Diagnosis = Option<(CliExit, &'static str, Option<String>)>;
 
-#[expect(clippy::unnecessary_wraps, reason = "a row of the tables, where some errors have no meaning of their own")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a row of the tables, where some errors have no meaning of their own"
+)]
 pub(crate) fn diagnosis(exit: CliExit, code: &'static str, hint: &str) -> Diagnosis {
     Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
 }
@@ -106,7 +115,22 @@ pub(crate) fn diagnosis(exit: CliExit, code: &'static str, hint: &str) -> Diagno
 /// Replaces everything in a text that looks like a key.
 pub(crate) fn without_keys(text: &str) -> String {
     const KEY_KINDS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
-    let disable = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| !KEY_KINDS.contains(&kind.as_str())).collect();
-    let redactor = Redactor::new(&Policy { disable, ..Policy::default() });
-    redactor.map_or_else(|_| String::new(), |redactor| redactor.redact(Raw::from(text), &mut Placeholders::default()).0.printable())
+    let disable = KINDS
+        .iter()
+        .map(|(kind, _)| (*kind).to_owned())
+        .filter(|kind| !KEY_KINDS.contains(&kind.as_str()))
+        .collect();
+    let redactor = Redactor::new(&Policy {
+        disable,
+        ..Policy::default()
+    });
+    redactor.map_or_else(
+        |_| String::new(),
+        |redactor| {
+            redactor
+                .redact(Raw::from(text), &mut Placeholders::default())
+                .0
+                .printable()
+        },
+    )
 }

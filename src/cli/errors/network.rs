@@ -7,8 +7,14 @@ use crate::provider::{Error, ProviderErrorKind};
 pub(crate) fn explain_network(error: &Error) -> Diagnosis {
     let (exit, hint) = match error.kind() {
         ProviderErrorKind::InvalidKey => (CliExit::Key, "save another one with `chatbot key set`"),
-        ProviderErrorKind::NoCredit => (CliExit::Provider, "add credit at the provider, or raise the key's own limit there"),
-        ProviderErrorKind::Forbidden => (CliExit::Provider, "check the key's permissions and limits at the provider"),
+        ProviderErrorKind::NoCredit => (
+            CliExit::Provider,
+            "add credit at the provider, or raise the key's own limit there",
+        ),
+        ProviderErrorKind::Forbidden => (
+            CliExit::Provider,
+            "check the key's permissions and limits at the provider",
+        ),
         ProviderErrorKind::NotFound => (CliExit::Failure, "list the models with `chatbot models`"),
         ProviderErrorKind::PrivacyRestricted => (
             CliExit::Refused,
@@ -18,27 +24,48 @@ pub(crate) fn explain_network(error: &Error) -> Diagnosis {
         ProviderErrorKind::Timeout => (CliExit::Network, "try again, or choose another model"),
         ProviderErrorKind::RateLimited { .. } => (CliExit::Provider, "wait, then try again"),
         ProviderErrorKind::Upstream => (CliExit::Network, "try again, or choose another model"),
-        ProviderErrorKind::Refused => (CliExit::Network, "check that the server is running and that `base_url` is right"),
-        ProviderErrorKind::Dns => (CliExit::Network, "check the network, and `base_url` if you set it"),
+        ProviderErrorKind::Refused => (
+            CliExit::Network,
+            "check that the server is running and that `base_url` is right",
+        ),
+        ProviderErrorKind::Dns => (
+            CliExit::Network,
+            "check the network, and `base_url` if you set it",
+        ),
         ProviderErrorKind::Connect => (CliExit::Network, "check the network"),
-        ProviderErrorKind::Tls => {
-            (CliExit::Network, "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off")
-        }
+        ProviderErrorKind::Tls => (
+            CliExit::Network,
+            "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off",
+        ),
         ProviderErrorKind::Reset => (CliExit::Network, "the partial answer is kept; try again"),
         ProviderErrorKind::Truncated => (CliExit::Network, "the partial answer is kept; try again"),
         ProviderErrorKind::Empty => (CliExit::Network, "try again, or choose another model"),
-        ProviderErrorKind::Malformed => {
-            (CliExit::Network, "the partial answer is kept; check that `base_url` is an OpenAI-compatible server")
-        }
+        ProviderErrorKind::Malformed => (
+            CliExit::Network,
+            "the partial answer is kept; check that `base_url` is an OpenAI-compatible server",
+        ),
         ProviderErrorKind::TooLarge => (CliExit::Network, "the partial answer is kept"),
-        ProviderErrorKind::NotJson => {
-            (CliExit::Network, "check that `base_url` is an OpenAI-compatible server, and that no login page intercepts the connection")
-        }
-        ProviderErrorKind::Compressed => (CliExit::Network, "turn off compression at the server or the proxy in between"),
-        ProviderErrorKind::Redirect => (CliExit::Network, "if you trust the new host with your key, set `base_url` to its address"),
-        ProviderErrorKind::PlainHttp => (CliExit::Misuse, "use https; plain http is allowed for this machine only"),
+        ProviderErrorKind::NotJson => (
+            CliExit::Network,
+            "check that `base_url` is an OpenAI-compatible server, and that no login page intercepts the connection",
+        ),
+        ProviderErrorKind::Compressed => (
+            CliExit::Network,
+            "turn off compression at the server or the proxy in between",
+        ),
+        ProviderErrorKind::Redirect => (
+            CliExit::Network,
+            "if you trust the new host with your key, set `base_url` to its address",
+        ),
+        ProviderErrorKind::PlainHttp => (
+            CliExit::Misuse,
+            "use https; plain http is allowed for this machine only",
+        ),
         ProviderErrorKind::BadAddress => (CliExit::Misuse, "fix `base_url` in the settings"),
-        ProviderErrorKind::BadNetworkConfig => (CliExit::Misuse, "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`"),
+        ProviderErrorKind::BadNetworkConfig => (
+            CliExit::Misuse,
+            "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
+        ),
     };
     diagnosis(exit, error.kind().code(), hint)
 }

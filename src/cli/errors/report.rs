@@ -49,15 +49,29 @@ pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
 /// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
 /// mistake must not be repeated on a screen that others see, or in a log.
 fn without_secrets(problem: &CliError) -> CliError {
-    CliError { message: without_keys(&problem.message), hint: problem.hint.as_deref().map(without_keys), ..*problem }
+    CliError {
+        message: without_keys(&problem.message),
+        hint: problem.hint.as_deref().map(without_keys),
+        ..*problem
+    }
 }
 
 fn print_problem(ui: &Ui, problem: &CliError) {
     // One line each: a line break in the text of a server or a file must not look like another
     // message of this program.
-    ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.message));
+    ui.error_line(
+        Displayable::from("chatbot: ")
+            + ui.paint(Style::Red, "error:")
+            + " "
+            + Displayable::line(&problem.message),
+    );
     if let Some(hint) = &problem.hint {
-        ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Bold, "hint:") + " " + Displayable::line(hint));
+        ui.error_line(
+            Displayable::from("chatbot: ")
+                + ui.paint(Style::Bold, "hint:")
+                + " "
+                + Displayable::line(hint),
+        );
     }
 }
 

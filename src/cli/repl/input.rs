@@ -14,8 +14,8 @@ use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode,
-    KeyEvent, Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
+    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -55,11 +55,16 @@ impl InputSource {
             .max_history_size(MAX_HISTORY_LINES)?
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
-        editor.set_helper(Some(SlashCompleter { models: app.known_models() }));
+        editor.set_helper(Some(SlashCompleter {
+            models: app.known_models(),
+        }));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
         editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
         let edit = Arc::new(AtomicBool::new(false));
-        editor.bind_sequence(KeyEvent::ctrl('O'), EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))));
+        editor.bind_sequence(
+            KeyEvent::ctrl('O'),
+            EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))),
+        );
         let mut keyboard = Self::Terminal(Box::new(editor), edit);
         for line in app.load_lines(MAX_HISTORY_LINES) {
             keyboard.remember(line);
@@ -78,7 +83,11 @@ impl InputSource {
         let line = line.into().plain().into_owned();
         if let Self::Terminal(editor, _) = self {
             // The history only refuses a line that repeats the last one.
-            editor.history_mut().add_owned(line).map(drop).unwrap_or_default();
+            editor
+                .history_mut()
+                .add_owned(line)
+                .map(drop)
+                .unwrap_or_default();
         }
     }
 
@@ -86,14 +95,20 @@ impl InputSource {
     pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<InputEvent> {
         match self {
             Self::Pipe => {
-                let Some(mut bytes) = ui.input_line(most)? else { return Ok(InputEvent::End) };
-                while is_block_open(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
-                    let Some(more) = ui.input_line(most)? else { break };
+                let Some(mut bytes) = ui.input_line(most)? else {
+                    return Ok(InputEvent::End);
+                };
+                while is_block_open(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most
+                {
+                    let Some(more) = ui.input_line(most)? else {
+                        break;
+                    };
                     bytes.push(b'\n');
                     bytes.extend(more);
                 }
-                let text =
-                    String::from_utf8(bytes).map_err(|_| CliError::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
+                let text = String::from_utf8(bytes).map_err(|_| {
+                    CliError::misuse("standard input is not UTF-8 text").hint("pipe text in")
+                })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
             Self::Terminal(editor, edit) => match editor.readline(prompt) {
@@ -110,17 +125,28 @@ impl InputSource {
 /// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
 /// be one message: a single line is only letters, and the redactor could not recognise it.
 fn is_block_open(text: &str) -> bool {
-    text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
+    text.rfind("-----BEGIN ").is_some_and(|at| {
+        !text
+            .get(at..)
+            .is_some_and(|rest| rest.contains("-----END "))
+    })
 }
 
 /// The text that was typed over several lines, without the backslashes at line ends and the
 /// surrounding `"""`.
 fn unwrap_lines(text: String) -> String {
     let trimmed = text.trim();
-    if let Some(inner) = trimmed.strip_prefix("\"\"\"").and_then(|t| t.strip_suffix("\"\"\"")) {
+    if let Some(inner) = trimmed
+        .strip_prefix("\"\"\"")
+        .and_then(|t| t.strip_suffix("\"\"\""))
+    {
         return inner.trim_matches('\n').to_owned();
     }
-    if text.contains("\\\n") { text.replace("\\\n", "\n") } else { text }
+    if text.contains("\\\n") {
+        text.replace("\\\n", "\n")
+    } else {
+        text
+    }
 }
 
 struct EditorKeyHandler(Arc<AtomicBool>);
@@ -140,19 +166,43 @@ pub(super) struct SlashCompleter {
 impl Completer for SlashCompleter {
     type Candidate = Pair;
 
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let typed = line.get(..at).unwrap_or_default();
-        let pair = |text: &str| Pair { display: text.to_owned(), replacement: text.to_owned() };
+        let pair = |text: &str| Pair {
+            display: text.to_owned(),
+            replacement: text.to_owned(),
+        };
         if let Some(name) = typed.strip_prefix("/model ") {
-            let fits = self.models.iter().filter(|m| m.starts_with(name)).map(|m| pair(m)).collect();
+            let fits = self
+                .models
+                .iter()
+                .filter(|m| m.starts_with(name))
+                .map(|m| pair(m))
+                .collect();
             return Ok((at - name.len(), fits));
         }
         if let Some(name) = typed.strip_prefix("/provider ") {
-            let fits = catalog::all().iter().filter(|e| e.name.starts_with(name)).map(|e| pair(e.name)).collect();
+            let fits = catalog::all()
+                .iter()
+                .filter(|e| e.name.starts_with(name))
+                .map(|e| pair(e.name))
+                .collect();
             return Ok((at - name.len(), fits));
         }
         if typed.starts_with('/') && !typed.contains(' ') {
-            return Ok((0, slash::COMMANDS.iter().filter(|c| c.name.starts_with(typed)).map(|c| pair(c.name)).collect()));
+            return Ok((
+                0,
+                slash::COMMANDS
+                    .iter()
+                    .filter(|c| c.name.starts_with(typed))
+                    .map(|c| pair(c.name))
+                    .collect(),
+            ));
         }
         Ok((at, Vec::new()))
     }
@@ -162,8 +212,13 @@ impl Validator for SlashCompleter {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
         let open = is_block_open(text)
-            || text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
-        Ok(if open || text.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+            || text.trim_start().starts_with("\"\"\"")
+                && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
+        Ok(if open || text.ends_with('\\') {
+            ValidationResult::Incomplete
+        } else {
+            ValidationResult::Valid(None)
+        })
     }
 }
 
@@ -207,14 +262,19 @@ mod tests {
     fn input_key_block_is_one_message() {
         let key = "see -----BEGIN RSA PRIVATE KEY-----\nMIIE";
         assert!(is_block_open(key));
-        assert!(!is_block_open(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
+        assert!(!is_block_open(&format!(
+            "{key}\n-----END RSA PRIVATE KEY-----"
+        )));
         assert!(!is_block_open("----- BEGIN"));
     }
 
     #[test]
     fn input_continuation_lines_are_joined() {
         assert_eq!(unwrap_lines("a\\\nb".to_owned()), "a\nb");
-        assert_eq!(unwrap_lines("\"\"\"\nfn main() {}\n\"\"\"".to_owned()), "fn main() {}");
+        assert_eq!(
+            unwrap_lines("\"\"\"\nfn main() {}\n\"\"\"".to_owned()),
+            "fn main() {}"
+        );
         assert_eq!(unwrap_lines("plain".to_owned()), "plain");
     }
 }

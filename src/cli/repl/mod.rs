@@ -36,9 +36,19 @@ struct Repl<'a> {
 }
 
 /// Runs the chat until the user leaves it.
-pub(crate) fn run(app: &mut App, started: StartedSession, args: ConversationArgs, attached: Raw) -> Result<()> {
+pub(crate) fn run(
+    app: &mut App,
+    started: StartedSession,
+    args: ConversationArgs,
+    attached: Raw,
+) -> Result<()> {
     let keyboard = InputSource::new(app)?;
-    let StartedSession { session, not_saved_because: unkept, model, choice } = started;
+    let StartedSession {
+        session,
+        not_saved_because: unkept,
+        model,
+        choice,
+    } = started;
     let mut repl = Repl {
         app,
         session: Some(session),
@@ -74,7 +84,11 @@ pub(crate) fn run(app: &mut App, started: StartedSession, args: ConversationArgs
         match go_on {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) if error.is::<crate::cli::term::BrokenPipeError>() || error.is::<SilentExit>() => return Err(error),
+            Err(error)
+                if error.is::<crate::cli::term::BrokenPipeError>() || error.is::<SilentExit>() =>
+            {
+                return Err(error);
+            }
             Err(error) => failed = Some(report_and_go_on(&repl.app.ui, &error)),
         }
     }
@@ -92,14 +106,26 @@ impl Repl<'_> {
         if self.args.demo {
             ui.notice("demo: a built-in offline assistant answers; nothing leaves this machine");
         } else {
-            ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable_line()));
+            ui.notice(&format!(
+                "{} · /help for help",
+                Raw::from(self.model.as_str()).printable_line()
+            ));
         }
         if let Some(unkept) = unkept {
             ui.notice(unkept);
-        } else if self.session.as_ref().is_some_and(|s| s.conversation().is_none()) {
+        } else if self
+            .session
+            .as_ref()
+            .is_some_and(|s| s.conversation().is_none())
+        {
             ui.notice("incognito: this conversation is not saved");
         }
-        if let Some(past) = self.session.as_ref().map(Session::history).filter(|p| !p.is_empty()) {
+        if let Some(past) = self
+            .session
+            .as_ref()
+            .map(Session::history)
+            .filter(|p| !p.is_empty())
+        {
             ui.notice(&match past.len() {
                 1 => String::from("resumed a conversation with 1 message"),
                 many => format!("resumed a conversation with {many} messages"),
@@ -108,8 +134,16 @@ impl Repl<'_> {
     }
 
     fn farewell(&self) {
-        if let Some(conversation) = self.session.as_ref().and_then(Session::conversation).filter(|c| c.is_saved()) {
-            self.app.ui.notice(&format!("resume with `chatbot chat --resume {}`", conversation.id()));
+        if let Some(conversation) = self
+            .session
+            .as_ref()
+            .and_then(Session::conversation)
+            .filter(|c| c.is_saved())
+        {
+            self.app.ui.notice(&format!(
+                "resume with `chatbot chat --resume {}`",
+                conversation.id()
+            ));
         }
     }
 
@@ -120,8 +154,15 @@ impl Repl<'_> {
     }
 
     fn read(&mut self) -> Result<InputEvent> {
-        let incognito = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
-        let prompt = if incognito && !self.args.demo { "incognito> " } else { "> " };
+        let incognito = self
+            .session
+            .as_ref()
+            .is_some_and(|s| s.conversation().is_none());
+        let prompt = if incognito && !self.args.demo {
+            "incognito> "
+        } else {
+            "> "
+        };
         let most = self.app.settings()?.limits.max_attachment_bytes;
         self.keyboard.read(&self.app.ui, prompt, most)
     }
@@ -133,14 +174,19 @@ impl Repl<'_> {
         }
         match slash::parse(text) {
             InputLine::Message(words) => {
-                let input = UserInput { text: Raw::from(words), attachments: std::mem::replace(&mut self.attached, Raw::from("")) };
+                let input = UserInput {
+                    text: Raw::from(words),
+                    attachments: std::mem::replace(&mut self.attached, Raw::from("")),
+                };
                 self.send(input)?;
             }
             InputLine::Command(SlashCommand::Exit, _) => return Ok(false),
             InputLine::Command(deed, arguments) => self.run_command(deed, arguments)?,
             InputLine::TooMuch(name) => {
                 let hint = format!("type `{name}` alone, or `/{name} …` to send it as a message");
-                return Err(CliError::misuse(format!("`{name}` takes no arguments")).hint(hint).into());
+                return Err(CliError::misuse(format!("`{name}` takes no arguments"))
+                    .hint(hint)
+                    .into());
             }
             InputLine::Unknown(name, meant) => {
                 let name = Raw::from(name).printable();
@@ -148,7 +194,9 @@ impl Repl<'_> {
                     || "`/help` lists the commands; to send a slash, type `//`".to_owned(),
                     |m| format!("did you mean `{m}`?"),
                 );
-                return Err(CliError::misuse(format!("unknown command `{name}`")).hint(hint).into());
+                return Err(CliError::misuse(format!("unknown command `{name}`"))
+                    .hint(hint)
+                    .into());
             }
         }
         Ok(true)
@@ -160,24 +208,47 @@ impl Repl<'_> {
 
     fn send(&mut self, input: UserInput) -> Result<()> {
         self.app.compare_with_marks(When::IfDue);
-        let session = self.session.as_mut().context("the conversation has ended")?;
+        let session = self
+            .session
+            .as_mut()
+            .context("the conversation has ended")?;
         let (mut printer, stop) = new_printer(self.app);
-        let ends = StopSignals { window: self.keyboard.is_terminal(), program: false };
+        let ends = StopSignals {
+            window: self.keyboard.is_terminal(),
+            program: false,
+        };
         let before = input.clone();
-        let result = self.runtime.block_on(session.send(input, &mut printer, wait_for_interrupt(&stop, ends)));
+        let result = self.runtime.block_on(session.send(
+            input,
+            &mut printer,
+            wait_for_interrupt(&stop, ends),
+        ));
         self.on_answer(&printer, result, Some(before))
     }
 
     fn retry(&mut self) -> Result<()> {
         self.app.compare_with_marks(When::IfDue);
-        let session = self.session.as_mut().context("the conversation has ended")?;
+        let session = self
+            .session
+            .as_mut()
+            .context("the conversation has ended")?;
         let (mut printer, stop) = new_printer(self.app);
-        let ends = StopSignals { window: self.keyboard.is_terminal(), program: false };
-        let result = self.runtime.block_on(session.retry(&mut printer, wait_for_interrupt(&stop, ends)));
+        let ends = StopSignals {
+            window: self.keyboard.is_terminal(),
+            program: false,
+        };
+        let result = self
+            .runtime
+            .block_on(session.retry(&mut printer, wait_for_interrupt(&stop, ends)));
         self.on_answer(&printer, result, None)
     }
 
-    fn on_answer(&mut self, printer: &AnswerPrinter, result: Result<Outcome, Error>, input: Option<UserInput>) -> Result<()> {
+    fn on_answer(
+        &mut self,
+        printer: &AnswerPrinter,
+        result: Result<Outcome, Error>,
+        input: Option<UserInput>,
+    ) -> Result<()> {
         if !printer.ends_line {
             self.app.ui.out("\n")?;
         }
@@ -186,9 +257,17 @@ impl Repl<'_> {
                 if outcome.cancelled {
                     self.app.ui.notice("stopped; the partial answer is kept");
                 }
-                session::report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
+                session::report_outcome(
+                    self.app,
+                    &outcome,
+                    &self.model,
+                    self.choice.as_ref(),
+                    true,
+                );
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
-                    self.app.ui.notice("secrets in the answer are masked; `/reveal` shows them");
+                    self.app
+                        .ui
+                        .notice("secrets in the answer are masked; `/reveal` shows them");
                 }
                 self.remember(&outcome.findings);
                 session::require_text(&outcome, &self.model)
@@ -212,14 +291,26 @@ impl Repl<'_> {
     /// Adds the last question to the arrow keys: redacted, in memory and, if the conversation is
     /// saved, encrypted on disk.
     fn remember(&mut self, findings: &Findings) {
-        let Some(session) = &mut self.session else { return };
+        let Some(session) = &mut self.session else {
+            return;
+        };
         let dropped = session.config_mut().drop_findings && !findings.is_empty();
-        let Some(text) = session.history().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else {
+        let Some(text) = session
+            .history()
+            .iter()
+            .rev()
+            .find(|m| m.role == crate::message::Role::User)
+            .map(|m| m.text.clone())
+        else {
             return;
         };
         if self.keyboard.is_terminal() {
             self.keyboard.remember(text.as_str().to_owned());
-            if let Some(id) = session.conversation().map(|c| c.id().clone()).filter(|_| !dropped) {
+            if let Some(id) = session
+                .conversation()
+                .map(|c| c.id().clone())
+                .filter(|_| !dropped)
+            {
                 self.app.save_line(&id, &text);
             }
         }

@@ -50,8 +50,18 @@ pub(crate) struct SlashHelp {
     command: SlashCommand,
 }
 
-const fn slash_help(name: &'static str, arguments: &'static str, help: &'static str, action: SlashCommand) -> SlashHelp {
-    SlashHelp { name, arguments, help, command: action }
+const fn slash_help(
+    name: &'static str,
+    arguments: &'static str,
+    help: &'static str,
+    action: SlashCommand,
+) -> SlashHelp {
+    SlashHelp {
+        name,
+        arguments,
+        help,
+        command: action,
+    }
 }
 
 /// The commands, in the order of `/help`.
@@ -59,30 +69,119 @@ pub(crate) const COMMANDS: &[SlashHelp] = &[
     slash_help("/help", "", "show this help", SlashCommand::Help),
     slash_help("/exit", "", "leave the chat (Ctrl-D)", SlashCommand::Exit),
     slash_help("/new", "", "start a new conversation", SlashCommand::New),
-    slash_help("/model", "[NAME]", "show or change the model", SlashCommand::Model),
-    slash_help("/provider", "[NAME]", "show or change the provider", SlashCommand::Provider),
-    slash_help("/system", "TEXT", "set the system prompt", SlashCommand::System),
-    slash_help("/retry", "", "ask the last question again", SlashCommand::Retry),
-    slash_help("/undo", "", "remove the last question and its answer", SlashCommand::Undo),
-    slash_help("/edit", "[TEXT]", "write the next message in your editor (Ctrl-O)", SlashCommand::Edit),
-    slash_help("/file", "PATH", "attach a text file to the next message", SlashCommand::File),
+    slash_help(
+        "/model",
+        "[NAME]",
+        "show or change the model",
+        SlashCommand::Model,
+    ),
+    slash_help(
+        "/provider",
+        "[NAME]",
+        "show or change the provider",
+        SlashCommand::Provider,
+    ),
+    slash_help(
+        "/system",
+        "TEXT",
+        "set the system prompt",
+        SlashCommand::System,
+    ),
+    slash_help(
+        "/retry",
+        "",
+        "ask the last question again",
+        SlashCommand::Retry,
+    ),
+    slash_help(
+        "/undo",
+        "",
+        "remove the last question and its answer",
+        SlashCommand::Undo,
+    ),
+    slash_help(
+        "/edit",
+        "[TEXT]",
+        "write the next message in your editor (Ctrl-O)",
+        SlashCommand::Edit,
+    ),
+    slash_help(
+        "/file",
+        "PATH",
+        "attach a text file to the next message",
+        SlashCommand::File,
+    ),
     slash_help("/history", "", "list conversations", SlashCommand::History),
-    slash_help("/resume", "ID", "resume another conversation", SlashCommand::Resume),
-    slash_help("/rename", "TITLE", "rename this conversation", SlashCommand::Rename),
-    slash_help("/delete", "", "delete this conversation", SlashCommand::Delete),
-    slash_help("/export", "[FILE]", "export to a .md, .html or .json file", SlashCommand::Export),
-    slash_help("/usage", "", "show requests, tokens and costs", SlashCommand::Usage),
-    slash_help("/budget", "[USD|off]", "show budgets, or set one for this chat", SlashCommand::Budget),
-    slash_help("/redact", "[show|off KIND|on]", "list redacted values, or stop redacting a kind", SlashCommand::Redact),
-    slash_help("/incognito", "", "stop saving this chat", SlashCommand::Incognito),
+    slash_help(
+        "/resume",
+        "ID",
+        "resume another conversation",
+        SlashCommand::Resume,
+    ),
+    slash_help(
+        "/rename",
+        "TITLE",
+        "rename this conversation",
+        SlashCommand::Rename,
+    ),
+    slash_help(
+        "/delete",
+        "",
+        "delete this conversation",
+        SlashCommand::Delete,
+    ),
+    slash_help(
+        "/export",
+        "[FILE]",
+        "export to a .md, .html or .json file",
+        SlashCommand::Export,
+    ),
+    slash_help(
+        "/usage",
+        "",
+        "show requests, tokens and costs",
+        SlashCommand::Usage,
+    ),
+    slash_help(
+        "/budget",
+        "[USD|off]",
+        "show budgets, or set one for this chat",
+        SlashCommand::Budget,
+    ),
+    slash_help(
+        "/redact",
+        "[show|off KIND|on]",
+        "list redacted values, or stop redacting a kind",
+        SlashCommand::Redact,
+    ),
+    slash_help(
+        "/incognito",
+        "",
+        "stop saving this chat",
+        SlashCommand::Incognito,
+    ),
     slash_help("/save", "", "save this chat after all", SlashCommand::Save),
-    slash_help("/reveal", "[NAME]", "show secrets in the last answer, all or one", SlashCommand::Reveal),
-    slash_help("/copy", "", "copy the last answer to the clipboard", SlashCommand::Copy),
+    slash_help(
+        "/reveal",
+        "[NAME]",
+        "show secrets in the last answer, all or one",
+        SlashCommand::Reveal,
+    ),
+    slash_help(
+        "/copy",
+        "",
+        "copy the last answer to the clipboard",
+        SlashCommand::Copy,
+    ),
 ];
 
 /// Names that other chat programs use for these commands.
-const ALIASES: &[(&str, SlashCommand)] =
-    &[("/quit", SlashCommand::Exit), ("/q", SlashCommand::Exit), ("/?", SlashCommand::Help), ("/stats", SlashCommand::Usage)];
+const ALIASES: &[(&str, SlashCommand)] = &[
+    ("/quit", SlashCommand::Exit),
+    ("/q", SlashCommand::Exit),
+    ("/?", SlashCommand::Help),
+    ("/stats", SlashCommand::Usage),
+];
 
 pub(crate) fn parse(line: &str) -> InputLine<'_> {
     let start = line.trim_start();
@@ -94,16 +193,23 @@ pub(crate) fn parse(line: &str) -> InputLine<'_> {
         return InputLine::Message(line);
     }
     let (name, arguments) = start.split_once(char::is_whitespace).unwrap_or((start, ""));
-    let known = COMMANDS.iter().map(|c| (c.name, c.command)).chain(ALIASES.iter().copied());
+    let known = COMMANDS
+        .iter()
+        .map(|c| (c.name, c.command))
+        .chain(ALIASES.iter().copied());
     match known.into_iter().find(|(n, _)| *n == name) {
-        Some((_, deed)) if !arguments.trim().is_empty() && takes_no_arguments(deed) => InputLine::TooMuch(name),
+        Some((_, deed)) if !arguments.trim().is_empty() && takes_no_arguments(deed) => {
+            InputLine::TooMuch(name)
+        }
         Some((_, deed)) => InputLine::Command(deed, arguments.trim()),
         None => InputLine::Unknown(name, closest_name(name, COMMANDS.iter().map(|c| c.name))),
     }
 }
 
 fn takes_no_arguments(action: SlashCommand) -> bool {
-    COMMANDS.iter().any(|c| c.command == action && c.arguments.is_empty())
+    COMMANDS
+        .iter()
+        .any(|c| c.command == action && c.arguments.is_empty())
 }
 
 /// How the keys are.
@@ -118,10 +224,15 @@ pub(crate) fn help(width: usize) -> String {
     let mut text = String::new();
     for c in COMMANDS {
         let head = format!("{} {}", c.name, c.arguments);
-        text += &format!("{}\n", wrap_text(&format!("  {:<27} {}", head.trim_end(), c.help), width, 30));
+        text += &format!(
+            "{}\n",
+            wrap_text(&format!("  {:<27} {}", head.trim_end(), c.help), width, 30)
+        );
     }
     text.push('\n');
-    KEY_HELP.iter().fold(text, |text, keys| text + &format!("{}\n", wrap_text(&format!("  {keys}"), width, 2)))
+    KEY_HELP.iter().fold(text, |text, keys| {
+        text + &format!("{}\n", wrap_text(&format!("  {keys}"), width, 2))
+    })
 }
 
 #[cfg(test)]
@@ -131,17 +242,32 @@ mod tests {
     #[test]
     fn slash_lines_are_parsed() {
         assert_eq!(parse("hello /help"), InputLine::Message("hello /help"));
-        assert_eq!(parse("//etc/passwd is a file"), InputLine::Message("/etc/passwd is a file"));
-        assert_eq!(parse("/model  openai/gpt-5.2 "), InputLine::Command(SlashCommand::Model, "openai/gpt-5.2"));
+        assert_eq!(
+            parse("//etc/passwd is a file"),
+            InputLine::Message("/etc/passwd is a file")
+        );
+        assert_eq!(
+            parse("/model  openai/gpt-5.2 "),
+            InputLine::Command(SlashCommand::Model, "openai/gpt-5.2")
+        );
         assert_eq!(parse("/quit"), InputLine::Command(SlashCommand::Exit, ""));
         assert_eq!(parse("/hlep"), InputLine::Unknown("/hlep", Some("/help")));
-        assert_eq!(parse("/etc/passwd"), InputLine::Unknown("/etc/passwd", None));
+        assert_eq!(
+            parse("/etc/passwd"),
+            InputLine::Unknown("/etc/passwd", None)
+        );
     }
 
     #[test]
     fn slash_help_fits_narrow_terminal() {
         for width in [60, 80, 200] {
-            assert!(help(width).lines().all(|l| l.chars().count() <= width.min(80)), "{}", help(width));
+            assert!(
+                help(width)
+                    .lines()
+                    .all(|l| l.chars().count() <= width.min(80)),
+                "{}",
+                help(width)
+            );
         }
     }
 

@@ -15,7 +15,9 @@ pub(super) mod output;
 mod prompt;
 pub(super) mod wrap;
 
-use crate::cli::term::output::{Control, OutputPart, OutputStream, copy_to_clipboard, terminal_size};
+use crate::cli::term::output::{
+    Control, OutputPart, OutputStream, copy_to_clipboard, terminal_size,
+};
 use crate::cli::term::wrap::wrap_text;
 use crate::privacy::Displayable;
 pub(crate) use crate::privacy::Style;
@@ -134,17 +136,25 @@ impl Ui {
 
     /// The width of the terminal; 80 columns if unknown.
     pub(crate) fn width(&self) -> usize {
-        terminal_size().map(|(columns, _)| columns).filter(|w| *w >= 20).unwrap_or(80)
+        terminal_size()
+            .map(|(columns, _)| columns)
+            .filter(|w| *w >= 20)
+            .unwrap_or(80)
     }
 
     /// The height of the terminal; 24 lines if unknown.
     pub(crate) fn height(&self) -> usize {
-        terminal_size().map(|(_, rows)| rows).filter(|h| *h >= 4).unwrap_or(24)
+        terminal_size()
+            .map(|(_, rows)| rows)
+            .filter(|h| *h >= 4)
+            .unwrap_or(24)
     }
 
     pub(crate) fn overflows(&self, text: &Displayable) -> bool {
         let rows = terminal_size().map(|(_, rows)| rows).filter(|r| *r >= 4);
-        self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.plain().lines().count() >= rows)
+        self.output_terminal
+            && self.input_terminal
+            && rows.is_some_and(|rows| text.plain().lines().count() >= rows)
     }
 
     /// The bytes that standard output would be given for a text.
@@ -166,7 +176,11 @@ impl Ui {
     /// indented by `hang`.
     pub(crate) fn say(&self, text: impl ToDisplayable, hang: usize) -> Result<()> {
         let text = text.to_displayable();
-        self.out(if self.output_terminal { text.with_layout(|text| wrap_text(text, self.width(), hang)) } else { text })
+        self.out(if self.output_terminal {
+            text.with_layout(|text| wrap_text(text, self.width(), hang))
+        } else {
+            text
+        })
     }
 
     /// Copies to the clipboard of the terminal, if the terminal allows it.
@@ -176,7 +190,11 @@ impl Ui {
 
     /// Enters or leaves the alternate screen, so that the terminal keeps its contents.
     pub(crate) fn alternate_screen(&self, on: bool) -> Result<()> {
-        let control = if on { Control::EnterScreen } else { Control::LeaveScreen };
+        let control = if on {
+            Control::EnterScreen
+        } else {
+            Control::LeaveScreen
+        };
         map_broken_pipe(OutputStream::Output.write_parts(&[OutputPart::Control(control)], false))
     }
 
@@ -186,9 +204,15 @@ impl Ui {
         let mut parts = vec![OutputPart::Control(Control::Home)];
         for (n, line) in lines.iter().enumerate() {
             if n > 0 {
-                parts.extend([OutputPart::Control(Control::LineStart), OutputPart::Text(&newline)]);
+                parts.extend([
+                    OutputPart::Control(Control::LineStart),
+                    OutputPart::Text(&newline),
+                ]);
             }
-            parts.extend([OutputPart::Text(line), OutputPart::Control(Control::EraseLineEnd)]);
+            parts.extend([
+                OutputPart::Text(line),
+                OutputPart::Control(Control::EraseLineEnd),
+            ]);
         }
         parts.push(OutputPart::Control(Control::EraseBelow));
         map_broken_pipe(OutputStream::Output.write_parts(&parts, self.output_color))
@@ -204,7 +228,9 @@ impl Ui {
     /// Prints a warning, if standard error is a terminal.
     pub(crate) fn warning(&self, text: impl ToDisplayable) {
         if self.notices() {
-            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.to_displayable().one_line());
+            self.error_line(
+                self.paint(Style::Yellow, "warning:") + " " + text.to_displayable().one_line(),
+            );
         }
     }
 
@@ -213,8 +239,16 @@ impl Ui {
     /// or a file put line breaks into it.
     pub(crate) fn error_line(&self, text: impl ToDisplayable) {
         let text = text.to_displayable();
-        let text = if text.as_ref().starts_with("chatbot: ") { text.one_line() } else { text };
-        self.error_raw(if self.error_terminal { text.with_layout(|text| wrap_text(text, self.width(), 2)) } else { text });
+        let text = if text.as_ref().starts_with("chatbot: ") {
+            text.one_line()
+        } else {
+            text
+        };
+        self.error_raw(if self.error_terminal {
+            text.with_layout(|text| wrap_text(text, self.width(), 2))
+        } else {
+            text
+        });
     }
 
     /// Writes a line to standard error without wrapping it.
@@ -230,13 +264,18 @@ impl Ui {
     /// Replaces the last line of standard error; an empty text erases it.
     pub(crate) fn countdown(&self, text: &str) {
         if self.notices() {
-            self.error_parts(&[OutputPart::Control(Control::EraseLine), OutputPart::Text(&Displayable::line(text))]);
+            self.error_parts(&[
+                OutputPart::Control(Control::EraseLine),
+                OutputPart::Text(&Displayable::line(text)),
+            ]);
         }
     }
 
     fn error_parts(&self, parts: &[OutputPart<'_>]) {
         // If standard error is closed, there is nowhere left to report that.
-        OutputStream::Error.write_parts(parts, self.error_color).unwrap_or_default();
+        OutputStream::Error
+            .write_parts(parts, self.error_color)
+            .unwrap_or_default();
     }
 
     /// Draws a progress bar over itself, if standard error is a terminal.
@@ -244,8 +283,15 @@ impl Ui {
         let step = (of / 100).max(1);
         if self.notices() && of > 1 && (done.is_multiple_of(step) || done == of) {
             let full = done * 30 / of;
-            let text = Displayable::line(&format!("[{}{}] {done} of {of} {what} ", "█".repeat(full), "·".repeat(30 - full.min(30))));
-            self.error_parts(&[OutputPart::Control(Control::LineStart), OutputPart::Text(&text)]);
+            let text = Displayable::line(&format!(
+                "[{}{}] {done} of {of} {what} ",
+                "█".repeat(full),
+                "·".repeat(30 - full.min(30))
+            ));
+            self.error_parts(&[
+                OutputPart::Control(Control::LineStart),
+                OutputPart::Text(&text),
+            ]);
         }
     }
 
@@ -253,7 +299,11 @@ impl Ui {
     pub(crate) fn end_progress(&self) {
         if self.notices() {
             let empty = Displayable::from(" ".repeat(70));
-            self.error_parts(&[OutputPart::Control(Control::LineStart), OutputPart::Text(&empty), OutputPart::Control(Control::LineStart)]);
+            self.error_parts(&[
+                OutputPart::Control(Control::LineStart),
+                OutputPart::Text(&empty),
+                OutputPart::Control(Control::LineStart),
+            ]);
         }
     }
 
@@ -285,9 +335,12 @@ pub(crate) fn install_panic_hook() {
             use rustix::termios::{OptionalActions, tcsetattr};
             tcsetattr(io::stdin(), OptionalActions::Now, found).unwrap_or_default();
         }
-        let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-        let text =
-            Displayable::line(&format!("chatbot: error: internal error{place}, please report this bug; saved data is intact")) + "\n";
+        let place = panic
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let text = Displayable::line(&format!(
+            "chatbot: error: internal error{place}, please report this bug; saved data is intact"
+        )) + "\n";
         OutputStream::Error.write(&text, false).unwrap_or_default();
     }));
 }

@@ -67,12 +67,18 @@ impl OutputStream {
     }
 
     /// Writes texts and sequences in one call, so that a terminal does not show half of them.
-    pub(in crate::cli) fn write_parts(self, parts: &[OutputPart<'_>], styles: bool) -> io::Result<()> {
+    pub(in crate::cli) fn write_parts(
+        self,
+        parts: &[OutputPart<'_>],
+        styles: bool,
+    ) -> io::Result<()> {
         let mut bytes = Vec::new();
         for part in parts {
             match part {
                 OutputPart::Text(text) => bytes.extend_from_slice(&text.bytes(styles)),
-                OutputPart::Control(control) => bytes.extend_from_slice(control.sequence().as_bytes()),
+                OutputPart::Control(control) => {
+                    bytes.extend_from_slice(control.sequence().as_bytes())
+                }
             }
         }
         self.write_bytes(&bytes)
@@ -114,7 +120,11 @@ impl ByteOutput {
     pub(crate) fn finish(mut self) -> Result<()> {
         let mut rest = String::from_utf8_lossy(&std::mem::take(&mut self.cut)).into_owned();
         self.printer.finish_into(&mut rest);
-        if rest.is_empty() { Ok(()) } else { map_broken_pipe(OutputStream::Output.write(&Displayable::from(rest), false)) }
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            map_broken_pipe(OutputStream::Output.write(&Displayable::from(rest), false))
+        }
     }
 
     fn sanitize(&mut self, bytes: &[u8]) -> String {
@@ -134,8 +144,16 @@ impl ByteOutput {
 /// The length without an incomplete character at the end.
 fn complete_chars_len(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(3);
-    let start = bytes.iter().skip(tail).rposition(|b| b & 0xC0 == 0xC0).map(|at| tail + at);
-    let open = |at: &usize| bytes.get(*at..).is_some_and(|b| matches!(std::str::from_utf8(b), Err(e) if e.error_len().is_none()));
+    let start = bytes
+        .iter()
+        .skip(tail)
+        .rposition(|b| b & 0xC0 == 0xC0)
+        .map(|at| tail + at);
+    let open = |at: &usize| {
+        bytes
+            .get(*at..)
+            .is_some_and(|b| matches!(std::str::from_utf8(b), Err(e) if e.error_len().is_none()))
+    };
     start.filter(open).unwrap_or(bytes.len())
 }
 
@@ -149,8 +167,10 @@ pub(in crate::cli) fn copy_to_clipboard(text: &Displayable) -> io::Result<()> {
 pub(in crate::cli) fn terminal_size() -> Option<(usize, usize)> {
     #[cfg(unix)]
     {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
-        size.ok().map(|s| (usize::from(s.ws_col), usize::from(s.ws_row)))
+        let size = rustix::termios::tcgetwinsize(io::stdout())
+            .or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+        size.ok()
+            .map(|s| (usize::from(s.ws_col), usize::from(s.ws_row)))
     }
     #[cfg(not(unix))]
     {
@@ -164,7 +184,10 @@ mod tests {
 
     #[test]
     fn byte_output_is_independent_of_chunks() {
-        let bytes = "é\x1b[2J漢\u{9b}\r\n👩\u{200d}💻\u{202e}x".bytes().chain([0xFF, 0xE6, 0x9B]).collect::<Vec<u8>>();
+        let bytes = "é\x1b[2J漢\u{9b}\r\n👩\u{200d}💻\u{202e}x"
+            .bytes()
+            .chain([0xFF, 0xE6, 0x9B])
+            .collect::<Vec<u8>>();
         let shown = |pieces: &[&[u8]]| {
             let mut output = ByteOutput::default();
             let mut shown: String = pieces.iter().map(|piece| output.sanitize(piece)).collect();
@@ -173,7 +196,11 @@ mod tests {
         };
         let whole = "é␛[2J漢<U+009B>\n👩\u{200d}💻<U+202E>x\u{FFFD}\u{FFFD}";
         for cut in 0..=bytes.len() {
-            assert_eq!(shown(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+            assert_eq!(
+                shown(&[&bytes[..cut], &bytes[cut..]]),
+                whole,
+                "cut at {cut}"
+            );
         }
         assert_eq!(shown(&bytes.chunks(1).collect::<Vec<_>>()), whole);
     }

@@ -14,7 +14,12 @@ impl Ui {
     /// Asks yes or no; only `y` and `yes` agree. Without a terminal, the error names the option
     /// that would have answered.
     pub(crate) fn confirm(&self, question: impl ToDisplayable, option: &str) -> Result<bool> {
-        Ok(matches!(self.ask(question.to_displayable() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
+        Ok(matches!(
+            self.ask(question.to_displayable() + " [y/N] ", option)?
+                .to_lowercase()
+                .as_str(),
+            "y" | "yes"
+        ))
     }
 
     pub(crate) fn ask(&self, question: impl ToDisplayable, option: &str) -> Result<String> {
@@ -24,7 +29,10 @@ impl Ui {
                 CliError::new(
                     CliExit::Misuse,
                     "not_a_terminal",
-                    format!("this needs an answer, but there is no terminal to ask on: {}", question.plain().trim())
+                    format!(
+                        "this needs an answer, but there is no terminal to ask on: {}",
+                        question.plain().trim()
+                    )
                 )
                 .hint(format!("use {option}"))
             );
@@ -44,8 +52,12 @@ impl Ui {
     pub(crate) fn ask_hidden(&self, question: &str, option: &str) -> Result<Secret> {
         if !self.can_ask() {
             bail!(
-                CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask for a secret: there is no terminal".to_owned())
-                    .hint(format!("use {option}"))
+                CliError::new(
+                    CliExit::Misuse,
+                    "not_a_terminal",
+                    "cannot ask for a secret: there is no terminal".to_owned()
+                )
+                .hint(format!("use {option}"))
             );
         }
         // Echo is off before the prompt appears: some users type as soon as they see it.
@@ -59,11 +71,21 @@ impl Ui {
     /// Reads standard input to its end, at most `most` bytes.
     pub(crate) fn read_input(&self, most: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        io::stdin()
+            .lock()
+            .take(most.saturating_add(1))
+            .read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {
             bail!(
-                CliError::new(CliExit::Refused, "too_long", format!("standard input has more than {most} bytes"))
-                    .hint("raise `limits.max_attachment_bytes` in the settings, or shorten the input".to_owned())
+                CliError::new(
+                    CliExit::Refused,
+                    "too_long",
+                    format!("standard input has more than {most} bytes")
+                )
+                .hint(
+                    "raise `limits.max_attachment_bytes` in the settings, or shorten the input"
+                        .to_owned()
+                )
             );
         }
         Ok(bytes)
@@ -75,11 +97,17 @@ impl Ui {
         io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             bail!(
-                CliError::new(CliExit::Key, "bad_key", "standard input is not UTF-8 text".to_owned())
-                    .hint("pass only the secret, complete and on one line")
+                CliError::new(
+                    CliExit::Key,
+                    "bad_key",
+                    "standard input is not UTF-8 text".to_owned()
+                )
+                .hint("pass only the secret, complete and on one line")
             );
         };
-        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+        Ok(Secret::new(
+            text.lines().next().unwrap_or_default().trim().to_owned(),
+        ))
     }
 
     /// Reads the next line of standard input; `None` at its end.
@@ -104,8 +132,12 @@ pub(crate) fn stdin_has_data() -> bool {
     #[cfg(unix)]
     {
         use rustix::fs::{FileType, fstat};
-        fstat(io::stdin())
-            .is_ok_and(|s| matches!(FileType::from_raw_mode(s.st_mode), FileType::RegularFile | FileType::Fifo | FileType::Socket))
+        fstat(io::stdin()).is_ok_and(|s| {
+            matches!(
+                FileType::from_raw_mode(s.st_mode),
+                FileType::RegularFile | FileType::Fifo | FileType::Socket
+            )
+        })
     }
     #[cfg(not(unix))]
     {
@@ -133,6 +165,7 @@ impl EchoGuard {
 impl Drop for EchoGuard {
     fn drop(&mut self) {
         // The terminal may be gone; then there is nothing to reset.
-        rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1).unwrap_or_default();
+        rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1)
+            .unwrap_or_default();
     }
 }

@@ -10,8 +10,16 @@ const TAB: usize = 8;
 
 /// Wraps each line of a text at `width`; continuation lines are indented by `hang`.
 pub(crate) fn wrap_text(text: &str, width: usize, hang: usize) -> String {
-    let lines: Vec<String> =
-        text.split('\n').map(|line| if display_width(line) <= width { line.to_owned() } else { wrap_line(line, width, hang) }).collect();
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| {
+            if display_width(line) <= width {
+                line.to_owned()
+            } else {
+                wrap_line(line, width, hang)
+            }
+        })
+        .collect();
     lines.join("\n")
 }
 
@@ -52,7 +60,9 @@ fn breakable_pieces(line: &str) -> Vec<String> {
 fn display_width(text: &str) -> usize {
     let mut parts = text.split('\x1b');
     let first = parts.next().unwrap_or_default().width();
-    parts.fold(first, |sum, part| sum + part.split_once('m').map_or(0, |(_, rest)| rest.width()))
+    parts.fold(first, |sum, part| {
+        sum + part.split_once('m').map_or(0, |(_, rest)| rest.width())
+    })
 }
 
 /// Indents a text, so that none of its lines begins where a heading begins. Lines wider than the terminal are
@@ -81,9 +91,17 @@ fn broken(line: &str, width: usize) -> Vec<&str> {
     for (at, c) in line.char_indices() {
         if after(column, c) > width && at > start {
             let end = if gap > start { gap } else { at };
-            parts.push(line.get(start..end).unwrap_or_default().trim_end_matches([' ', '\t']));
+            parts.push(
+                line.get(start..end)
+                    .unwrap_or_default()
+                    .trim_end_matches([' ', '\t']),
+            );
             start = end;
-            column = line.get(start..at).unwrap_or_default().chars().fold(INDENT, after);
+            column = line
+                .get(start..at)
+                .unwrap_or_default()
+                .chars()
+                .fold(INDENT, after);
         }
         if c == ' ' && at == start && !parts.is_empty() {
             start = at + 1;
@@ -106,13 +124,28 @@ mod tests {
     fn wrap_breaks_between_words() {
         let line = "chatbot: hint: wait 59 min, or try `chatbot usage --watch` and see";
         assert_eq!(wrap_text(line, 80, 2), line);
-        assert_eq!(wrap_text(line, 42, 2), "chatbot: hint: wait 59 min, or try\n  `chatbot usage --watch` and see");
+        assert_eq!(
+            wrap_text(line, 42, 2),
+            "chatbot: hint: wait 59 min, or try\n  `chatbot usage --watch` and see"
+        );
         let path = "kept in `/a folder/of one/whose path/is too long`.";
-        assert_eq!(wrap_text(path, 20, 2), "kept in\n  `/a folder/of one/whose path/is too long`.");
-        assert_eq!(wrap_text("one two\nthree four five", 10, 0), "one two\nthree four\nfive");
-        assert_eq!(wrap_text("  wide   gaps  stay", 13, 4), "  wide   gaps\n    stay");
+        assert_eq!(
+            wrap_text(path, 20, 2),
+            "kept in\n  `/a folder/of one/whose path/is too long`."
+        );
+        assert_eq!(
+            wrap_text("one two\nthree four five", 10, 0),
+            "one two\nthree four\nfive"
+        );
+        assert_eq!(
+            wrap_text("  wide   gaps  stay", 13, 4),
+            "  wide   gaps\n    stay"
+        );
         // Colour sequences count as 0 columns and wide letters as 2.
-        assert_eq!(wrap_text("\x1b[2mone two\x1b[0m three", 13, 2), "\x1b[2mone two\x1b[0m three");
+        assert_eq!(
+            wrap_text("\x1b[2mone two\x1b[0m three", 13, 2),
+            "\x1b[2mone two\x1b[0m three"
+        );
         assert_eq!(wrap_text("漢字 漢字 漢字", 9, 0), "漢字 漢字\n漢字");
         assert_eq!(wrap_text("", 20, 2), "");
     }
@@ -126,10 +159,22 @@ mod tests {
         assert_eq!(indented("漢字漢字", Some(7)), "  漢字\n  漢字\n");
         assert_eq!(indented("one       two", Some(6)), "  one\n  two\n");
         for width in 4..40 {
-            let text = indented("x\u{a0}── you · 2026-01-01 10:00 \t\t漢 word\u{a0}── you  ", Some(width));
+            let text = indented(
+                "x\u{a0}── you · 2026-01-01 10:00 \t\t漢 word\u{a0}── you  ",
+                Some(width),
+            );
             for line in text.lines() {
-                let wide = line.chars().fold(0, |column, c| if c == '\t' { (column / 8 + 1) * 8 } else { column + c.width().unwrap() });
-                assert!(line.starts_with("  ") && wide <= width.max(10), "{width}: {line:?}");
+                let wide = line.chars().fold(0, |column, c| {
+                    if c == '\t' {
+                        (column / 8 + 1) * 8
+                    } else {
+                        column + c.width().unwrap()
+                    }
+                });
+                assert!(
+                    line.starts_with("  ") && wide <= width.max(10),
+                    "{width}: {line:?}"
+                );
             }
         }
     }

@@ -74,7 +74,11 @@ const MAX_DEFINITIONS: usize = 256;
 ///
 /// Nothing of the value is kept, and every item takes at least one byte of the file, so the time is
 /// bounded by the size of the file.
-pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMut([&'a [u8]; 2]) -> Option<()>) -> Option<()> {
+pub(super) fn records<'a>(
+    bytes: &'a [u8],
+    names: [&str; 2],
+    each: &mut dyn FnMut([&'a [u8]; 2]) -> Option<()>,
+) -> Option<()> {
     let mut types = builtin_types();
     let mut rest = GobReader(bytes);
     let mut definitions = 0;
@@ -89,20 +93,29 @@ pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMu
             }
             let definition = message.read_value(WIRE_TYPE, &types, 0)?;
             // A file cannot redefine the predefined types.
-            let number = number.checked_neg().filter(|number| *number >= FIRST_DEFINED)?;
+            let number = number
+                .checked_neg()
+                .filter(|number| *number >= FIRST_DEFINED)?;
             types.insert(number, parse_definition(&definition)?);
             continue;
         }
         // A value that is not a record has an empty byte in front.
-        let GobType::List(item) = types.get(&number)? else { return None };
-        let GobType::Record(fields) = types.get(item)? else { return None };
+        let GobType::List(item) = types.get(&number)? else {
+            return None;
+        };
+        let GobType::Record(fields) = types.get(item)? else {
+            return None;
+        };
         if message.read_uint()? != 0 {
             return None;
         }
         for _ in 0..message.read_uint()? {
             let mut found: [&[u8]; 2] = [&[]; 2];
             message.read_fields(fields, &mut |message, name, of| {
-                let at = names.iter().position(|wanted| *wanted == name).filter(|_| of == STRING_TYPE);
+                let at = names
+                    .iter()
+                    .position(|wanted| *wanted == name)
+                    .filter(|_| of == STRING_TYPE);
                 match at.and_then(|at| found.get_mut(at)) {
                     Some(place) => *place = message.read_bytes()?,
                     None => message.skip(of, &types, 1)?,
@@ -127,7 +140,14 @@ fn builtin_types() -> BTreeMap<i64, GobType> {
     const FIELD_SLICE_TYPE: i64 = -6;
     const MAP_TYPE: i64 = -7;
     const CUSTOM_TYPE: i64 = -8;
-    let record = |fields: &[(&str, i64)]| GobType::Record(fields.iter().map(|(name, of)| ((*name).to_owned(), *of)).collect());
+    let record = |fields: &[(&str, i64)]| {
+        GobType::Record(
+            fields
+                .iter()
+                .map(|(name, of)| ((*name).to_owned(), *of))
+                .collect(),
+        )
+    };
     BTreeMap::from([
         (
             WIRE_TYPE,
@@ -142,12 +162,21 @@ fn builtin_types() -> BTreeMap<i64, GobType> {
             ]),
         ),
         (COMMON_TYPE, record(&[("name", STRING_TYPE), ("id", 2)])),
-        (ARRAY_TYPE, record(&[("common", COMMON_TYPE), ("of", 2), ("length", 2)])),
+        (
+            ARRAY_TYPE,
+            record(&[("common", COMMON_TYPE), ("of", 2), ("length", 2)]),
+        ),
         (SLICE_TYPE, record(&[("common", COMMON_TYPE), ("of", 2)])),
-        (STRUCT_TYPE, record(&[("common", COMMON_TYPE), ("fields", FIELD_SLICE_TYPE)])),
+        (
+            STRUCT_TYPE,
+            record(&[("common", COMMON_TYPE), ("fields", FIELD_SLICE_TYPE)]),
+        ),
         (FIELD_SLICE_TYPE, GobType::List(FIELD_TYPE)),
         (FIELD_TYPE, record(&[("name", STRING_TYPE), ("of", 2)])),
-        (MAP_TYPE, record(&[("common", COMMON_TYPE), ("key", 2), ("of", 2)])),
+        (
+            MAP_TYPE,
+            record(&[("common", COMMON_TYPE), ("key", 2), ("of", 2)]),
+        ),
         (CUSTOM_TYPE, record(&[("common", COMMON_TYPE)])),
     ])
 }
@@ -155,11 +184,18 @@ fn builtin_types() -> BTreeMap<i64, GobType> {
 /// Converts a decoded definition into a type.
 fn parse_definition(definition: &GobValue) -> Option<GobType> {
     if let Some(record) = definition.field("struct") {
-        let Some(GobValue::List(fields)) = record.field("fields") else { return Some(GobType::Record(Vec::new())) };
+        let Some(GobValue::List(fields)) = record.field("fields") else {
+            return Some(GobType::Record(Vec::new()));
+        };
         let field = |f: &GobValue| Some((f.text("name")?.to_owned(), f.number("of")?));
-        return Some(GobType::Record(fields.iter().map(field).collect::<Option<_>>()?));
+        return Some(GobType::Record(
+            fields.iter().map(field).collect::<Option<_>>()?,
+        ));
     }
-    if let Some(list) = definition.field("slice").or_else(|| definition.field("array")) {
+    if let Some(list) = definition
+        .field("slice")
+        .or_else(|| definition.field("array"))
+    {
         return Some(GobType::List(list.number("of")?));
     }
     if let Some(map) = definition.field("map") {
@@ -186,7 +222,11 @@ impl<'a> GobReader<'a> {
         }
         let length = usize::from(first.wrapping_neg());
         let bytes = self.take(length).filter(|b| b.len() <= 8)?;
-        Some(bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+        )
     }
 
     /// Decodes a signed integer, whose lowest bit is the sign.
@@ -201,7 +241,12 @@ impl<'a> GobReader<'a> {
         self.take(length)
     }
 
-    fn read_value(&mut self, of: i64, types: &BTreeMap<i64, GobType>, depth: usize) -> Option<GobValue> {
+    fn read_value(
+        &mut self,
+        of: i64,
+        types: &BTreeMap<i64, GobType>,
+        depth: usize,
+    ) -> Option<GobValue> {
         if depth > MAX_TYPE_DEPTH {
             return None;
         }
@@ -209,7 +254,11 @@ impl<'a> GobReader<'a> {
             2 => return Some(GobValue::Number(self.read_int()?)),
             1 | 3 | 4 => return self.read_uint().map(|_| GobValue::Other),
             BYTES_TYPE => return self.read_bytes().map(|_| GobValue::Other),
-            STRING_TYPE => return Some(GobValue::Text(String::from_utf8_lossy(self.read_bytes()?).into_owned())),
+            STRING_TYPE => {
+                return Some(GobValue::Text(
+                    String::from_utf8_lossy(self.read_bytes()?).into_owned(),
+                ));
+            }
             _ => {}
         }
         match types.get(&of)? {
@@ -246,7 +295,11 @@ impl<'a> GobReader<'a> {
     }
 
     /// Calls `each` for every field of a record, to read its value.
-    fn read_fields(&mut self, fields: &[(String, i64)], each: &mut dyn FnMut(&mut Self, &str, i64) -> Option<()>) -> Option<()> {
+    fn read_fields(
+        &mut self,
+        fields: &[(String, i64)],
+        each: &mut dyn FnMut(&mut Self, &str, i64) -> Option<()>,
+    ) -> Option<()> {
         let mut at = 0_usize;
         loop {
             let step = usize::try_from(self.read_uint()?).ok()?;
@@ -271,12 +324,16 @@ impl<'a> GobReader<'a> {
         }
         match types.get(&of)? {
             GobType::Custom => self.read_bytes().map(drop),
-            GobType::List(item) => (0..self.read_uint()?).try_for_each(|_| self.skip(*item, types, depth + 1)),
+            GobType::List(item) => {
+                (0..self.read_uint()?).try_for_each(|_| self.skip(*item, types, depth + 1))
+            }
             GobType::Map(key, item) => (0..self.read_uint()?).try_for_each(|_| {
                 self.skip(*key, types, depth + 1)?;
                 self.skip(*item, types, depth + 1)
             }),
-            GobType::Record(fields) => self.read_fields(fields, &mut |reader, _, of| reader.skip(of, types, depth + 1)),
+            GobType::Record(fields) => self.read_fields(fields, &mut |reader, _, of| {
+                reader.skip(of, types, depth + 1)
+            }),
         }
     }
 }

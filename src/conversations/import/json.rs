@@ -7,8 +7,8 @@
 //! of the file.
 
 use crate::conversations::import::{
-    ImportError, ImportSource, ImportedConversation, ImportedMessage, MAX_MESSAGES, SkippedParts, add_skipped, push_message,
-    too_many_messages,
+    ImportError, ImportSource, ImportedConversation, ImportedMessage, MAX_MESSAGES, SkippedParts,
+    add_skipped, push_message, too_many_messages,
 };
 use crate::message::Role;
 use crate::privacy::Raw;
@@ -100,7 +100,11 @@ struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn parse_string(piece: Option<RawJson<'_>>) -> Option<Cow<'_, str>> {
     let text = piece?.get();
-    text.starts_with('"').then(|| serde_json::from_str::<BorrowedText<'_>>(text).ok().map(|t| t.0))?
+    text.starts_with('"').then(|| {
+        serde_json::from_str::<BorrowedText<'_>>(text)
+            .ok()
+            .map(|t| t.0)
+    })?
 }
 
 /// JSON in which each half of a surrogate pair, which is no character, is written as U+FFFD.
@@ -112,7 +116,11 @@ pub(super) fn without_half_surrogates(json: &str) -> Cow<'_, str> {
     };
     let mut out = String::new();
     let (mut at, mut copied) = (0, 0);
-    while let Some(step) = json.as_bytes().get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+    while let Some(step) = json
+        .as_bytes()
+        .get(at..)
+        .and_then(|rest| memchr::memchr(b'\\', rest))
+    {
         at += step;
         let pair = (unit(at), unit(at + 6));
         at += match pair {
@@ -166,7 +174,9 @@ impl<'a> Visitor<'a> for ItemVisitor<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut fields: A) -> Result<(), A::Error> {
-        while let Some((BorrowedText(name), value)) = fields.next_entry::<BorrowedText<'a>, RawJson<'a>>()? {
+        while let Some((BorrowedText(name), value)) =
+            fields.next_entry::<BorrowedText<'a>, RawJson<'a>>()?
+        {
             self.take(name, value)?;
         }
         Ok(())
@@ -174,30 +184,53 @@ impl<'a> Visitor<'a> for ItemVisitor<'_, 'a> {
 }
 
 /// Whether it is a list, of which every item was taken.
-fn for_each_item<'a>(text: &'a str, each: &mut dyn FnMut(RawJson<'a>) -> Result<(), ImportError>) -> Result<bool, ImportError> {
-    if text.starts_with('[') { for_each(text, &mut |_, piece| each(piece)).map(|()| true) } else { Ok(false) }
+fn for_each_item<'a>(
+    text: &'a str,
+    each: &mut dyn FnMut(RawJson<'a>) -> Result<(), ImportError>,
+) -> Result<bool, ImportError> {
+    if text.starts_with('[') {
+        for_each(text, &mut |_, piece| each(piece)).map(|()| true)
+    } else {
+        Ok(false)
+    }
 }
 
 /// Whether it is an object, of which every field was taken.
 fn for_each_field<'a>(text: &'a str, each: Each<'_, 'a>) -> Result<bool, ImportError> {
-    if text.starts_with('{') { for_each(text, each).map(|()| true) } else { Ok(false) }
+    if text.starts_with('{') {
+        for_each(text, each).map(|()| true)
+    } else {
+        Ok(false)
+    }
 }
 
 fn for_each<'a>(text: &'a str, each: Each<'_, 'a>) -> Result<(), ImportError> {
     let mut failed = None;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = de::Deserializer::deserialize_any(&mut reader, ItemVisitor { each, failed: &mut failed });
+    let read = de::Deserializer::deserialize_any(
+        &mut reader,
+        ItemVisitor {
+            each,
+            failed: &mut failed,
+        },
+    );
     match failed {
         Some(why) => Err(why),
-        None => read.and_then(|()| reader.end()).map_err(|_| ImportError::UnknownFormat),
+        None => read
+            .and_then(|()| reader.end())
+            .map_err(|_| ImportError::UnknownFormat),
     }
 }
 
-pub(super) fn read(text: &str, each: &mut dyn FnMut(ImportedConversation)) -> Result<ImportSource, ImportError> {
+pub(super) fn read(
+    text: &str,
+    each: &mut dyn FnMut(ImportedConversation),
+) -> Result<ImportSource, ImportError> {
     let text = without_half_surrogates(text.trim());
     let text = text.as_ref();
     if text.starts_with('{') {
-        let whole: RawJson<'_> = serde_json::from_str(text).map_err(|_| ImportError::UnknownFormat)?;
+        let whole: RawJson<'_> =
+            serde_json::from_str(text).map_err(|_| ImportError::UnknownFormat)?;
         let found = parse_object(whole)?.ok_or(ImportError::UnknownFormat)?;
         match found.conversations.filter(|all| all.get().starts_with('[')) {
             Some(all) => emit_conversations(all.get(), parse_conversation, each)?,
@@ -226,7 +259,13 @@ pub(super) fn read(text: &str, each: &mut dyn FnMut(ImportedConversation)) -> Re
         Ok(ImportSource::Json)
     } else if messages {
         let (said, left_out) = parse_messages(text)?.ok_or(ImportError::UnknownFormat)?;
-        each(ImportedConversation { title: None, model: None, messages: said, message_count: None, skipped: left_out });
+        each(ImportedConversation {
+            title: None,
+            model: None,
+            messages: said,
+            message_count: None,
+            skipped: left_out,
+        });
         Ok(ImportSource::ShellGpt)
     } else {
         Err(ImportError::UnknownFormat)
@@ -253,18 +292,30 @@ fn parse_title(piece: Option<RawJson<'_>>) -> Option<Raw> {
 }
 
 fn parse_conversation(found: &Object<'_>) -> Result<Option<ImportedConversation>, ImportError> {
-    let Some(messages) = found.messages else { return Ok(None) };
-    let Some((said, left_out)) = parse_messages(messages.get())? else { return Ok(None) };
+    let Some(messages) = found.messages else {
+        return Ok(None);
+    };
+    let Some((said, left_out)) = parse_messages(messages.get())? else {
+        return Ok(None);
+    };
     let here = parse_string(found.id).and_then(|id| id.parse().ok());
     let title = parse_title(found.title).or_else(|| parse_title(found.name));
-    Ok(Some(ImportedConversation { title, model: parse_model(found.model), messages: said, message_count: here, skipped: left_out }))
+    Ok(Some(ImportedConversation {
+        title,
+        model: parse_model(found.model),
+        messages: said,
+        message_count: here,
+        skipped: left_out,
+    }))
 }
 
 /// Reads a list of messages; `None` if the value is not one.
 fn parse_messages(list: &str) -> Result<Option<(Vec<ImportedMessage>, SkippedParts)>, ImportError> {
     let (mut said, mut left_out) = (Vec::new(), SkippedParts::new());
     let is_list = for_each_item(list, &mut |piece| {
-        let Some(found) = parse_object(piece)? else { return Ok(()) };
+        let Some(found) = parse_object(piece)? else {
+            return Ok(());
+        };
         match parse_message(&found, &mut left_out)? {
             Some(one) => push_message(&mut said, one),
             None => Ok(()),
@@ -273,17 +324,34 @@ fn parse_messages(list: &str) -> Result<Option<(Vec<ImportedMessage>, SkippedPar
     Ok(is_list.then_some((said, left_out)))
 }
 
-fn parse_message(found: &Object<'_>, left_out: &mut SkippedParts) -> Result<Option<ImportedMessage>, ImportError> {
-    let Some(role) = parse_string(found.role).and_then(|word| parse_role(&word, left_out)) else { return Ok(None) };
+fn parse_message(
+    found: &Object<'_>,
+    left_out: &mut SkippedParts,
+) -> Result<Option<ImportedMessage>, ImportError> {
+    let Some(role) = parse_string(found.role).and_then(|word| parse_role(&word, left_out)) else {
+        return Ok(None);
+    };
     if let Some(calls) = found.tool_calls {
         for_each_item(calls.get(), &mut |_| {
             add_skipped(left_out, "tool_call");
             Ok(())
         })?;
     }
-    let text = parse_content(found.text.filter(|t| t.get().starts_with('"')).or(found.content), left_out, 0)?;
+    let text = parse_content(
+        found
+            .text
+            .filter(|t| t.get().starts_with('"'))
+            .or(found.content),
+        left_out,
+        0,
+    )?;
     let at = parse_string(found.at).and_then(|at| Time::parse(&at));
-    Ok(text.map(|text| ImportedMessage { role, text, at, model: parse_model(found.model) }))
+    Ok(text.map(|text| ImportedMessage {
+        role,
+        text,
+        at,
+        model: parse_model(found.model),
+    }))
 }
 
 fn parse_role(word: &str, left_out: &mut SkippedParts) -> Option<Role> {
@@ -303,19 +371,29 @@ fn parse_role(word: &str, left_out: &mut SkippedParts) -> Option<Role> {
 /// The name of a model, if it looks like one.
 fn parse_model(piece: Option<RawJson<'_>>) -> Option<String> {
     let name = parse_string(piece)?;
-    (!name.is_empty() && name.len() <= 256 && name.bytes().all(|b| b.is_ascii_graphic())).then(|| name.into_owned())
+    (!name.is_empty() && name.len() <= 256 && name.bytes().all(|b| b.is_ascii_graphic()))
+        .then(|| name.into_owned())
 }
 
 /// A text, or the texts of its parts; `None` if there is nothing. What is no text is counted.
-fn parse_content(piece: Option<RawJson<'_>>, left_out: &mut SkippedParts, depth: usize) -> Result<Option<Raw>, ImportError> {
-    let Some(piece) = piece.filter(|_| depth <= MAX_CONTENT_DEPTH) else { return Ok(None) };
+fn parse_content(
+    piece: Option<RawJson<'_>>,
+    left_out: &mut SkippedParts,
+    depth: usize,
+) -> Result<Option<Raw>, ImportError> {
+    let Some(piece) = piece.filter(|_| depth <= MAX_CONTENT_DEPTH) else {
+        return Ok(None);
+    };
     if let Some(text) = parse_string(Some(piece)) {
         return Ok((!text.is_empty()).then(|| Raw::from(text.into_owned())));
     }
     if let Some(found) = parse_object(piece)? {
         let inside = found.parts.or(found.text);
         if inside.is_none() {
-            add_skipped(left_out, &parse_string(found.content_type).unwrap_or_default());
+            add_skipped(
+                left_out,
+                &parse_string(found.content_type).unwrap_or_default(),
+            );
         }
         return parse_content(inside, left_out, depth + 1);
     }
@@ -337,7 +415,9 @@ fn parse_content(piece: Option<RawJson<'_>>, left_out: &mut SkippedParts, depth:
 /// Reads a conversation that is a tree of alternative answers: the path from the current node back
 /// to the root.
 fn parse_tree(found: &Object<'_>) -> Result<Option<ImportedConversation>, ImportError> {
-    let Some(mapping) = found.mapping else { return Ok(None) };
+    let Some(mapping) = found.mapping else {
+        return Ok(None);
+    };
     let mut nodes: HashMap<Cow<'_, str>, RawJson<'_>> = HashMap::new();
     let is_object = for_each_field(mapping.get(), &mut |name, piece| {
         if nodes.contains_key(&name) {
@@ -347,7 +427,11 @@ fn parse_tree(found: &Object<'_>) -> Result<Option<ImportedConversation>, Import
         if piece.get().len() > 2 {
             nodes.insert(name, piece);
         }
-        if nodes.len() > MAX_MESSAGES { Err(too_many_messages()) } else { Ok(()) }
+        if nodes.len() > MAX_MESSAGES {
+            Err(too_many_messages())
+        } else {
+            Ok(())
+        }
     })?;
     if !is_object {
         return Ok(None);
@@ -355,8 +439,14 @@ fn parse_tree(found: &Object<'_>) -> Result<Option<ImportedConversation>, Import
     let (mut said, mut left_out) = (Vec::new(), SkippedParts::new());
     let mut been = HashSet::new();
     let mut at = parse_string(found.current_node);
-    while let Some(piece) = at.take().filter(|id| been.insert(id.clone())).and_then(|id| nodes.get(&id)) {
-        let Some(node) = parse_object(piece)? else { break };
+    while let Some(piece) = at
+        .take()
+        .filter(|id| been.insert(id.clone()))
+        .and_then(|id| nodes.get(&id))
+    {
+        let Some(node) = parse_object(piece)? else {
+            break;
+        };
         if let Some(message) = inner(node.message)? {
             said.extend(parse_node(&message, &mut left_out)?);
         }
@@ -372,16 +462,32 @@ fn parse_tree(found: &Object<'_>) -> Result<Option<ImportedConversation>, Import
     }))
 }
 
-fn parse_node(message: &Object<'_>, left_out: &mut SkippedParts) -> Result<Option<ImportedMessage>, ImportError> {
+fn parse_node(
+    message: &Object<'_>,
+    left_out: &mut SkippedParts,
+) -> Result<Option<ImportedMessage>, ImportError> {
     let about = inner(message.metadata)?.unwrap_or_default();
     if about.is_hidden.is_some_and(|hidden| hidden.get() == "true") {
         return Ok(None);
     }
     let author = inner(message.author)?.unwrap_or_default();
-    let Some(role) = parse_string(author.role).and_then(|word| parse_role(&word, left_out)) else { return Ok(None) };
-    let seconds = message.create_time.and_then(|s| s.get().parse::<f64>().ok()).filter(|s| (0.0..1e11).contains(s));
-    #[expect(clippy::cast_possible_truncation, reason = "within the bounds asked for a line above")]
+    let Some(role) = parse_string(author.role).and_then(|word| parse_role(&word, left_out)) else {
+        return Ok(None);
+    };
+    let seconds = message
+        .create_time
+        .and_then(|s| s.get().parse::<f64>().ok())
+        .filter(|s| (0.0..1e11).contains(s));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within the bounds asked for a line above"
+    )]
     let at = seconds.map(|s| Time::from_millis((s * 1000.0) as i64));
     let text = parse_content(message.content, left_out, 0)?;
-    Ok(text.map(|text| ImportedMessage { role, text, at, model: parse_model(about.model_slug) }))
+    Ok(text.map(|text| ImportedMessage {
+        role,
+        text,
+        at,
+        model: parse_model(about.model_slug),
+    }))
 }

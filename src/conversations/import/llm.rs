@@ -7,7 +7,9 @@
 
 use crate::conversations::import::json::without_half_surrogates;
 use crate::conversations::import::sqlite::{Database, SqlRow, SqlTable};
-use crate::conversations::import::{ImportError, ImportedConversation, ImportedMessage, SkippedParts, add_skipped, push_message};
+use crate::conversations::import::{
+    ImportError, ImportedConversation, ImportedMessage, SkippedParts, add_skipped, push_message,
+};
 use crate::message::Role;
 use crate::privacy::Raw;
 use crate::time::Time;
@@ -28,31 +30,50 @@ const LATEST_MIGRATION: u32 = 27;
 /// An exchange: its time and its messages.
 type Exchange = (String, Vec<ImportedMessage>);
 
-pub(super) fn read(bytes: &[u8], each: &mut dyn FnMut(ImportedConversation)) -> Result<(), ImportError> {
+pub(super) fn read(
+    bytes: &[u8],
+    each: &mut dyn FnMut(ImportedConversation),
+) -> Result<(), ImportError> {
     let database = Database::open(bytes).ok_or(ImportError::UnknownFormat)?;
     if !database.is_complete() {
         return Err(ImportError::Truncated);
     }
-    let log = LlmDatabase { max_bytes: bytes.len() * MAX_OUTPUT_RATIO + MIN_OUTPUT_BYTES, tables: database.tables(), database };
+    let log = LlmDatabase {
+        max_bytes: bytes.len() * MAX_OUTPUT_RATIO + MIN_OUTPUT_BYTES,
+        tables: database.tables(),
+        database,
+    };
     let mut count = 0_usize;
     let mut each = |imported| {
         count += 1;
         each(imported);
     };
     let newer = log.table("threads").is_some() || log.table("turns").is_some();
-    let known = if newer { log.read_threads(&mut each)? } else { BTreeSet::new() };
+    let known = if newer {
+        log.read_threads(&mut each)?
+    } else {
+        BTreeSet::new()
+    };
     // A conversation in both schemas is complete in the newer one.
     let older = log.read_exchanges(&known, &mut each)?;
     if !newer && !older {
-        let names: Vec<String> = log.tables.iter().take(12).map(|t| format!("`{}`", t.name.chars().take(60).collect::<String>())).collect();
-        return Err(ImportError::UnknownSchema(format!("a database with the tables {}", names.join(", "))));
+        let names: Vec<String> = log
+            .tables
+            .iter()
+            .take(12)
+            .map(|t| format!("`{}`", t.name.chars().take(60).collect::<String>()))
+            .collect();
+        return Err(ImportError::UnknownSchema(format!(
+            "a database with the tables {}",
+            names.join(", ")
+        )));
     }
     // If nothing was found and there are unknown migrations, the conversations may be in another
     // table.
     match log.latest_migration().filter(|_| count == 0) {
-        Some(change) if migration_number(&change).is_none_or(|n| n > LATEST_MIGRATION) => {
-            Err(ImportError::UnknownSchema(format!("an llm log whose last migration is `{change}`")))
-        }
+        Some(change) if migration_number(&change).is_none_or(|n| n > LATEST_MIGRATION) => Err(
+            ImportError::UnknownSchema(format!("an llm log whose last migration is `{change}`")),
+        ),
         _ => Ok(()),
     }
 }
@@ -112,22 +133,46 @@ impl LlmDatabase<'_> {
     /// The name of the last migration.
     fn latest_migration(&self) -> Option<String> {
         let mut last = None;
-        self.database.rows(self.table("_llm_migrations")?, &mut |row| last = last.take().max(owned_text(row, "name")));
+        self.database
+            .rows(self.table("_llm_migrations")?, &mut |row| {
+                last = last.take().max(owned_text(row, "name"))
+            });
         last
     }
 
     /// Hands over each row of a table, if the table has these columns.
-    fn for_each_row(&self, name: &str, columns: &[&str], each: &mut dyn FnMut(&SqlRow<'_>)) -> Result<(), ImportError> {
-        let table = self.table(name).ok_or_else(|| ImportError::UnknownSchema(format!("an llm log without a table `{name}`")))?;
-        if let Some(column) = columns.iter().find(|column| !table.columns.iter().any(|c| c == *column)) {
-            return Err(ImportError::UnknownSchema(format!("an llm log whose table `{name}` has no column `{column}`")));
+    fn for_each_row(
+        &self,
+        name: &str,
+        columns: &[&str],
+        each: &mut dyn FnMut(&SqlRow<'_>),
+    ) -> Result<(), ImportError> {
+        let table = self.table(name).ok_or_else(|| {
+            ImportError::UnknownSchema(format!("an llm log without a table `{name}`"))
+        })?;
+        if let Some(column) = columns
+            .iter()
+            .find(|column| !table.columns.iter().any(|c| c == *column))
+        {
+            return Err(ImportError::UnknownSchema(format!(
+                "an llm log whose table `{name}` has no column `{column}`"
+            )));
         }
-        self.database.rows(table, each).then_some(()).ok_or_else(too_much_output)
+        self.database
+            .rows(table, each)
+            .then_some(())
+            .ok_or_else(too_much_output)
     }
 
     /// Hands over the conversations of the older schema, except those in `known`.
-    fn read_exchanges(&self, known: &BTreeSet<String>, each: &mut dyn FnMut(ImportedConversation)) -> Result<bool, ImportError> {
-        let Some(responses) = self.table("responses") else { return Ok(false) };
+    fn read_exchanges(
+        &self,
+        known: &BTreeSet<String>,
+        each: &mut dyn FnMut(ImportedConversation),
+    ) -> Result<bool, ImportError> {
+        let Some(responses) = self.table("responses") else {
+            return Ok(false);
+        };
         let mut about: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
         if let Some(table) = self.table("conversations") {
             let all = self.database.rows(table, &mut |row| {
@@ -141,15 +186,30 @@ impl LlmDatabase<'_> {
         let all = self.database.rows(responses, &mut |row| {
             let at = row_time(row);
             let by = model_name(row);
-            let said = [("system", Role::System), ("prompt", Role::User), ("response", Role::Assistant)];
+            let said = [
+                ("system", Role::System),
+                ("prompt", Role::User),
+                ("response", Role::Assistant),
+            ];
             let said = said.into_iter().filter_map(|(column, role)| {
                 let model = by.clone().filter(|_| role == Role::Assistant);
-                Some(ImportedMessage { role, text: Raw::from(row.text(column)?), at, model })
+                Some(ImportedMessage {
+                    role,
+                    text: Raw::from(row.text(column)?),
+                    at,
+                    model,
+                })
             });
             // A response without a conversation becomes a conversation of its own.
-            let id = row.text("conversation_id").or_else(|| row.text("id")).unwrap_or_default();
+            let id = row
+                .text("conversation_id")
+                .or_else(|| row.text("id"))
+                .unwrap_or_default();
             let order = row.text("datetime_utc").unwrap_or_default();
-            exchanges.entry(id.to_owned()).or_default().push((order.to_owned(), said.collect()));
+            exchanges
+                .entry(id.to_owned())
+                .or_default()
+                .push((order.to_owned(), said.collect()));
         });
         all.then_some(()).ok_or_else(too_much_output)?;
         for (id, mut all) in exchanges.into_iter().filter(|(id, _)| !known.contains(id)) {
@@ -171,7 +231,10 @@ impl LlmDatabase<'_> {
     }
 
     /// Hands over the threads of the newer schema. Returns their ids.
-    fn read_threads(&self, each: &mut dyn FnMut(ImportedConversation)) -> Result<BTreeSet<String>, ImportError> {
+    fn read_threads(
+        &self,
+        each: &mut dyn FnMut(ImportedConversation),
+    ) -> Result<BTreeSet<String>, ImportError> {
         let tree = self.read_tree()?;
         let (mut ids, mut many, mut rows) = (BTreeSet::new(), 0, 0);
         self.for_each_row("threads", &["id", "name", "tip_message_hash"], &mut |row| {
@@ -181,7 +244,10 @@ impl LlmDatabase<'_> {
             let model = calls.last().and_then(|call| call.model.clone());
             // The current end of the thread and its abandoned ends: if two windows continue a
             // thread at the same time, neither branch contains the other.
-            let ends = row.text("tip_message_hash").into_iter().chain(calls.iter().rev().map(|call| call.tip.as_str()));
+            let ends = row
+                .text("tip_message_hash")
+                .into_iter()
+                .chain(calls.iter().rev().map(|call| call.tip.as_str()));
             let mut been = HashSet::new();
             for end in ends {
                 if many >= self.max_bytes || been.contains(end) {
@@ -205,13 +271,20 @@ impl LlmDatabase<'_> {
             return Err(too_much_output());
         }
         if rows > 0 && ids.is_empty() {
-            return Err(ImportError::UnknownSchema(format!("an llm log with {rows} threads and no readable message")));
+            return Err(ImportError::UnknownSchema(format!(
+                "an llm log with {rows} threads and no readable message"
+            )));
         }
         Ok(ids)
     }
 
     fn read_tree(&self) -> Result<MessageTree, ImportError> {
-        let mut tree = MessageTree { links: HashMap::new(), texts: self.read_texts()?, turns: HashMap::new(), calls: HashMap::new() };
+        let mut tree = MessageTree {
+            links: HashMap::new(),
+            texts: self.read_texts()?,
+            turns: HashMap::new(),
+            calls: HashMap::new(),
+        };
         self.for_each_row("messages", &["hash", "parent_hash", "role"], &mut |row| {
             let role = match row.text("role") {
                 Some("user") => Some(Role::User),
@@ -221,23 +294,66 @@ impl LlmDatabase<'_> {
                 _ => None,
             };
             if let Some(hash) = row.text("hash") {
-                tree.links.insert(hash.to_owned(), MessageLink { before: owned_text(row, "parent_hash"), role });
+                tree.links.insert(
+                    hash.to_owned(),
+                    MessageLink {
+                        before: owned_text(row, "parent_hash"),
+                        role,
+                    },
+                );
             }
         })?;
-        self.for_each_row("turns", &["id", "thread_id", "tip_message_hash", "parent_message_hash", "model", "datetime_utc"], &mut |row| {
-            let (id, thread) = (owned_text(row, "id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
-            let turn = TurnInfo { at: row_time(row), model: model_name(row) };
-            let tip = owned_text(row, "tip_message_hash");
-            // The question has no model.
-            let asked = owned_text(row, "parent_message_hash").map(|hash| (hash, TurnInfo { model: None, ..turn.clone() }));
-            for (hash, turn) in asked.into_iter().chain(tip.clone().map(|hash| (hash, turn.clone()))) {
-                tree.turns.entry((String::new(), hash.clone())).or_insert_with(|| turn.clone());
-                tree.turns.insert((thread.to_owned(), hash), turn);
-            }
-            if let Some(tip) = tip {
-                tree.calls.entry(thread.to_owned()).or_default().push(LlmCall { id, tip, model: turn.model });
-            }
-        })?;
+        self.for_each_row(
+            "turns",
+            &[
+                "id",
+                "thread_id",
+                "tip_message_hash",
+                "parent_message_hash",
+                "model",
+                "datetime_utc",
+            ],
+            &mut |row| {
+                let (id, thread) = (
+                    owned_text(row, "id").unwrap_or_default(),
+                    row.text("thread_id").unwrap_or_default(),
+                );
+                let turn = TurnInfo {
+                    at: row_time(row),
+                    model: model_name(row),
+                };
+                let tip = owned_text(row, "tip_message_hash");
+                // The question has no model.
+                let asked = owned_text(row, "parent_message_hash").map(|hash| {
+                    (
+                        hash,
+                        TurnInfo {
+                            model: None,
+                            ..turn.clone()
+                        },
+                    )
+                });
+                for (hash, turn) in asked
+                    .into_iter()
+                    .chain(tip.clone().map(|hash| (hash, turn.clone())))
+                {
+                    tree.turns
+                        .entry((String::new(), hash.clone()))
+                        .or_insert_with(|| turn.clone());
+                    tree.turns.insert((thread.to_owned(), hash), turn);
+                }
+                if let Some(tip) = tip {
+                    tree.calls
+                        .entry(thread.to_owned())
+                        .or_default()
+                        .push(LlmCall {
+                            id,
+                            tip,
+                            model: turn.model,
+                        });
+                }
+            },
+        )?;
         for calls in tree.calls.values_mut() {
             calls.sort_by(|a, b| a.id.cmp(&b.id));
         }
@@ -255,21 +371,32 @@ impl LlmDatabase<'_> {
         let mut parts: HashMap<String, BTreeMap<i64, Result<Raw, String>>> = HashMap::new();
         let mut left = self.max_bytes;
         let fragments = fragments;
-        self.for_each_row("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
-            let (Some(hash), Some(position)) = (row.text("message_hash"), row.integer("position")) else { return };
-            let kind = row.text("type").unwrap_or_default();
-            let mut text = || match row.text("text") {
-                Some(text) => {
-                    left = left.saturating_sub(text.len());
-                    Some(Raw::from(text))
-                }
-                None => assemble_fragments(row.text("payload"), &fragments, &mut left),
-            };
-            // Reasoning, tool calls and tool results are not part of a conversation in this
-            // program.
-            let part = if kind == "text" { text() } else { None };
-            parts.entry(hash.to_owned()).or_default().insert(position, part.ok_or_else(|| kind.to_owned()));
-        })?;
+        self.for_each_row(
+            "parts",
+            &["message_hash", "position", "type", "text", "payload"],
+            &mut |row| {
+                let (Some(hash), Some(position)) =
+                    (row.text("message_hash"), row.integer("position"))
+                else {
+                    return;
+                };
+                let kind = row.text("type").unwrap_or_default();
+                let mut text = || match row.text("text") {
+                    Some(text) => {
+                        left = left.saturating_sub(text.len());
+                        Some(Raw::from(text))
+                    }
+                    None => assemble_fragments(row.text("payload"), &fragments, &mut left),
+                };
+                // Reasoning, tool calls and tool results are not part of a conversation in this
+                // program.
+                let part = if kind == "text" { text() } else { None };
+                parts
+                    .entry(hash.to_owned())
+                    .or_default()
+                    .insert(position, part.ok_or_else(|| kind.to_owned()));
+            },
+        )?;
         if left == 0 {
             return Err(too_much_output());
         }
@@ -290,22 +417,43 @@ impl LlmDatabase<'_> {
 impl MessageTree {
     /// Adds the messages that lead to `end`, oldest first, up to `most` bytes. Returns how many
     /// bytes it added.
-    fn follow(&self, thread: &str, end: &str, imported: &mut ImportedConversation, been: &mut HashSet<String>, most: usize) -> usize {
+    fn follow(
+        &self,
+        thread: &str,
+        end: &str,
+        imported: &mut ImportedConversation,
+        been: &mut HashSet<String>,
+        most: usize,
+    ) -> usize {
         let (mut many, mut here) = (0, HashSet::new());
         let mut next = Some(end);
-        while let Some((hash, link)) = next.filter(|hash| many < most && here.insert(*hash)).and_then(|hash| self.links.get_key_value(hash))
+        while let Some((hash, link)) = next
+            .filter(|hash| many < most && here.insert(*hash))
+            .and_then(|hash| self.links.get_key_value(hash))
         {
             many += 64 + self.texts.get(hash).map_or(0, |(text, _)| text.len());
             been.insert(hash.clone());
             next = link.before.as_deref();
-            let Some((text, left_out)) = self.texts.get(hash) else { continue };
+            let Some((text, left_out)) = self.texts.get(hash) else {
+                continue;
+            };
             for (kind, many) in left_out {
                 *imported.skipped.entry(kind).or_default() += many;
             }
-            let Some(role) = link.role.filter(|_| !text.is_empty()) else { continue };
-            let turn = self.turns.get(&(thread.to_owned(), hash.clone())).or_else(|| self.turns.get(&(String::new(), hash.clone())));
+            let Some(role) = link.role.filter(|_| !text.is_empty()) else {
+                continue;
+            };
+            let turn = self
+                .turns
+                .get(&(thread.to_owned(), hash.clone()))
+                .or_else(|| self.turns.get(&(String::new(), hash.clone())));
             let TurnInfo { at, model } = turn.cloned().unwrap_or_default();
-            imported.messages.push(ImportedMessage { role, text: text.clone(), at, model });
+            imported.messages.push(ImportedMessage {
+                role,
+                text: text.clone(),
+                at,
+                model,
+            });
         }
         imported.messages.reverse();
         many
@@ -314,8 +462,14 @@ impl MessageTree {
 
 /// Assembles a text from its own pieces and shared fragments; `None` if a fragment is missing or
 /// `left` is used up.
-fn assemble_fragments(payload: Option<&str>, fragments: &HashMap<i64, String>, left: &mut usize) -> Option<Raw> {
-    let Some(payload) = payload else { return Some(Raw::from("")) };
+fn assemble_fragments(
+    payload: Option<&str>,
+    fragments: &HashMap<i64, String>,
+    left: &mut usize,
+) -> Option<Raw> {
+    let Some(payload) = payload else {
+        return Some(Raw::from(""));
+    };
     *left = left.saturating_sub(payload.len());
     let payload = Some(payload).filter(|p| p.len() <= MAX_PAYLOAD_BYTES)?;
     let payload: Value = serde_json::from_str(&without_half_surrogates(payload)).ok()?;
@@ -344,12 +498,15 @@ fn owned_text(row: &SqlRow<'_>, column: &str) -> Option<String> {
 
 /// The name of a model, limited in length because each message gets a copy.
 fn model_name(row: &SqlRow<'_>) -> Option<String> {
-    row.text("model").filter(|model| model.len() <= 256).map(str::to_owned)
+    row.text("model")
+        .filter(|model| model.len() <= 256)
+        .map(str::to_owned)
 }
 
 /// A title, limited in length because each end of a thread gets a copy.
 fn title(row: &SqlRow<'_>) -> Option<String> {
-    row.text("name").map(|name| name.chars().take(1000).collect())
+    row.text("name")
+        .map(|name| name.chars().take(1000).collect())
 }
 
 fn row_time(row: &SqlRow<'_>) -> Option<Time> {
@@ -368,7 +525,10 @@ mod tests {
         let mut left = 1000;
         assert!(assemble_fragments(Some(payload), &fragments, &mut left).is_none());
         assert_eq!(left, 1000 - 200 - payload.len());
-        let long = format!(r#"{{"text":"x","more":[{}1]}}"#, "[],".repeat(MAX_PAYLOAD_BYTES / 3));
+        let long = format!(
+            r#"{{"text":"x","more":[{}1]}}"#,
+            "[],".repeat(MAX_PAYLOAD_BYTES / 3)
+        );
         assert!(assemble_fragments(Some(&long), &fragments, &mut 1_000_000_000).is_none());
     }
 }

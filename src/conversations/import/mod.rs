@@ -47,15 +47,22 @@ pub type SkippedParts = BTreeMap<&'static str, usize>;
 /// Counts a part that is not text. `kind` is the name that the other program uses.
 fn add_skipped(left_out: &mut SkippedParts, kind: &str) {
     let kinds: [(&[&str], &'static str); 6] = [
-        (&["tool_result", "function_call_output", "execution_output"], "tool result"),
+        (
+            &["tool_result", "function_call_output", "execution_output"],
+            "tool result",
+        ),
         (&["tool", "function"], "tool call"),
         (&["reason", "think", "thought"], "thought"),
         (&["image"], "image"),
         (&["audio", "video"], "recording"),
         (&["file", "document", "attachment"], "attachment"),
     ];
-    let known = kinds.iter().find(|(words, _)| words.iter().any(|word| kind.contains(word)));
-    *left_out.entry(known.map_or("other part", |(_, name)| name)).or_default() += 1;
+    let known = kinds
+        .iter()
+        .find(|(words, _)| words.iter().any(|word| kind.contains(word)));
+    *left_out
+        .entry(known.map_or("other part", |(_, name)| name))
+        .or_default() += 1;
 }
 
 impl ImportedConversation {
@@ -68,13 +75,19 @@ impl ImportedConversation {
             hash.update(part);
         };
         add(source.to_string().as_bytes());
-        add(Zeroizing::new(self.title.as_ref().map_or_else(String::new, Raw::printable)).as_bytes());
+        add(
+            Zeroizing::new(self.title.as_ref().map_or_else(String::new, Raw::printable)).as_bytes(),
+        );
         for said in &self.messages {
             add(said.role.as_str().as_bytes());
             add(Zeroizing::new(said.text.printable()).as_bytes());
             add(&said.at.map_or(0, Time::millis).to_be_bytes());
         }
-        hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .take(16)
+            .map(|b| format!("{b:02x}"))
+            .collect()
     }
 }
 
@@ -146,7 +159,10 @@ pub(crate) const MAX_MESSAGES: usize = 100_000;
 const MAX_CONVERSATIONS: usize = 50_000;
 
 /// Adds a message, unless the limit is reached.
-fn push_message(said: &mut Vec<ImportedMessage>, message: ImportedMessage) -> Result<(), ImportError> {
+fn push_message(
+    said: &mut Vec<ImportedMessage>,
+    message: ImportedMessage,
+) -> Result<(), ImportError> {
     if said.len() >= MAX_MESSAGES {
         return Err(too_many_messages());
     }
@@ -155,7 +171,9 @@ fn push_message(said: &mut Vec<ImportedMessage>, message: ImportedMessage) -> Re
 }
 
 fn too_many_messages() -> ImportError {
-    ImportError::TooMuch(format!("a conversation of more than {MAX_MESSAGES} messages"))
+    ImportError::TooMuch(format!(
+        "a conversation of more than {MAX_MESSAGES} messages"
+    ))
 }
 
 /// Converts bytes that may not be UTF-8. Replaces invalid ones by `?`, because the usual
@@ -177,7 +195,10 @@ fn decode_utf8_lossy(bytes: &[u8]) -> Cow<'_, str> {
 /// Reads a file of another program and hands over its conversations one by one, so that they are
 /// never all in memory. Some may be handed over before an error is found; to avoid that, read the
 /// file once and discard the result.
-pub fn read(bytes: &[u8], each: &mut dyn FnMut(ImportedConversation)) -> Result<ImportSource, ImportError> {
+pub fn read(
+    bytes: &[u8],
+    each: &mut dyn FnMut(ImportedConversation),
+) -> Result<ImportSource, ImportError> {
     read_as(detect_source(bytes), bytes, each)
 }
 
@@ -186,13 +207,26 @@ fn detect_source(bytes: &[u8]) -> ImportSource {
     if bytes.starts_with(b"SQLite format 3\0") {
         return ImportSource::Llm;
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return ImportSource::Mods };
-    let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['[', '{']);
-    if json { ImportSource::Json } else { ImportSource::Aichat }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return ImportSource::Mods;
+    };
+    let json = text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with(['[', '{']);
+    if json {
+        ImportSource::Json
+    } else {
+        ImportSource::Aichat
+    }
 }
 
 /// Reads a file with the reader for one program, whatever its content looks like.
-pub fn read_as(source: ImportSource, bytes: &[u8], each: &mut dyn FnMut(ImportedConversation)) -> Result<ImportSource, ImportError> {
+pub fn read_as(
+    source: ImportSource,
+    bytes: &[u8],
+    each: &mut dyn FnMut(ImportedConversation),
+) -> Result<ImportSource, ImportError> {
     let mut count = 0_usize;
     let mut each = |imported: ImportedConversation| {
         count += 1;
@@ -200,15 +234,27 @@ pub fn read_as(source: ImportSource, bytes: &[u8], each: &mut dyn FnMut(Imported
             each(imported);
         }
     };
-    let text = || std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|_| ImportError::UnknownFormat);
+    let text = || {
+        std::str::from_utf8(bytes)
+            .map(|t| t.trim_start_matches('\u{feff}'))
+            .map_err(|_| ImportError::UnknownFormat)
+    };
     let source = match source {
         ImportSource::Llm => llm::read(bytes, &mut each).map(|()| ImportSource::Llm),
-        ImportSource::Mods => mods::read(bytes).map(&mut each).map(|()| ImportSource::Mods),
-        ImportSource::Aichat => aichat::read(text()?).map(&mut each).map(|()| ImportSource::Aichat),
-        ImportSource::Json | ImportSource::ChatGpt | ImportSource::ShellGpt => json::read(text()?, &mut each),
+        ImportSource::Mods => mods::read(bytes)
+            .map(&mut each)
+            .map(|()| ImportSource::Mods),
+        ImportSource::Aichat => aichat::read(text()?)
+            .map(&mut each)
+            .map(|()| ImportSource::Aichat),
+        ImportSource::Json | ImportSource::ChatGpt | ImportSource::ShellGpt => {
+            json::read(text()?, &mut each)
+        }
     }?;
     if count > MAX_CONVERSATIONS {
-        return Err(ImportError::TooMuch(format!("more than {MAX_CONVERSATIONS} conversations")));
+        return Err(ImportError::TooMuch(format!(
+            "more than {MAX_CONVERSATIONS} conversations"
+        )));
     }
     Ok(source)
 }
@@ -238,7 +284,12 @@ impl Archive {
     pub fn import_origins(&self) -> Result<BTreeMap<String, usize>, Error> {
         let ids = self.newest_first()?;
         // The origin of a conversation that cannot be decrypted is unknown.
-        let found = parallel::par_map(&ids, |id| self.header(id).ok().flatten().and_then(|header| header.origin));
+        let found = parallel::par_map(&ids, |id| {
+            self.header(id)
+                .ok()
+                .flatten()
+                .and_then(|header| header.origin)
+        });
         let mut origins = BTreeMap::new();
         for origin in found.into_iter().flatten() {
             *origins.entry(origin).or_default() += 1;
@@ -258,22 +309,26 @@ impl Archive {
     ) -> Vec<Result<Option<ImportOutcome>, Error>> {
         let mut drafts = Vec::new();
         // The writing thread takes the conversation out, so that its texts are not in memory twice.
-        let imported: Vec<Mutex<Option<ImportedConversation>>> = imported.into_iter().map(|one| Mutex::new(Some(one))).collect();
+        let imported: Vec<Mutex<Option<ImportedConversation>>> = imported
+            .into_iter()
+            .map(|one| Mutex::new(Some(one)))
+            .collect();
         let take = |one: &Mutex<Option<ImportedConversation>>| {
             let one = one.lock().unwrap_or_else(PoisonError::into_inner).take();
             one.map_or(Ok(None), |one| self.import_one(source, one, policy))
         };
-        let mut taken: Vec<Result<Option<ImportOutcome>, Error>> = parallel::par_map(&imported, take)
-            .into_iter()
-            .map(|done| {
-                done.map(|made| {
-                    made.map(|(taken, draft)| {
-                        drafts.push(draft);
-                        taken
+        let mut taken: Vec<Result<Option<ImportOutcome>, Error>> =
+            parallel::par_map(&imported, take)
+                .into_iter()
+                .map(|done| {
+                    done.map(|made| {
+                        made.map(|(taken, draft)| {
+                            drafts.push(draft);
+                            taken
+                        })
                     })
                 })
-            })
-            .collect();
+                .collect();
         if let Err(error) = AtomicFile::commit_all(drafts) {
             taken = vec![Err(error.into())];
         }
@@ -290,22 +345,43 @@ impl Archive {
         let origin = imported.origin(source);
         let mut table = Placeholders::default();
         let mut messages: Vec<(Message, MessageMeta)> = Vec::with_capacity(imported.messages.len());
-        let (mut dropped, mut at) = (0, imported.messages.iter().find_map(|m| m.at).unwrap_or(now));
+        let (mut dropped, mut at) = (
+            0,
+            imported.messages.iter().find_map(|m| m.at).unwrap_or(now),
+        );
         // Without a model for the conversation, use that of the last answer.
-        let model = imported.model.or_else(|| imported.messages.iter().rev().find_map(|m| m.model.clone())).unwrap_or_default();
+        let model = imported
+            .model
+            .or_else(|| imported.messages.iter().rev().find_map(|m| m.model.clone()))
+            .unwrap_or_default();
         for said in imported.messages {
             let (text, findings) = policy.redactor.redact(said.text, &mut table);
             at = said.at.unwrap_or(at);
             if policy.drop_findings && !findings.is_empty() {
                 dropped += 1;
             } else {
-                let note = MessageMeta { model: said.model, foreign: true, ..MessageMeta::default() };
-                messages.push((Message { role: said.role, text, at }, note));
+                let note = MessageMeta {
+                    model: said.model,
+                    foreign: true,
+                    ..MessageMeta::default()
+                };
+                messages.push((
+                    Message {
+                        role: said.role,
+                        text,
+                        at,
+                    },
+                    note,
+                ));
             }
         }
-        let Some((first, _)) = messages.first() else { return Ok(None) };
+        let Some((first, _)) = messages.first() else {
+            return Ok(None);
+        };
         let id = new_id()?;
-        let title = imported.title.map(|t| policy.redactor.redact(t, &mut table).0);
+        let title = imported
+            .title
+            .map(|t| policy.redactor.redact(t, &mut table).0);
         let header = Header {
             format: FORMAT,
             id: id.clone(),
@@ -317,10 +393,20 @@ impl Archive {
         };
         let path = self.path(&id);
         let mut draft = fs::prepare_file(&path, b"", None)?;
-        let borrowed: Vec<(&Message, &MessageMeta)> = messages.iter().map(|(m, n)| (m, n)).collect();
-        write_lines(header, &borrowed, self.data_keys(), now, &mut |lines| draft.write(lines.as_bytes()))?;
+        let borrowed: Vec<(&Message, &MessageMeta)> =
+            messages.iter().map(|(m, n)| (m, n)).collect();
+        write_lines(header, &borrowed, self.data_keys(), now, &mut |lines| {
+            draft.write(lines.as_bytes())
+        })?;
         draft.set_modified(at.millis())?;
-        Ok(Some((ImportOutcome { id, messages: messages.len(), dropped }, draft)))
+        Ok(Some((
+            ImportOutcome {
+                id,
+                messages: messages.len(),
+                dropped,
+            },
+            draft,
+        )))
     }
 }
 
@@ -335,24 +421,43 @@ mod tests {
 
     fn said(text: &str) -> (String, Vec<Vec<(Role, String)>>) {
         let (source, found) = read(text.as_bytes()).unwrap();
-        let texts = |f: &ImportedConversation| f.messages.iter().map(|m| (m.role, m.text.printable())).collect();
+        let texts = |f: &ImportedConversation| {
+            f.messages
+                .iter()
+                .map(|m| (m.role, m.text.printable()))
+                .collect()
+        };
         (source.to_string(), found.iter().map(texts).collect())
     }
 
     #[test]
     fn import_json_message_lists() {
-        let pair = vec![(Role::User, "hi".to_owned()), (Role::Assistant, "hello".to_owned())];
+        let pair = vec![
+            (Role::User, "hi".to_owned()),
+            (Role::Assistant, "hello".to_owned()),
+        ];
         let messages = r#"[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"text","text":"hel"},{"type":"image_url"},{"type":"text","text":"lo"}]},{"role":"tool","content":"x"},{"role":"user","content":null}]"#;
         assert_eq!(said(messages), ("shell-gpt".to_owned(), vec![pair.clone()]));
-        assert_eq!(said(&format!(r#"{{"messages":{messages}}}"#)), ("import".to_owned(), vec![pair.clone()]));
         assert_eq!(
-            said(&format!(r#"[{{"messages":{messages}}},{{"messages":{messages}}}]"#)),
+            said(&format!(r#"{{"messages":{messages}}}"#)),
+            ("import".to_owned(), vec![pair.clone()])
+        );
+        assert_eq!(
+            said(&format!(
+                r#"[{{"messages":{messages}}},{{"messages":{messages}}}]"#
+            )),
             ("import".to_owned(), vec![pair.clone(), pair.clone()])
         );
         let ours = r#"{"schema_version":1,"conversations":[{"id":"x","title":"t","model":"m","messages":[{"role":"user","text":"hi","at":"2026-01-01T00:00:00Z"},{"role":"assistant","text":"hello","model":"m"}]}]}"#;
         assert_eq!(said(ours), ("import".to_owned(), vec![pair]));
         let (_, found) = read(ours.as_bytes()).unwrap();
-        assert_eq!((found[0].title.as_ref().unwrap().printable(), found[0].messages[0].at.is_some()), ("t".to_owned(), true));
+        assert_eq!(
+            (
+                found[0].title.as_ref().unwrap().printable(),
+                found[0].messages[0].at.is_some()
+            ),
+            ("t".to_owned(), true)
+        );
     }
 
     #[test]
@@ -364,8 +469,18 @@ mod tests {
             "c":{"message":{"author":{"role":"assistant"},"content":{"content_type":"text","parts":["hello",{"x":1}]},"metadata":{"model_slug":"gpt-9"}},"parent":"a"}}}]"#;
         let (source, found) = read(text.as_bytes()).unwrap();
         assert_eq!(source, ImportSource::ChatGpt);
-        let texts: Vec<_> = found[0].messages.iter().map(|m| (m.text.printable(), m.at.map(Time::millis), m.model.clone())).collect();
-        assert_eq!(texts, [("hi".to_owned(), Some(1_700_000_001_000), None), ("hello".to_owned(), None, Some("gpt-9".to_owned()))]);
+        let texts: Vec<_> = found[0]
+            .messages
+            .iter()
+            .map(|m| (m.text.printable(), m.at.map(Time::millis), m.model.clone()))
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                ("hi".to_owned(), Some(1_700_000_001_000), None),
+                ("hello".to_owned(), None, Some("gpt-9".to_owned()))
+            ]
+        );
         let data_keys = r#"[{"current_node":"a","mapping":{"a":{"message":{"author":{"role":"user"},"content":{"parts":["x"]}},"parent":"b"},"b":{"message":null,"parent":"a"}}}]"#;
         assert_eq!(said(data_keys).1[0].len(), 1, "a ring of parents ends");
     }
@@ -375,22 +490,48 @@ mod tests {
         let messages = r#"[{"role":"user","content":[{"type":"input_audio"},{"type":"text","text":"hi"},{"type":"file"},{"x":1}]},
             {"role":"assistant","content":null,"tool_calls":[{"id":"1"},{"id":"2"}]},{"role":"tool","content":"x"},{"role":"watcher","content":"x"}]"#;
         let (_, found) = read(messages.as_bytes()).unwrap();
-        let named = [("attachment", 1), ("other part", 1), ("recording", 1), ("tool call", 2), ("tool result", 1)];
+        let named = [
+            ("attachment", 1),
+            ("other part", 1),
+            ("recording", 1),
+            ("tool call", 2),
+            ("tool result", 1),
+        ];
         assert_eq!(found[0].skipped, SkippedParts::from(named));
         let called = "messages:\n- role: assistant\n  content:\n    tool_results:\n    - call:\n        name: look\n        arguments: {}\n      output: text\n    text: I looked\n    sequence: false\n- role: user\n  content: well\n";
         let (_, found) = read(called.as_bytes()).unwrap();
-        let texts: Vec<String> = found[0].messages.iter().map(|m| m.text.printable()).collect();
-        assert_eq!((texts, &found[0].skipped), (vec!["I looked".to_owned(), "well".to_owned()], &SkippedParts::from([("tool call", 1)])));
+        let texts: Vec<String> = found[0]
+            .messages
+            .iter()
+            .map(|m| m.text.printable())
+            .collect();
+        assert_eq!(
+            (texts, &found[0].skipped),
+            (
+                vec!["I looked".to_owned(), "well".to_owned()],
+                &SkippedParts::from([("tool call", 1)])
+            )
+        );
     }
 
     #[test]
     fn import_aichat_session() {
         let parts = "model: x:y\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n  - type: text\n    text: 'and ''that'' there'\n- role: assistant\n  content: a cat\n- role: user\n  content:\n  - type: image_url\n    image_url:\n      url: https://example.org/x.png\n";
         let (_, found) = read(parts.as_bytes()).unwrap();
-        let texts: Vec<String> = found[0].messages.iter().map(|m| m.text.printable()).collect();
+        let texts: Vec<String> = found[0]
+            .messages
+            .iter()
+            .map(|m| m.text.printable())
+            .collect();
         assert_eq!(
             (texts, found[0].skipped.clone()),
-            (vec!["what is\n\nthis\nand 'that' there".to_owned(), "a cat".to_owned()], SkippedParts::from([("image", 2)]))
+            (
+                vec![
+                    "what is\n\nthis\nand 'that' there".to_owned(),
+                    "a cat".to_owned()
+                ],
+                SkippedParts::from([("image", 2)])
+            )
         );
         let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: plain: no\n- role: assistant\n  content: |2\n      indented\n    end\n";
         let (source, all) = said(text);
@@ -407,9 +548,22 @@ mod tests {
 
     #[test]
     fn import_rejects_unknown_formats() {
-        for text in ["", "hello", "{}", "[]", "[1,2]", "{\"messages\":3}", "messages: x", "\u{0}", "[{\"messages\":[]}]"] {
+        for text in [
+            "",
+            "hello",
+            "{}",
+            "[]",
+            "[1,2]",
+            "{\"messages\":3}",
+            "messages: x",
+            "\u{0}",
+            "[{\"messages\":[]}]",
+        ] {
             let found = read(text.as_bytes());
-            assert!(found.is_err() || found.unwrap().1.iter().all(|f| f.messages.is_empty()), "{text:?}");
+            assert!(
+                found.is_err() || found.unwrap().1.iter().all(|f| f.messages.is_empty()),
+                "{text:?}"
+            );
         }
         assert_eq!(read(&[0xff, 0xfe]).unwrap_err(), ImportError::UnknownFormat);
     }

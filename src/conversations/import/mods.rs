@@ -3,7 +3,10 @@
 
 use crate::conversations::import::gob;
 use crate::conversations::import::sqlite::Database;
-use crate::conversations::import::{ImportError, ImportedConversation, ImportedMessage, SkippedParts, decode_utf8_lossy, push_message};
+use crate::conversations::import::{
+    ImportError, ImportedConversation, ImportedMessage, SkippedParts, decode_utf8_lossy,
+    push_message,
+};
 use crate::message::Role;
 use crate::privacy::Raw;
 use crate::time::Time;
@@ -27,17 +30,32 @@ pub struct IndexEntry {
 pub fn read_index(bytes: &[u8]) -> Option<Vec<IndexEntry>> {
     let database = Database::open(bytes)?;
     let (mut listed, mut files) = (Vec::new(), HashSet::new());
-    let table = database.tables().into_iter().find(|table| table.name == "conversations")?;
+    let table = database
+        .tables()
+        .into_iter()
+        .find(|table| table.name == "conversations")?;
     database.rows(&table, &mut |row| {
         // The id becomes a file name: accept only a hash, which cannot lead to another folder.
-        let id = row.text("id").filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        let id = row
+            .text("id")
+            .filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
         // Read a file once, however many rows name it.
         if let Some(id) = id.filter(|id| files.insert(id.to_lowercase())) {
             let own = |column| row.text(column).map(str::to_owned);
             // Each answer gets a copy of the model name, so a long one would multiply.
             let model = own("model").filter(|model| model.len() <= MAX_MODEL_BYTES);
-            let at = own("updated_at").and_then(|at| Time::parse(&format!("{}Z", at.trim_end_matches('Z').replacen(' ', "T", 1))));
-            listed.push(IndexEntry { file: format!("{id}.gob"), title: own("title"), model, at });
+            let at = own("updated_at").and_then(|at| {
+                Time::parse(&format!(
+                    "{}Z",
+                    at.trim_end_matches('Z').replacen(' ', "T", 1)
+                ))
+            });
+            listed.push(IndexEntry {
+                file: format!("{id}.gob"),
+                title: own("title"),
+                model,
+                at,
+            });
         }
     });
     (!listed.is_empty()).then_some(listed)
@@ -72,14 +90,28 @@ pub(super) fn read(bytes: &[u8]) -> Result<ImportedConversation, ImportError> {
         };
         if !content.is_empty() {
             let text = Raw::from(decode_utf8_lossy(content).into_owned());
-            full = push_message(&mut said, ImportedMessage { role, text, at: None, model: None });
+            full = push_message(
+                &mut said,
+                ImportedMessage {
+                    role,
+                    text,
+                    at: None,
+                    model: None,
+                },
+            );
         }
         full.is_ok().then_some(())
     });
     full?;
     let found = read.is_some() && !said.is_empty();
     found
-        .then_some(ImportedConversation { title: None, model: None, messages: said, message_count: None, skipped: SkippedParts::new() })
+        .then_some(ImportedConversation {
+            title: None,
+            model: None,
+            messages: said,
+            message_count: None,
+            skipped: SkippedParts::new(),
+        })
         .ok_or(ImportError::UnknownFormat)
 }
 
@@ -89,7 +121,11 @@ mod tests {
 
     /// Encodes as Go does: an integer, a text, a message with its length.
     fn number(n: i64, out: &mut Vec<u8>) {
-        let whole = if n < 0 { (u64::try_from(!n).unwrap() << 1) | 1 } else { u64::try_from(n).unwrap() << 1 };
+        let whole = if n < 0 {
+            (u64::try_from(!n).unwrap() << 1) | 1
+        } else {
+            u64::try_from(n).unwrap() << 1
+        };
         length(whole, out);
     }
 
@@ -97,7 +133,11 @@ mod tests {
         if whole < 0x80 {
             out.push(u8::try_from(whole).unwrap());
         } else {
-            let bytes: Vec<u8> = whole.to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
+            let bytes: Vec<u8> = whole
+                .to_be_bytes()
+                .into_iter()
+                .skip_while(|b| *b == 0)
+                .collect();
             out.push(0_u8.wrapping_sub(u8::try_from(bytes.len()).unwrap()));
             out.extend(bytes);
         }
@@ -150,10 +190,28 @@ mod tests {
     pub(super) fn kept(said: &[(&str, &str)]) -> Vec<u8> {
         let mut file = Vec::new();
         defined(65, "", &[], Some(66), &mut file);
-        defined(66, "Message", &[("Role", 6), ("Content", 6), ("ToolCalls", 67)], None, &mut file);
+        defined(
+            66,
+            "Message",
+            &[("Role", 6), ("Content", 6), ("ToolCalls", 67)],
+            None,
+            &mut file,
+        );
         defined(67, "[]proto.ToolCall", &[], Some(68), &mut file);
-        defined(68, "ToolCall", &[("ID", 6), ("Function", 69), ("IsError", 1)], None, &mut file);
-        defined(69, "Function", &[("Name", 6), ("Arguments", 5)], None, &mut file);
+        defined(
+            68,
+            "ToolCall",
+            &[("ID", 6), ("Function", 69), ("IsError", 1)],
+            None,
+            &mut file,
+        );
+        defined(
+            69,
+            "Function",
+            &[("Name", 6), ("Arguments", 5)],
+            None,
+            &mut file,
+        );
         let mut body = Vec::new();
         number(65, &mut body);
         body.push(0);
@@ -164,7 +222,11 @@ mod tests {
             if content.is_empty() {
                 // Empty fields are not written; tool calls are.
                 body.extend([2, 1]);
-                for part in [b"\x01\x02id\x01".as_slice(), b"\x01\x03run\x01\x02{}\x00", b"\x01\x01\x00"] {
+                for part in [
+                    b"\x01\x02id\x01".as_slice(),
+                    b"\x01\x03run\x01\x02{}\x00",
+                    b"\x01\x01\x00",
+                ] {
                     body.extend(part);
                 }
             } else {
@@ -192,10 +254,27 @@ mod tests {
     #[test]
     fn import_mods_conversation() {
         let long = "an answer ".repeat(5000);
-        let file = kept(&[("system", "be brief"), ("user", "hi \u{fc}"), ("assistant", ""), ("tool", "{}"), ("assistant", &long)]);
+        let file = kept(&[
+            ("system", "be brief"),
+            ("user", "hi \u{fc}"),
+            ("assistant", ""),
+            ("tool", "{}"),
+            ("assistant", &long),
+        ]);
         let found = read(&file).unwrap();
-        let said: Vec<_> = found.messages.iter().map(|m| (m.role, m.text.printable())).collect();
-        assert_eq!(said, [(Role::System, "be brief".to_owned()), (Role::User, "hi \u{fc}".to_owned()), (Role::Assistant, long)]);
+        let said: Vec<_> = found
+            .messages
+            .iter()
+            .map(|m| (m.role, m.text.printable()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (Role::System, "be brief".to_owned()),
+                (Role::User, "hi \u{fc}".to_owned()),
+                (Role::Assistant, long)
+            ]
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ pub(super) struct SqlRow<'a> {
 
 impl SqlRow<'_> {
     fn value(&self, column: &str) -> Option<&SqlValue<'_>> {
-        self.columns.iter().position(|c| c == column).and_then(|at| self.values.get(at))
+        self.columns
+            .iter()
+            .position(|c| c == column)
+            .and_then(|at| self.values.get(at))
     }
 
     pub(super) fn text(&self, column: &str) -> Option<&str> {
@@ -84,14 +87,21 @@ struct TreeWalk {
 impl TreeWalk {
     /// Subtracts a record of `length` bytes, and four for its cell header.
     fn charge(&mut self, length: usize) -> Option<()> {
-        let left = self.left.checked_sub(length.checked_add(4)?.max(MIN_ROW_BYTES));
+        let left = self
+            .left
+            .checked_sub(length.checked_add(4)?.max(MIN_ROW_BYTES));
         self.spent |= left.is_none();
         self.left = left?;
         Some(())
     }
 
     fn new(bytes: &[u8]) -> Self {
-        Self { visited: HashSet::new(), depth: 0, left: bytes.len().saturating_add(SHORT_ROW_ALLOWANCE_BYTES), spent: false }
+        Self {
+            visited: HashSet::new(),
+            depth: 0,
+            left: bytes.len().saturating_add(SHORT_ROW_ALLOWANCE_BYTES),
+            spent: false,
+        }
     }
 }
 
@@ -111,29 +121,47 @@ impl<'a> Database<'a> {
         };
         let usable = page.checked_sub(usize::from(*bytes.get(20)?))?;
         let encoding = bytes.get(56..60)?;
-        (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self { bytes, page, usable })
+        (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self {
+            bytes,
+            page,
+            usable,
+        })
     }
 
     /// Whether the file has all pages that its header claims. Old versions of SQLite do not write
     /// that number.
     pub(super) fn is_complete(&self) -> bool {
-        let says = u32_at(self.bytes, 28).filter(|_| self.bytes.get(24..28) == self.bytes.get(92..96)).unwrap_or(0);
-        says.checked_mul(self.page).is_some_and(|length| length <= self.bytes.len())
+        let says = u32_at(self.bytes, 28)
+            .filter(|_| self.bytes.get(24..28) == self.bytes.get(92..96))
+            .unwrap_or(0);
+        says.checked_mul(self.page)
+            .is_some_and(|length| length <= self.bytes.len())
     }
 
     /// Reads the schema.
     pub(super) fn tables(&self) -> Vec<SqlTable> {
-        let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
+        let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"]
+            .map(str::to_owned)
+            .into();
         let mut tables = Vec::new();
         self.walk(1, &mut TreeWalk::new(self.bytes), &mut |number, values| {
-            let row = SqlRow { number, columns: &schema, values };
+            let row = SqlRow {
+                number,
+                columns: &schema,
+                values,
+            };
             if row.text("type") == Some("table")
-                && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.integer("rootpage"), row.text("sql"))
+                && let (Some(name), Some(root), Some(sql)) =
+                    (row.text("name"), row.integer("rootpage"), row.text("sql"))
                 && let Ok(root) = usize::try_from(root)
                 && sql.len() <= MAX_STATEMENT_BYTES
                 && tables.len() < MAX_TABLES
             {
-                tables.push(SqlTable { name: name.to_owned(), columns: parse_columns(sql), root });
+                tables.push(SqlTable {
+                    name: name.to_owned(),
+                    columns: parse_columns(sql),
+                    root,
+                });
             }
         });
         tables
@@ -143,7 +171,13 @@ impl<'a> Database<'a> {
     /// the file.
     pub(super) fn rows(&self, table: &SqlTable, each: &mut dyn FnMut(&SqlRow<'_>)) -> bool {
         let mut walk = TreeWalk::new(self.bytes);
-        self.walk(table.root, &mut walk, &mut |number, values| each(&SqlRow { number, columns: &table.columns, values }));
+        self.walk(table.root, &mut walk, &mut |number, values| {
+            each(&SqlRow {
+                number,
+                columns: &table.columns,
+                values,
+            })
+        });
         !walk.spent
     }
 
@@ -153,7 +187,12 @@ impl<'a> Database<'a> {
     }
 
     /// Walks through the records of a table B-tree, in order.
-    fn walk(&self, number: usize, walk: &mut TreeWalk, each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>)) -> Option<()> {
+    fn walk(
+        &self,
+        number: usize,
+        walk: &mut TreeWalk,
+        each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>),
+    ) -> Option<()> {
         // Remember only existing pages: a crafted file can name any number.
         self.page(number)?;
         if walk.spent || walk.depth == MAX_TREE_DEPTH || !walk.visited.insert(number) {
@@ -165,7 +204,12 @@ impl<'a> Database<'a> {
         walked
     }
 
-    fn walk_page(&self, number: usize, walk: &mut TreeWalk, each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>)) -> Option<()> {
+    fn walk_page(
+        &self,
+        number: usize,
+        walk: &mut TreeWalk,
+        each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>),
+    ) -> Option<()> {
         let page = self.page(number)?;
         let head = if number == 1 { 100 } else { 0 };
         let count = u16_at(page, head + 3)?;
@@ -194,10 +238,17 @@ impl<'a> Database<'a> {
     }
 
     /// Reads the rowid and the record of a leaf cell, including its overflow pages.
-    fn payload(&self, page: &'a [u8], at: usize, walk: &mut TreeWalk) -> Option<(i64, Cow<'a, [u8]>)> {
+    fn payload(
+        &self,
+        page: &'a [u8],
+        at: usize,
+        walk: &mut TreeWalk,
+    ) -> Option<(i64, Cow<'a, [u8]>)> {
         let (length, at) = varint(page, at)?;
         let (number, at) = varint(page, at)?;
-        let length = usize::try_from(length).ok().filter(|l| *l <= self.bytes.len())?;
+        let length = usize::try_from(length)
+            .ok()
+            .filter(|l| *l <= self.bytes.len())?;
         walk.charge(length)?;
         let most = self.usable - 35;
         let local = if length <= most {
@@ -226,7 +277,9 @@ impl<'a> Database<'a> {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
-    Some(usize::from(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?)))
+    Some(usize::from(u16::from_be_bytes(
+        bytes.get(at..at + 2)?.try_into().ok()?,
+    )))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
@@ -251,11 +304,17 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 
 fn parse_record(record: &[u8]) -> Vec<SqlValue<'_>> {
     let mut values = Vec::new();
-    let Some((head, mut at)) = varint(record, 0) else { return values };
-    let Some(mut body) = usize::try_from(head).ok().filter(|h| *h <= record.len()) else { return values };
+    let Some((head, mut at)) = varint(record, 0) else {
+        return values;
+    };
+    let Some(mut body) = usize::try_from(head).ok().filter(|h| *h <= record.len()) else {
+        return values;
+    };
     let end = body;
     while at < end && values.len() < MAX_COLUMNS {
-        let Some((kind, next)) = varint(record, at) else { break };
+        let Some((kind, next)) = varint(record, at) else {
+            break;
+        };
         at = next;
         let size = match kind {
             0 | 8 | 9 => 0,
@@ -264,14 +323,23 @@ fn parse_record(record: &[u8]) -> Vec<SqlValue<'_>> {
             6 | 7 => 8,
             _ => kind.saturating_sub(12) / 2,
         };
-        let Some(bytes) = usize::try_from(size).ok().and_then(|size| record.get(body..body.checked_add(size)?)) else { break };
+        let Some(bytes) = usize::try_from(size)
+            .ok()
+            .and_then(|size| record.get(body..body.checked_add(size)?))
+        else {
+            break;
+        };
         body += bytes.len();
         values.push(match kind {
             8 => SqlValue::Integer(0),
             9 => SqlValue::Integer(1),
-            1..=6 => SqlValue::Integer(
-                bytes.iter().enumerate().fold(0, |n, (i, b)| if i == 0 { i64::from(b.cast_signed()) } else { (n << 8) | i64::from(*b) }),
-            ),
+            1..=6 => SqlValue::Integer(bytes.iter().enumerate().fold(0, |n, (i, b)| {
+                if i == 0 {
+                    i64::from(b.cast_signed())
+                } else {
+                    (n << 8) | i64::from(*b)
+                }
+            })),
             kind if kind >= 13 && kind % 2 == 1 => SqlValue::Text(decode_utf8_lossy(bytes)),
             _ => SqlValue::Null,
         });
@@ -310,9 +378,18 @@ fn parse_columns(sql: &str) -> Vec<String> {
             '[' => item.find(']')? + 1,
             _ => item.find(|c: char| c.is_whitespace()).unwrap_or(item.len()),
         };
-        Some(item.get(..end)?.trim_matches(['"', '`', '\'', '[', ']']).to_owned())
+        Some(
+            item.get(..end)?
+                .trim_matches(['"', '`', '\'', '[', ']'])
+                .to_owned(),
+        )
     };
-    items.iter().filter_map(name).filter(|n| !rules.contains(&n.to_lowercase().as_str())).take(MAX_COLUMNS).collect()
+    items
+        .iter()
+        .filter_map(name)
+        .filter(|n| !rules.contains(&n.to_lowercase().as_str()))
+        .take(MAX_COLUMNS)
+        .collect()
 }
 
 #[cfg(test)]
@@ -327,7 +404,12 @@ mod tests {
 
     #[test]
     fn sqlite_varints_of_every_length() {
-        for (bytes, number) in [(&[0x00][..], 0), (&[0x7f], 127), (&[0x81, 0x00], 128), (&[0xff; 9], u64::MAX)] {
+        for (bytes, number) in [
+            (&[0x00][..], 0),
+            (&[0x7f], 127),
+            (&[0x81, 0x00], 128),
+            (&[0xff; 9], u64::MAX),
+        ] {
             assert_eq!(varint(bytes, 0), Some((number, bytes.len())));
         }
         assert_eq!(varint(&[0x80], 0), None);
@@ -352,7 +434,10 @@ mod tests {
     fn rows(bytes: &[u8]) -> usize {
         let database = Database::open(bytes).unwrap();
         let tables = database.tables();
-        assert_eq!((tables[0].name.as_str(), &tables[0].columns), ("a", &vec!["b".to_owned()]));
+        assert_eq!(
+            (tables[0].name.as_str(), &tables[0].columns),
+            ("a", &vec!["b".to_owned()])
+        );
         let mut rows = 0;
         database.rows(&tables[0], &mut |_| rows += 1);
         rows
@@ -396,7 +481,11 @@ mod tests {
             bytes[at] = byte;
             let database = Database::open(&bytes).unwrap();
             assert!(database.tables().is_empty());
-            let table = SqlTable { name: "responses".to_owned(), columns: Vec::new(), root: 1 };
+            let table = SqlTable {
+                name: "responses".to_owned(),
+                columns: Vec::new(),
+                root: 1,
+            };
             database.rows(&table, &mut |_| panic!("a row out of nothing"));
         }
     }

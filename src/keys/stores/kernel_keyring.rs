@@ -26,8 +26,17 @@ pub(in crate::keys) struct CachedVaultKey {
 }
 
 /// Caches a vault key for `length` from `now` on.
-pub(in crate::keys) fn store(vault: &str, key: &AeadKey, now: Time, length: Duration) -> Result<(), KernelKeyringError> {
-    system::store(&name(vault), &payload(key, now.saturating_add(length)), length)
+pub(in crate::keys) fn store(
+    vault: &str,
+    key: &AeadKey,
+    now: Time,
+    length: Duration,
+) -> Result<(), KernelKeyringError> {
+    system::store(
+        &name(vault),
+        &payload(key, now.saturating_add(length)),
+        length,
+    )
 }
 
 /// The cached key of a vault.
@@ -35,7 +44,10 @@ pub(in crate::keys) fn cached_key(vault: &str) -> Option<CachedVaultKey> {
     let bytes = system::find(&name(vault))?;
     let (key, until) = bytes.split_first_chunk::<32>()?;
     let until = Time::from_millis(i64::from_be_bytes(until.try_into().ok()?));
-    Some(CachedVaultKey { key: AeadKey::new(*key), until })
+    Some(CachedVaultKey {
+        key: AeadKey::new(*key),
+        until,
+    })
 }
 
 /// Discards the cached key of a vault. Returns whether there was one.
@@ -44,7 +56,11 @@ pub(in crate::keys) fn forget(vault: &str) -> bool {
 }
 
 /// Caches bytes under a name for `length`.
-pub(in crate::keys) fn store_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
+pub(in crate::keys) fn store_bytes(
+    name: &str,
+    bytes: &[u8],
+    length: Duration,
+) -> Result<(), KernelKeyringError> {
     system::store(name, bytes, length)
 }
 
@@ -88,7 +104,10 @@ fn payload(key: &AeadKey, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
 mod system {
     use crate::fs;
     use crate::keys::stores::kernel_keyring::KernelKeyringError;
-    use linux_keyutils::{Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
+    use linux_keyutils::{
+        Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier,
+        KeySerialId, Permission,
+    };
     use rustix::process::geteuid;
     use std::path::Path;
     use std::time::Duration;
@@ -103,20 +122,25 @@ mod system {
 
     fn map_error(error: KeyError) -> KernelKeyringError {
         KernelKeyringError(match error {
-            KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access is denied, as in many containers"),
-            // 38 is `ENOSYS`, for which the crate has no variant.
-            KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("this kernel was built without keyrings"),
-            KeyError::QuotaExceeded => String::from("this user's keyring is full"),
-            KeyError::KeyringDoesNotExist => {
-                String::from("this session has no keyring that only it can read, as under `cron` and in many containers")
+            KeyError::AccessDenied | KeyError::PermissionDenied => {
+                String::from("access is denied, as in many containers")
             }
+            // 38 is `ENOSYS`, for which the crate has no variant.
+            KeyError::OperationNotSupported | KeyError::Unknown(38) => {
+                String::from("this kernel was built without keyrings")
+            }
+            KeyError::QuotaExceeded => String::from("this user's keyring is full"),
+            KeyError::KeyringDoesNotExist => String::from(
+                "this session has no keyring that only it can read, as under `cron` and in many containers",
+            ),
             other => other.to_string(),
         })
     }
 
     /// What makes a process outside the session a possessor of the session's keyring: joining it by its name
     /// takes `SEARCH`, a link to it takes `LINK`, and `SETATTR` gives itself both.
-    const OPEN: u32 = (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
+    const OPEN: u32 =
+        (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
 
     /// The session's keyring, if only processes of this session can possess it. The user's default session
     /// keyring, which the kernel gives to a process that has none, permits everything to every process of the
@@ -124,15 +148,21 @@ mod system {
     /// user possess.
     fn keyring() -> Result<KeyRing, KeyError> {
         // Not created: a session keyring made now would end with this process.
-        let session =
-            KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|data_keys| Ok((data_keys, data_keys.metadata()?)));
+        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false)
+            .and_then(|data_keys| Ok((data_keys, data_keys.metadata()?)));
         let (data_keys, known) = session.map_err(|error| match error {
-            KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => KeyError::KeyringDoesNotExist,
+            KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => {
+                KeyError::KeyringDoesNotExist
+            }
             other => other,
         })?;
         let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
         let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
-        if private { Ok(data_keys) } else { Err(KeyError::KeyringDoesNotExist) }
+        if private {
+            Ok(data_keys)
+        } else {
+            Err(KeyError::KeyringDoesNotExist)
+        }
     }
 
     pub(super) fn has_private_keyring() -> bool {
@@ -144,11 +174,20 @@ mod system {
     /// permissions.
     fn permissions() -> KeyPermissions {
         let seen = Permission::VIEW | Permission::SEARCH;
-        KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(seen).build()
+        KeyPermissionsBuilder::builder()
+            .posessor(Permission::ALL)
+            .user(seen)
+            .build()
     }
 
-    pub(super) fn store(name: &str, payload: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
-        let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+    pub(super) fn store(
+        name: &str,
+        payload: &[u8],
+        length: Duration,
+    ) -> Result<(), KernelKeyringError> {
+        let seconds = usize::try_from(length.as_secs())
+            .unwrap_or(usize::MAX)
+            .max(1);
         let data_keys = keyring().map_err(map_error)?;
         // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
         // process that was killed after either would leave a key for ever. This keyring ends with the thread.
@@ -160,10 +199,11 @@ mod system {
             data_keys.link_key(key)?;
             own.unlink_key(key)
         });
-        kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop)).map_err(|error| {
-            forget(name);
-            map_error(error)
-        })
+        kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop))
+            .map_err(|error| {
+                forget(name);
+                map_error(error)
+            })
     }
 
     fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -180,7 +220,9 @@ mod system {
     }
 
     pub(super) fn renew(name: &str, length: Duration) {
-        let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+        let seconds = usize::try_from(length.as_secs())
+            .unwrap_or(usize::MAX)
+            .max(1);
         if let Ok(key) = keyring().and_then(|data_keys| data_keys.search(name)) {
             // Where it cannot be renewed it ends as it was to end.
             key.set_timeout(seconds).unwrap_or_default();
@@ -201,7 +243,8 @@ mod system {
         let list = fs::read_external(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
         let mut any = false;
         for line in String::from_utf8_lossy(&list).lines() {
-            any |= parse_listed(line).is_some_and(|(id, name)| meant(name) && revoke(Key::from_id(id)));
+            any |= parse_listed(line)
+                .is_some_and(|(id, name)| meant(name) && revoke(Key::from_id(id)));
         }
         any
     }
@@ -258,12 +301,20 @@ mod tests {
         match store(&vault, &AeadKey::new([7; 32]), now, Duration::from_secs(60)) {
             Ok(()) => {
                 let found = cached_key(&vault).unwrap();
-                assert_eq!((*found.key, found.until), ([7; 32], Time::from_millis(61_000)));
+                assert_eq!(
+                    (*found.key, found.until),
+                    ([7; 32], Time::from_millis(61_000))
+                );
                 assert!(forget(&vault));
                 assert!(cached_key(&vault).is_none());
             }
             Err(error) => {
-                assert!(error.to_string().starts_with("the kernel keyring cannot be used: "), "{error}");
+                assert!(
+                    error
+                        .to_string()
+                        .starts_with("the kernel keyring cannot be used: "),
+                    "{error}"
+                );
                 assert!(cached_key(&vault).is_none());
             }
         }

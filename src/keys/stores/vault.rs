@@ -100,7 +100,12 @@ const MAX_ATTEMPTS: u32 = 3;
 #[serde(tag = "name", deny_unknown_fields)]
 enum StoredKdf {
     #[serde(rename = "argon2id")]
-    Argon2id { m: u32, t: u32, p: u32, salt: String },
+    Argon2id {
+        m: u32,
+        t: u32,
+        p: u32,
+        salt: String,
+    },
     #[serde(rename = "pbkdf2-hmac-sha256")]
     Pbkdf2 { rounds: u32, salt: String },
 }
@@ -128,14 +133,22 @@ impl StoredKdf {
     fn new(cost: KdfParams, salt: [u8; SALT_BYTES]) -> Self {
         let salt = STANDARD.encode(salt);
         match cost {
-            KdfParams::Argon2id { memory_kib: m, passes: t, lanes: p } => Self::Argon2id { m, t, p, salt },
+            KdfParams::Argon2id {
+                memory_kib: m,
+                passes: t,
+                lanes: p,
+            } => Self::Argon2id { m, t, p, salt },
             KdfParams::Pbkdf2 { rounds } => Self::Pbkdf2 { rounds, salt },
         }
     }
 
     fn cost(&self) -> KdfParams {
         match *self {
-            Self::Argon2id { m, t, p, .. } => KdfParams::Argon2id { memory_kib: m, passes: t, lanes: p },
+            Self::Argon2id { m, t, p, .. } => KdfParams::Argon2id {
+                memory_kib: m,
+                passes: t,
+                lanes: p,
+            },
             Self::Pbkdf2 { rounds, .. } => KdfParams::Pbkdf2 { rounds },
         }
     }
@@ -154,7 +167,12 @@ impl StoredKdf {
 impl VaultFile {
     /// The associated data of the wrapped key: everything that says how to decrypt it.
     fn header(&self) -> String {
-        format!("{FORMAT} {VERSION}\nid {}\nkdf {} {}\n", self.id, self.kdf.cost(), self.kdf.salt_text())
+        format!(
+            "{FORMAT} {VERSION}\nid {}\nkdf {} {}\n",
+            self.id,
+            self.kdf.cost(),
+            self.kdf.salt_text()
+        )
     }
 
     /// The associated data of an entry.
@@ -165,7 +183,9 @@ impl VaultFile {
     /// The associated data of the check: everything else.
     fn checked_content(&self) -> String {
         let mut text = self.header();
-        let mut line = |what: &str, piece: &SealedBox| writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
+        let mut line = |what: &str, piece: &SealedBox| {
+            writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default()
+        };
         line("key", &self.key);
         for (name, piece) in &self.entries {
             line(&format!("entry {name}"), piece);
@@ -179,7 +199,8 @@ impl VaultFile {
     }
 
     fn verify(&self, key: &AeadKey) -> bool {
-        aead::open(key, &self.check, self.checked_content().as_bytes()).is_some_and(|nothing| nothing.is_empty())
+        aead::open(key, &self.check, self.checked_content().as_bytes())
+            .is_some_and(|nothing| nothing.is_empty())
     }
 
     fn wrap(&mut self, key: &AeadKey, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
@@ -191,15 +212,25 @@ impl VaultFile {
     }
 
     fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<AeadKey, Error> {
-        let salt = self.kdf.salt().ok_or_else(|| Error::Corrupt(path.to_path_buf()))?;
+        let salt = self
+            .kdf
+            .salt()
+            .ok_or_else(|| Error::Corrupt(path.to_path_buf()))?;
         let wrapping = self.kdf.cost().derive(passphrase, &salt)?;
-        let opened = aead::open(&wrapping, &self.key, self.header().as_bytes()).ok_or(Error::WrongPassphrase)?;
-        <[u8; 32]>::try_from(opened.as_slice()).map(AeadKey::new).map_err(|_| Error::Corrupt(path.to_path_buf()))
+        let opened = aead::open(&wrapping, &self.key, self.header().as_bytes())
+            .ok_or(Error::WrongPassphrase)?;
+        <[u8; 32]>::try_from(opened.as_slice())
+            .map(AeadKey::new)
+            .map_err(|_| Error::Corrupt(path.to_path_buf()))
     }
 }
 
 fn read(path: &Path) -> Result<VaultFile, Error> {
-    parse(path, &fs::read_at_most(path, MAX_FILE_BYTES)?.ok_or_else(|| Error::Missing(path.to_path_buf()))?)
+    parse(
+        path,
+        &fs::read_at_most(path, MAX_FILE_BYTES)?
+            .ok_or_else(|| Error::Missing(path.to_path_buf()))?,
+    )
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<VaultFile, Error> {
@@ -209,10 +240,20 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<VaultFile, Error> {
         return Err(torn());
     }
     if claim.version > VERSION {
-        return Err(Error::Newer { path: path.to_path_buf(), version: claim.version });
+        return Err(Error::Newer {
+            path: path.to_path_buf(),
+            version: claim.version,
+        });
     }
     let content: VaultFile = serde_json::from_slice(bytes).map_err(|_| torn())?;
-    content.kdf.cost().check().map_err(|source| Error::KdfOutOfRange { path: path.to_path_buf(), source })?;
+    content
+        .kdf
+        .cost()
+        .check()
+        .map_err(|source| Error::KdfOutOfRange {
+            path: path.to_path_buf(),
+            source,
+        })?;
     Ok(content)
 }
 
@@ -284,7 +325,9 @@ struct UnlockedVault {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Vault")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -292,7 +335,11 @@ impl Vault {
     /// The vault at `path`; `ask` gets its passphrase. The file is not read yet.
     #[must_use]
     pub fn at(path: PathBuf, ask: PassphrasePrompt) -> Self {
-        Self { path, ask, unlocked: Mutex::new(None) }
+        Self {
+            path,
+            ask,
+            unlocked: Mutex::new(None),
+        }
     }
 
     /// Creates a vault. An existing file is never overwritten, even if it is damaged.
@@ -302,7 +349,10 @@ impl Vault {
             return Err(Error::Exists(path.to_path_buf()));
         }
         let key = aead::generate_key()?;
-        let nothing = SealedBox { nonce: String::new(), sealed: String::new() };
+        let nothing = SealedBox {
+            nonce: String::new(),
+            sealed: String::new(),
+        };
         let mut content = VaultFile {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -327,7 +377,8 @@ impl Vault {
         let new = aead::generate_key()?;
         let sealed = content.entries.iter().map(|(name, piece)| {
             let place = content.entry_aad(name);
-            let text = aead::open(&old, piece, place.as_bytes()).ok_or_else(|| Error::Tampered(self.path.clone()))?;
+            let text = aead::open(&old, piece, place.as_bytes())
+                .ok_or_else(|| Error::Tampered(self.path.clone()))?;
             Ok((name.clone(), aead::seal(&new, &text, place.as_bytes())?))
         });
         content.entries = sealed.collect::<Result<_, Error>>()?;
@@ -375,12 +426,18 @@ impl Vault {
     /// The vault key from an earlier call, unless another process has changed the passphrase since.
     fn cached_key(&self, content: &VaultFile) -> Option<AeadKey> {
         let opened = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.as_ref().filter(|opened| opened.wrapped == content.key).map(|opened| opened.key.clone())
+        opened
+            .as_ref()
+            .filter(|opened| opened.wrapped == content.key)
+            .map(|opened| opened.key.clone())
     }
 
     fn remember(&self, content: &VaultFile, key: &AeadKey) {
         let mut opened = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
-        *opened = Some(UnlockedVault { key: key.clone(), wrapped: content.key.clone() });
+        *opened = Some(UnlockedVault {
+            key: key.clone(),
+            wrapped: content.key.clone(),
+        });
     }
 
     fn unlock(&self, content: &VaultFile) -> Result<AeadKey, Error> {
@@ -402,7 +459,10 @@ impl Vault {
         }
     }
 
-    fn update<T>(&self, action: impl FnOnce(&mut VaultFile, &AeadKey) -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    fn update<T>(
+        &self,
+        action: impl FnOnce(&mut VaultFile, &AeadKey) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
         // Unlock before taking the lock, so that no other process waits while the user types.
         self.unlock_content()?;
         let _lock = lock_file(&self.path)?;
@@ -428,9 +488,12 @@ impl KeyStore for Vault {
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, crate::keys::Error> {
         let (content, key) = self.unlock_content()?;
         let name = slot.to_string();
-        let Some(piece) = content.entries.get(&name) else { return Ok(None) };
+        let Some(piece) = content.entries.get(&name) else {
+            return Ok(None);
+        };
         let tampered = || Error::Tampered(self.path.clone());
-        let text = aead::open(&key, piece, content.entry_aad(&name).as_bytes()).ok_or_else(tampered)?;
+        let text =
+            aead::open(&key, piece, content.entry_aad(&name).as_bytes()).ok_or_else(tampered)?;
         let text = std::str::from_utf8(&text).map_err(|_| tampered())?;
         Ok(Some(Secret::new(text.to_owned())))
     }
@@ -438,7 +501,11 @@ impl KeyStore for Vault {
     fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), crate::keys::Error> {
         let name = slot.to_string();
         self.update(|content, key| {
-            let piece = aead::seal(key, secret.expose().as_bytes(), content.entry_aad(&name).as_bytes())?;
+            let piece = aead::seal(
+                key,
+                secret.expose().as_bytes(),
+                content.entry_aad(&name).as_bytes(),
+            )?;
             content.entries.insert(name, piece);
             Ok(Some(()))
         })?;
@@ -447,7 +514,9 @@ impl KeyStore for Vault {
 
     fn delete(&self, slot: &Slot) -> Result<bool, crate::keys::Error> {
         let name = slot.to_string();
-        Ok(self.update(|content, _| Ok(content.entries.remove(&name).map(drop)))?.is_some())
+        Ok(self
+            .update(|content, _| Ok(content.entries.remove(&name).map(drop)))?
+            .is_some())
     }
 }
 
@@ -459,7 +528,11 @@ mod tests {
     use std::time::Instant;
 
     const WORDS: &str = "not a real passphrase";
-    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: kdf::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
+    const FLOOR: KdfParams = KdfParams::Argon2id {
+        memory_kib: kdf::MIN_MEMORY_KIB,
+        passes: 2,
+        lanes: 1,
+    };
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -512,7 +585,10 @@ mod tests {
         assert_eq!(asked.get(), 1);
         let bytes = String::from_utf8(fs::read(&path).unwrap().unwrap()).unwrap();
         assert!(!bytes.contains("sk-"));
-        assert!(matches!(Vault::create(&path, &secret(WORDS), FLOOR), Err(Error::Exists(_))));
+        assert!(matches!(
+            Vault::create(&path, &secret(WORDS), FLOOR),
+            Err(Error::Exists(_))
+        ));
     }
 
     #[test]
@@ -528,15 +604,39 @@ mod tests {
                 Ok(secret("wrong"))
             }),
         );
-        assert!(matches!(wrong.unlock_content(), Err(Error::WrongPassphrase)));
+        assert!(matches!(
+            wrong.unlock_content(),
+            Err(Error::WrongPassphrase)
+        ));
         assert_eq!(asked.get(), 3);
-        let once =
-            Vault::at(path.clone(), Box::new(|tried| if tried == 0 { Ok(secret("wrong")) } else { Err(NoPassphrase(String::new())) }));
+        let once = Vault::at(
+            path.clone(),
+            Box::new(|tried| {
+                if tried == 0 {
+                    Ok(secret("wrong"))
+                } else {
+                    Err(NoPassphrase(String::new()))
+                }
+            }),
+        );
         assert!(matches!(once.unlock_content(), Err(Error::WrongPassphrase)));
-        let third = Vault::at(path.clone(), Box::new(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))));
+        let third = Vault::at(
+            path.clone(),
+            Box::new(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))),
+        );
         third.unlock_content().unwrap();
-        let none = Vault::at(path, Box::new(|_| Err(NoPassphrase(String::from("standard input is not a terminal")))));
-        assert_eq!(none.unlock_content().unwrap_err().to_string(), "the vault is locked: standard input is not a terminal");
+        let none = Vault::at(
+            path,
+            Box::new(|_| {
+                Err(NoPassphrase(String::from(
+                    "standard input is not a terminal",
+                )))
+            }),
+        );
+        assert_eq!(
+            none.unlock_content().unwrap_err().to_string(),
+            "the vault is locked: standard input is not a terminal"
+        );
     }
 
     #[test]
@@ -548,7 +648,9 @@ mod tests {
         before.set(&slot("work"), &secret("sk-two")).unwrap();
         let old_file = read(&path).unwrap();
         let old_key = old_file.unwrap(&path, &secret(WORDS)).unwrap();
-        let cost = KdfParams::Pbkdf2 { rounds: kdf::MIN_ROUNDS };
+        let cost = KdfParams::Pbkdf2 {
+            rounds: kdf::MIN_ROUNDS,
+        };
         before.change_passphrase(&secret("another"), cost).unwrap();
         before.set(&slot("later"), &secret("sk-three")).unwrap();
         assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
@@ -557,21 +659,46 @@ mod tests {
         let new_file = read(&path).unwrap();
         assert_eq!(new_file.entries.len(), 3);
         assert!(!new_file.verify(&old_key));
-        for (name, piece) in new_file.entries.iter().chain([(&String::from("key"), &new_file.key)]) {
-            for belongs in [new_file.entry_aad(name), old_file.entry_aad(name), new_file.header(), old_file.header()] {
-                assert!(aead::open(&old_key, piece, belongs.as_bytes()).is_none(), "{name}");
+        for (name, piece) in new_file
+            .entries
+            .iter()
+            .chain([(&String::from("key"), &new_file.key)])
+        {
+            for belongs in [
+                new_file.entry_aad(name),
+                old_file.entry_aad(name),
+                new_file.header(),
+                old_file.header(),
+            ] {
+                assert!(
+                    aead::open(&old_key, piece, belongs.as_bytes()).is_none(),
+                    "{name}"
+                );
             }
         }
-        assert!(matches!(new_file.unwrap(&path, &secret(WORDS)), Err(Error::WrongPassphrase)));
+        assert!(matches!(
+            new_file.unwrap(&path, &secret(WORDS)),
+            Err(Error::WrongPassphrase)
+        ));
         // An entry of the old file is not accepted in the new one.
         let mut mixed = new_file.clone();
-        mixed.entries.insert(String::from("work/openrouter"), old_file.entries["work/openrouter"].clone());
+        mixed.entries.insert(
+            String::from("work/openrouter"),
+            old_file.entries["work/openrouter"].clone(),
+        );
         write(&path, &mixed).unwrap();
-        assert!(matches!(before.get(&slot("work")), Err(crate::keys::Error::Vault(Error::Tampered(_)))));
+        assert!(matches!(
+            before.get(&slot("work")),
+            Err(crate::keys::Error::Vault(Error::Tampered(_)))
+        ));
         write(&path, &new_file).unwrap();
         assert_eq!(text_of(&before, &slot("default")).unwrap(), "sk-one");
         let after = Vault::at(path, Box::new(|_| Ok(secret("another"))));
-        for (profile, text) in [("default", "sk-one"), ("work", "sk-two"), ("later", "sk-three")] {
+        for (profile, text) in [
+            ("default", "sk-one"),
+            ("work", "sk-two"),
+            ("later", "sk-three"),
+        ] {
             assert_eq!(text_of(&after, &slot(profile)).unwrap(), text);
         }
     }
@@ -584,7 +711,9 @@ mod tests {
         let ask = Rc::clone(&now);
         let open = Vault::at(path.clone(), Box::new(move |_| Ok(secret(ask.get()))));
         open.set(&slot("default"), &secret("sk-one")).unwrap();
-        vault(&path).change_passphrase(&secret("another"), FLOOR).unwrap();
+        vault(&path)
+            .change_passphrase(&secret("another"), FLOOR)
+            .unwrap();
         assert!(matches!(open.unlock_content(), Err(Error::WrongPassphrase)));
         now.set("another");
         assert_eq!(text_of(&open, &slot("default")).unwrap(), "sk-one");
@@ -594,8 +723,15 @@ mod tests {
     fn vault_unlocked_needs_no_passphrase() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
-        vault(&path).set(&slot("default"), &secret("sk-one")).unwrap();
-        let silent = || Vault::at(path.clone(), Box::new(|_| Err(NoPassphrase(String::from("nobody is asked")))));
+        vault(&path)
+            .set(&slot("default"), &secret("sk-one"))
+            .unwrap();
+        let silent = || {
+            Vault::at(
+                path.clone(),
+                Box::new(|_| Err(NoPassphrase(String::from("nobody is asked")))),
+            )
+        };
         match vault(&path).unlock_for(Time::from_millis(0), Duration::from_secs(60)) {
             Ok(until) => {
                 assert_eq!(until, Time::from_millis(60_000));
@@ -619,14 +755,35 @@ mod tests {
         let whole = fs::read(&path).unwrap().unwrap();
         // The last byte is a newline; the file is complete without it.
         for length in 0..whole.len() - 1 {
-            assert!(matches!(parse(&path, &whole[..length]), Err(Error::Corrupt(_))), "{length}");
+            assert!(
+                matches!(parse(&path, &whole[..length]), Err(Error::Corrupt(_))),
+                "{length}"
+            );
         }
         for length in (0..whole.len() - 1).step_by(97) {
             let torn = &whole[..length];
             put(&path, torn);
-            assert!(matches!(open.get(&slot("default")), Err(crate::keys::Error::Vault(Error::Corrupt(_)))), "{length}");
-            assert!(matches!(open.set(&slot("default"), &secret("x")), Err(crate::keys::Error::Vault(Error::Corrupt(_)))), "{length}");
-            assert!(matches!(Vault::create(&path, &secret(WORDS), FLOOR), Err(Error::Exists(_))), "{length}");
+            assert!(
+                matches!(
+                    open.get(&slot("default")),
+                    Err(crate::keys::Error::Vault(Error::Corrupt(_)))
+                ),
+                "{length}"
+            );
+            assert!(
+                matches!(
+                    open.set(&slot("default"), &secret("x")),
+                    Err(crate::keys::Error::Vault(Error::Corrupt(_)))
+                ),
+                "{length}"
+            );
+            assert!(
+                matches!(
+                    Vault::create(&path, &secret(WORDS), FLOOR),
+                    Err(Error::Exists(_))
+                ),
+                "{length}"
+            );
             assert_eq!(fs::read(&path).unwrap().unwrap(), torn);
         }
     }
@@ -652,7 +809,9 @@ mod tests {
                         assert_eq!(other, content, "byte {at} ^ {change}");
                         unnoticed += 1;
                     }
-                    Ok(_) | Err(Error::Corrupt(_) | Error::Newer { .. } | Error::KdfOutOfRange { .. }) => {}
+                    Ok(_)
+                    | Err(Error::Corrupt(_) | Error::Newer { .. } | Error::KdfOutOfRange { .. }) => {
+                    }
                     Err(other) => panic!("byte {at} ^ {change}: {other}"),
                 }
             }
@@ -674,28 +833,47 @@ mod tests {
             change(&mut content);
             write(&path, &content).unwrap();
             for reader in [&open, &vault(&path)] {
-                assert!(matches!(reader.get(&slot("default")), Err(crate::keys::Error::Vault(Error::Tampered(_)))));
+                assert!(matches!(
+                    reader.get(&slot("default")),
+                    Err(crate::keys::Error::Vault(Error::Tampered(_)))
+                ));
             }
         };
         tampered(&|content| drop(content.entries.remove("work/openrouter")));
         tampered(&|content| {
             let two = content.entries.remove("work/openrouter").unwrap();
-            content.entries.insert(String::from("default/openrouter"), two);
+            content
+                .entries
+                .insert(String::from("default/openrouter"), two);
         });
         tampered(&|content| {
             let two = content.entries.get("work/openrouter").unwrap().clone();
-            content.entries.insert(String::from("other/openrouter"), two);
+            content
+                .entries
+                .insert(String::from("other/openrouter"), two);
         });
     }
 
     #[test]
     fn vault_changed_header_is_refused() {
         let (_dir, path) = place();
-        Vault::create(&path, &secret(WORDS), KdfParams::Argon2id { memory_kib: 20_000, passes: 2, lanes: 1 }).unwrap();
+        Vault::create(
+            &path,
+            &secret(WORDS),
+            KdfParams::Argon2id {
+                memory_kib: 20_000,
+                passes: 2,
+                lanes: 1,
+            },
+        )
+        .unwrap();
         let mut cheaper = read(&path).unwrap();
         cheaper.id = String::from("another");
         write(&path, &cheaper).unwrap();
-        assert!(matches!(vault(&path).unlock_content(), Err(Error::WrongPassphrase)));
+        assert!(matches!(
+            vault(&path).unlock_content(),
+            Err(Error::WrongPassphrase)
+        ));
     }
 
     #[test]
@@ -705,15 +883,43 @@ mod tests {
         let whole = read(&path).unwrap();
         let salt = STANDARD.encode([0; SALT_BYTES]);
         for kdf in [
-            StoredKdf::Argon2id { m: 64 << 20, t: 3, p: 1, salt: salt.clone() },
-            StoredKdf::Argon2id { m: u32::MAX, t: u32::MAX, p: u32::MAX, salt: salt.clone() },
-            StoredKdf::Argon2id { m: 8, t: 1, p: 1, salt: salt.clone() },
-            StoredKdf::Pbkdf2 { rounds: 1 << 31, salt: salt.clone() },
+            StoredKdf::Argon2id {
+                m: 64 << 20,
+                t: 3,
+                p: 1,
+                salt: salt.clone(),
+            },
+            StoredKdf::Argon2id {
+                m: u32::MAX,
+                t: u32::MAX,
+                p: u32::MAX,
+                salt: salt.clone(),
+            },
+            StoredKdf::Argon2id {
+                m: 8,
+                t: 1,
+                p: 1,
+                salt: salt.clone(),
+            },
+            StoredKdf::Pbkdf2 {
+                rounds: 1 << 31,
+                salt: salt.clone(),
+            },
             StoredKdf::Pbkdf2 { rounds: 1, salt },
         ] {
-            write(&path, &VaultFile { kdf, ..whole.clone() }).unwrap();
+            write(
+                &path,
+                &VaultFile {
+                    kdf,
+                    ..whole.clone()
+                },
+            )
+            .unwrap();
             let asked = Instant::now();
-            assert!(matches!(vault(&path).unlock_content(), Err(Error::KdfOutOfRange { .. })));
+            assert!(matches!(
+                vault(&path).unlock_content(),
+                Err(Error::KdfOutOfRange { .. })
+            ));
             assert!(asked.elapsed() < Duration::from_millis(20));
         }
         let newer = br#"{"format":"chatbot-vault","version":2,"anything":true}"#;
@@ -724,9 +930,15 @@ mod tests {
         ));
         assert_eq!(fs::read(&path).unwrap().unwrap(), newer);
         put(&path, &vec![b' '; 2 << 20]);
-        assert!(matches!(vault(&path).unlock_content(), Err(Error::Disk(fs::Error::TooLarge { .. }))));
+        assert!(matches!(
+            vault(&path).unlock_content(),
+            Err(Error::Disk(fs::Error::TooLarge { .. }))
+        ));
         fs::remove(&path).unwrap();
-        assert!(matches!(vault(&path).unlock_content(), Err(Error::Missing(_))));
+        assert!(matches!(
+            vault(&path).unlock_content(),
+            Err(Error::Missing(_))
+        ));
     }
 
     #[test]
@@ -739,7 +951,9 @@ mod tests {
                 scope.spawn(move || {
                     let vault = vault(path);
                     for n in 0..5 {
-                        vault.set(&slot(&format!("w{writer}-{n}")), &secret("sk")).unwrap();
+                        vault
+                            .set(&slot(&format!("w{writer}-{n}")), &secret("sk"))
+                            .unwrap();
                     }
                 });
             }

@@ -105,12 +105,20 @@ impl Displayable {
     /// Makes line breaks and tabs visible.
     #[must_use]
     pub fn one_line(self) -> Self {
-        if self.0.contains(['\n', '\t']) { Self(self.0.replace('\n', "\u{240A}").replace('\t', "\u{2409}")) } else { self }
+        if self.0.contains(['\n', '\t']) {
+            Self(self.0.replace('\n', "\u{240A}").replace('\t', "\u{2409}"))
+        } else {
+            self
+        }
     }
 
     /// Appends text.
     pub fn push(&mut self, more: impl Into<Self>) {
-        if self.0.is_empty() { self.0 = more.into().0 } else { self.0.push_str(&more.into().0) }
+        if self.0.is_empty() {
+            self.0 = more.into().0
+        } else {
+            self.0.push_str(&more.into().0)
+        }
     }
 
     /// The text with escape sequences for its styles.
@@ -127,7 +135,9 @@ impl Displayable {
         }
         let mut parts = self.0.split('\x1b');
         let first = parts.next().unwrap_or_default().to_owned();
-        Cow::Owned(parts.fold(first, |out, part| out + part.split_once('m').map_or("", |(_, rest)| rest)))
+        Cow::Owned(parts.fold(first, |out, part| {
+            out + part.split_once('m').map_or("", |(_, rest)| rest)
+        }))
     }
 
     /// Each line separately. A style never spans lines in a text that is split into lines.
@@ -140,8 +150,16 @@ impl Displayable {
     #[must_use]
     pub fn with_layout(self, layout: impl FnOnce(&str) -> String) -> Self {
         let out = layout(&self.0);
-        let letters = |text: &str| text.chars().filter(|c| !matches!(c, ' ' | '\n')).collect::<String>();
-        if out != self.0 && letters(&out) != letters(&self.0) { self } else { Self(out) }
+        let letters = |text: &str| {
+            text.chars()
+                .filter(|c| !matches!(c, ' ' | '\n'))
+                .collect::<String>()
+        };
+        if out != self.0 && letters(&out) != letters(&self.0) {
+            self
+        } else {
+            Self(out)
+        }
     }
 
     /// The text without trailing white space.
@@ -214,7 +232,9 @@ impl<T: Into<Self>> std::ops::AddAssign<T> for Displayable {
 
 impl FromIterator<Self> for Displayable {
     fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
-        parts.into_iter().fold(Self::default(), |all, part| all + part)
+        parts
+            .into_iter()
+            .fold(Self::default(), |all, part| all + part)
     }
 }
 
@@ -222,7 +242,11 @@ impl Displayable {
     /// The bytes for a program that displays them on this terminal, such as a pager.
     #[must_use]
     pub fn bytes(&self, styles: bool) -> Cow<'_, [u8]> {
-        match if styles { Cow::Borrowed(self.as_styled()) } else { self.plain() } {
+        match if styles {
+            Cow::Borrowed(self.as_styled())
+        } else {
+            self.plain()
+        } {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         }
@@ -242,12 +266,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn is_harmless(text: &str) -> bool {
-        text.chars().all(|c| matches!(c, '\n' | '\t') || !c.is_control() && !crate::privacy::display::sanitize::is_invisible(c))
+        text.chars().all(|c| {
+            matches!(c, '\n' | '\t')
+                || !c.is_control() && !crate::privacy::display::sanitize::is_invisible(c)
+        })
     }
 
     #[test]
     fn displayable_keeps_only_own_styles() {
-        let text = Displayable::from("a\x1b[31mb").with_style(Style::Red) + "\x1b[0m" + &String::from("\u{9b}2J");
+        let text = Displayable::from("a\x1b[31mb").with_style(Style::Red)
+            + "\x1b[0m"
+            + &String::from("\u{9b}2J");
         assert_eq!(text.as_styled(), "\x1b[1;31ma␛[31mb\x1b[0m␛[0m<U+009B>2J");
         assert_eq!(text.plain(), "a␛[31mb␛[0m<U+009B>2J");
         assert_eq!(Displayable::line("a\nb\tc\r\n").plain(), "a␊b␉c␊");
@@ -259,7 +288,10 @@ mod tests {
     #[test]
     fn displayable_layout_changes_only_white_space() {
         let text = || Displayable::from("one two").with_style(Style::Bold);
-        assert_eq!(text().with_layout(|t| t.replace(' ', "\n  ")).plain(), "one\n  two");
+        assert_eq!(
+            text().with_layout(|t| t.replace(' ', "\n  ")).plain(),
+            "one\n  two"
+        );
         assert_eq!(text().with_layout(|t| t.replace("one", "\x1b[2J")), text());
     }
 
@@ -267,8 +299,14 @@ mod tests {
     fn displayable_json_escapes_harmful_characters() {
         let value = serde_json::json!({ "a\u{9b}": "\x1b]0;x\x07\u{7f}\u{85}\u{202e}\u{200d}\u{fe0f}\u{feff}\u{e0041}é漢👩 \"\\\n" });
         let text = Displayable::json(&value).unwrap();
-        assert!(is_harmless(&text.plain()) && !text.as_styled().contains('\x1b'), "{text:?}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text.plain()).unwrap(), value);
+        assert!(
+            is_harmless(&text.plain()) && !text.as_styled().contains('\x1b'),
+            "{text:?}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text.plain()).unwrap(),
+            value
+        );
         assert!(text.plain().contains("é漢👩"));
         assert!(text.plain().contains("\\udb40\\udc41"));
     }

@@ -19,13 +19,19 @@ impl<'a> DisplayFilter<'a> {
     /// Restores placeholders, for the user's terminal.
     #[must_use]
     pub fn restoring(table: &'a Placeholders, audience: Audience) -> Self {
-        Self { printer: Sanitizer::default(), restorer: Some(table.restorer(audience)) }
+        Self {
+            printer: Sanitizer::default(),
+            restorer: Some(table.restorer(audience)),
+        }
     }
 
     /// Leaves placeholders as they are, for a pipe or a file.
     #[must_use]
     pub fn keeping_placeholders() -> Self {
-        Self { printer: Sanitizer::default(), restorer: None }
+        Self {
+            printer: Sanitizer::default(),
+            restorer: None,
+        }
     }
 
     /// Takes the next piece and returns what can be shown now.
@@ -70,7 +76,9 @@ mod tests {
         cuts.map(|at| {
             let mut screen = DisplayFilter::restoring(table, Audience::Screen);
             let (first, second) = answer.split_at(at);
-            (screen.show(&Raw::from(first)) + screen.show(&Raw::from(second)) + screen.finish()).plain().into_owned()
+            (screen.show(&Raw::from(first)) + screen.show(&Raw::from(second)) + screen.finish())
+                .plain()
+                .into_owned()
         })
         .collect()
     }
@@ -86,9 +94,16 @@ mod tests {
             ("end\r", "end␍"),
             ("a\r\nb", "a\nb"),
         ] {
-            assert!(shown(&table, answer).iter().all(|s| s == screen), "{answer:?}: {:?}", shown(&table, answer));
+            assert!(
+                shown(&table, answer).iter().all(|s| s == screen),
+                "{answer:?}: {:?}",
+                shown(&table, answer)
+            );
         }
         let mut elsewhere = DisplayFilter::keeping_placeholders();
-        assert_eq!((elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + elsewhere.finish()).plain(), "to [EMAIL_1]␍");
+        assert_eq!(
+            (elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + elsewhere.finish()).plain(),
+            "to [EMAIL_1]␍"
+        );
     }
 }

@@ -68,7 +68,11 @@ impl Sanitizer {
             out.push('\u{240D}');
         }
         if let Some(joiner) = self.joiner.take() {
-            if is_valid_joiner(self.last, c) { out.push(joiner) } else { write_visible(joiner, out) }
+            if is_valid_joiner(self.last, c) {
+                out.push(joiner)
+            } else {
+                write_visible(joiner, out)
+            }
         }
         match c {
             '\r' => self.carriage = true,
@@ -77,7 +81,9 @@ impl Sanitizer {
                 return;
             }
             // Variation selectors choose the form of an emoji or of a Han character.
-            '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if !self.last.is_some_and(takes_variation_selector) => {
+            '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'
+                if !self.last.is_some_and(takes_variation_selector) =>
+            {
                 write_visible(c, out);
             }
             _ if is_harmless_character(c) => out.push(c),
@@ -89,7 +95,9 @@ impl Sanitizer {
 
 /// Whether a text needs no change. Plain ASCII costs one comparison per byte.
 fn is_harmless(text: &str) -> bool {
-    let plain = text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'));
+    let plain = text
+        .bytes()
+        .all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'));
     plain
         || text.chars().all(|c| {
             is_harmless_character(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
@@ -98,7 +106,8 @@ fn is_harmless(text: &str) -> bool {
 
 /// Whether a character is harmless in any position, and not a line break or a tab.
 pub(in crate::privacy) fn is_plain(c: char) -> bool {
-    !matches!(c, '\n' | '\t' | '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}') && is_harmless_character(c)
+    !matches!(c, '\n' | '\t' | '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+        && is_harmless_character(c)
 }
 
 fn is_harmless_character(c: char) -> bool {
@@ -120,8 +129,12 @@ pub(in crate::privacy) fn is_invisible(c: char) -> bool {
 /// Whether a joiner between two characters has an effect: scripts that join letters, and emoji.
 fn is_valid_joiner(before: Option<char>, after: char) -> bool {
     let joining = |c: char| matches!(c, '\u{600}'..='\u{8FF}' | '\u{900}'..='\u{DFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{18AF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}');
-    let emoji = |c: char| matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}');
-    before.is_some_and(|before| (joining(before) && (joining(after) || !after.is_alphanumeric())) || (emoji(before) && emoji(after)))
+    let emoji =
+        |c: char| matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}');
+    before.is_some_and(|before| {
+        (joining(before) && (joining(after) || !after.is_alphanumeric()))
+            || (emoji(before) && emoji(after))
+    })
 }
 
 /// Whether a variation selector after a character has an effect.
@@ -148,8 +161,13 @@ mod tests {
 
     #[test]
     fn sanitize_keeps_harmless_text() {
-        for text in ["plain\ttext\n", "naïve 汉字 кириллица", "👩‍👩‍👧 ❤️ 1️⃣", "می‌خواهم", "क्‍ष"]
-        {
+        for text in [
+            "plain\ttext\n",
+            "naïve 汉字 кириллица",
+            "👩‍👩‍👧 ❤️ 1️⃣",
+            "می‌خواهم",
+            "क्‍ष",
+        ] {
             assert_eq!(sanitize(text), text);
         }
         assert!(matches!(sanitize("plain"), Cow::Borrowed(_)));
@@ -160,7 +178,10 @@ mod tests {
         for (text, shown) in [
             ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
             ("\x1b]0;title\x07after", "␛]0;title␇after"),
-            ("\x1b]8;;http://x unterminated and the rest", "␛]8;;http://x unterminated and the rest"),
+            (
+                "\x1b]8;;http://x unterminated and the rest",
+                "␛]8;;http://x unterminated and the rest",
+            ),
             ("a\r\nb\rc\r", "a\nb␍c␍"),
             ("\u{9b}31m\x7f\x08", "<U+009B>31m␡␈"),
             ("\u{202e}txt.exe\u{2066}", "<U+202E>txt.exe<U+2066>"),

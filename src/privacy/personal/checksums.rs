@@ -9,7 +9,11 @@ pub(in crate::privacy) fn luhn(digits: &[u8]) -> bool {
         .enumerate()
         .map(|(i, &d)| {
             let d = u32::from(d);
-            if i % 2 == 0 { d } else { d * 2 - if d > 4 { 9 } else { 0 } }
+            if i % 2 == 0 {
+                d
+            } else {
+                d * 2 - if d > 4 { 9 } else { 0 }
+            }
         })
         .sum();
     sum.is_multiple_of(10)
@@ -29,7 +33,11 @@ pub(in crate::privacy) fn remainder(bytes: impl Iterator<Item = u8>, by: u32) ->
 }
 
 pub(in crate::privacy) fn weighted_sum(digits: &[u8], weights: &[u32]) -> u32 {
-    digits.iter().zip(weights).map(|(&d, w)| u32::from(d) * w).sum()
+    digits
+        .iter()
+        .zip(weights)
+        .map(|(&d, w)| u32::from(d) * w)
+        .sum()
 }
 
 /// IBAN (ISO 7064 mod 97-10): first four characters moved to the end, letters as numbers, remainder
@@ -65,15 +73,25 @@ pub(in crate::privacy) fn verhoeff(digits: &[u8]) -> bool {
     ];
     let mut c = 0u8;
     for (i, &d) in digits.iter().rev().enumerate() {
-        let permuted = VERHOEFF_PERMUTATION.get(i % 8).and_then(|row| row.get(usize::from(d))).copied().unwrap_or(0);
-        c = VERHOEFF_MULTIPLICATION.get(usize::from(c)).and_then(|row| row.get(usize::from(permuted))).copied().unwrap_or(0);
+        let permuted = VERHOEFF_PERMUTATION
+            .get(i % 8)
+            .and_then(|row| row.get(usize::from(d)))
+            .copied()
+            .unwrap_or(0);
+        c = VERHOEFF_MULTIPLICATION
+            .get(usize::from(c))
+            .and_then(|row| row.get(usize::from(permuted)))
+            .copied()
+            .unwrap_or(0);
     }
     c == 0
 }
 
 /// ISO 7064 mod 11,10: German tax number, German VAT number.
 pub(in crate::privacy) fn mod_11_10(digits: &[u8]) -> bool {
-    let Some((&check, body)) = digits.split_last() else { return false };
+    let Some((&check, body)) = digits.split_last() else {
+        return false;
+    };
     let mut product = 10u32;
     for &d in body {
         let sum = (u32::from(d) + product) % 10;
@@ -110,8 +128,12 @@ pub(in crate::privacy) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
         0x0000_0000_8000_0001,
         0x8000_0000_8000_8008,
     ];
-    const ROTATIONS: [u32; 24] = [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
-    const LANE_ORDER: [usize; 24] = [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
+    const ROTATIONS: [u32; 24] = [
+        1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44,
+    ];
+    const LANE_ORDER: [usize; 24] = [
+        10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1,
+    ];
     let mut block = [0u8; 136];
     for (slot, b) in block.iter_mut().zip(bytes.iter().take(135).chain(&[1u8])) {
         *slot = *b;
@@ -121,7 +143,10 @@ pub(in crate::privacy) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
     }
     let mut state = [0u64; 25];
     for (lane, chunk) in state.iter_mut().zip(block.chunks_exact(8)) {
-        *lane = chunk.iter().rev().fold(0, |all, &b| all << 8 | u64::from(b));
+        *lane = chunk
+            .iter()
+            .rev()
+            .fold(0, |all, &b| all << 8 | u64::from(b));
     }
     let get = |state: &[u64; 25], i: usize| state.get(i).copied().unwrap_or(0);
     for round in ROUND_CONSTANTS {
@@ -130,7 +155,10 @@ pub(in crate::privacy) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
             *sum = (0..5).fold(0, |all, y| all ^ get(&state, x + 5 * y));
         }
         for (i, lane) in state.iter_mut().enumerate() {
-            let (left, right) = (column.get((i + 4) % 5).copied().unwrap_or(0), column.get((i + 1) % 5).copied().unwrap_or(0));
+            let (left, right) = (
+                column.get((i + 4) % 5).copied().unwrap_or(0),
+                column.get((i + 1) % 5).copied().unwrap_or(0),
+            );
             *lane ^= left ^ right.rotate_left(1);
         }
         let mut moving = get(&state, 1);
@@ -142,7 +170,8 @@ pub(in crate::privacy) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
         let before = state;
         for (i, lane) in state.iter_mut().enumerate() {
             let row = i / 5 * 5;
-            *lane = get(&before, i) ^ (!get(&before, row + (i + 1) % 5) & get(&before, row + (i + 2) % 5));
+            *lane = get(&before, i)
+                ^ (!get(&before, row + (i + 1) % 5) & get(&before, row + (i + 2) % 5));
         }
         if let Some(first) = state.first_mut() {
             *first ^= round;
@@ -160,13 +189,20 @@ mod tests {
     use super::*;
 
     fn digits(text: &str) -> Vec<u8> {
-        text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0').collect()
+        text.bytes()
+            .filter(u8::is_ascii_digit)
+            .map(|b| b - b'0')
+            .collect()
     }
 
     #[test]
     fn checksums_reject_changed_digit() {
         type Check = fn(&[u8]) -> bool;
-        let checks: [(Check, &str); 3] = [(luhn, "4111111111111111"), (verhoeff, "234567890124"), (mod_11_10, "86095742719")];
+        let checks: [(Check, &str); 3] = [
+            (luhn, "4111111111111111"),
+            (verhoeff, "234567890124"),
+            (mod_11_10, "86095742719"),
+        ];
         for (check, issued) in checks {
             let mut number = digits(issued);
             assert!(check(&number), "{issued}");
@@ -181,8 +217,19 @@ mod tests {
 
     #[test]
     fn keccak_published_vectors() {
-        let hex = |bytes: &[u8]| keccak_256(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
-        assert_eq!(hex(b""), "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
-        assert_eq!(hex(b"abc"), "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");
+        let hex = |bytes: &[u8]| {
+            keccak_256(bytes)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect::<String>()
+        };
+        assert_eq!(
+            hex(b""),
+            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+        );
+        assert_eq!(
+            hex(b"abc"),
+            "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"
+        );
     }
 }

@@ -16,7 +16,10 @@ pub(in crate::privacy) fn coordinate_pair(scan: &mut Scan<'_>, at: usize) -> Opt
     let (end, places) = decimal_at(text, start)?;
     let comma = text.scan_while(end, 3, |b| matches!(b, b',' | b' ' | b';' | b'/'));
     let (stop, more) = decimal_at(text, comma)?;
-    let (first, second) = (parse_value(text, start, end)?, parse_value(text, comma, stop)?);
+    let (first, second) = (
+        parse_value(text, start, end)?,
+        parse_value(text, comma, stop)?,
+    );
     if first.abs() > 90.0 {
         return None;
     }
@@ -69,7 +72,8 @@ fn is_named_before(text: TextBytes<'_>, at: usize) -> bool {
 fn is_listed(text: TextBytes<'_>, start: usize, end: usize) -> bool {
     let next = text.scan_while(end, 3, |b| matches!(b, b',' | b' ' | b'\n'));
     let before = text.scan_back(start, 3, |b| matches!(b, b',' | b' ' | b'\n'));
-    (text.slice(end, next).contains(&b',') && (text.at(next).is_ascii_digit() || text.at(next) == b'-'))
+    (text.slice(end, next).contains(&b',')
+        && (text.at(next).is_ascii_digit() || text.at(next) == b'-'))
         || (text.slice(before, start).contains(&b',') && text.byte_before(before).is_ascii_digit())
 }
 
@@ -96,7 +100,9 @@ pub(in crate::privacy) fn axis_coordinate(scan: &mut Scan<'_>, at: usize, to: us
     if !context::begins_word(text, at) || text.at(to).is_ascii_lowercase() {
         return;
     }
-    let from = text.scan_while(to, 8, |b| matches!(b, b'"' | b'\'' | b':' | b'=' | b' ' | b'\\' | b'>'));
+    let from = text.scan_while(to, 8, |b| {
+        matches!(b, b'"' | b'\'' | b':' | b'=' | b' ' | b'\\' | b'>')
+    });
     if from == to {
         return;
     }
@@ -120,7 +126,12 @@ pub(in crate::privacy) fn degree_coordinates(scan: &mut Scan<'_>, at: usize, _to
         return;
     }
     let end = text.scan_while(to, 48, |b| {
-        b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'\'' | b'"' | b',' | b'-' | b'N' | b'S' | b'E' | b'W' | b'O') || b >= 0x80
+        b.is_ascii_digit()
+            || matches!(
+                b,
+                b'.' | b' ' | b'\'' | b'"' | b',' | b'-' | b'N' | b'S' | b'E' | b'W' | b'O'
+            )
+            || b >= 0x80
     });
     let rest = text.slice(to, end);
     let north = rest.iter().position(|b| matches!(b, b'N' | b'S'));

@@ -23,18 +23,125 @@ pub(in crate::privacy) const BIRTH_WORDS: &[&str] = &[
 
 /// Month names by their first letters.
 const MONTH_PREFIXES: &[&[&str]] = &[
-    &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam", "січ", "ينا", "जनव", "ιαν"],
-    &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel", "лют", "فبر", "फर", "φεβ"],
-    &["mar", "mär", "maa", "мар", "mrt", "bře", "бер", "مار", "मार", "μαρ"],
-    &["apr", "avr", "abr", "апр", "kwi", "dub", "nis", "huh", "кві", "أبر", "ابر", "अप्र", "απρ"],
-    &["may", "mai", "mag", "mei", "май", "мая", "maj", "kvě", "тра", "ماي", "मई", "μαϊ", "μαΐ"],
-    &["jun", "jui", "giu", "июн", "cze", "čer", "haz", "kes", "чер", "يوني", "जून", "ιου"],
-    &["jul", "lug", "июл", "lip", "tem", "hei", "лип", "يولي", "जुल", "ιουλ"],
-    &["aug", "aoû", "aou", "ago", "авг", "sie", "srp", "ağu", "elo", "сер", "أغس", "अग", "αυγ"],
-    &["sep", "set", "сен", "wrz", "zář", "eyl", "syy", "вер", "سبت", "सित", "σεπ"],
-    &["oct", "okt", "ott", "out", "окт", "paź", "říj", "eki", "lok", "жов", "أكت", "अक", "οκτ"],
-    &["nov", "ноя", "lis", "kas", "mar", "лис", "نوف", "नव", "नवं", "νοε"],
-    &["dec", "dez", "déc", "dic", "дек", "gru", "pro", "ara", "jou", "гру", "ديس", "दिस", "δεκ"],
+    &[
+        "jan",
+        "gen",
+        "ene",
+        "янв",
+        "sty",
+        "led",
+        "oca",
+        "tam",
+        "січ",
+        "ينا",
+        "जनव",
+        "ιαν",
+    ],
+    &[
+        "feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel", "лют", "فبر", "फर", "φεβ",
+    ],
+    &[
+        "mar",
+        "mär",
+        "maa",
+        "мар",
+        "mrt",
+        "bře",
+        "бер",
+        "مار",
+        "मार",
+        "μαρ",
+    ],
+    &[
+        "apr",
+        "avr",
+        "abr",
+        "апр",
+        "kwi",
+        "dub",
+        "nis",
+        "huh",
+        "кві",
+        "أبر",
+        "ابر",
+        "अप्र",
+        "απρ",
+    ],
+    &[
+        "may", "mai", "mag", "mei", "май", "мая", "maj", "kvě", "тра", "ماي", "मई", "μαϊ", "μαΐ",
+    ],
+    &[
+        "jun",
+        "jui",
+        "giu",
+        "июн",
+        "cze",
+        "čer",
+        "haz",
+        "kes",
+        "чер",
+        "يوني",
+        "जून",
+        "ιου",
+    ],
+    &[
+        "jul",
+        "lug",
+        "июл",
+        "lip",
+        "tem",
+        "hei",
+        "лип",
+        "يولي",
+        "जुल",
+        "ιουλ",
+    ],
+    &[
+        "aug", "aoû", "aou", "ago", "авг", "sie", "srp", "ağu", "elo", "сер", "أغس", "अग", "αυγ",
+    ],
+    &[
+        "sep",
+        "set",
+        "сен",
+        "wrz",
+        "zář",
+        "eyl",
+        "syy",
+        "вер",
+        "سبت",
+        "सित",
+        "σεπ",
+    ],
+    &[
+        "oct", "okt", "ott", "out", "окт", "paź", "říj", "eki", "lok", "жов", "أكت", "अक", "οκτ",
+    ],
+    &[
+        "nov",
+        "ноя",
+        "lis",
+        "kas",
+        "mar",
+        "лис",
+        "نوف",
+        "नव",
+        "नवं",
+        "νοε",
+    ],
+    &[
+        "dec",
+        "dez",
+        "déc",
+        "dic",
+        "дек",
+        "gru",
+        "pro",
+        "ara",
+        "jou",
+        "гру",
+        "ديس",
+        "दिस",
+        "δεκ",
+    ],
 ];
 
 /// Looks for a date near a word for birth.
@@ -50,13 +157,20 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         return;
     }
     // Words that follow their date.
-    let behind = ["doğumlu", "doğdum", "geboren", "född", "født"].iter().any(|word| text.starts_with_ignore_case_at(at, word.as_bytes()));
+    let behind = ["doğumlu", "doğdum", "geboren", "född", "født"]
+        .iter()
+        .any(|word| text.starts_with_ignore_case_at(at, word.as_bytes()));
     if behind && text.byte_before(at) == b' ' && date_before_label(scan, at) {
         return;
     }
     // On the same line, or on the next if the word is alone on its line.
     let mut limit = text.line_end(to, 64);
-    if text.slice(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
+    if text
+        .slice(to, limit)
+        .iter()
+        .all(|b| !b.is_ascii_alphanumeric())
+        && limit < to + 64
+    {
         limit = text.line_end(text.scan_while(limit, 4, |b| b.is_ascii_whitespace()), 40);
     }
     let mut i = to.max(scan.dated.min(limit));
@@ -66,7 +180,9 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     while i < limit {
         let b = text.at(i);
         // The value this word announced has already been replaced.
-        if b == b'[' && !crate::privacy::placeholders::placeholder_spans(text.slice(i, i + 40)).is_empty() {
+        if b == b'['
+            && !crate::privacy::placeholders::placeholder_spans(text.slice(i, i + 40)).is_empty()
+        {
             break;
         }
         let begins = !is_word(text.byte_before(i)) || text.byte_before(i) >= 0x80;
@@ -96,7 +212,10 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
 fn date_before_label(scan: &mut Scan<'_>, at: usize) -> bool {
     let text = scan.text;
     let from = text.line_start(at, 26);
-    if !text.byte_before(text.scan_back(at, 4, |b| matches!(b, b' ' | b'(' | b','))).is_ascii_digit() {
+    if !text
+        .byte_before(text.scan_back(at, 4, |b| matches!(b, b' ' | b'(' | b',')))
+        .is_ascii_digit()
+    {
         return false;
     }
     for i in from..at {
@@ -116,13 +235,24 @@ fn date_before_label(scan: &mut Scan<'_>, at: usize) -> bool {
 
 /// Returns the end of a date that begins at a position.
 pub(in crate::privacy) fn date_end(text: TextBytes<'_>, at: usize) -> Option<usize> {
-    if text.at(at).is_ascii_digit() { numeric_date(text, at).or_else(|| worded_date(text, at)) } else { month_first_date(text, at) }
+    if text.at(at).is_ascii_digit() {
+        numeric_date(text, at).or_else(|| worded_date(text, at))
+    } else {
+        month_first_date(text, at)
+    }
 }
 
 fn parse_number(text: TextBytes<'_>, at: usize) -> Option<(u32, usize)> {
     let end = text.scan_while(at, 9, |b| b.is_ascii_digit());
     let digits = text.slice(at, end);
-    (!digits.is_empty()).then(|| (digits.iter().fold(0, |all, b| all * 10 + u32::from(b - b'0')), end))
+    (!digits.is_empty()).then(|| {
+        (
+            digits
+                .iter()
+                .fold(0, |all, b| all * 10 + u32::from(b - b'0')),
+            end,
+        )
+    })
 }
 
 fn is_year(value: u32, digits: usize) -> bool {
@@ -136,13 +266,21 @@ fn numeric_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
     if a - at == 8 {
         let (year, month, day) = (first / 10_000, first / 100 % 100, first % 100);
         let other = (first % 10_000, first / 10_000 % 100, first / 1_000_000);
-        let fits = |year: u32, month: u32, day: u32| (1890..=2035).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-        return (fits(year, month, day) || fits(other.0, other.1, other.2) || fits(other.0, other.2, other.1)).then_some(a).and_then(ends);
+        let fits = |year: u32, month: u32, day: u32| {
+            (1890..=2035).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
+        };
+        return (fits(year, month, day)
+            || fits(other.0, other.1, other.2)
+            || fits(other.0, other.2, other.1))
+        .then_some(a)
+        .and_then(ends);
     }
     let separator = |i: usize| -> Option<usize> {
         match text.at(i) {
             b'-' | b'/' | b'.' => Some(if text.at(i + 1) == b' ' { i + 2 } else { i + 1 }),
-            b' ' if matches!(text.at(i + 1), b'/' | b'-' | b'.') && text.at(i + 2) == b' ' => Some(i + 3),
+            b' ' if matches!(text.at(i + 1), b'/' | b'-' | b'.') && text.at(i + 2) == b' ' => {
+                Some(i + 3)
+            }
             b'\\' if text.at(i + 1) == b'/' => Some(i + 2),
             b' ' => Some(i + 1),
             0xE5 | 0xE6 | 0xEB | 0xEC => Some(text.scan_while(i, 5, |b| b >= 0x80 || b == b' ')),
@@ -157,14 +295,19 @@ fn numeric_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let (la, lb, lc) = (a - at, b - second_start, c - third_start);
-    let day_month = |x: u32, y: u32| (1..=31).contains(&x) && (1..=31).contains(&y) && (x <= 12 || y <= 12);
+    let day_month =
+        |x: u32, y: u32| (1..=31).contains(&x) && (1..=31).contains(&y) && (x <= 12 || y <= 12);
     let year_first = la == 4 && is_year(first, 4) && lb <= 2 && lc <= 2 && day_month(second, third);
     let year_last = la <= 2 && lb <= 2 && day_month(first, second) && is_year(third, lc) && lc != 1;
     if !(year_first || year_last) {
         return None;
     }
     // 日, 일
-    let c = if matches!(text.at(c), 0xE6 | 0xEC) && text.at(a) >= 0x80 { c + 3 } else { c };
+    let c = if matches!(text.at(c), 0xE6 | 0xEC) && text.at(a) >= 0x80 {
+        c + 3
+    } else {
+        c
+    };
     ends(c)
 }
 
@@ -175,7 +318,16 @@ fn worded_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let mut i = a;
-    for suffix in [&b"st"[..], b"nd", b"rd", b"th", b"er", b".", b"\xc2\xba", b"\xc2\xaa"] {
+    for suffix in [
+        &b"st"[..],
+        b"nd",
+        b"rd",
+        b"th",
+        b"er",
+        b".",
+        b"\xc2\xba",
+        b"\xc2\xaa",
+    ] {
         if text.starts_with_ignore_case_at(i, suffix) {
             i += suffix.len();
             break;
@@ -199,7 +351,14 @@ fn month_first_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
     if i == end || !(1..=31).contains(&day) || a - i > 2 {
         return None;
     }
-    let a = if [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|s| text.starts_with_ignore_case_at(a, s)) { a + 2 } else { a };
+    let a = if [&b"st"[..], b"nd", b"rd", b"th"]
+        .iter()
+        .any(|s| text.starts_with_ignore_case_at(a, s))
+    {
+        a + 2
+    } else {
+        a
+    };
     trailing_year(text, a)
 }
 
@@ -211,8 +370,11 @@ fn trailing_year(text: TextBytes<'_>, from: usize) -> Option<usize> {
         }
     }
     let (year, end) = parse_number(text, i)?;
-    (i > from && is_year(year, end - i) && (end - i == 4 || text.at(i.wrapping_sub(1)) != b' ' || year > 31) && !is_word(text.at(end)))
-        .then_some(end)
+    (i > from
+        && is_year(year, end - i)
+        && (end - i == 4 || text.at(i.wrapping_sub(1)) != b' ' || year > 31)
+        && !is_word(text.at(end)))
+    .then_some(end)
 }
 
 /// Returns the end of a month name.
@@ -226,10 +388,17 @@ fn month_end(text: TextBytes<'_>, at: usize) -> Option<usize> {
         MONTH_PREFIXES
             .iter()
             .flat_map(|names| names.iter())
-            .any(|name| bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())))
+            .any(|name| {
+                bytes
+                    .get(..name.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            })
     } else {
         let word = String::from_utf8_lossy(bytes).to_lowercase();
-        MONTH_PREFIXES.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name))
+        MONTH_PREFIXES
+            .iter()
+            .flat_map(|names| names.iter())
+            .any(|name| word.starts_with(name))
     };
     named.then_some(end)
 }
@@ -260,7 +429,14 @@ mod tests {
             let end = date_end(TextBytes(text.as_bytes()), 0);
             assert_eq!(end, Some(text.len()), "{text}");
         }
-        for text in ["1.2.3", "2024", "12:30", "14 apples 1982", "99/99/1999", "May be 12"] {
+        for text in [
+            "1.2.3",
+            "2024",
+            "12:30",
+            "14 apples 1982",
+            "99/99/1999",
+            "May be 12",
+        ] {
             assert_eq!(date_end(TextBytes(text.as_bytes()), 0), None, "{text}");
         }
     }

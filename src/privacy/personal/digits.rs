@@ -21,15 +21,29 @@ pub(in crate::privacy) struct DigitGroups<'t> {
 impl<'t> DigitGroups<'t> {
     /// Reads groups from the first digit on.
     pub(in crate::privacy) fn read(text: TextBytes<'t>, start: usize) -> Self {
-        let mut number = Self { text, start, groups: [(0, 0); MAX_GROUPS], count: 0, digits: [0; MAX_DIGITS], total: 0 };
+        let mut number = Self {
+            text,
+            start,
+            groups: [(0, 0); MAX_GROUPS],
+            count: 0,
+            digits: [0; MAX_DIGITS],
+            total: 0,
+        };
         let mut at = start;
         while number.count < MAX_GROUPS {
             let end = text.scan_while(at, MAX_DIGITS + 1, |b| b.is_ascii_digit());
             if end == at || number.total + end - at > MAX_DIGITS {
                 break;
             }
-            let (Ok(from), Ok(to)) = (u8::try_from(at - start), u8::try_from(end - start)) else { break };
-            for (slot, &b) in number.digits.iter_mut().skip(number.total).zip(text.slice(at, end)) {
+            let (Ok(from), Ok(to)) = (u8::try_from(at - start), u8::try_from(end - start)) else {
+                break;
+            };
+            for (slot, &b) in number
+                .digits
+                .iter_mut()
+                .skip(number.total)
+                .zip(text.slice(at, end))
+            {
                 *slot = b - b'0';
             }
             number.total += end - at;
@@ -52,22 +66,34 @@ impl<'t> DigitGroups<'t> {
 
     /// The number of digits in the first groups.
     pub(in crate::privacy) fn digits_in(&self, groups: usize) -> usize {
-        self.groups.iter().take(groups.min(self.count)).map(|(start, end)| usize::from(end - start)).sum()
+        self.groups
+            .iter()
+            .take(groups.min(self.count))
+            .map(|(start, end)| usize::from(end - start))
+            .sum()
     }
 
     /// The digits of the first groups.
     pub(in crate::privacy) fn digits(&self, groups: usize) -> &[u8] {
-        self.digits.get(..self.digits_in(groups)).unwrap_or_default()
+        self.digits
+            .get(..self.digits_in(groups))
+            .unwrap_or_default()
     }
 
     /// Where the first groups end.
     pub(in crate::privacy) fn end(&self, groups: usize) -> usize {
-        groups.checked_sub(1).and_then(|g| self.groups.get(g)).map_or(self.start, |&(_, end)| self.start + usize::from(end))
+        groups
+            .checked_sub(1)
+            .and_then(|g| self.groups.get(g))
+            .map_or(self.start, |&(_, end)| self.start + usize::from(end))
     }
 
     /// The lengths of the groups, in order.
     pub(in crate::privacy) fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
-        self.groups.iter().take(self.count).map(|(start, end)| usize::from(end - start))
+        self.groups
+            .iter()
+            .take(self.count)
+            .map(|(start, end)| usize::from(end - start))
     }
 
     /// Whether the number begins with groups of these lengths.
@@ -78,9 +104,10 @@ impl<'t> DigitGroups<'t> {
     /// The separator between group `g` and the next.
     pub(in crate::privacy) fn separator(&self, g: usize) -> &'t [u8] {
         match (self.groups.get(g), self.groups.get(g + 1)) {
-            (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => {
-                self.text.slice(self.start + usize::from(end), self.start + usize::from(start))
-            }
+            (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => self.text.slice(
+                self.start + usize::from(end),
+                self.start + usize::from(start),
+            ),
             _ => b"",
         }
     }
@@ -97,7 +124,8 @@ impl<'t> DigitGroups<'t> {
         if is_word(next) || next == b'_' {
             return false;
         }
-        let joined = matches!(next, b'-' | b'/' | b'.' | b':' | b'+' | b'%') && self.text.at(end + 1).is_ascii_digit();
+        let joined = matches!(next, b'-' | b'/' | b'.' | b':' | b'+' | b'%')
+            && self.text.at(end + 1).is_ascii_digit();
         !(joined || next == b'-' && is_word(self.text.at(end + 1)))
     }
 
@@ -109,15 +137,31 @@ impl<'t> DigitGroups<'t> {
             let alone = !matches!(self.text.byte_before(from), b'-' | b'.' | b'/' | b'_');
             match word {
                 [_, _, _, _] if alone && word.iter().all(u8::is_ascii_digit) => 1,
-                [_, _, _, _] if alone && word.iter().all(u8::is_ascii_hexdigit) && word.iter().any(u8::is_ascii_digit) => 2,
+                [_, _, _, _]
+                    if alone
+                        && word.iter().all(u8::is_ascii_hexdigit)
+                        && word.iter().any(u8::is_ascii_digit) =>
+                {
+                    2
+                }
                 _ => 0,
             }
         };
         let end = self.end(groups);
         let next = self.text.scan_while(end, 2, |b| b == b' ' || b == b'\n');
-        let after = if next > end { code(next, self.text.scan_while(next, 5, is_word)) } else { 0 };
-        let last = self.text.scan_back(self.start, 2, |b| b == b' ' || b == b'\n');
-        let before = if last < self.start { code(self.text.scan_back(last, 5, is_word), last) } else { 0 };
+        let after = if next > end {
+            code(next, self.text.scan_while(next, 5, is_word))
+        } else {
+            0
+        };
+        let last = self
+            .text
+            .scan_back(self.start, 2, |b| b == b' ' || b == b'\n');
+        let before = if last < self.start {
+            code(self.text.scan_back(last, 5, is_word), last)
+        } else {
+            0
+        };
         before + after >= 2 || self.text.starts_with_at(end, b" ;")
     }
 
@@ -125,9 +169,11 @@ impl<'t> DigitGroups<'t> {
     pub(in crate::privacy) fn can_begin(&self) -> bool {
         let before = self.text.byte_before(self.start);
         let second = self.text.byte_before(self.start.saturating_sub(1));
-        let joined = matches!(before, b'.' | b'-' | b'/' | b':') && (second.is_ascii_digit() || (before != b':' && is_word(second)));
+        let joined = matches!(before, b'.' | b'-' | b'/' | b':')
+            && (second.is_ascii_digit() || (before != b':' && is_word(second)));
         // `1,234` is one number; `12,415-555-2671` are two cells.
-        let thousands = before == b',' && second.is_ascii_digit() && self.count == 1 && self.digits_in(1) == 3;
+        let thousands =
+            before == b',' && second.is_ascii_digit() && self.count == 1 && self.digits_in(1) == 3;
         !(is_word(before) || before == b'_' || joined || thousands)
     }
 }
@@ -152,5 +198,8 @@ pub(in crate::privacy) fn is_separator(b: u8) -> bool {
 
 /// The number of different digits.
 pub(in crate::privacy) fn distinct(digits: &[u8]) -> u32 {
-    digits.iter().fold(0u16, |seen, &d| seen | 1 << (d & 15)).count_ones()
+    digits
+        .iter()
+        .fold(0u16, |seen, &d| seen | 1 << (d & 15))
+        .count_ones()
 }

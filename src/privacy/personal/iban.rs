@@ -88,7 +88,9 @@ const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
 /// Returns the end of an IBAN that begins at a position, in one piece or in groups.
 pub(in crate::privacy) fn iban_end(text: TextBytes<'_>, start: usize) -> Option<usize> {
     let country = text.slice(start, start + 2).to_ascii_uppercase();
-    let &(_, length) = IBAN_LENGTHS.iter().find(|(code, _)| code.as_slice() == country)?;
+    let &(_, length) = IBAN_LENGTHS
+        .iter()
+        .find(|(code, _)| code.as_slice() == country)?;
     let mut compact = Vec::with_capacity(length);
     let mut i = start;
     let mut gap = 0;
@@ -105,6 +107,8 @@ pub(in crate::privacy) fn iban_end(text: TextBytes<'_>, start: usize) -> Option<
         i += 1;
     }
     // A token with small letters that goes on behind a sign has the checksum by chance.
-    let goes_on = matches!(text.at(i), b'_' | b'-') && is_word(text.at(i + 1)) && text.slice(start, i).iter().any(u8::is_ascii_lowercase);
+    let goes_on = matches!(text.at(i), b'_' | b'-')
+        && is_word(text.at(i + 1))
+        && text.slice(start, i).iter().any(u8::is_ascii_lowercase);
     (!is_word(text.at(i)) && !goes_on && checksums::iban(&compact)).then_some(i)
 }

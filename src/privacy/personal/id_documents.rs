@@ -7,24 +7,34 @@ use crate::privacy::scan::context::{followed_by, preceded_within};
 use crate::privacy::scan::word_set::{WordSet, word_set};
 
 /// Checks a token with digits against the document names near it.
-pub(in crate::privacy) fn document_token(text: TextBytes<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(in crate::privacy) fn document_token(
+    text: TextBytes<'_>,
+    start: usize,
+    token: &[u8],
+) -> Option<(&'static str, &'static str)> {
     if !(6..=20).contains(&token.len()) {
         return None;
     }
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
-    let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    let upper = token
+        .iter()
+        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     if digits < 2 || !upper && !is_lowercase_document(token) || token.starts_with(b"0x") {
         return None;
     }
     // `AAA123456 is my passport`
-    let behind = || followed_by(text, start + token.len(), &PASSPORT_WORDS).then_some((PASSPORT, "passport"));
+    let behind = || {
+        followed_by(text, start + token.len(), &PASSPORT_WORDS).then_some((PASSPORT, "passport"))
+    };
     document_named_before(text, start).or_else(behind)
 }
 
 /// `aaa123456`: lower-case letters followed by digits only.
 fn is_lowercase_document(token: &[u8]) -> bool {
     let letters = token.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    (1..=3).contains(&letters) && token.len() - letters >= 6 && token.iter().skip(letters).all(u8::is_ascii_digit)
+    (1..=3).contains(&letters)
+        && token.len() - letters >= 6
+        && token.iter().skip(letters).all(u8::is_ascii_digit)
 }
 
 #[rustfmt::skip]
@@ -64,14 +74,19 @@ static ID_CARD_WORDS: WordSet = word_set!([
 ]);
 
 /// Names that are ordinary words unless written in capitals.
-const CAPITALIZED_ONLY: &[&[u8]] =
-    &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN", b"BTW", b"VAT"];
+const CAPITALIZED_ONLY: &[&[u8]] = &[
+    b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN",
+    b"BTW", b"VAT",
+];
 
 /// All document names.
 static DOCUMENT_WORDS: WordSet = word_set!(PASSPORT_WORDS, LICENCE_WORDS, ID_CARD_WORDS);
 
 /// Which document the words before a position name.
-pub(in crate::privacy) fn document_named_before(text: TextBytes<'_>, start: usize) -> Option<(&'static str, &'static str)> {
+pub(in crate::privacy) fn document_named_before(
+    text: TextBytes<'_>,
+    start: usize,
+) -> Option<(&'static str, &'static str)> {
     let reach = search_start(text, start);
     if preceded_within(text, start, reach, &DOCUMENT_WORDS) {
         if preceded_within(text, start, reach, &PASSPORT_WORDS) {
@@ -94,9 +109,18 @@ pub(in crate::privacy) fn document_named_before(text: TextBytes<'_>, start: usiz
 /// belong to.
 fn search_start(text: TextBytes<'_>, start: usize) -> usize {
     let before = text.slice(start.saturating_sub(44), start);
-    let other = before.windows(4).rposition(|four| four.iter().all(u8::is_ascii_digit));
-    let placeholder = before.windows(2).rposition(|two| matches!(two, [b'0'..=b'9', b']'])).map(|p| p + 2);
-    other.map(|p| p + 4).max(placeholder).map_or(40, |p| before.len() - p).min(40)
+    let other = before
+        .windows(4)
+        .rposition(|four| four.iter().all(u8::is_ascii_digit));
+    let placeholder = before
+        .windows(2)
+        .rposition(|two| matches!(two, [b'0'..=b'9', b']']))
+        .map(|p| p + 2);
+    other
+        .map(|p| p + 4)
+        .max(placeholder)
+        .map_or(40, |p| before.len() - p)
+        .min(40)
 }
 
 /// Words that make a licence a driving licence.
@@ -140,16 +164,21 @@ const DRIVING_WORDS: &[&str] = &[
 ];
 
 /// Words that make a licence something else.
-const PRODUCT_WORDS: &[&str] =
-    &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
+const PRODUCT_WORDS: &[&str] = &[
+    "plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer",
+    "version", "install",
+];
 
 /// Whether a document name in capitals occurs shortly before a position.
 fn is_capitalized_before(text: TextBytes<'_>, start: usize, reach: usize) -> bool {
     let from = text.line_start(start, reach);
-    text.slice(from, start).windows(3).enumerate().any(|(i, word)| {
-        word.first().is_some_and(u8::is_ascii_uppercase)
-            && !is_ident(text.byte_before(from + i))
-            && !is_ident(text.at(from + i + 3))
-            && CAPITALIZED_ONLY.contains(&word)
-    })
+    text.slice(from, start)
+        .windows(3)
+        .enumerate()
+        .any(|(i, word)| {
+            word.first().is_some_and(u8::is_ascii_uppercase)
+                && !is_ident(text.byte_before(from + i))
+                && !is_ident(text.at(from + i + 3))
+                && CAPITALIZED_ONLY.contains(&word)
+        })
 }

@@ -18,12 +18,18 @@ pub(in crate::privacy) fn ipv4(scan: &mut Scan<'_>, at: usize) -> Option<usize> 
     while text.byte_before(stop) == b'.' {
         stop -= 1;
     }
-    let address: Ipv4Addr = std::str::from_utf8(text.slice(at, stop)).ok()?.parse().ok()?;
+    let address: Ipv4Addr = std::str::from_utf8(text.slice(at, stop))
+        .ok()?
+        .parse()
+        .ok()?;
     if text.at(end).is_ascii_digit() {
         return None;
     }
     let before = text.byte_before(at);
-    let joined = before == b'.' || before == b'-' && is_word(text.byte_before(at - 1)) || is_word(text.at(stop)) || text.at(stop) == b'_';
+    let joined = before == b'.'
+        || before == b'-' && is_word(text.byte_before(at - 1))
+        || is_word(text.at(stop))
+        || text.at(stop) == b'_';
     let suffix = text.at(stop) == b'-' && text.at(stop + 1).is_ascii_alphabetic();
     if joined || suffix || is_version(text, at) || !is_public_ipv4(address) {
         return Some(stop);
@@ -77,10 +83,16 @@ fn is_version(text: TextBytes<'_>, at: usize) -> bool {
 fn is_public_ipv4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared = a == 100 && (64..128).contains(&b);
-    let special =
-        a == 0 || a >= 224 || (a == 192 && b == 0 && c == 0) || (a == 198 && (b == 18 || b == 19)) || (a == 192 && b == 88 && c == 99);
+    let special = a == 0
+        || a >= 224
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (b == 18 || b == 19))
+        || (a == 192 && b == 88 && c == 99);
     let mask = a == 255;
-    let resolver = matches!(address.octets(), [8, 8, 8 | 4, 8 | 4] | [1, 1, 1, 1] | [1, 0, 0, 1] | [9, 9, 9, 9]);
+    let resolver = matches!(
+        address.octets(),
+        [8, 8, 8 | 4, 8 | 4] | [1, 1, 1, 1] | [1, 0, 0, 1] | [9, 9, 9, 9]
+    );
     let tiny = a <= 5 && address.octets().iter().all(|&n| n < 10) && !resolver;
     !(address.is_private()
         || address.is_loopback()
@@ -104,7 +116,9 @@ pub(in crate::privacy) fn ipv6(scan: &mut Scan<'_>, at: usize) -> Option<usize> 
         return None;
     }
     let mut end = text.scan_while(at, 46, |b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
-    while matches!(text.byte_before(end), b'.' | b':') && !text.starts_with_at(end.saturating_sub(2), b"::") {
+    while matches!(text.byte_before(end), b'.' | b':')
+        && !text.starts_with_at(end.saturating_sub(2), b"::")
+    {
         end -= 1;
     }
     let written = text.slice(at, end);
@@ -114,7 +128,9 @@ pub(in crate::privacy) fn ipv6(scan: &mut Scan<'_>, at: usize) -> Option<usize> 
     let address: Ipv6Addr = std::str::from_utf8(written).ok()?.parse().ok()?;
     let [first, second, ..] = address.segments();
     // A network, not a host.
-    let network = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit() && address.segments().iter().skip(4).all(|&part| part == 0);
+    let network = text.at(end) == b'/'
+        && text.at(end + 1).is_ascii_digit()
+        && address.segments().iter().skip(4).all(|&part| part == 0);
     if network {
         return Some(end);
     }
@@ -136,22 +152,33 @@ pub(in crate::privacy) fn mac_address(scan: &mut Scan<'_>, at: usize) -> Option<
     // `at` is the first or the second digit of a pair. Pairs are three bytes apart; nothing may
     // come before the first.
     for first in [Some(at), at.checked_sub(1)].into_iter().flatten() {
-        let by = if matches!(text.at(first + 2), b':' | b'-') { text.at(first + 2) } else { text.byte_before(first) };
+        let by = if matches!(text.at(first + 2), b':' | b'-') {
+            text.at(first + 2)
+        } else {
+            text.byte_before(first)
+        };
         if !matches!(by, b':' | b'-') {
             continue;
         }
         let mut from = first;
         for _ in 0..5 {
             let pair = text.slice(from.saturating_sub(3), from);
-            if !matches!(pair, [a, b, sign] if *sign == by && a.is_ascii_hexdigit() && b.is_ascii_hexdigit()) {
+            if !matches!(pair, [a, b, sign] if *sign == by && a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+            {
                 break;
             }
             from -= 3;
         }
         if let Some(end) = six_hex_pairs(text, from) {
             let value = text.slice(from, end);
-            let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
-                || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
+            let plain = value
+                .iter()
+                .filter(|b| b.is_ascii_hexdigit())
+                .all(|&b| b == b'0')
+                || value
+                    .iter()
+                    .filter(|b| b.is_ascii_hexdigit())
+                    .all(|&b| b.eq_ignore_ascii_case(&b'f'));
             if !plain {
                 scan.report(from, end, MAC_ADDRESS, "mac", CHECKSUM);
             }
@@ -174,8 +201,14 @@ fn dotted_mac_address(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let start = text.scan_back(at, 4, |b| b.is_ascii_hexdigit());
     let end = start + 14;
     let value = text.slice(start, end);
-    let form =
-        value.len() == 14 && value.iter().enumerate().all(|(i, b)| if i == 4 || i == 9 { *b == b'.' } else { b.is_ascii_hexdigit() });
+    let form = value.len() == 14
+        && value.iter().enumerate().all(|(i, b)| {
+            if i == 4 || i == 9 {
+                *b == b'.'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        });
     if !form
         || is_word(text.at(end))
         || matches!(text.byte_before(start), b'.' | b'_')
@@ -185,7 +218,14 @@ fn dotted_mac_address(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let named = context::preceded_within(text, start, 32, &["mac", "hardware", "physical", "ether", "ethernet", "cisco", "bia", "address"]);
+    let named = context::preceded_within(
+        text,
+        start,
+        32,
+        &[
+            "mac", "hardware", "physical", "ether", "ethernet", "cisco", "bia", "address",
+        ],
+    );
     if named && letters > 0 {
         scan.report(start, end, MAC_ADDRESS, "mac", CHECKSUM);
         return Some(end);
@@ -198,7 +238,10 @@ fn six_hex_pairs(text: TextBytes<'_>, from: usize) -> Option<usize> {
     if by != b':' && by != b'-' {
         return None;
     }
-    if is_word(text.byte_before(from)) || text.byte_before(from) == by || text.byte_before(from) == b'_' {
+    if is_word(text.byte_before(from))
+        || text.byte_before(from) == by
+        || text.byte_before(from) == b'_'
+    {
         return None;
     }
     for pair in 0..6 {
@@ -210,5 +253,6 @@ fn six_hex_pairs(text: TextBytes<'_>, from: usize) -> Option<usize> {
     }
     let end = from + 17;
     // Eight pairs are a fingerprint or an EUI-64.
-    (!(is_word(text.at(end)) || text.at(end) == by && text.at(end + 1).is_ascii_hexdigit())).then_some(end)
+    (!(is_word(text.at(end)) || text.at(end) == by && text.at(end + 1).is_ascii_hexdigit()))
+        .then_some(end)
 }

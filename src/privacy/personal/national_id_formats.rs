@@ -19,15 +19,57 @@ pub(in crate::privacy) const ID_FORMATS: &[IdFormat] = &[
         name: "us-ein",
         lengths: &[2, 7],
         check: |d| distinct(d) > 2,
-        words: &["ein", "fein", "employer identification", "tax id", "taxpayer", "tin"],
+        words: &[
+            "ein",
+            "fein",
+            "employer identification",
+            "tax id",
+            "taxpayer",
+            "tin",
+        ],
     },
-    IdFormat { name: "br-cpf", lengths: &[3, 3, 3, 2], check: is_cpf, words: &[] },
-    IdFormat { name: "br-cnpj", lengths: &[2, 3, 3, 4, 2], check: is_cnpj, words: &[] },
-    IdFormat { name: "fr-nir", lengths: &[1, 2, 2, 2, 3, 3, 2], check: is_nir, words: &[] },
-    IdFormat { name: "fr-nir", lengths: &[1, 2, 2, 2, 3, 3], check: |d| is_nir_body(d), words: FRENCH_WORDS },
-    IdFormat { name: "fr-nir", lengths: &[15], check: is_nir, words: &[] },
-    IdFormat { name: "fr-nir", lengths: &[13, 2], check: is_nir, words: &[] },
-    IdFormat { name: "de-steuer-id", lengths: &[2, 3, 3, 3], check: is_steuer_id, words: &[] },
+    IdFormat {
+        name: "br-cpf",
+        lengths: &[3, 3, 3, 2],
+        check: is_cpf,
+        words: &[],
+    },
+    IdFormat {
+        name: "br-cnpj",
+        lengths: &[2, 3, 3, 4, 2],
+        check: is_cnpj,
+        words: &[],
+    },
+    IdFormat {
+        name: "fr-nir",
+        lengths: &[1, 2, 2, 2, 3, 3, 2],
+        check: is_nir,
+        words: &[],
+    },
+    IdFormat {
+        name: "fr-nir",
+        lengths: &[1, 2, 2, 2, 3, 3],
+        check: |d| is_nir_body(d),
+        words: FRENCH_WORDS,
+    },
+    IdFormat {
+        name: "fr-nir",
+        lengths: &[15],
+        check: is_nir,
+        words: &[],
+    },
+    IdFormat {
+        name: "fr-nir",
+        lengths: &[13, 2],
+        check: is_nir,
+        words: &[],
+    },
+    IdFormat {
+        name: "de-steuer-id",
+        lengths: &[2, 3, 3, 3],
+        check: is_steuer_id,
+        words: &[],
+    },
     IdFormat {
         name: "de-steuer-id",
         lengths: &[11],
@@ -49,32 +91,139 @@ pub(in crate::privacy) const ID_FORMATS: &[IdFormat] = &[
             "tax",
         ],
     },
-    IdFormat { name: "in-aadhaar", lengths: &[4, 4, 4], check: is_aadhaar, words: &[] },
-    IdFormat { name: "in-aadhaar", lengths: &[12], check: is_aadhaar, words: &["aadhaar", "aadhar", "uid", "uidai", "आधार"] },
-    IdFormat { name: "uk-nhs", lengths: &[3, 3, 4], check: is_nhs, words: &["nhs", "patient", "health"] },
-    IdFormat { name: "uk-nhs", lengths: &[10], check: is_nhs, words: &["nhs", "patient"] },
-    IdFormat { name: "pl-pesel", lengths: &[11], check: is_pesel, words: &["pesel", "dowód", "numer", "nr", "id"] },
+    IdFormat {
+        name: "in-aadhaar",
+        lengths: &[4, 4, 4],
+        check: is_aadhaar,
+        words: &[],
+    },
+    IdFormat {
+        name: "in-aadhaar",
+        lengths: &[12],
+        check: is_aadhaar,
+        words: &["aadhaar", "aadhar", "uid", "uidai", "आधार"],
+    },
+    IdFormat {
+        name: "uk-nhs",
+        lengths: &[3, 3, 4],
+        check: is_nhs,
+        words: &["nhs", "patient", "health"],
+    },
+    IdFormat {
+        name: "uk-nhs",
+        lengths: &[10],
+        check: is_nhs,
+        words: &["nhs", "patient"],
+    },
+    IdFormat {
+        name: "pl-pesel",
+        lengths: &[11],
+        check: is_pesel,
+        words: &["pesel", "dowód", "numer", "nr", "id"],
+    },
     IdFormat {
         name: "ca-sin",
         lengths: &[3, 3, 3],
         check: is_sin,
-        words: &["sin", "social insurance", "nas", "assurance sociale", "canada", "canadian"],
+        words: &[
+            "sin",
+            "social insurance",
+            "nas",
+            "assurance sociale",
+            "canada",
+            "canadian",
+        ],
     },
-    IdFormat { name: "ca-sin", lengths: &[9], check: is_sin, words: &["sin", "social insurance", "assurance sociale"] },
-    IdFormat { name: "au-tfn", lengths: &[3, 3, 3], check: is_tfn, words: &["tfn", "tax file", "tax"] },
-    IdFormat { name: "au-tfn", lengths: &[9], check: is_tfn, words: &["tfn", "tax file"] },
-    IdFormat { name: "au-abn", lengths: &[2, 3, 3, 3], check: is_abn, words: &[] },
-    IdFormat { name: "au-abn", lengths: &[11], check: is_abn, words: &["abn", "business number"] },
-    IdFormat { name: "au-medicare", lengths: &[4, 5, 1], check: is_medicare, words: &[] },
-    IdFormat { name: "au-medicare", lengths: &[10], check: is_medicare, words: &["medicare"] },
-    IdFormat { name: "nl-bsn", lengths: &[9], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
-    IdFormat { name: "nl-bsn", lengths: &[4, 2, 3], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
-    IdFormat { name: "nl-bsn", lengths: &[3, 3, 3], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
-    IdFormat { name: "br-cpf", lengths: &[11], check: is_cpf, words: &["cpf"] },
-    IdFormat { name: "br-cpf", lengths: &[9, 2], check: is_cpf, words: &["cpf"] },
-    IdFormat { name: "br-cnpj", lengths: &[14], check: is_cnpj, words: &["cnpj"] },
-    IdFormat { name: "es-dni", lengths: &[8], check: |d| distinct(d) > 2, words: &["dni", "nif"] },
-    IdFormat { name: "se-personnummer", lengths: &[8, 4], check: is_personnummer, words: &[] },
+    IdFormat {
+        name: "ca-sin",
+        lengths: &[9],
+        check: is_sin,
+        words: &["sin", "social insurance", "assurance sociale"],
+    },
+    IdFormat {
+        name: "au-tfn",
+        lengths: &[3, 3, 3],
+        check: is_tfn,
+        words: &["tfn", "tax file", "tax"],
+    },
+    IdFormat {
+        name: "au-tfn",
+        lengths: &[9],
+        check: is_tfn,
+        words: &["tfn", "tax file"],
+    },
+    IdFormat {
+        name: "au-abn",
+        lengths: &[2, 3, 3, 3],
+        check: is_abn,
+        words: &[],
+    },
+    IdFormat {
+        name: "au-abn",
+        lengths: &[11],
+        check: is_abn,
+        words: &["abn", "business number"],
+    },
+    IdFormat {
+        name: "au-medicare",
+        lengths: &[4, 5, 1],
+        check: is_medicare,
+        words: &[],
+    },
+    IdFormat {
+        name: "au-medicare",
+        lengths: &[10],
+        check: is_medicare,
+        words: &["medicare"],
+    },
+    IdFormat {
+        name: "nl-bsn",
+        lengths: &[9],
+        check: is_bsn,
+        words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"],
+    },
+    IdFormat {
+        name: "nl-bsn",
+        lengths: &[4, 2, 3],
+        check: is_bsn,
+        words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"],
+    },
+    IdFormat {
+        name: "nl-bsn",
+        lengths: &[3, 3, 3],
+        check: is_bsn,
+        words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"],
+    },
+    IdFormat {
+        name: "br-cpf",
+        lengths: &[11],
+        check: is_cpf,
+        words: &["cpf"],
+    },
+    IdFormat {
+        name: "br-cpf",
+        lengths: &[9, 2],
+        check: is_cpf,
+        words: &["cpf"],
+    },
+    IdFormat {
+        name: "br-cnpj",
+        lengths: &[14],
+        check: is_cnpj,
+        words: &["cnpj"],
+    },
+    IdFormat {
+        name: "es-dni",
+        lengths: &[8],
+        check: |d| distinct(d) > 2,
+        words: &["dni", "nif"],
+    },
+    IdFormat {
+        name: "se-personnummer",
+        lengths: &[8, 4],
+        check: is_personnummer,
+        words: &[],
+    },
     IdFormat {
         name: "se-personnummer",
         lengths: &[6, 4],
@@ -85,25 +234,56 @@ pub(in crate::privacy) const ID_FORMATS: &[IdFormat] = &[
         name: "se-personnummer",
         lengths: &[12],
         check: is_personnummer,
-        words: &["personnummer", "pnr", "personal identity", "personal number", "swedish", "id code"],
+        words: &[
+            "personnummer",
+            "pnr",
+            "personal identity",
+            "personal number",
+            "swedish",
+            "id code",
+        ],
     },
-    IdFormat { name: "th-id", lengths: &[1, 4, 5, 2, 1], check: is_thai, words: &[] },
     IdFormat {
-        name: "th-id", lengths: &[13], check: is_thai, words: &["thai", "tnin", "citizen", "บัตรประชาชน", "ประชาชน"]
+        name: "th-id",
+        lengths: &[1, 4, 5, 2, 1],
+        check: is_thai,
+        words: &[],
     },
-    IdFormat { name: "ch-ahv", lengths: &[3, 4, 4, 2], check: |d| d.starts_with(&[7, 5, 6]) && is_ean(d), words: &[] },
+    IdFormat {
+        name: "th-id",
+        lengths: &[13],
+        check: is_thai,
+        words: &["thai", "tnin", "citizen", "บัตรประชาชน", "ประชาชน"],
+    },
+    IdFormat {
+        name: "ch-ahv",
+        lengths: &[3, 4, 4, 2],
+        check: |d| d.starts_with(&[7, 5, 6]) && is_ean(d),
+        words: &[],
+    },
     IdFormat {
         name: "ch-ahv",
         lengths: &[13],
         check: |d| d.starts_with(&[7, 5, 6]) && is_ean(d),
         words: &["ahv", "avs", "sozialversicherung"],
     },
-    IdFormat { name: "be-rijksregister", lengths: &[2, 2, 2, 3, 2], check: is_rijksregister, words: &[] },
+    IdFormat {
+        name: "be-rijksregister",
+        lengths: &[2, 2, 2, 3, 2],
+        check: is_rijksregister,
+        words: &[],
+    },
     IdFormat {
         name: "be-rijksregister",
         lengths: &[11],
         check: is_rijksregister,
-        words: &["rijksregister", "rijksregisternummer", "registre national", "niss", "insz"],
+        words: &[
+            "rijksregister",
+            "rijksregisternummer",
+            "registre national",
+            "niss",
+            "insz",
+        ],
     },
     IdFormat {
         name: "za-id",
@@ -111,28 +291,98 @@ pub(in crate::privacy) const ID_FORMATS: &[IdFormat] = &[
         check: |d| checksums::luhn(d) && is_date(d),
         words: &["id number", "identity", "south african", "rsa id", "id"],
     },
-    IdFormat { name: "za-id", lengths: &[6, 4, 3], check: |d| checksums::luhn(d) && is_date(d), words: &[] },
-    IdFormat { name: "dk-cpr", lengths: &[6, 4], check: is_day_first, words: &["cpr", "cpr-nummer", "personnummer"] },
-    IdFormat { name: "kr-rrn", lengths: &[6, 7], check: |d| is_date(d) && d.get(6).is_some_and(|g| (1..=8).contains(g)), words: &[] },
-    IdFormat { name: "il-id", lengths: &[9], check: is_israeli, words: &["teudat", "zehut", "israeli id", "תעודת זהות", "ת.ז"] },
-    IdFormat { name: "it-partita-iva", lengths: &[11], check: checksums::luhn, words: &["partita iva", "p.iva", "p. iva", "vat"] },
-    IdFormat { name: "cn-id", lengths: &[18], check: is_chinese, words: &[] },
+    IdFormat {
+        name: "za-id",
+        lengths: &[6, 4, 3],
+        check: |d| checksums::luhn(d) && is_date(d),
+        words: &[],
+    },
+    IdFormat {
+        name: "dk-cpr",
+        lengths: &[6, 4],
+        check: is_day_first,
+        words: &["cpr", "cpr-nummer", "personnummer"],
+    },
+    IdFormat {
+        name: "kr-rrn",
+        lengths: &[6, 7],
+        check: |d| is_date(d) && d.get(6).is_some_and(|g| (1..=8).contains(g)),
+        words: &[],
+    },
+    IdFormat {
+        name: "il-id",
+        lengths: &[9],
+        check: is_israeli,
+        words: &["teudat", "zehut", "israeli id", "תעודת זהות", "ת.ז"],
+    },
+    IdFormat {
+        name: "it-partita-iva",
+        lengths: &[11],
+        check: checksums::luhn,
+        words: &["partita iva", "p.iva", "p. iva", "vat"],
+    },
+    IdFormat {
+        name: "cn-id",
+        lengths: &[18],
+        check: is_chinese,
+        words: &[],
+    },
     IdFormat {
         name: "tr-tckn",
         lengths: &[11],
         check: is_tckn,
-        words: &["tc kimlik", "kimlik", "tckn", "t.c.", "turkish", "kişi", "vatandaşlık"],
+        words: &[
+            "tc kimlik",
+            "kimlik",
+            "tckn",
+            "t.c.",
+            "turkish",
+            "kişi",
+            "vatandaşlık",
+        ],
     },
-    IdFormat { name: "ro-cnp", lengths: &[13], check: is_cnp, words: &["cnp", "cod numeric"] },
-    IdFormat { name: "mx-nss", lengths: &[11], check: checksums::luhn, words: &["nss", "imss"] },
-    IdFormat { name: "fi-or-ee-code", lengths: &[11], check: |d| distinct(d) > 2, words: &["isikukood", "asmens kodas", "personas kods"] },
-    IdFormat { name: "us-routing", lengths: &[9], check: is_routing, words: &["routing", "aba", "rtn", "transit"] },
+    IdFormat {
+        name: "ro-cnp",
+        lengths: &[13],
+        check: is_cnp,
+        words: &["cnp", "cod numeric"],
+    },
+    IdFormat {
+        name: "mx-nss",
+        lengths: &[11],
+        check: checksums::luhn,
+        words: &["nss", "imss"],
+    },
+    IdFormat {
+        name: "fi-or-ee-code",
+        lengths: &[11],
+        check: |d| distinct(d) > 2,
+        words: &["isikukood", "asmens kodas", "personas kods"],
+    },
+    IdFormat {
+        name: "us-routing",
+        lengths: &[9],
+        check: is_routing,
+        words: &["routing", "aba", "rtn", "transit"],
+    },
 ];
 
-const FRENCH_WORDS: &[&str] = &["sécurité sociale", "securite sociale", "sécu", "nir", "insee", "numéro de sécu", "social security", "ssn"];
+const FRENCH_WORDS: &[&str] = &[
+    "sécurité sociale",
+    "securite sociale",
+    "sécu",
+    "nir",
+    "insee",
+    "numéro de sécu",
+    "social security",
+    "ssn",
+];
 
 fn to_number(digits: &[u8]) -> u64 {
-    digits.iter().take(18).fold(0, |all, &d| all * 10 + u64::from(d))
+    digits
+        .iter()
+        .take(18)
+        .fold(0, |all, &d| all * 10 + u64::from(d))
 }
 
 /// Whether the first six digits are a date (YYMMDD).
@@ -154,23 +404,44 @@ fn check_digit_mod_11(digits: &[u8], weights: &[u32]) -> u8 {
 fn is_cpf(d: &[u8]) -> bool {
     d.len() == 11
         && distinct(d) > 1
-        && d.get(9) == Some(&check_digit_mod_11(d.get(..9).unwrap_or_default(), &[10, 9, 8, 7, 6, 5, 4, 3, 2]))
-        && d.get(10) == Some(&check_digit_mod_11(d.get(..10).unwrap_or_default(), &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2]))
+        && d.get(9)
+            == Some(&check_digit_mod_11(
+                d.get(..9).unwrap_or_default(),
+                &[10, 9, 8, 7, 6, 5, 4, 3, 2],
+            ))
+        && d.get(10)
+            == Some(&check_digit_mod_11(
+                d.get(..10).unwrap_or_default(),
+                &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2],
+            ))
 }
 
 fn is_cnpj(d: &[u8]) -> bool {
     d.len() == 14
         && distinct(d) > 1
-        && d.get(12) == Some(&check_digit_mod_11(d.get(..12).unwrap_or_default(), &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]))
-        && d.get(13) == Some(&check_digit_mod_11(d.get(..13).unwrap_or_default(), &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]))
+        && d.get(12)
+            == Some(&check_digit_mod_11(
+                d.get(..12).unwrap_or_default(),
+                &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
+            ))
+        && d.get(13)
+            == Some(&check_digit_mod_11(
+                d.get(..13).unwrap_or_default(),
+                &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2],
+            ))
 }
 
 fn is_nir_body(d: &[u8]) -> bool {
-    matches!(d.first(), Some(1 | 2)) && d.get(3..5).is_some_and(|month| matches!(to_number(month), 1..=12 | 20..=42 | 50..=99))
+    matches!(d.first(), Some(1 | 2))
+        && d.get(3..5)
+            .is_some_and(|month| matches!(to_number(month), 1..=12 | 20..=42 | 50..=99))
 }
 
 fn is_nir(d: &[u8]) -> bool {
-    d.len() == 15 && is_nir_body(d) && to_number(d.get(13..).unwrap_or_default()) == 97 - to_number(d.get(..13).unwrap_or_default()) % 97
+    d.len() == 15
+        && is_nir_body(d)
+        && to_number(d.get(13..).unwrap_or_default())
+            == 97 - to_number(d.get(..13).unwrap_or_default()) % 97
 }
 
 fn is_steuer_id(d: &[u8]) -> bool {
@@ -181,12 +452,18 @@ fn is_steuer_id(d: &[u8]) -> bool {
 }
 
 fn is_aadhaar(d: &[u8]) -> bool {
-    d.len() == 12 && d.first().is_some_and(|&first| first >= 2) && distinct(d) > 2 && checksums::verhoeff(d)
+    d.len() == 12
+        && d.first().is_some_and(|&first| first >= 2)
+        && distinct(d) > 2
+        && checksums::verhoeff(d)
 }
 
 fn is_nhs(d: &[u8]) -> bool {
     let rest = weighted_sum(d, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
-    d.len() == 10 && rest != 1 && d.get(9).is_some_and(|&c| u32::from(c) == (11 - rest) % 11) && distinct(d) > 1
+    d.len() == 10
+        && rest != 1
+        && d.get(9).is_some_and(|&c| u32::from(c) == (11 - rest) % 11)
+        && distinct(d) > 1
 }
 
 fn is_pesel(d: &[u8]) -> bool {
@@ -194,7 +471,8 @@ fn is_pesel(d: &[u8]) -> bool {
     d.len() == 11
         && (weighted_sum(d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1])).is_multiple_of(10)
         && (1..=12).contains(&month)
-        && d.get(4..6).is_some_and(|day| (1..=31).contains(&to_number(day)))
+        && d.get(4..6)
+            .is_some_and(|day| (1..=31).contains(&to_number(day)))
 }
 
 fn is_sin(d: &[u8]) -> bool {
@@ -202,16 +480,22 @@ fn is_sin(d: &[u8]) -> bool {
 }
 
 fn is_tfn(d: &[u8]) -> bool {
-    d.len() == 9 && weighted_sum(d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && distinct(d) > 1
+    d.len() == 9
+        && weighted_sum(d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
+        && distinct(d) > 1
 }
 
 fn is_abn(d: &[u8]) -> bool {
     let first = d.first().copied().unwrap_or(0);
-    first > 0 && d.len() == 11 && (weighted_sum(d, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
+    first > 0
+        && d.len() == 11
+        && (weighted_sum(d, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
 }
 
 fn is_medicare(d: &[u8]) -> bool {
-    matches!(d.first(), Some(2..=6)) && d.get(8).is_some_and(|&c| u32::from(c) == weighted_sum(d, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10)
+    matches!(d.first(), Some(2..=6))
+        && d.get(8)
+            .is_some_and(|&c| u32::from(c) == weighted_sum(d, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10)
 }
 
 fn is_bsn(d: &[u8]) -> bool {
@@ -222,7 +506,9 @@ fn is_bsn(d: &[u8]) -> bool {
 }
 
 fn is_personnummer(d: &[u8]) -> bool {
-    d.get(2..).is_some_and(|short| checksums::luhn(short) && is_date(short)) && matches!(d.get(..2), Some([1, 8 | 9] | [2, 0]))
+    d.get(2..)
+        .is_some_and(|short| checksums::luhn(short) && is_date(short))
+        && matches!(d.get(..2), Some([1, 8 | 9] | [2, 0]))
 }
 
 fn is_ean(d: &[u8]) -> bool {
@@ -240,7 +526,10 @@ fn is_rijksregister(d: &[u8]) -> bool {
 
 fn is_thai(d: &[u8]) -> bool {
     let sum = weighted_sum(d, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
-    d.len() == 13 && d.first() != Some(&0) && d.get(12).is_some_and(|&c| u32::from(c) == (11 - sum % 11) % 10)
+    d.len() == 13
+        && d.first() != Some(&0)
+        && d.get(12)
+            .is_some_and(|&c| u32::from(c) == (11 - sum % 11) % 10)
 }
 
 fn is_israeli(d: &[u8]) -> bool {
@@ -259,14 +548,22 @@ fn is_tckn(d: &[u8]) -> bool {
     let at = |i: usize| u32::from(d.get(i).copied().unwrap_or(0));
     let odd: u32 = (0..9).step_by(2).map(at).sum();
     let even: u32 = (1..8).step_by(2).map(at).sum();
-    d.len() == 11 && at(0) > 0 && (odd * 7 + 90 - even) % 10 == at(9) && (0..10).map(at).sum::<u32>() % 10 == at(10)
+    d.len() == 11
+        && at(0) > 0
+        && (odd * 7 + 90 - even) % 10 == at(9)
+        && (0..10).map(at).sum::<u32>() % 10 == at(10)
 }
 
 fn is_cnp(d: &[u8]) -> bool {
     let rest = weighted_sum(d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
-    d.len() == 13 && d.get(12).is_some_and(|&c| u32::from(c) == if rest == 10 { 1 } else { rest }) && d.get(1..).is_some_and(is_date)
+    d.len() == 13
+        && d.get(12)
+            .is_some_and(|&c| u32::from(c) == if rest == 10 { 1 } else { rest })
+        && d.get(1..).is_some_and(is_date)
 }
 
 fn is_routing(d: &[u8]) -> bool {
-    d.len() == 9 && weighted_sum(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && distinct(d) > 1
+    d.len() == 9
+        && weighted_sum(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
+        && distinct(d) > 1
 }

@@ -23,7 +23,10 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
         if at - start < 7 || !text.at(at + 1).is_ascii_alphanumeric() {
             return at + 1;
         }
-        let (start, end) = (text.scan_back(at, 35, is_word), text.scan_while(at, 35, is_word));
+        let (start, end) = (
+            text.scan_back(at, 35, is_word),
+            text.scan_while(at, 35, is_word),
+        );
         if (26..=35).contains(&(end - start)) && !is_ident(text.byte_before(start)) {
             crate::privacy::personal::wallets::base58_address(scan, start, end);
         }
@@ -39,7 +42,9 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
     // No number in this file is longer.
     let end = text.scan_while(start, 40, is_word);
     // Pairs and fours may belong to a MAC address; a UUID is not private.
-    if matches!(end - start, 2 | 4) && crate::privacy::personal::ip_mac::mac_address(scan, at).is_some() {
+    if matches!(end - start, 2 | 4)
+        && crate::privacy::personal::ip_mac::mac_address(scan, at).is_some()
+    {
         return at + 1;
     }
     if end - start == 8
@@ -49,7 +54,11 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
     }
     let token = text.slice(start, end);
     // `Y8063915-Z`
-    if token.len() == 8 && text.at(end) == b'-' && !is_word(text.at(end + 2)) && is_nie(&[token, text.slice(end + 1, end + 2)].concat()) {
+    if token.len() == 8
+        && text.at(end) == b'-'
+        && !is_word(text.at(end + 2))
+        && is_nie(&[token, text.slice(end + 1, end + 2)].concat())
+    {
         scan.report(start, end + 2, NATIONAL_ID, "es-nie", CHECKSUM);
         return at + 1;
     }
@@ -59,37 +68,65 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
     if nino_at(scan, start) {
         return at + 1;
     }
-    if token.len() >= 9 && token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) || token.len() == 16 {
+    if token.len() >= 9
+        && token
+            .iter()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        || token.len() == 16
+    {
         let name = match token.len() {
             9 if is_nie(token) => "es-nie",
             9 if is_nino(token)
-                && (!matches!(text.byte_before(start), b'-' | b'.') || preceded_by(text, start, &["nino", "national insurance"])) =>
+                && (!matches!(text.byte_before(start), b'-' | b'.')
+                    || preceded_by(text, start, &["nino", "national insurance"])) =>
             {
                 "uk-nino"
             }
             10 if is_pan(token) => "in-pan",
-            11 if is_medicare_beneficiary(token) && preceded_by(text, start, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+            11 if is_medicare_beneficiary(token)
+                && preceded_by(text, start, &["medicare", "mbi", "patient", "beneficiary"]) =>
+            {
+                "us-mbi"
+            }
             15 if is_gstin(token) => "in-gstin",
             16 if is_uk_licence(token) => "uk-driving-licence",
             16 if is_codice_fiscale(token) => "it-codice-fiscale",
             _ => "",
         };
         if !name.is_empty() {
-            scan.report(start, end, if name == "uk-driving-licence" { DRIVER_LICENSE } else { NATIONAL_ID }, name, CHECKSUM);
+            scan.report(
+                start,
+                end,
+                if name == "uk-driving-licence" {
+                    DRIVER_LICENSE
+                } else {
+                    NATIONAL_ID
+                },
+                name,
+                CHECKSUM,
+            );
             return at + 1;
         }
     }
-    if (26..=35).contains(&token.len()) && crate::privacy::personal::wallets::base58_address(scan, start, end) {
+    if (26..=35).contains(&token.len())
+        && crate::privacy::personal::wallets::base58_address(scan, start, end)
+    {
         return at + 1;
     }
     if let Some((kind, name)) = document_token(text, start, token) {
         scan.report(start, end, kind, name, FIELD_NAME);
     } else if text.at(end) == b'-' && at - start <= 2 {
         // Some driving licences are written in groups: `F255-921-50-094-0`.
-        let whole = text.scan_while(start, 24, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
-        let digits = text.slice(start, whole).iter().filter(|b| b.is_ascii_digit()).count();
-        if let Some((kind, name)) =
-            document_named_before(text, start).filter(|_| digits >= 6 && is_word(text.byte_before(whole)) && !is_word(text.at(whole)))
+        let whole = text.scan_while(start, 24, |b| {
+            b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'
+        });
+        let digits = text
+            .slice(start, whole)
+            .iter()
+            .filter(|b| b.is_ascii_digit())
+            .count();
+        if let Some((kind, name)) = document_named_before(text, start)
+            .filter(|_| digits >= 6 && is_word(text.byte_before(whole)) && !is_word(text.at(whole)))
         {
             scan.report(start, whole, kind, name, FIELD_NAME);
         }
@@ -99,10 +136,15 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
 
 /// UK national insurance number: two letters, six digits, a letter from A to D.
 fn is_nino(token: &[u8]) -> bool {
-    let [a, b, digits @ .., last] = token else { return false };
+    let [a, b, digits @ .., last] = token else {
+        return false;
+    };
     let first = !matches!(a, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
     let second = !matches!(b, b'D' | b'F' | b'I' | b'O' | b'Q' | b'U' | b'V');
-    let never = matches!([*a, *b], [b'B', b'G'] | [b'G', b'B'] | [b'K' | b'T', b'N'] | [b'N', b'K' | b'T'] | [b'Z', b'Z']);
+    let never = matches!(
+        [*a, *b],
+        [b'B', b'G'] | [b'G', b'B'] | [b'K' | b'T', b'N'] | [b'N', b'K' | b'T'] | [b'Z', b'Z']
+    );
     a.is_ascii_uppercase()
         && b.is_ascii_uppercase()
         && first
@@ -143,32 +185,47 @@ fn spanish_letter(number: u32) -> u8 {
 }
 
 fn is_nie(token: &[u8]) -> bool {
-    let [first @ (b'X' | b'Y' | b'Z'), digits @ .., last] = token else { return false };
+    let [first @ (b'X' | b'Y' | b'Z'), digits @ .., last] = token else {
+        return false;
+    };
     if digits.len() != 7 || !digits.iter().all(u8::is_ascii_digit) {
         return false;
     }
-    let number = digits.iter().fold(u32::from(first - b'X'), |all, d| all * 10 + u32::from(d - b'0'));
+    let number = digits.iter().fold(u32::from(first - b'X'), |all, d| {
+        all * 10 + u32::from(d - b'0')
+    });
     spanish_letter(number) == *last
 }
 
 /// Indian PAN: five letters, of which the fourth is the type of holder, four digits, a letter.
 fn is_pan(token: &[u8]) -> bool {
-    let letters = token.get(..5).is_some_and(|t| t.iter().all(u8::is_ascii_uppercase));
-    let digits = token.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
+    let letters = token
+        .get(..5)
+        .is_some_and(|t| t.iter().all(u8::is_ascii_uppercase));
+    let digits = token
+        .get(5..9)
+        .is_some_and(|t| t.iter().all(u8::is_ascii_digit));
     let holder = token.get(3).is_some_and(|b| b"ABCFGHLJPTKE".contains(b));
     letters && digits && holder && token.get(9).is_some_and(u8::is_ascii_uppercase)
 }
 
 /// Italian tax code: its form and its check letter.
 fn is_codice_fiscale(token: &[u8]) -> bool {
-    const ODD_VALUES: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD_VALUES: [u32; 26] = [
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
+        23,
+    ];
     // Quick exit: most tokens of this length are hashes or parts of something else.
     if !token.iter().take(6).all(u8::is_ascii_alphabetic) {
         return false;
     }
     let token = token.to_ascii_uppercase();
     let letter = |i: usize| token.get(i).is_some_and(u8::is_ascii_uppercase);
-    let digit = |i: usize| token.get(i).is_some_and(|b| b.is_ascii_digit() || b"LMNPQRSTUV".contains(b));
+    let digit = |i: usize| {
+        token
+            .get(i)
+            .is_some_and(|b| b.is_ascii_digit() || b"LMNPQRSTUV".contains(b))
+    };
     let form = token.len() == 16
         && (0..6).all(letter)
         && digit(6)
@@ -187,21 +244,37 @@ fn is_codice_fiscale(token: &[u8]) -> bool {
         .take(15)
         .enumerate()
         .map(|(i, &b)| {
-            let value = if b.is_ascii_digit() { b - b'0' } else { b - b'A' };
-            if i % 2 == 0 { ODD_VALUES.get(usize::from(value)).copied().unwrap_or(0) } else { u32::from(value) }
+            let value = if b.is_ascii_digit() {
+                b - b'0'
+            } else {
+                b - b'A'
+            };
+            if i % 2 == 0 {
+                ODD_VALUES.get(usize::from(value)).copied().unwrap_or(0)
+            } else {
+                u32::from(value)
+            }
         })
         .sum();
-    token.last().is_some_and(|&b| u32::from(b - b'A') == sum % 26)
+    token
+        .last()
+        .is_some_and(|&b| u32::from(b - b'A') == sum % 26)
 }
 
 /// Indian GSTIN: state, PAN of the holder, and a `Z` before the check digit.
 fn is_gstin(token: &[u8]) -> bool {
-    let [a, b, pan @ .., entity, b'Z', check] = token else { return false };
+    let [a, b, pan @ .., entity, b'Z', check] = token else {
+        return false;
+    };
     a.is_ascii_digit()
         && b.is_ascii_digit()
         && pan.len() == 10
-        && pan.get(..5).is_some_and(|t| t.iter().all(u8::is_ascii_uppercase))
-        && pan.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit))
+        && pan
+            .get(..5)
+            .is_some_and(|t| t.iter().all(u8::is_ascii_uppercase))
+        && pan
+            .get(5..9)
+            .is_some_and(|t| t.iter().all(u8::is_ascii_digit))
         && pan.last().is_some_and(u8::is_ascii_uppercase)
         && entity.is_ascii_alphanumeric()
         && check.is_ascii_alphanumeric()
@@ -213,19 +286,32 @@ fn is_uk_licence(token: &[u8]) -> bool {
         let letters = t.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         letters >= 1 && t.iter().skip(letters).all(|&b| b == b'9')
     });
-    let digits = token.get(5..11).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
-    let two = |i: usize| token.get(i..i + 2).map_or(99, |t| t.iter().fold(0u32, |all, b| all * 10 + u32::from(b.wrapping_sub(b'0'))));
+    let digits = token
+        .get(5..11)
+        .is_some_and(|t| t.iter().all(u8::is_ascii_digit));
+    let two = |i: usize| {
+        token.get(i..i + 2).map_or(99, |t| {
+            t.iter()
+                .fold(0u32, |all, b| all * 10 + u32::from(b.wrapping_sub(b'0')))
+        })
+    };
     let month = matches!(two(6), 1..=12 | 51..=62);
     let day = (1..=31).contains(&two(8));
-    let initials = token.get(11..13).is_some_and(|t| t.iter().all(|b| b.is_ascii_alphabetic() || *b == b'9'));
+    let initials = token
+        .get(11..13)
+        .is_some_and(|t| t.iter().all(|b| b.is_ascii_alphabetic() || *b == b'9'));
     token.len() == 16
         && name
         && digits
         && month
         && day
         && initials
-        && token.get(13..).is_some_and(|t| t.iter().all(u8::is_ascii_alphanumeric))
-        && token.get(14..).is_some_and(|t| t.iter().all(u8::is_ascii_alphabetic))
+        && token
+            .get(13..)
+            .is_some_and(|t| t.iter().all(u8::is_ascii_alphanumeric))
+        && token
+            .get(14..)
+            .is_some_and(|t| t.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// US Medicare: letters and digits at fixed positions, without letters that look like digits.
@@ -241,7 +327,12 @@ fn is_medicare_beneficiary(token: &[u8]) -> bool {
 }
 
 /// Reads digits followed by a letter: `12345678Z`, and documents after their names.
-pub(in crate::privacy) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end: usize, stop: usize) {
+pub(in crate::privacy) fn digits_then_letter(
+    scan: &mut Scan<'_>,
+    at: usize,
+    end: usize,
+    stop: usize,
+) {
     let text = scan.text;
     // All of these but Spanish numbers are written in capitals.
     let capitals = !text.slice(end, stop).iter().any(u8::is_ascii_lowercase);
@@ -249,13 +340,17 @@ pub(in crate::privacy) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end
     if !capitals && !spanish {
         return;
     }
-    if is_ident(text.at(stop)) || is_ident(text.byte_before(at)) || matches!(text.byte_before(at), b'/' | b'.' | b'#') {
+    if is_ident(text.at(stop))
+        || is_ident(text.byte_before(at))
+        || matches!(text.byte_before(at), b'/' | b'.' | b'#')
+    {
         return;
     }
     let token = text.slice(at, stop);
     // `1EG4-TE5-MK73`
     let grouped = text.slice(at, at + 13);
-    if grouped.get(4) == Some(&b'-') && grouped.get(8) == Some(&b'-') && !is_word(text.at(at + 13)) {
+    if grouped.get(4) == Some(&b'-') && grouped.get(8) == Some(&b'-') && !is_word(text.at(at + 13))
+    {
         let compact: Vec<u8> = grouped.iter().copied().filter(|&b| b != b'-').collect();
         if is_medicare_beneficiary(&compact) {
             scan.report(at, at + 13, NATIONAL_ID, "us-mbi", CHECKSUM);
@@ -263,7 +358,11 @@ pub(in crate::privacy) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end
         }
     }
     let formed = match token.len() {
-        11 if is_medicare_beneficiary(token) && preceded_by(text, at, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+        11 if is_medicare_beneficiary(token)
+            && preceded_by(text, at, &["medicare", "mbi", "patient", "beneficiary"]) =>
+        {
+            "us-mbi"
+        }
         15 if is_gstin(token) => "in-gstin",
         _ => "",
     };
@@ -272,7 +371,10 @@ pub(in crate::privacy) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end
         return;
     }
     if spanish {
-        let number = text.slice(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
+        let number = text
+            .slice(at, end)
+            .iter()
+            .fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
         if text.at(end).to_ascii_uppercase() == spanish_letter(number)
             && (text.at(end).is_ascii_uppercase() || preceded_by(text, at, &["dni", "nif"]))
         {
@@ -286,7 +388,10 @@ pub(in crate::privacy) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end
 }
 
 /// Numbers recognised by grouping and checksum.
-pub(in crate::privacy) fn grouped_digits(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
+pub(in crate::privacy) fn grouped_digits(
+    scan: &mut Scan<'_>,
+    number: &DigitGroups<'_>,
+) -> Option<usize> {
     let total = number.digits_in(number.groups());
     if total < 8 || !number.can_begin() {
         return None;
@@ -302,18 +407,27 @@ pub(in crate::privacy) fn grouped_digits(scan: &mut Scan<'_>, number: &DigitGrou
         }
         // A form that needs no word must be alone and grouped as such numbers are.
         if form.words.is_empty() && groups > 1 {
-            let dotted =
-                number.separator(0) == b"." && !form.name.starts_with("br-") && form.name != "ch-ahv" && form.name != "be-rijksregister";
+            let dotted = number.separator(0) == b"."
+                && !form.name.starts_with("br-")
+                && form.name != "ch-ahv"
+                && form.name != "be-rijksregister";
             let listed = number.groups() > groups && number.separator(groups - 1) == b" ";
             if dotted || listed || number.in_code_table(groups) {
                 continue;
             }
         }
         let (start, end) = (number.start, number.end(groups));
-        if !form.words.is_empty() && !preceded_by(number.text, start, form.words) && !followed_by(number.text, end, form.words) {
+        if !form.words.is_empty()
+            && !preceded_by(number.text, start, form.words)
+            && !followed_by(number.text, end, form.words)
+        {
             continue;
         }
-        let kind = if form.name == "us-routing" { BANK_ACCOUNT } else { NATIONAL_ID };
+        let kind = if form.name == "us-routing" {
+            BANK_ACCOUNT
+        } else {
+            NATIONAL_ID
+        };
         scan.report(start, end, kind, form.name, CHECKSUM);
         return Some(end);
     }
@@ -327,11 +441,17 @@ fn grouped_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
         return None;
     }
     scan.counted = number.end(number.groups());
-    let groups = (2..=number.groups().min(6)).rev().find(|&g| number.can_end(g) && number.digits_in(g) <= 20 && is_joined(number, g))?;
-    if number.digits_in(1) < 2 || number.digits_in(groups) < 8 || number.has_group_lengths(&[4, 4]) && groups == 2 {
+    let groups = (2..=number.groups().min(6))
+        .rev()
+        .find(|&g| number.can_end(g) && number.digits_in(g) <= 20 && is_joined(number, g))?;
+    if number.digits_in(1) < 2
+        || number.digits_in(groups) < 8
+        || number.has_group_lengths(&[4, 4]) && groups == 2
+    {
         return None;
     }
-    let (kind, name) = document_named_before(number.text, number.start).filter(|&(kind, _)| kind != DRIVER_LICENSE)?;
+    let (kind, name) = document_named_before(number.text, number.start)
+        .filter(|&(kind, _)| kind != DRIVER_LICENSE)?;
     scan.report(number.start, number.end(groups), kind, name, FIELD_NAME);
     Some(number.end(groups))
 }
@@ -343,10 +463,15 @@ fn spanish_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let groups = if dotted { 3 } else { 1 };
     let end = number.end(groups);
     let letter = end + usize::from(matches!(text.at(end), b'-' | b' '));
-    if !dotted && (!number.has_group_lengths(&[8]) || letter == end) || is_ident(text.at(letter + 1)) {
+    if !dotted && (!number.has_group_lengths(&[8]) || letter == end)
+        || is_ident(text.at(letter + 1))
+    {
         return None;
     }
-    let value = number.digits(groups).iter().fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let value = number
+        .digits(groups)
+        .iter()
+        .fold(0u32, |all, &d| all * 10 + u32::from(d));
     let checked = text.at(letter) == spanish_letter(value);
     let told = || preceded_by(text, number.start, &["dni", "nif", "nie"]);
     (text.at(letter).is_ascii_uppercase() && (checked && dotted || told())).then(|| {
@@ -368,7 +493,10 @@ static ACCOUNT_WORDS: WordSet = word_set!([
 ]);
 
 /// Numbers named by the words before them: documents, bank accounts.
-pub(in crate::privacy) fn by_context(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
+pub(in crate::privacy) fn by_context(
+    scan: &mut Scan<'_>,
+    number: &DigitGroups<'_>,
+) -> Option<usize> {
     let text = number.text;
     if !number.can_begin() {
         return None;
@@ -380,13 +508,19 @@ pub(in crate::privacy) fn by_context(scan: &mut Scan<'_>, number: &DigitGroups<'
     if !(6..=18).contains(&digits) {
         return grouped_id(scan, number);
     }
-    let groups = if number.can_end(1) { 1 } else { (1..=number.groups()).find(|&g| number.can_end(g))? };
+    let groups = if number.can_end(1) {
+        1
+    } else {
+        (1..=number.groups()).find(|&g| number.can_end(g))?
+    };
     let end = number.end(groups);
     if let Some((kind, name)) = document_named_before(text, number.start) {
         scan.report(number.start, end, kind, name, FIELD_NAME);
         return Some(end);
     }
-    if preceded_within(text, number.start, 32, &ACCOUNT_WORDS) && !preceded_within(text, number.start, 12, &["id"]) {
+    if preceded_within(text, number.start, 32, &ACCOUNT_WORDS)
+        && !preceded_within(text, number.start, 12, &["id"])
+    {
         scan.report(number.start, end, BANK_ACCOUNT, "bank-account", FIELD_NAME);
         return Some(end);
     }

@@ -55,7 +55,10 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize) -> usize {
     // Quick exit: most numbers are dates or short, and not private.
     if let Some(stop) = skip_date(text, at, end) {
         // `Max, *10/06/1965`: an asterisk means born.
-        if before == b'*' && matches!(text.byte_before(at - 1), b' ' | b'(') && !text.slice(stop, stop + 2).contains(&b'*') {
+        if before == b'*'
+            && matches!(text.byte_before(at - 1), b' ' | b'(')
+            && !text.slice(stop, stop + 2).contains(&b'*')
+        {
             scan.report(at, stop, DATE_OF_BIRTH, "date-of-birth", FIELD_NAME);
         }
         return skip_time(text, stop).unwrap_or(stop);
@@ -63,7 +66,11 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize) -> usize {
     let point = next == b'.' && digits <= 3;
     let (groups, second) = short_groups(text, at, end);
     if groups == 1 || groups > 1 && !(digits == 1 && second == 1) {
-        return if point { crate::privacy::personal::coordinates::coordinate_pair(scan, at).unwrap_or(end) } else { end };
+        return if point {
+            crate::privacy::personal::coordinates::coordinate_pair(scan, at).unwrap_or(end)
+        } else {
+            end
+        };
     }
     let number = DigitGroups::read(text, at);
     if number.has_group_lengths(&[2, 2, 2])
@@ -80,7 +87,9 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize) -> usize {
         return payment_card(scan, &number).unwrap_or_else(|| number.end(last));
     }
     try_detectors(scan, &number)
-        .or_else(|| crate::privacy::personal::coordinates::coordinate_pair(scan, at).filter(|_| point))
+        .or_else(|| {
+            crate::privacy::personal::coordinates::coordinate_pair(scan, at).filter(|_| point)
+        })
         .unwrap_or(end)
         .max(end)
 }
@@ -115,29 +124,62 @@ fn skip_date(text: TextBytes<'_>, at: usize, end: usize) -> Option<usize> {
         return None;
     }
     let third = text.scan_while(second + 1, 5, |b| b.is_ascii_digit());
-    let value = |from: usize, to: usize| text.slice(from, to).iter().fold(0u32, |all, b| all * 10 + u32::from(b - b'0'));
-    let (a, b, c) = (value(at, end), value(end + 1, second), value(second + 1, third));
+    let value = |from: usize, to: usize| {
+        text.slice(from, to)
+            .iter()
+            .fold(0u32, |all, b| all * 10 + u32::from(b - b'0'))
+    };
+    let (a, b, c) = (
+        value(at, end),
+        value(end + 1, second),
+        value(second + 1, third),
+    );
     let year = |value: u32| (1800..2200).contains(&value);
-    let year_first = end - at == 4 && matches!(third - second, 2 | 3) && year(a) && (1..=12).contains(&b) && (1..=31).contains(&c);
-    let year_last = end - at <= 2 && third - second == 5 && a <= 31 && b <= 31 && year(c) && (a <= 12 || b <= 12);
+    let year_first = end - at == 4
+        && matches!(third - second, 2 | 3)
+        && year(a)
+        && (1..=12).contains(&b)
+        && (1..=31).contains(&c);
+    let year_last = end - at <= 2
+        && third - second == 5
+        && a <= 31
+        && b <= 31
+        && year(c)
+        && (a <= 12 || b <= 12);
     (year_first || year_last).then_some(third)
 }
 
 /// Returns the end of the time after a date: `T12:34:56.789Z`, ` 12:34:56,789`. Logs are full of
 /// them, so skipping them saves most of the work.
 fn skip_time(text: TextBytes<'_>, from: usize) -> Option<usize> {
-    let [b'T' | b' ', b'0'..=b'2', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9', b':', b'0'..=b'6', b'0'..=b'9', ..] =
-        text.slice(from, from + 9)
+    let [
+        b'T' | b' ',
+        b'0'..=b'2',
+        b'0'..=b'9',
+        b':',
+        b'0'..=b'5',
+        b'0'..=b'9',
+        b':',
+        b'0'..=b'6',
+        b'0'..=b'9',
+        ..,
+    ] = text.slice(from, from + 9)
     else {
         return None;
     };
     let seconds = from + 9;
     let parts = text.scan_while(seconds + 1, 9, |b| b.is_ascii_digit());
-    let end = if matches!(text.at(seconds), b'.' | b',') && parts > seconds + 1 { parts } else { seconds };
+    let end = if matches!(text.at(seconds), b'.' | b',') && parts > seconds + 1 {
+        parts
+    } else {
+        seconds
+    };
     let end = end + usize::from(text.at(end) == b'Z');
     // Something else continues here: an IP address, a number.
     let (next, second) = (text.at(end), text.at(end + 1));
-    let goes_on = is_word(next) || next == b'_' || next.is_ascii_punctuation() && (second.is_ascii_hexdigit() || second == b':');
+    let goes_on = is_word(next)
+        || next == b'_'
+        || next.is_ascii_punctuation() && (second.is_ascii_hexdigit() || second == b':');
     (!goes_on).then_some(end)
 }
 
@@ -180,11 +222,17 @@ fn payment_card(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> 
         if digits.len() > 19 {
             return None;
         }
-        if digits.len() < 13 || !number.can_end(groups) && groups < number.groups() && number.separator(groups - 1).len() > 1 {
+        if digits.len() < 13
+            || !number.can_end(groups)
+                && groups < number.groups()
+                && number.separator(groups - 1).len() > 1
+        {
             continue;
         }
         if !written_as_card(number, groups)
-            || !(is_issued_card(digits) || groups == 1 && context::preceded_within(number.text, number.start, 30, &CARD_WORDS))
+            || !(is_issued_card(digits)
+                || groups == 1
+                    && context::preceded_within(number.text, number.start, 30, &CARD_WORDS))
             || !checksums::luhn(digits)
             || groups > 2 && number.in_code_table(groups)
         {
@@ -217,19 +265,35 @@ fn card_over_lines(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usiz
     let end = number.end(number.groups());
     let fours = |number: &DigitGroups<'_>| number.lengths().all(|n| n == 4);
     let american = number.has_group_lengths(&[4, 6]) && number.total == 10;
-    if !(matches!(number.total, 8 | 12) && fours(number) || american) || !number.can_begin() || text.at(end) != b'\n' {
+    if !(matches!(number.total, 8 | 12) && fours(number) || american)
+        || !number.can_begin()
+        || text.at(end) != b'\n'
+    {
         return None;
     }
-    let rest = DigitGroups::read(text, text.scan_while(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')));
+    let rest = DigitGroups::read(
+        text,
+        text.scan_while(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')),
+    );
     let groups = rest.groups();
-    let whole = if american { rest.total == 5 && groups == 1 } else { number.total + rest.total == 16 && fours(&rest) };
+    let whole = if american {
+        rest.total == 5 && groups == 1
+    } else {
+        number.total + rest.total == 16 && fours(&rest)
+    };
     if !whole || !rest.can_end(groups) {
         return None;
     }
     let digits = [number.digits(number.groups()), rest.digits(groups)].concat();
     let fits = is_issued_card(&digits) && checksums::luhn(&digits) && distinct(&digits) > 1;
     fits.then(|| {
-        scan.report(number.start, rest.end(groups), CREDIT_CARD, "card", CHECKSUM);
+        scan.report(
+            number.start,
+            rest.end(groups),
+            CREDIT_CARD,
+            "card",
+            CHECKSUM,
+        );
         rest.end(groups)
     })
 }
@@ -245,18 +309,29 @@ static CARD_WORDS: WordSet = word_set!([
 /// them, or digit by digit.
 fn written_as_card(number: &DigitGroups<'_>, groups: usize) -> bool {
     let last = groups - 1;
-    let fours = number.lengths().take(last).all(|n| n == 4) && number.lengths().nth(last).is_some_and(|n| n <= 4);
+    let fours = number.lengths().take(last).all(|n| n == 4)
+        && number.lengths().nth(last).is_some_and(|n| n <= 4);
     let single = groups >= 13 && number.lengths().take(groups).all(|n| n == 1);
     let pairs = groups >= 7 && number.lengths().take(last).all(|n| n == 2);
     let amex = groups == 3 && number.has_group_lengths(&[4, 6]);
     let eights = number.lengths().take(groups).all(|n| n % 4 == 0);
-    let plain = (0..last).all(|g| matches!(number.separator(g), b" " | b"-" | b"." | b"  " | b" - " | b"/" | b"_"));
+    let plain = (0..last).all(|g| {
+        matches!(
+            number.separator(g),
+            b" " | b"-" | b"." | b"  " | b" - " | b"/" | b"_"
+        )
+    });
     groups == 1 || plain && (fours || single || pairs || amex || eights)
 }
 
 /// Whether issuer range and length match.
 fn is_issued_card(digits: &[u8]) -> bool {
-    let first = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let first = |n: usize| {
+        digits
+            .iter()
+            .take(n)
+            .fold(0u32, |all, &d| all * 10 + u32::from(d))
+    };
     let (two, three, four) = (first(2), first(3), first(4));
     match digits.len() {
         13 => two / 10 == 4,
@@ -279,8 +354,18 @@ fn is_issued_card(digits: &[u8]) -> bool {
 
 /// US social security numbers and ITINs: three, two and four digits.
 fn social_security(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
-    const SSN_WORDS: &[&str] =
-        &["ssn", "social security", "social", "sosec", "itin", "taxpayer", "tax id", "tin", "social_security", "socialsecurity"];
+    const SSN_WORDS: &[&str] = &[
+        "ssn",
+        "social security",
+        "social",
+        "sosec",
+        "itin",
+        "taxpayer",
+        "tax id",
+        "tin",
+        "social_security",
+        "socialsecurity",
+    ];
     let (groups, formed) = if number.has_group_lengths(&[3, 2, 4]) {
         (3, number.is_separated_by(3, b'-'))
     } else if number.has_group_lengths(&[9]) {
@@ -292,15 +377,30 @@ fn social_security(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usiz
         return None;
     }
     let digits = number.digits(groups);
-    let value = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().iter().fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let value = |from: usize, to: usize| {
+        digits
+            .get(from..to)
+            .unwrap_or_default()
+            .iter()
+            .fold(0u32, |all, &d| all * 10 + u32::from(d))
+    };
     let (area, group, serial) = (value(0, 3), value(3, 5), value(5, 9));
     let issued = area != 0 && area != 666 && area < 900 && group != 0 && serial != 0;
     let itin = area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
-    let named =
-        || context::preceded_by(number.text, number.start, SSN_WORDS) || context::followed_by(number.text, number.end(groups), SSN_WORDS);
-    let spaced = groups == 3 && (number.is_separated_by(3, b' ') || number.is_separated_by(3, b'.'));
+    let named = || {
+        context::preceded_by(number.text, number.start, SSN_WORDS)
+            || context::followed_by(number.text, number.end(groups), SSN_WORDS)
+    };
+    let spaced =
+        groups == 3 && (number.is_separated_by(3, b' ') || number.is_separated_by(3, b'.'));
     if ((issued || itin) && formed) || ((issued || itin) && (spaced || groups == 1) && named()) {
-        scan.report(number.start, number.end(groups), SSN, if itin { "us-itin" } else { "us-ssn" }, CHECKSUM);
+        scan.report(
+            number.start,
+            number.end(groups),
+            SSN,
+            if itin { "us-itin" } else { "us-ssn" },
+            CHECKSUM,
+        );
         return Some(number.end(groups));
     }
     None

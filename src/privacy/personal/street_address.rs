@@ -25,8 +25,9 @@ pub(in crate::privacy) const STREET_PREFIXES: &[&str] = &[
 
 /// Endings of German, Dutch and Nordic street names, with the number after: `Hauptstraße 12`.
 pub(in crate::privacy) const STREET_SUFFIXES: &[&str] = &[
-    "straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "ufer ", "damm ", "ring ", "straat ", "laan ", "gracht ",
-    "plein ", "kade ", "dijk ", "gatan ", "vägen ", "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
+    "straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "ufer ", "damm ",
+    "ring ", "straat ", "laan ", "gracht ", "plein ", "kade ", "dijk ", "gatan ", "vägen ",
+    "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
 ];
 
 /// Words that announce an address in languages whose street words are not in the lists above.
@@ -67,22 +68,39 @@ pub(in crate::privacy) const ADDRESS_LABELS: &[&str] = &[
 /// number.
 pub(in crate::privacy) fn announced_address(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if text.at(at) < 0x80 && is_word(text.byte_before(at)) || scan.is_covered(at) || text.byte_before(at) == b'-' {
+    if text.at(at) < 0x80 && is_word(text.byte_before(at))
+        || scan.is_covered(at)
+        || text.byte_before(at) == b'-'
+    {
         return;
     }
     let limit = text.line_end(to, 160);
     // Skip to the sign or particle that ends the announcement.
     let signs: [&str; 10] = [":", "：", "は", "是", "为", "는", "은", "है", "—", "–"];
     let window = text.slice(to, (to + 16).min(limit));
-    let sign = signs.iter().filter_map(|sign| find(window, sign.as_bytes()).map(|p| (p, sign.len()))).min();
-    let Some((place, length)) = sign.filter(|&(place, _)| window.get(..place).is_some_and(|between| between.len() < 13)) else { return };
-    let start = text.scan_while(to + place + length, 6, |b| matches!(b, b' ' | b'\t' | b'*' | b'"'));
+    let sign = signs
+        .iter()
+        .filter_map(|sign| find(window, sign.as_bytes()).map(|p| (p, sign.len())))
+        .min();
+    let Some((place, length)) = sign.filter(|&(place, _)| {
+        window
+            .get(..place)
+            .is_some_and(|between| between.len() < 13)
+    }) else {
+        return;
+    };
+    let start = text.scan_while(to + place + length, 6, |b| {
+        matches!(b, b' ' | b'\t' | b'*' | b'"')
+    });
     let mut end = start;
     while end < limit {
-        let ends =
-            matches!(text.slice(end, end + 3), [0xE3, 0x80, 0x82 | 0x81] | [0xEF, 0xBC, 0x8C | 0x9B] | [b'.' | b';' | b'"' | b'|', ..])
-                && !(text.at(end) == b'.'
-                    && (text.at(end + 1) != b' ' && end + 1 < limit || text.slice(start, end).len() < 12 || is_abbreviation(text, end)));
+        let ends = matches!(
+            text.slice(end, end + 3),
+            [0xE3, 0x80, 0x82 | 0x81] | [0xEF, 0xBC, 0x8C | 0x9B] | [b'.' | b';' | b'"' | b'|', ..]
+        ) && !(text.at(end) == b'.'
+            && (text.at(end + 1) != b' ' && end + 1 < limit
+                || text.slice(start, end).len() < 12
+                || is_abbreviation(text, end)));
         if ends {
             break;
         }
@@ -96,9 +114,20 @@ pub(in crate::privacy) fn announced_address(scan: &mut Scan<'_>, at: usize, to: 
     let end = text.scan_back(end, 8, |b| b == b' ' || b == b',');
     let bytes = text.slice(start, end);
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
-    let letters = bytes.iter().filter(|&&b| b.is_ascii_alphabetic() || b >= 0x80).count();
-    let other = bytes.contains(&b'@') || find(bytes, b"://").is_some() || bytes.contains(&b'=') || bytes.contains(&b'[');
-    if (1..=14).contains(&digits) && letters >= 5 && (10..=150).contains(&bytes.len()) && !other && (bytes.contains(&b' ') || letters > 8) {
+    let letters = bytes
+        .iter()
+        .filter(|&&b| b.is_ascii_alphabetic() || b >= 0x80)
+        .count();
+    let other = bytes.contains(&b'@')
+        || find(bytes, b"://").is_some()
+        || bytes.contains(&b'=')
+        || bytes.contains(&b'[');
+    if (1..=14).contains(&digits)
+        && letters >= 5
+        && (10..=150).contains(&bytes.len())
+        && !other
+        && (bytes.contains(&b' ') || letters > 8)
+    {
         scan.report(start, end, ADDRESS, "address", CONTEXT_WORDS);
     }
 }
@@ -124,7 +153,14 @@ pub(in crate::privacy) fn english_address(scan: &mut Scan<'_>, at: usize, to: us
     let mut i = text.scan_back(word, 2, |b| b == b' ');
     let mut number = None;
     for words in 0..5 {
-        let start = text.scan_back(i, 24, |b| !b.is_ascii_whitespace() && b != b',' && b != b'"' && b != b'(' && b != b'>' && b != b':');
+        let start = text.scan_back(i, 24, |b| {
+            !b.is_ascii_whitespace()
+                && b != b','
+                && b != b'"'
+                && b != b'('
+                && b != b'>'
+                && b != b':'
+        });
         let piece = text.slice(start, i);
         if is_house_number(piece) {
             if words > 0 {
@@ -132,10 +168,16 @@ pub(in crate::privacy) fn english_address(scan: &mut Scan<'_>, at: usize, to: us
             }
             break;
         }
-        let capital = piece.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
-            || piece.iter().all(u8::is_ascii_lowercase) && is_lowercase_street(text, word) && words == 0;
+        let capital = piece
+            .first()
+            .is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
+            || piece.iter().all(u8::is_ascii_lowercase)
+                && is_lowercase_street(text, word)
+                && words == 0;
         let ordinal = piece.first().is_some_and(u8::is_ascii_digit)
-            && [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|end| piece.to_ascii_lowercase().ends_with(end));
+            && [&b"st"[..], b"nd", b"rd", b"th"]
+                .iter()
+                .any(|end| piece.to_ascii_lowercase().ends_with(end));
         let joins = matches!(piece, b"of" | b"the" | b"and" | b"de" | b"la" | b"del");
         if !(capital || ordinal || joins) || piece.is_empty() {
             break;
@@ -148,12 +190,23 @@ pub(in crate::privacy) fn english_address(scan: &mut Scan<'_>, at: usize, to: us
     }
     let Some(start) = number else { return };
     let end = town_end(text, text.scan_while(to, 1, |b| b == b'.'));
-    let end = if text.byte_before(end) == b'.' { end - 1 } else { end };
-    if is_word(text.byte_before(start)) || matches!(text.byte_before(start), b'-' | b'.' | b'$' | b'/') {
+    let end = if text.byte_before(end) == b'.' {
+        end - 1
+    } else {
+        end
+    };
+    if is_word(text.byte_before(start))
+        || matches!(text.byte_before(start), b'-' | b'.' | b'$' | b'/')
+    {
         return;
     }
     // The FSF address in free software licences is not private.
-    if find(text.slice(start.saturating_sub(60), start), b"Foundation, Inc").is_some() {
+    if find(
+        text.slice(start.saturating_sub(60), start),
+        b"Foundation, Inc",
+    )
+    .is_some()
+    {
         return;
     }
     scan.report(start, end, ADDRESS, "street", CHECKSUM);
@@ -161,17 +214,22 @@ pub(in crate::privacy) fn english_address(scan: &mut Scan<'_>, at: usize, to: us
 
 /// Lower-case `street` counts only after a capitalised or numbered name.
 fn is_lowercase_street(text: TextBytes<'_>, word: usize) -> bool {
-    [&b"street"[..], b"avenue", b"road", b"boulevard", b"lane"].iter().any(|name| text.starts_with_at(word, name)) && {
-        let i = text.scan_back(word, 2, |b| b == b' ');
-        let start = text.scan_back(i, 24, |b| !b.is_ascii_whitespace());
-        text.at(start).is_ascii_uppercase()
-            || crate::privacy::scan::context::preceded_within(
-                text,
-                start,
-                40,
-                &["live", "lives", "address", "home", "moved", "ship", "deliver", "mail"],
-            )
-    }
+    [&b"street"[..], b"avenue", b"road", b"boulevard", b"lane"]
+        .iter()
+        .any(|name| text.starts_with_at(word, name))
+        && {
+            let i = text.scan_back(word, 2, |b| b == b' ');
+            let start = text.scan_back(i, 24, |b| !b.is_ascii_whitespace());
+            text.at(start).is_ascii_uppercase()
+                || crate::privacy::scan::context::preceded_within(
+                    text,
+                    start,
+                    40,
+                    &[
+                        "live", "lives", "address", "home", "moved", "ship", "deliver", "mail",
+                    ],
+                )
+        }
 }
 
 /// `12`, `221B`, `10-12`, `1600`
@@ -194,15 +252,31 @@ fn town_end(text: TextBytes<'_>, from: usize) -> usize {
     for _ in 0..12 {
         let gap = text.scan_while(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
         // ` - Centro` after a Brazilian street.
-        let gap = if text.starts_with_at(gap, b"- ") && gap > i && text.at(gap + 2).is_ascii_uppercase() { gap + 2 } else { gap };
+        let gap = if text.starts_with_at(gap, b"- ")
+            && gap > i
+            && text.at(gap + 2).is_ascii_uppercase()
+        {
+            gap + 2
+        } else {
+            gap
+        };
         let point = text.slice(i, gap).contains(&b'.') && !text.slice(i, gap).contains(&b',');
-        let unit = || UNIT_WORDS.iter().any(|unit| text.slice(from, i).to_ascii_lowercase().ends_with(unit));
+        let unit = || {
+            UNIT_WORDS
+                .iter()
+                .any(|unit| text.slice(from, i).to_ascii_lowercase().ends_with(unit))
+        };
         if gap == i || count_byte(text.slice(i, gap), b'\n') > 1 || point && !unit() {
             break;
         }
-        let stop = text.scan_while(gap, 24, |b| is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80);
+        let stop = text.scan_while(gap, 24, |b| {
+            is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80
+        });
         let word = text.slice(gap, stop);
-        let comma = text.slice(i, gap).iter().any(|b| matches!(b, b',' | b'\n' | b'-'));
+        let comma = text
+            .slice(i, gap)
+            .iter()
+            .any(|b| matches!(b, b',' | b'\n' | b'-'));
         if word.is_empty() || !is_town_part(word, comma, text.slice(from, i)) {
             break;
         }
@@ -223,13 +297,17 @@ const UNIT_WORDS: &[&[u8]] = &[
 
 /// Whether a word can be part of the town line.
 fn is_town_part(word: &[u8], comma: bool, before: &[u8]) -> bool {
-    const DIRECTIONS: &[&[u8]] = &[b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West"];
+    const DIRECTIONS: &[&[u8]] = &[
+        b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West",
+    ];
     let lower = word.to_ascii_lowercase();
     let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
     let in_town = before.contains(&b',') || before.contains(&b'\n') || comma;
     let postcode = digits >= 1
         && word.len() <= 10
-        && word.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-')
+        && word
+            .iter()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-')
         && (in_town || digits >= 4);
     let unit = UNIT_WORDS.contains(&lower.as_slice())
         || word.starts_with(b"#")
@@ -237,28 +315,50 @@ fn is_town_part(word: &[u8], comma: bool, before: &[u8]) -> bool {
             && digits <= 4
             && word.len() <= 5
             && before.iter().rev().take(12).any(|b| *b == b' ')
-            && UNIT_WORDS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit))
-        || word.len() <= 3 && UNIT_WORDS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit));
+            && UNIT_WORDS
+                .iter()
+                .any(|unit| before.to_ascii_lowercase().ends_with(unit))
+        || word.len() <= 3
+            && UNIT_WORDS
+                .iter()
+                .any(|unit| before.to_ascii_lowercase().ends_with(unit));
     // `2º B`, `1ªA`
-    let floor = word.first().is_some_and(u8::is_ascii_digit) && word.windows(2).any(|w| w == [0xC2, 0xBA] || w == [0xC2, 0xAA]);
-    let behind_floor = word.len() <= 2 && word.iter().all(u8::is_ascii_uppercase) && before.ends_with("º".as_bytes())
+    let floor = word.first().is_some_and(u8::is_ascii_digit)
+        && word
+            .windows(2)
+            .any(|w| w == [0xC2, 0xBA] || w == [0xC2, 0xAA]);
+    let behind_floor = word.len() <= 2
+        && word.iter().all(u8::is_ascii_uppercase)
+        && before.ends_with("º".as_bytes())
         || before.ends_with("ª".as_bytes()) && word.len() <= 2;
     let state = word.len() == 2 && word.iter().all(u8::is_ascii_uppercase) && in_town;
-    let name = (word.first().is_some_and(u8::is_ascii_uppercase) || word.first().is_some_and(|&b| b >= 0xC3))
+    let name = (word.first().is_some_and(u8::is_ascii_uppercase)
+        || word.first().is_some_and(|&b| b >= 0xC3))
         && in_town
         && !STOP_WORDS.contains(&lower.as_slice());
     let joins = in_town
-        && matches!(lower.as_slice(), b"am" | b"an" | b"der" | b"sur" | b"de" | b"la" | b"del" | b"upon" | b"le")
+        && matches!(
+            lower.as_slice(),
+            b"am" | b"an" | b"der" | b"sur" | b"de" | b"la" | b"del" | b"upon" | b"le"
+        )
         && before.len() > 3;
-    postcode || unit || floor || behind_floor || state || DIRECTIONS.contains(&word) || name || joins
+    postcode
+        || unit
+        || floor
+        || behind_floor
+        || state
+        || DIRECTIONS.contains(&word)
+        || name
+        || joins
 }
 
 /// Capitalised words after a comma that begin something other than a town.
 const STOP_WORDS: &[&[u8]] = &[
-    b"and", b"i", b"my", b"the", b"please", b"phone", b"tel", b"email", b"call", b"we", b"he", b"she", b"they", b"it", b"is", b"thanks",
-    b"but", b"or", b"dob", b"ssn", b"born", b"und", b"ich", b"mein", b"meine", b"telefon", b"et", b"mon", b"y", b"mi", b"e", b"contact",
-    b"mobile", b"name", b"card", b"fax", b"age", b"date", b"so", b"then", b"if", b"when", b"not", b"you", b"your", b"this", b"that",
-    b"city", b"state", b"zip",
+    b"and", b"i", b"my", b"the", b"please", b"phone", b"tel", b"email", b"call", b"we", b"he",
+    b"she", b"they", b"it", b"is", b"thanks", b"but", b"or", b"dob", b"ssn", b"born", b"und",
+    b"ich", b"mein", b"meine", b"telefon", b"et", b"mon", b"y", b"mi", b"e", b"contact", b"mobile",
+    b"name", b"card", b"fax", b"age", b"date", b"so", b"then", b"if", b"when", b"not", b"you",
+    b"your", b"this", b"that", b"city", b"state", b"zip",
 ];
 
 /// Detects an address that begins with a word such as `Rue`, with the number before or after.
@@ -270,7 +370,12 @@ pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: us
     let first = text.at(at);
     let lead = text.scan_back(at, 2, |b| matches!(b, b' ' | b','));
     // `28 bis quai …`
-    let again = [4, 7].into_iter().find(|&n| matches!(text.slice(lead.saturating_sub(n), lead), b" bis" | b" ter" | b" quater"));
+    let again = [4, 7].into_iter().find(|&n| {
+        matches!(
+            text.slice(lead.saturating_sub(n), lead),
+            b" bis" | b" ter" | b" quater"
+        )
+    });
     let lead = again.map_or(lead, |n| lead - n);
     let start = text.scan_back(lead, 5, is_word);
     let numbered = is_house_number(text.slice(start, lead))
@@ -283,9 +388,16 @@ pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: us
     let mut capitals = 0;
     let mut behind = None;
     for _ in 0..6 {
-        let stop = text.scan_while(i, 24, |b| is_word(b) || matches!(b, b'-' | b'\'' | b'.' | b'/') || b >= 0x80);
-        let stop =
-            if text.byte_before(stop) == b'.' && text.slice(i, stop).first().is_some_and(u8::is_ascii_digit) { stop - 1 } else { stop };
+        let stop = text.scan_while(i, 24, |b| {
+            is_word(b) || matches!(b, b'-' | b'\'' | b'.' | b'/') || b >= 0x80
+        });
+        let stop = if text.byte_before(stop) == b'.'
+            && text.slice(i, stop).first().is_some_and(u8::is_ascii_digit)
+        {
+            stop - 1
+        } else {
+            stop
+        };
         let word = text.slice(i, stop);
         if word.is_empty() {
             break;
@@ -294,7 +406,9 @@ pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: us
             behind = Some(stop);
             break;
         }
-        let capital = word.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0xC3);
+        let capital = word
+            .first()
+            .is_some_and(|b| b.is_ascii_uppercase() || *b >= 0xC3);
         if !capital
             && !matches!(
                 word,
@@ -341,14 +455,35 @@ pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: us
             let stop = text.scan_back(i, 2, |b| matches!(b, b' ' | b','));
             // Only French writes a number and a comma before a street. In other languages that is a
             // list item, unless a town follows.
-            let french = [&b"rue "[..], b"avenue ", b"boulevard ", b"chemin ", b"impasse ", b"all\xc3\xa9e ", b"quai ", b"place "];
-            let listed = text.slice(lead, at).contains(&b',') && !french.iter().any(|word| text.starts_with_ignore_case_at(at, word));
-            if listed && town_end(text, stop) == stop && !(opens_line(text, start) && closes_line(text, stop)) {
+            let french = [
+                &b"rue "[..],
+                b"avenue ",
+                b"boulevard ",
+                b"chemin ",
+                b"impasse ",
+                b"all\xc3\xa9e ",
+                b"quai ",
+                b"place ",
+            ];
+            let listed = text.slice(lead, at).contains(&b',')
+                && !french
+                    .iter()
+                    .any(|word| text.starts_with_ignore_case_at(at, word));
+            if listed
+                && town_end(text, stop) == stop
+                && !(opens_line(text, start) && closes_line(text, stop))
+            {
                 return;
             }
             (start, stop)
         }
-        (false, Some(end)) if first.is_ascii_uppercase() || first >= 0x80 || counts_in_lowercase(text, at, end) => (at, end),
+        (false, Some(end))
+            if first.is_ascii_uppercase()
+                || first >= 0x80
+                || counts_in_lowercase(text, at, end) =>
+        {
+            (at, end)
+        }
         _ => return,
     };
     let end = town_end(text, street_end);
@@ -358,18 +493,34 @@ pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: us
 /// Whether a number begins its line, or stands behind a colon, a quote or a word for where a person lives.
 fn opens_line(text: TextBytes<'_>, start: usize) -> bool {
     let gap = text.scan_back(start, 4, |b| b == b' ');
-    matches!(text.byte_before(gap), 0 | b'\n' | b'\r' | b':' | b'"' | b'\'' | b'>' | b'|')
-        || crate::privacy::scan::context::preceded_within(
-            text,
-            start,
-            12,
-            &["at", "live", "lives", "moro", "mora", "vivo", "vive", "abito", "endereço", "to"],
-        )
+    matches!(
+        text.byte_before(gap),
+        0 | b'\n' | b'\r' | b':' | b'"' | b'\'' | b'>' | b'|'
+    ) || crate::privacy::scan::context::preceded_within(
+        text,
+        start,
+        12,
+        &[
+            "at",
+            "live",
+            "lives",
+            "moro",
+            "mora",
+            "vivo",
+            "vive",
+            "abito",
+            "endereço",
+            "to",
+        ],
+    )
 }
 
 /// Whether a street ends its line or sentence: what goes on tells of the street.
 fn closes_line(text: TextBytes<'_>, stop: usize) -> bool {
-    matches!(text.at(stop), 0 | b'\n' | b'\r' | b'.' | b',' | b';' | b'"' | b'\'' | b'<' | b'|')
+    matches!(
+        text.at(stop),
+        0 | b'\n' | b'\r' | b'.' | b',' | b';' | b'"' | b'\'' | b'<' | b'|'
+    )
 }
 
 /// Whether a word for a street counts in small letters: where it means nothing else, or where an address is spoken of.
@@ -395,11 +546,25 @@ fn counts_in_lowercase(text: TextBytes<'_>, at: usize, end: usize) -> bool {
         "mieszkam",
         "adres",
     ];
-    [&b"calle "[..], b"c/ ", b"ul. ", b"ulica ", b"al. ", b"os. ", b"avda. ", b"avenida ", b"rua ", b"ul", b"\xd1\x83"]
-        .iter()
-        .any(|word| text.starts_with_ignore_case_at(at, word))
+    [
+        &b"calle "[..],
+        b"c/ ",
+        b"ul. ",
+        b"ulica ",
+        b"al. ",
+        b"os. ",
+        b"avda. ",
+        b"avenida ",
+        b"rua ",
+        b"ul",
+        b"\xd1\x83",
+    ]
+    .iter()
+    .any(|word| text.starts_with_ignore_case_at(at, word))
         || crate::privacy::scan::context::preceded_within(text, at, 40, HOME)
-        || text.at(end) == b',' && text.slice(end + 2, end + 7).len() == 5 && text.slice(end + 2, end + 7).iter().all(u8::is_ascii_digit)
+        || text.at(end) == b','
+            && text.slice(end + 2, end + 7).len() == 5
+            && text.slice(end + 2, end + 7).iter().all(u8::is_ascii_digit)
 }
 
 /// Detects German streets without a street word (`Am Bahnhof 12`, `Unter den Linden 5`), only near
@@ -420,7 +585,11 @@ pub(in crate::privacy) fn prepositional_address(scan: &mut Scan<'_>, at: usize, 
     ];
     let text = scan.text;
     let at = at + 1;
-    if !text.at(at).is_ascii_uppercase() || is_word(text.byte_before(at)) || text.byte_before(at) >= 0x80 || scan.is_covered(at) {
+    if !text.at(at).is_ascii_uppercase()
+        || is_word(text.byte_before(at))
+        || text.byte_before(at) >= 0x80
+        || scan.is_covered(at)
+    {
         return;
     }
     let first = text.at(to);
@@ -436,14 +605,21 @@ pub(in crate::privacy) fn prepositional_address(scan: &mut Scan<'_>, at: usize, 
         i = stop + 1;
         let end = text.scan_while(i, 6, |b| is_word(b) || b == b'-');
         if is_house_number(text.slice(i, end)) {
-            let town_follows =
-                text.starts_with_at(end, b", ") && text.slice(end + 2, end + 7).iter().filter(|b| b.is_ascii_digit()).count() >= 4;
+            let town_follows = text.starts_with_at(end, b", ")
+                && text
+                    .slice(end + 2, end + 7)
+                    .iter()
+                    .filter(|b| b.is_ascii_digit())
+                    .count()
+                    >= 4;
             let counted = text.at(end) == b'.' && text.at(end + 1).is_ascii_digit()
                 || text.starts_with_at(end, b". ")
                     && !town_follows
                     && text.at(end + 2).is_ascii_uppercase()
                     && crate::privacy::personal::dates::date_end(text, i).is_some();
-            if (town_follows || crate::privacy::scan::context::preceded_within(text, at, 48, HOME)) && !counted {
+            if (town_follows || crate::privacy::scan::context::preceded_within(text, at, 48, HOME))
+                && !counted
+            {
                 scan.report(at, town_end(text, end), ADDRESS, "street", CHECKSUM);
             }
             return;
@@ -457,14 +633,21 @@ pub(in crate::privacy) fn germanic_address(scan: &mut Scan<'_>, at: usize, to: u
     if scan.is_covered(at) {
         return;
     }
-    let mut start = text.scan_back(at, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
+    let mut start = text.scan_back(at, 32, |b| {
+        b.is_ascii_alphabetic() || b == b'-' || b >= 0x80
+    });
     // `Berliner Straße`, `Unter den Linden`: the name is in the words before.
     if start == at || start + 1 == at {
         let gap = text.scan_back(at, 1, |b| b == b' ');
-        start = text.scan_back(gap, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
+        start = text.scan_back(gap, 32, |b| {
+            b.is_ascii_alphabetic() || b == b'-' || b >= 0x80
+        });
     }
     let first = text.at(start);
-    if !(first.is_ascii_uppercase() || first >= 0xC3) || is_word(text.byte_before(start)) || start + 2 > at {
+    if !(first.is_ascii_uppercase() || first >= 0xC3)
+        || is_word(text.byte_before(start))
+        || start + 2 > at
+    {
         return;
     }
     let stop = text.scan_while(to, 6, |b| is_word(b) || b == b'-');
@@ -476,7 +659,9 @@ pub(in crate::privacy) fn germanic_address(scan: &mut Scan<'_>, at: usize, to: u
     {
         return;
     }
-    let short = number.iter().all(u8::is_ascii_digit) && number.len() == 4 && (number.starts_with(b"19") || number.starts_with(b"20"));
+    let short = number.iter().all(u8::is_ascii_digit)
+        && number.len() == 4
+        && (number.starts_with(b"19") || number.starts_with(b"20"));
     if short && text.at(stop) != b',' {
         return;
     }

@@ -29,7 +29,9 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize) -> usize {
     }
     let found = match token {
         [b'0', b'x' | b'X', hex @ ..] if hex.len() == 40 => {
-            is_ethereum_address(hex) || (context::preceded_by(text, at, &WALLET_WORDS) && hex.iter().all(u8::is_ascii_hexdigit))
+            is_ethereum_address(hex)
+                || (context::preceded_by(text, at, &WALLET_WORDS)
+                    && hex.iter().all(u8::is_ascii_hexdigit))
         }
         [b'1' | b'3', ..] if (26..=35).contains(&token.len()) => is_base58_check(token),
         _ => false,
@@ -71,9 +73,13 @@ pub(in crate::privacy) fn named_address(scan: &mut Scan<'_>, at: usize, to: usiz
             && token.iter().all(|b| base58_value(*b).is_some())
             && !is_ident(text.byte_before(i))
             && !is_ident(text.at(end));
-        let mixed =
-            token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_uppercase) && token.iter().any(u8::is_ascii_lowercase);
-        if base58 && mixed && (is_base58_check(token) || matches!(token.len(), 43 | 44 | 95 | 106 | 33 | 34)) {
+        let mixed = token.iter().any(u8::is_ascii_digit)
+            && token.iter().any(u8::is_ascii_uppercase)
+            && token.iter().any(u8::is_ascii_lowercase);
+        if base58
+            && mixed
+            && (is_base58_check(token) || matches!(token.len(), 43 | 44 | 95 | 106 | 33 | 34))
+        {
             scan.report(i, end, CRYPTO_WALLET, "wallet-named", CHECKSUM);
             return;
         }
@@ -112,17 +118,29 @@ pub(in crate::privacy) fn seed_words(scan: &mut Scan<'_>, at: usize, to: usize) 
         while count < 25 {
             let stop = text.scan_while(i, 12, is_ident);
             let word = text.slice(i, stop);
-            if !(3..=8).contains(&word.len()) || !word.iter().all(u8::is_ascii_lowercase) || SENTENCE_WORDS.contains_ignore_case(word) {
+            if !(3..=8).contains(&word.len())
+                || !word.iter().all(u8::is_ascii_lowercase)
+                || SENTENCE_WORDS.contains_ignore_case(word)
+            {
                 break;
             }
             (count, end) = (count + 1, stop);
-            i = text.scan_while(stop, 6, |b| matches!(b, b' ' | b'\n' | b'\r' | b',' | b'.' | b')' | b'"' | b'\'') || b.is_ascii_digit());
+            i = text.scan_while(stop, 6, |b| {
+                matches!(b, b' ' | b'\n' | b'\r' | b',' | b'.' | b')' | b'"' | b'\'')
+                    || b.is_ascii_digit()
+            });
             if i == stop {
                 break;
             }
         }
         if count >= 12 {
-            scan.report(start, end, CRYPTO_WALLET, "seed-phrase", crate::privacy::scan::CONTEXT_WORDS);
+            scan.report(
+                start,
+                end,
+                CRYPTO_WALLET,
+                "seed-phrase",
+                crate::privacy::scan::CONTEXT_WORDS,
+            );
             scan.seeded = end;
             return;
         }
@@ -135,8 +153,10 @@ pub(in crate::privacy) fn seed_words(scan: &mut Scan<'_>, at: usize, to: usize) 
 /// whether it is one.
 pub(in crate::privacy) fn base58_address(scan: &mut Scan<'_>, start: usize, end: usize) -> bool {
     let token = scan.text.slice(start, end);
-    let found =
-        matches!(token.first(), Some(b'T' | b'L' | b'M' | b'D' | b'A' | b'X' | b't' | b'm' | b'n' | b'2')) && is_base58_check(token);
+    let found = matches!(
+        token.first(),
+        Some(b'T' | b'L' | b'M' | b'D' | b'A' | b'X' | b't' | b'm' | b'n' | b'2')
+    ) && is_base58_check(token);
     if found {
         scan.report(start, end, CRYPTO_WALLET, "wallet", CHECKSUM);
     }
@@ -146,7 +166,10 @@ pub(in crate::privacy) fn base58_address(scan: &mut Scan<'_>, start: usize, end:
 /// The value of a base58 character.
 fn base58_value(b: u8) -> Option<u32> {
     const BASE58_ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    BASE58_ALPHABET.iter().position(|&a| a == b).and_then(|p| u32::try_from(p).ok())
+    BASE58_ALPHABET
+        .iter()
+        .position(|&a| a == b)
+        .and_then(|p| u32::try_from(p).ok())
 }
 
 /// `Base58Check`: four bytes of a double SHA-256 at the end.
@@ -157,7 +180,9 @@ fn is_base58_check(token: &[u8]) -> bool {
     }
     let mut bytes = [0u8; 25];
     for &b in token {
-        let Some(mut carry) = base58_value(b) else { return false };
+        let Some(mut carry) = base58_value(b) else {
+            return false;
+        };
         for byte in bytes.iter_mut().rev() {
             carry += u32::from(*byte) * 58;
             *byte = carry.to_le_bytes()[0];
@@ -179,14 +204,25 @@ fn is_bech32(token: &[u8]) -> bool {
     if token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase) {
         return false;
     }
-    let Some(separator) = lower.iter().rposition(|&b| b == b'1') else { return false };
-    let (readable, data) = (lower.get(..separator).unwrap_or_default(), lower.get(separator + 1..).unwrap_or_default());
+    let Some(separator) = lower.iter().rposition(|&b| b == b'1') else {
+        return false;
+    };
+    let (readable, data) = (
+        lower.get(..separator).unwrap_or_default(),
+        lower.get(separator + 1..).unwrap_or_default(),
+    );
     if readable.is_empty() || data.len() < 6 {
         return false;
     }
     let mut sum = 1u32;
     let mut step = |value: u8| {
-        const BECH32_GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
+        const BECH32_GENERATOR: [u32; 5] = [
+            0x3b6a_57b2,
+            0x2650_8e6d,
+            0x1ea1_19fa,
+            0x3d42_33dd,
+            0x2a14_62b3,
+        ];
         let top = sum >> 25;
         sum = (sum & 0x1ff_ffff) << 5 ^ u32::from(value);
         for (i, g) in BECH32_GENERATOR.iter().enumerate() {
@@ -203,7 +239,13 @@ fn is_bech32(token: &[u8]) -> bool {
         step(b & 31);
     }
     for b in data {
-        let Some(value) = BECH32_CHARSET.iter().position(|c| c == b).and_then(|p| u8::try_from(p).ok()) else { return false };
+        let Some(value) = BECH32_CHARSET
+            .iter()
+            .position(|c| c == b)
+            .and_then(|p| u8::try_from(p).ok())
+        else {
+            return false;
+        };
         step(value);
     }
     sum == 1 || sum == 0x2bc8_30a3

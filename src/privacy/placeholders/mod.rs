@@ -49,19 +49,29 @@ impl PlaceholderEntry {
     /// Whether the value is secret or personal. A wallet address is public; a seed phrase grants
     /// access.
     pub(super) fn class(&self) -> Sensitivity {
-        let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
-        if phrase { Sensitivity::Secret } else { self.kind.sensitivity() }
+        let phrase =
+            self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
+        if phrase {
+            Sensitivity::Secret
+        } else {
+            self.kind.sensitivity()
+        }
     }
 
     /// The first and last characters of a long key. Short values and values that may contain words
     /// are not shown at all.
     pub(super) fn mask(&self) -> String {
         // Nine of 24 characters leave 15 unknown, too many to guess.
-        let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE].iter().any(|key| self.kind == *key);
+        let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE]
+            .iter()
+            .any(|key| self.kind == *key);
         if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
             return format!("[{}_{} ••••]", self.kind, self.number);
         }
-        let (head, tail) = (self.value.get(..5).unwrap_or_default(), self.value.get(self.value.len() - 4..).unwrap_or_default());
+        let (head, tail) = (
+            self.value.get(..5).unwrap_or_default(),
+            self.value.get(self.value.len() - 4..).unwrap_or_default(),
+        );
         format!("{head}…{tail}")
     }
 }
@@ -71,16 +81,34 @@ impl Placeholders {
     /// its kind.
     pub(super) fn placeholder_for(&mut self, kind: &Kind, value: &str) -> String {
         let hash = self.hasher.hash_one((kind, value));
-        let known = self.by_value.get(&hash).into_iter().flatten().filter_map(|&i| self.entries.get(i));
-        if let Some(entry) = known.into_iter().find(|entry| entry.kind == *kind && entry.value.as_str() == value) {
+        let known = self
+            .by_value
+            .get(&hash)
+            .into_iter()
+            .flatten()
+            .filter_map(|&i| self.entries.get(i));
+        if let Some(entry) = known
+            .into_iter()
+            .find(|entry| entry.kind == *kind && entry.value.as_str() == value)
+        {
             return entry.placeholder();
         }
         let number = self.highest.entry(kind.to_string()).or_insert(0);
         *number += 1;
-        let entry = PlaceholderEntry { kind: kind.clone(), number: *number, value: Zeroizing::new(value.to_owned()) };
+        let entry = PlaceholderEntry {
+            kind: kind.clone(),
+            number: *number,
+            value: Zeroizing::new(value.to_owned()),
+        };
         let placeholder = entry.placeholder();
-        self.by_value.entry(hash).or_default().push(self.entries.len());
-        self.by_name.insert(placeholder.trim_matches(['[', ']']).to_owned(), self.entries.len());
+        self.by_value
+            .entry(hash)
+            .or_default()
+            .push(self.entries.len());
+        self.by_name.insert(
+            placeholder.trim_matches(['[', ']']).to_owned(),
+            self.entries.len(),
+        );
         self.entries.push(entry);
         placeholder
     }
@@ -121,7 +149,8 @@ impl Placeholders {
     #[must_use]
     pub fn reveal(&self, name: &str) -> Option<Displayable> {
         let name = name.trim_matches(['[', ']']).to_ascii_uppercase();
-        self.entry(&name).map(|entry| Displayable::from(entry.value.as_str()))
+        self.entry(&name)
+            .map(|entry| Displayable::from(entry.value.as_str()))
     }
 
     /// Restores a reply while it streams in.
@@ -142,12 +171,18 @@ impl Placeholders {
     /// Replaces every placeholder, wherever it occurs.
     #[cfg(test)]
     pub(super) fn substitute(&self, text: &str) -> String {
-        placeholder_spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
-            if let Some(entry) = text.get(start + 1..end - 1).and_then(|name| self.entry(name)) {
-                out.replace_range(start..end, &entry.value);
-            }
-            out
-        })
+        placeholder_spans(text.as_bytes()).into_iter().rev().fold(
+            text.to_owned(),
+            |mut out, (start, end)| {
+                if let Some(entry) = text
+                    .get(start + 1..end - 1)
+                    .and_then(|name| self.entry(name))
+                {
+                    out.replace_range(start..end, &entry.value);
+                }
+                out
+            },
+        )
     }
 
     /// Each placeholder with its value, for the user's terminal: secrets masked, other values safe
@@ -155,10 +190,17 @@ impl Placeholders {
     #[must_use]
     pub fn list(&self) -> Vec<(String, String)> {
         let shown = |entry: &PlaceholderEntry| match entry.class() {
-            Sensitivity::Secret => format!("{} ({} characters)", entry.mask(), entry.value.chars().count()),
+            Sensitivity::Secret => format!(
+                "{} ({} characters)",
+                entry.mask(),
+                entry.value.chars().count()
+            ),
             Sensitivity::Personal => Displayable::line(&entry.value).plain().into_owned(),
         };
-        self.entries.iter().map(|entry| (entry.placeholder(), shown(entry))).collect()
+        self.entries
+            .iter()
+            .map(|entry| (entry.placeholder(), shown(entry)))
+            .collect()
     }
 }
 
@@ -176,12 +218,18 @@ pub(super) fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
             if !inside.first()?.is_ascii_alphabetic() {
                 return None;
             }
-            let close = inside.iter().position(|&b| !(b.is_ascii_alphanumeric() || b == b'_'))?;
+            let close = inside
+                .iter()
+                .position(|&b| !(b.is_ascii_alphanumeric() || b == b'_'))?;
             let name = inside.get(..close)?;
             let digits = name.len() - name.iter().rposition(|b| !b.is_ascii_digit())? - 1;
             let kind = name.get(..name.len() - digits)?.strip_suffix(b"_")?;
-            let one_case = kind.iter().all(|b| !b.is_ascii_lowercase()) || kind.iter().all(|b| !b.is_ascii_uppercase());
-            (inside.get(close) == Some(&b']') && (1..=7).contains(&digits) && !kind.is_empty() && one_case)
+            let one_case = kind.iter().all(|b| !b.is_ascii_lowercase())
+                || kind.iter().all(|b| !b.is_ascii_uppercase());
+            (inside.get(close) == Some(&b']')
+                && (1..=7).contains(&digits)
+                && !kind.is_empty()
+                && one_case)
                 .then_some((open, open + close + 2))
         })
         .collect()
@@ -202,13 +250,21 @@ mod tests {
             ("[PASSWORD_1]", "[PASSWORD_1 ••••] (7 characters)"),
             ("[API_KEY_1]", "abcde…wxyz (26 characters)"),
         ];
-        assert_eq!(table.list(), shown.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(
+            table.list(),
+            shown.map(|(a, b)| (a.to_owned(), b.to_owned()))
+        );
         assert_eq!(format!("{table:?}"), "Placeholders(_; 3)");
     }
 
     #[test]
     fn placeholder_spans_are_found() {
-        let found = |text: &str| placeholder_spans(text.as_bytes()).into_iter().map(|(a, b)| text[a..b].to_owned()).collect::<Vec<_>>();
+        let found = |text: &str| {
+            placeholder_spans(text.as_bytes())
+                .into_iter()
+                .map(|(a, b)| text[a..b].to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             found("a [EMAIL_1], [[CREDIT_CARD_12]] [email_2] [x] [A_] [_1] [Item_1] [EMAIL_1"),
             ["[EMAIL_1]", "[CREDIT_CARD_12]", "[email_2]"]

@@ -105,7 +105,9 @@ impl Markdown {
                     self.closing = first && sign == open && length >= least;
                 }
             }
-            None if first && length >= 3 && self.inline.is_none() => (self.fence, self.opening) = (Some((sign, length)), true),
+            None if first && length >= 3 && self.inline.is_none() => {
+                (self.fence, self.opening) = (Some((sign, length)), true)
+            }
             None if sign == '`' => self.toggle(length),
             None => {}
         }
@@ -127,12 +129,31 @@ impl Markdown {
         if self.blank {
             self.inline = None;
         }
-        (self.indent, self.fence_start, self.opening, self.command, self.prompt, self.blank) = (0, false, false, false, false, true);
+        (
+            self.indent,
+            self.fence_start,
+            self.opening,
+            self.command,
+            self.prompt,
+            self.blank,
+        ) = (0, false, false, false, false, true);
     }
 }
 
 /// URL schemes that need no `//`.
-const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "ws", "wss", "mailto", "javascript", "ssh", "sftp", "git"];
+const SCHEMES: &[&str] = &[
+    "http",
+    "https",
+    "ftp",
+    "ftps",
+    "ws",
+    "wss",
+    "mailto",
+    "javascript",
+    "ssh",
+    "sftp",
+    "git",
+];
 
 /// Tracks whether a word leads to a host. It ends at white space only, as in a shell and in most
 /// terminals.
@@ -263,21 +284,25 @@ impl UrlWord {
                 self.numeric &= c.is_ascii_digit();
             }
             // A placeholder before these is still joined to the host after them.
-            '@' | ':' | '+' | '~' | '*' | '"' | '\'' | ')' | '}' | '\\' | ']' if self.placeholder => {
+            '@' | ':' | '+' | '~' | '*' | '"' | '\'' | ')' | '}' | '\\' | ']'
+                if self.placeholder =>
+            {
                 self.url |= self.is_host();
                 (self.labels, self.label) = (0, usize::from(!matches!(c, '@' | ':')));
                 (self.alphabetic, self.numeric, self.all_numeric) = (false, false, false);
             }
             _ => {
                 self.url |= self.placeholder && self.is_host();
-                (self.labels, self.label, self.placeholder, self.all_numeric) = (0, 0, false, false);
+                (self.labels, self.label, self.placeholder, self.all_numeric) =
+                    (0, 0, false, false);
             }
         }
     }
 
     /// Whether the labels so far are a host: the last is letters, or they are four numbers.
     const fn is_host(&self) -> bool {
-        (self.labels >= 1 && self.label >= 2 && self.alphabetic) || (self.labels == 3 && self.all_numeric && self.label > 0 && self.numeric)
+        (self.labels >= 1 && self.label >= 2 && self.alphabetic)
+            || (self.labels == 3 && self.all_numeric && self.label > 0 && self.numeric)
     }
 }
 

@@ -38,21 +38,50 @@ enum RestoreMode {
 
 /// What is restored, by class of value and position: on the screen, in the clipboard, on request.
 const RESTORE_RULES: [(Sensitivity, OutputContext, [RestoreMode; 3]); 6] = [
-    (Sensitivity::Personal, OutputContext::Prose, [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole]),
-    (Sensitivity::Personal, OutputContext::Code, [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole]),
-    (Sensitivity::Personal, OutputContext::Url, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep]),
-    (Sensitivity::Secret, OutputContext::Prose, [RestoreMode::Mask, RestoreMode::Keep, RestoreMode::Whole]),
-    (Sensitivity::Secret, OutputContext::Code, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Whole]),
-    (Sensitivity::Secret, OutputContext::Url, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep]),
+    (
+        Sensitivity::Personal,
+        OutputContext::Prose,
+        [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole],
+    ),
+    (
+        Sensitivity::Personal,
+        OutputContext::Code,
+        [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole],
+    ),
+    (
+        Sensitivity::Personal,
+        OutputContext::Url,
+        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep],
+    ),
+    (
+        Sensitivity::Secret,
+        OutputContext::Prose,
+        [RestoreMode::Mask, RestoreMode::Keep, RestoreMode::Whole],
+    ),
+    (
+        Sensitivity::Secret,
+        OutputContext::Code,
+        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Whole],
+    ),
+    (
+        Sensitivity::Secret,
+        OutputContext::Url,
+        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep],
+    ),
 ];
 
 fn restore_mode(class: Sensitivity, place: OutputContext, audience: Audience) -> RestoreMode {
-    let rule = RESTORE_RULES.iter().find(|(c, p, _)| (*c, *p) == (class, place));
-    rule.map_or(RestoreMode::Keep, |(_, _, [screen, clipboard, revealed])| match audience {
-        Audience::Screen => *screen,
-        Audience::Clipboard => *clipboard,
-        Audience::Revealed => *revealed,
-    })
+    let rule = RESTORE_RULES
+        .iter()
+        .find(|(c, p, _)| (*c, *p) == (class, place));
+    rule.map_or(
+        RestoreMode::Keep,
+        |(_, _, [screen, clipboard, revealed])| match audience {
+            Audience::Screen => *screen,
+            Audience::Clipboard => *clipboard,
+            Audience::Revealed => *revealed,
+        },
+    )
 }
 
 /// Restores placeholders in a stream. Text that may begin a placeholder is held back until the next
@@ -89,7 +118,15 @@ enum WordEnd {
 impl<'a> Restorer<'a> {
     pub(in crate::privacy) fn new(table: &'a Placeholders, audience: Audience) -> Self {
         let (markdown, word) = (Markdown::default(), UrlWord::default());
-        Self { table, audience, held: String::new(), markdown, word, left_out: 0, masked: 0 }
+        Self {
+            table,
+            audience,
+            held: String::new(),
+            markdown,
+            word,
+            left_out: 0,
+            masked: 0,
+        }
     }
 
     /// Takes a sanitized piece and returns what can be shown now.
@@ -130,7 +167,12 @@ impl<'a> Restorer<'a> {
                 PlaceholderParse::Value(..) => match self.word_end(rest, end) {
                     WordEnd::Open => None,
                     WordEnd::At(length, word) => {
-                        self.restore(rest.get(..length).unwrap_or_default(), word.is_url(), end, &mut out);
+                        self.restore(
+                            rest.get(..length).unwrap_or_default(),
+                            word.is_url(),
+                            end,
+                            &mut out,
+                        );
                         self.word = word;
                         rest = rest.get(length..).unwrap_or_default();
                         Some(0)
@@ -178,7 +220,10 @@ impl<'a> Restorer<'a> {
             };
             match self.read(rest, end) {
                 PlaceholderParse::Value(length, _) => {
-                    if rest.get(..length).is_some_and(|spelling| spelling.contains('%')) {
+                    if rest
+                        .get(..length)
+                        .is_some_and(|spelling| spelling.contains('%'))
+                    {
                         word.give_up();
                     }
                     word.push_placeholder();
@@ -217,10 +262,15 @@ impl<'a> Restorer<'a> {
             let chosen = restore_mode(entry.class(), place, self.audience);
             let on_request = restore_mode(entry.class(), place, Audience::Revealed);
             self.left_out += usize::from(chosen != RestoreMode::Whole);
-            self.masked += usize::from(chosen != RestoreMode::Whole && on_request == RestoreMode::Whole);
+            self.masked +=
+                usize::from(chosen != RestoreMode::Whole && on_request == RestoreMode::Whole);
             match chosen {
                 RestoreMode::Whole => out.push_str(&sanitize(entry.value())),
-                RestoreMode::Mask => out.push_str(Displayable::line(&entry.mask()).with_style(Style::Underlined).as_styled()),
+                RestoreMode::Mask => out.push_str(
+                    Displayable::line(&entry.mask())
+                        .with_style(Style::Underlined)
+                        .as_styled(),
+                ),
                 RestoreMode::Keep => out.push_str(rest.get(..length).unwrap_or_default()),
             }
             at += length;
@@ -233,8 +283,17 @@ impl<'a> Restorer<'a> {
             return PlaceholderParse::Other;
         }
         // At the end of the reply, and past the longest spelling, there is nothing to wait for.
-        let open = || if end || text.len() >= MAX_PLACEHOLDER_BYTES { PlaceholderParse::Other } else { PlaceholderParse::Open };
-        let mut signs = UnescapedChars { text: text.as_bytes(), at: 0 };
+        let open = || {
+            if end || text.len() >= MAX_PLACEHOLDER_BYTES {
+                PlaceholderParse::Other
+            } else {
+                PlaceholderParse::Open
+            }
+        };
+        let mut signs = UnescapedChars {
+            text: text.as_bytes(),
+            at: 0,
+        };
         match signs.next() {
             Some(Some(b'[')) => {}
             Some(_) => return PlaceholderParse::Other,
@@ -259,7 +318,11 @@ impl<'a> Restorer<'a> {
             return PlaceholderParse::Other;
         }
         let stressed = name.trim_matches('_');
-        self.table.entry(stressed).map_or(PlaceholderParse::Other, |entry| PlaceholderParse::Value(signs.at, entry))
+        self.table
+            .entry(stressed)
+            .map_or(PlaceholderParse::Other, |entry| {
+                PlaceholderParse::Value(signs.at, entry)
+            })
     }
 }
 
@@ -290,9 +353,13 @@ impl UnescapedChars<'_> {
         }
         let (high, low) = (self.text.get(self.at)?, self.text.get(self.at + 1));
         let high = char::from(*high).to_digit(16);
-        let Some(low) = low else { return if high.is_some() { None } else { Some(None) } };
+        let Some(low) = low else {
+            return if high.is_some() { None } else { Some(None) };
+        };
         self.at += 2;
-        let byte = high.zip(char::from(*low).to_digit(16)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        let byte = high
+            .zip(char::from(*low).to_digit(16))
+            .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
         Some(byte.filter(u8::is_ascii))
     }
 }
@@ -317,17 +384,44 @@ mod tests {
     /// Personal data in prose, in every spelling; nothing anywhere in a word that leads to a host.
     const PERSONAL: &[(&str, &str)] = &[
         ("write to [EMAIL_1]!", "write to ann@initech.com!"),
-        ("**[EMAIL_1]** and `[EMAIL_1]`", "**ann@initech.com** and `ann@initech.com`"),
+        (
+            "**[EMAIL_1]** and `[EMAIL_1]`",
+            "**ann@initech.com** and `ann@initech.com`",
+        ),
         ("[mail]([EMAIL_1])", "[mail](ann@initech.com)"),
-        (r"\[EMAIL\_1\] [EMAIL\_1]", "ann@initech.com ann@initech.com"),
-        ("[email_1] [Email_1] [Email 1] [PHONE_1]", "ann@initech.com ann@initech.com ann@initech.com 415-555-2671"),
-        ("[[EMAIL_1]] [EMAIL_2] [x] a[0] \\n 100% [", "[ann@initech.com] [EMAIL_2] [x] a[0] \\n 100% ["),
-        ("[**EMAIL_1**] é[EMAIL_1]é", "ann@initech.com éann@initech.comé"),
-        ("请写信给[EMAIL_1]。谢谢，[PHONE_1]", "请写信给ann@initech.com。谢谢，415-555-2671"),
-        ("Mail:[EMAIL_1], and/or [PHONE_1]. Ok?", "Mail:ann@initech.com, and/or 415-555-2671. Ok?"),
-        ("```\nto=\"[EMAIL_1]\"\n```", "```\nto=\"ann@initech.com\"\n```"),
+        (
+            r"\[EMAIL\_1\] [EMAIL\_1]",
+            "ann@initech.com ann@initech.com",
+        ),
+        (
+            "[email_1] [Email_1] [Email 1] [PHONE_1]",
+            "ann@initech.com ann@initech.com ann@initech.com 415-555-2671",
+        ),
+        (
+            "[[EMAIL_1]] [EMAIL_2] [x] a[0] \\n 100% [",
+            "[ann@initech.com] [EMAIL_2] [x] a[0] \\n 100% [",
+        ),
+        (
+            "[**EMAIL_1**] é[EMAIL_1]é",
+            "ann@initech.com éann@initech.comé",
+        ),
+        (
+            "请写信给[EMAIL_1]。谢谢，[PHONE_1]",
+            "请写信给ann@initech.com。谢谢，415-555-2671",
+        ),
+        (
+            "Mail:[EMAIL_1], and/or [PHONE_1]. Ok?",
+            "Mail:ann@initech.com, and/or 415-555-2671. Ok?",
+        ),
+        (
+            "```\nto=\"[EMAIL_1]\"\n```",
+            "```\nto=\"ann@initech.com\"\n```",
+        ),
         ("console.log('[EMAIL_1]')", "console.log('ann@initech.com')"),
-        ("https://a.example/ [EMAIL_1]", "https://a.example/ ann@initech.com"),
+        (
+            "https://a.example/ [EMAIL_1]",
+            "https://a.example/ ann@initech.com",
+        ),
     ];
 
     /// Words that lead somewhere: whatever stands behind a placeholder, it stays.
@@ -365,14 +459,35 @@ mod tests {
         ("use [API_KEY_1] now", "use sk-or…cdef now"),
         ("- item [API_KEY_1]", "- item sk-or…cdef"),
         ("password [PASSWORD_1].", "password [PASSWORD_1 ••••]."),
-        ("run `curl -H [API_KEY_1]` or", "run `curl -H [API_KEY_1]` or"),
-        ("`a` [API_KEY_1] ``b`[API_KEY_1]`` [API_KEY_1]", "`a` sk-or…cdef ``b`[API_KEY_1]`` sk-or…cdef"),
-        ("```sh\nexport K=[API_KEY_1]\n```\n[API_KEY_1]", "```sh\nexport K=[API_KEY_1]\n```\nsk-or…cdef"),
-        ("> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\n[API_KEY_1]", "> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\nsk-or…cdef"),
-        ("1. a\n   ```\n   [API_KEY_1]\n   ```", "1. a\n   ```\n   [API_KEY_1]\n   ```"),
-        ("    export K=[API_KEY_1]\n\t[API_KEY_1]", "    export K=[API_KEY_1]\n\t[API_KEY_1]"),
+        (
+            "run `curl -H [API_KEY_1]` or",
+            "run `curl -H [API_KEY_1]` or",
+        ),
+        (
+            "`a` [API_KEY_1] ``b`[API_KEY_1]`` [API_KEY_1]",
+            "`a` sk-or…cdef ``b`[API_KEY_1]`` sk-or…cdef",
+        ),
+        (
+            "```sh\nexport K=[API_KEY_1]\n```\n[API_KEY_1]",
+            "```sh\nexport K=[API_KEY_1]\n```\nsk-or…cdef",
+        ),
+        (
+            "> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\n[API_KEY_1]",
+            "> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\nsk-or…cdef",
+        ),
+        (
+            "1. a\n   ```\n   [API_KEY_1]\n   ```",
+            "1. a\n   ```\n   [API_KEY_1]\n   ```",
+        ),
+        (
+            "    export K=[API_KEY_1]\n\t[API_KEY_1]",
+            "    export K=[API_KEY_1]\n\t[API_KEY_1]",
+        ),
         ("$ curl [API_KEY_1]", "$ curl [API_KEY_1]"),
-        ("a stray ` then [API_KEY_1]\n\n[API_KEY_1]", "a stray ` then [API_KEY_1]\n\nsk-or…cdef"),
+        (
+            "a stray ` then [API_KEY_1]\n\n[API_KEY_1]",
+            "a stray ` then [API_KEY_1]\n\nsk-or…cdef",
+        ),
         ("```a``` [API_KEY_1]", "```a``` sk-or…cdef"),
     ];
 
@@ -392,7 +507,10 @@ mod tests {
     #[test]
     fn restore_leaves_urls_alone() {
         let names = ["EMAIL_1", "API_KEY_1", "PASSWORD_1"];
-        for said in URLS.iter().flat_map(|url| names.map(|name| url.replace('#', name))) {
+        for said in URLS
+            .iter()
+            .flat_map(|url| names.map(|name| url.replace('#', name)))
+        {
             for audience in [Audience::Screen, Audience::Clipboard, Audience::Revealed] {
                 assert_eq!(shown(&said, audience), said, "{audience:?}");
             }
@@ -409,19 +527,37 @@ mod tests {
         for (said, screen) in SECRETS {
             assert_eq!(shown(said, Audience::Screen), *screen, "{said:?}");
             assert_eq!(shown(said, Audience::Clipboard), *said);
-            let whole = said.replace("[API_KEY_1]", KEY).replace("[PASSWORD_1]", "hunter2");
+            let whole = said
+                .replace("[API_KEY_1]", KEY)
+                .replace("[PASSWORD_1]", "hunter2");
             assert_eq!(shown(said, Audience::Revealed), whole);
         }
-        let (text, left_out) = table().restore("[API_KEY_1] `[PASSWORD_1]` [EMAIL_1]", Audience::Clipboard);
-        assert_eq!((text.plain().as_ref(), left_out), ("[API_KEY_1] `[PASSWORD_1]` ann@initech.com", 2));
-        assert!(table().restore("[API_KEY_1]", Audience::Screen).0.as_styled().starts_with("\x1b[4m"));
+        let (text, left_out) =
+            table().restore("[API_KEY_1] `[PASSWORD_1]` [EMAIL_1]", Audience::Clipboard);
+        assert_eq!(
+            (text.plain().as_ref(), left_out),
+            ("[API_KEY_1] `[PASSWORD_1]` ann@initech.com", 2)
+        );
+        assert!(
+            table()
+                .restore("[API_KEY_1]", Audience::Screen)
+                .0
+                .as_styled()
+                .starts_with("\x1b[4m")
+        );
     }
 
     #[test]
     fn restore_sanitizes_values() {
         let mut table = Placeholders::default();
-        table.placeholder_for(&Kind::built_in(kind::EMAIL), "a\x1b]52;c;x\x07\u{9b}b\u{202e}");
-        assert_eq!(table.restore("[EMAIL_1]", Audience::Screen).0.as_styled(), "a␛]52;c;x␇<U+009B>b<U+202E>");
+        table.placeholder_for(
+            &Kind::built_in(kind::EMAIL),
+            "a\x1b]52;c;x\x07\u{9b}b\u{202e}",
+        );
+        assert_eq!(
+            table.restore("[EMAIL_1]", Audience::Screen).0.as_styled(),
+            "a␛]52;c;x␇<U+009B>b<U+202E>"
+        );
     }
 
     fn in_pieces(said: &str, cuts: &[usize]) -> String {
@@ -438,13 +574,19 @@ mod tests {
 
     #[test]
     fn restore_is_independent_of_chunks() {
-        let samples = PERSONAL.iter().chain(SECRETS).map(|(said, _)| (*said).to_owned());
+        let samples = PERSONAL
+            .iter()
+            .chain(SECRETS)
+            .map(|(said, _)| (*said).to_owned());
         for said in samples.chain(URLS.iter().map(|url| url.replace('#', "API_KEY_1"))) {
             let whole = in_pieces(&said, &[]);
             for cut in 0..=said.len() {
                 assert_eq!(in_pieces(&said, &[cut]), whole, "{said:?} cut at {cut}");
             }
-            assert_eq!(in_pieces(&said, &(0..said.len()).collect::<Vec<_>>()), whole);
+            assert_eq!(
+                in_pieces(&said, &(0..said.len()).collect::<Vec<_>>()),
+                whole
+            );
         }
     }
 

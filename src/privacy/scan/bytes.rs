@@ -39,12 +39,19 @@ impl<'a> TextBytes<'a> {
 
     /// Whether this word is at a position, in any case. `word` is in lower case.
     pub(in crate::privacy) fn starts_with_ignore_case_at(self, i: usize, word: &[u8]) -> bool {
-        self.0.get(i..i + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+        self.0
+            .get(i..i + word.len())
+            .is_some_and(|there| there.eq_ignore_ascii_case(word))
     }
 
     /// The end of the run of bytes that `keep` accepts, from `i`, at most `most` bytes.
     #[inline]
-    pub(in crate::privacy) fn scan_while(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+    pub(in crate::privacy) fn scan_while(
+        self,
+        i: usize,
+        most: usize,
+        keep: impl Fn(u8) -> bool,
+    ) -> usize {
         let rest = self.slice(i, i.saturating_add(most));
         i + rest.iter().position(|&b| !keep(b)).unwrap_or(rest.len())
     }
@@ -52,9 +59,18 @@ impl<'a> TextBytes<'a> {
     /// The start of the run of bytes that `keep` accepts and that ends before `i`, at most `most`
     /// bytes.
     #[inline]
-    pub(in crate::privacy) fn scan_back(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+    pub(in crate::privacy) fn scan_back(
+        self,
+        i: usize,
+        most: usize,
+        keep: impl Fn(u8) -> bool,
+    ) -> usize {
         let before = self.slice(i.saturating_sub(most), i);
-        i - before.iter().rev().position(|&b| !keep(b)).unwrap_or(before.len())
+        i - before
+            .iter()
+            .rev()
+            .position(|&b| !keep(b))
+            .unwrap_or(before.len())
     }
 
     /// Skips spaces and tabs.
@@ -81,7 +97,11 @@ pub(in crate::privacy) fn count_byte(bytes: &[u8], b: u8) -> usize {
 /// frequent test.
 static IDENT_CLASSES: [u8; 256] = ident();
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, over 256 bytes"
+)]
 const fn ident() -> [u8; 256] {
     let mut table = [0; 256];
     let mut b = 0;
@@ -112,7 +132,9 @@ pub(in crate::privacy) fn is_ident(b: u8) -> bool {
 
 /// Text in lower case, copied only if necessary.
 pub(in crate::privacy) fn to_lowercase(bytes: &[u8]) -> Cow<'_, str> {
-    let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii() & !b.is_ascii_uppercase());
+    let plain = bytes.iter().fold(true, |plain, b| {
+        plain & b.is_ascii() & !b.is_ascii_uppercase()
+    });
     match std::str::from_utf8(bytes) {
         Ok(text) if plain => Cow::Borrowed(text),
         Ok(text) => Cow::Owned(text.to_lowercase()),
@@ -123,17 +145,30 @@ pub(in crate::privacy) fn to_lowercase(bytes: &[u8]) -> Cow<'_, str> {
 /// A word for a case-insensitive lookup: unchanged if it is ASCII, whose case lexicons ignore, else
 /// in lower case.
 pub(in crate::privacy) fn fold_case(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() { Cow::Borrowed(bytes) } else { Cow::Owned(to_lowercase(bytes).into_owned().into_bytes()) }
+    if bytes.is_ascii() {
+        Cow::Borrowed(bytes)
+    } else {
+        Cow::Owned(to_lowercase(bytes).into_owned().into_bytes())
+    }
 }
 
 /// The position of a short needle. For these, preparing a search would cost more than searching.
 pub(in crate::privacy) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, rest) = needle.split_first()?;
-    memchr::memchr_iter(first, bytes).find(|&i| bytes.get(i + 1..).is_some_and(|behind| behind.starts_with(rest)))
+    memchr::memchr_iter(first, bytes).find(|&i| {
+        bytes
+            .get(i + 1..)
+            .is_some_and(|behind| behind.starts_with(rest))
+    })
 }
 
 /// The end of a value without the given signs behind it.
-pub(in crate::privacy) fn trim_end(text: TextBytes<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
+pub(in crate::privacy) fn trim_end(
+    text: TextBytes<'_>,
+    from: usize,
+    end: usize,
+    signs: &[u8],
+) -> usize {
     let mut end = end;
     while end > from && signs.contains(&text.byte_before(end)) {
         // A closing bracket opened inside the value belongs to it.
@@ -158,7 +193,8 @@ pub(in crate::privacy) fn list_element(text: TextBytes<'_>, at: usize) -> Option
     let quote = text.at(at);
     if matches!(quote, b'\'' | b'"') {
         let escape = usize::from(text.at(at + 1) == b'\\');
-        return (text.at(at + 2 + escape) == quote).then(|| (text.at(at + 1 + escape), at + 3 + escape));
+        return (text.at(at + 2 + escape) == quote)
+            .then(|| (text.at(at + 1 + escape), at + 3 + escape));
     }
     let (from, radix, most) = match text.slice(at, at + 2) {
         [b'0', b'x' | b'X'] | [b'\\', b'x'] => (at + 2, 16, 2),
@@ -167,5 +203,8 @@ pub(in crate::privacy) fn list_element(text: TextBytes<'_>, at: usize) -> Option
     let end = text.scan_while(from, most, |b| char::from(b).is_digit(radix));
     let digits = std::str::from_utf8(text.slice(from, end)).ok()?;
     let whole = radix == 16 || !text.at(end).is_ascii_alphanumeric();
-    u8::from_str_radix(digits, radix).ok().filter(|_| whole).map(|byte| (byte, end))
+    u8::from_str_radix(digits, radix)
+        .ok()
+        .filter(|_| whole)
+        .map(|byte| (byte, end))
 }

@@ -8,33 +8,61 @@ const MAX_DISTANCE: usize = 72;
 
 /// Whether one of these words (in lower case) occurs shortly before a position, or in parentheses
 /// right after it.
-pub(in crate::privacy) fn preceded_by(text: TextBytes<'_>, at: usize, words: impl WordList) -> bool {
+pub(in crate::privacy) fn preceded_by(
+    text: TextBytes<'_>,
+    at: usize,
+    words: impl WordList,
+) -> bool {
     preceded_within(text, at, MAX_DISTANCE, words)
 }
 
 /// Whether one of these words occurs at most `reach` bytes before a position.
-pub(in crate::privacy) fn preceded_within(text: TextBytes<'_>, at: usize, reach: usize, words: impl WordList) -> bool {
+pub(in crate::privacy) fn preceded_within(
+    text: TextBytes<'_>,
+    at: usize,
+    reach: usize,
+    words: impl WordList,
+) -> bool {
     let from = at.saturating_sub(reach);
     let window = text.slice(from, at);
     // A name is on the same line, or alone on the line before.
     let line = window.iter().rposition(|&b| b == b'\n').map_or(0, |last| {
         let above = window.get(..last).unwrap_or_default();
-        let bare = window.get(last + 1..).unwrap_or_default().iter().filter(|b| b.is_ascii_alphanumeric()).count() < 3;
-        if bare { above.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1) } else { last + 1 }
+        let bare = window
+            .get(last + 1..)
+            .unwrap_or_default()
+            .iter()
+            .filter(|b| b.is_ascii_alphanumeric())
+            .count()
+            < 3;
+        if bare {
+            above.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1)
+        } else {
+            last + 1
+        }
     });
     let start = from + line;
     contains_word(text, start, at, words)
 }
 
 /// Whether one of these words occurs shortly after a position.
-pub(in crate::privacy) fn followed_by(text: TextBytes<'_>, at: usize, words: impl WordList) -> bool {
+pub(in crate::privacy) fn followed_by(
+    text: TextBytes<'_>,
+    at: usize,
+    words: impl WordList,
+) -> bool {
     let end = text.line_end(at, 32);
     contains_word(text, at, end, words)
 }
 
 /// Whether one of these words occurs between two positions, as a word or as a part of an
 /// identifier.
-pub(in crate::privacy) fn contains_word(text: TextBytes<'_>, from: usize, to: usize, words: impl WordList) -> bool {
+pub(in crate::privacy) fn contains_word(
+    text: TextBytes<'_>,
+    from: usize,
+    to: usize,
+    words: impl WordList,
+) -> bool {
     let window = text.slice(from, to);
     let firsts = words.first_bytes();
     let mut before = text.byte_before(from);
@@ -47,7 +75,8 @@ pub(in crate::privacy) fn contains_word(text: TextBytes<'_>, from: usize, to: us
         let rest = window.get(i..).unwrap_or_default();
         if words.any_match(rest, |word| {
             let word = word.as_bytes();
-            rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+            rest.get(..word.len())
+                .is_some_and(|there| there.eq_ignore_ascii_case(word))
                 && ends_word(text, from + i + word.len())
                 && !in_placeholder(text, from + i)
         }) {
@@ -61,7 +90,11 @@ pub(in crate::privacy) fn contains_word(text: TextBytes<'_>, from: usize, to: us
 /// at a word boundary.
 static WORD_CLASSES: [u8; 256] = word_classes();
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, over 256 bytes"
+)]
 const fn word_classes() -> [u8; 256] {
     // Words begin after anything but a letter, and at capitals; beyond ASCII, at any character.
     const DIGIT: u8 = 0x10;
@@ -94,7 +127,9 @@ fn can_begin(before: u8, first: u8) -> bool {
 /// Whether a word can begin here: not inside a word, but at a capital inside an identifier.
 pub(in crate::privacy) fn begins_word(text: TextBytes<'_>, at: usize) -> bool {
     let (before, first) = (text.byte_before(at), text.at(at));
-    !before.is_ascii_alphabetic() || (first.is_ascii_uppercase() && before.is_ascii_lowercase()) || first >= 0x80
+    !before.is_ascii_alphabetic()
+        || (first.is_ascii_uppercase() && before.is_ascii_lowercase())
+        || first >= 0x80
 }
 
 /// Whether a position is inside a placeholder. The words of a placeholder say nothing about the
@@ -146,7 +181,11 @@ mod tests {
             ("ssnx ", false),
             ("ssn earlier\nsomething else entirely: ", false),
         ] {
-            assert_eq!(preceded_by(TextBytes(text.as_bytes()), text.len(), &["ssn"]), found, "{text}");
+            assert_eq!(
+                preceded_by(TextBytes(text.as_bytes()), text.len(), &["ssn"]),
+                found,
+                "{text}"
+            );
         }
     }
 }

@@ -35,7 +35,11 @@ pub(in crate::privacy) fn is_fold(text: TextBytes<'_>, at: usize) -> bool {
 }
 
 /// Scans the folded surroundings of the given positions with a function for plain bytes.
-pub(in crate::privacy) fn detect_around(bytes: &[u8], folds: &[usize], detect: fn(&[u8]) -> Vec<Match>) -> Vec<Match> {
+pub(in crate::privacy) fn detect_around(
+    bytes: &[u8],
+    folds: &[usize],
+    detect: fn(&[u8]) -> Vec<Match>,
+) -> Vec<Match> {
     let text = TextBytes(bytes);
     let mut found = Vec::new();
     let mut next = folds;
@@ -58,7 +62,12 @@ pub(in crate::privacy) fn detect_around(bytes: &[u8], folds: &[usize], detect: f
 }
 
 /// Scans one folded part of the text.
-fn detect_part(text: TextBytes<'_>, start: usize, stop: usize, detect: fn(&[u8]) -> Vec<Match>) -> Vec<Match> {
+fn detect_part(
+    text: TextBytes<'_>,
+    start: usize,
+    stop: usize,
+    detect: fn(&[u8]) -> Vec<Match>,
+) -> Vec<Match> {
     let mut bytes = Vec::with_capacity(stop - start);
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(stop - start);
     let mut changes = Vec::new();
@@ -82,8 +91,12 @@ fn detect_part(text: TextBytes<'_>, start: usize, stop: usize, detect: fn(&[u8])
         // Keep only hits that involve a fold; the others were found in the original bytes.
         let near = changes.partition_point(|&change| change + 100 < hit.start);
         let concerned = changes.get(near).is_some_and(|&change| change < hit.end);
-        let span = places.get(hit.start).zip(hit.end.checked_sub(1).and_then(|last| places.get(last)));
-        let Some((first, last)) = span.filter(|_| concerned) else { return false };
+        let span = places
+            .get(hit.start)
+            .zip(hit.end.checked_sub(1).and_then(|last| places.get(last)));
+        let Some((first, last)) = span.filter(|_| concerned) else {
+            return false;
+        };
         (hit.start, hit.end) = (first.0, last.1);
         true
     });
@@ -94,7 +107,9 @@ fn detect_part(text: TextBytes<'_>, start: usize, stop: usize, detect: fn(&[u8])
 fn decode_at(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     match text.at(i) {
         // Percent-encoded twice.
-        b'%' if text.starts_with_at(i, b"%25") && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) => {
+        b'%' if text.starts_with_at(i, b"%25")
+            && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) =>
+        {
             ascii_replacement(hex(text, i + 3, 2)?, 5)
         }
         b'%' => {
@@ -109,8 +124,13 @@ fn decode_at(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
             // Markdown emphasis inside a token: `sk-or-**v1**-…`
             let run = text.scan_while(i, 3, |b| b == b'*') - i;
             let inside = |b: u8| is_word(b) || matches!(b, b'-' | b'_');
-            let tokenlike = matches!(text.byte_before(i), b'-' | b'_') || matches!(text.at(i + run), b'-' | b'_');
-            (run == 2 && inside(text.byte_before(i)) && inside(text.at(i + 2)) && tokenlike).then_some(Replacement { length: 2, to: None })
+            let tokenlike = matches!(text.byte_before(i), b'-' | b'_')
+                || matches!(text.at(i + run), b'-' | b'_');
+            (run == 2 && inside(text.byte_before(i)) && inside(text.at(i + 2)) && tokenlike)
+                .then_some(Replacement {
+                    length: 2,
+                    to: None,
+                })
         }
         0x80.. => non_ascii(text, i),
         _ => None,
@@ -118,13 +138,20 @@ fn decode_at(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
 }
 
 fn ascii_replacement(byte: u32, length: usize) -> Option<Replacement> {
-    u8::try_from(byte).ok().filter(u8::is_ascii_graphic).map(|b| Replacement { length, to: Some(b) })
+    u8::try_from(byte)
+        .ok()
+        .filter(u8::is_ascii_graphic)
+        .map(|b| Replacement {
+            length,
+            to: Some(b),
+        })
 }
 
 fn hex(text: TextBytes<'_>, at: usize, digits: usize) -> Option<u32> {
     let span = text.slice(at, at + digits);
     (span.len() == digits).then_some(())?;
-    span.iter().try_fold(0, |all, &b| Some(all << 4 | char::from(b).to_digit(16)?))
+    span.iter()
+        .try_fold(0, |all, &b| Some(all << 4 | char::from(b).to_digit(16)?))
 }
 
 /// `\u0040`, `\u{40}`, `\x40`, and signs escaped in Markdown and JSON.
@@ -137,8 +164,13 @@ fn backslash_escape(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
         }
         b'u' => char_replacement(hex(text, i + 2, 4)?, 6),
         b'x' => ascii_replacement(hex(text, i + 2, 2)?, 4),
-        sign @ (b'_' | b'-' | b'.' | b'@' | b'/' | b':' | b'+' | b'*' | b'~' | b'#') if text.byte_before(i) != b'\\' => {
-            Some(Replacement { length: 2, to: Some(sign) })
+        sign @ (b'_' | b'-' | b'.' | b'@' | b'/' | b':' | b'+' | b'*' | b'~' | b'#')
+            if text.byte_before(i) != b'\\' =>
+        {
+            Some(Replacement {
+                length: 2,
+                to: Some(sign),
+            })
         }
         _ => None,
     }
@@ -183,7 +215,13 @@ fn html_entity(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     if text.at(i + 1) == b'#' {
         let hexadecimal = matches!(text.at(i + 2), b'x' | b'X');
         let from = i + 2 + usize::from(hexadecimal);
-        let end = text.scan_while(from, 7, |b| if hexadecimal { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
+        let end = text.scan_while(from, 7, |b| {
+            if hexadecimal {
+                b.is_ascii_hexdigit()
+            } else {
+                b.is_ascii_digit()
+            }
+        });
         let digits = std::str::from_utf8(text.slice(from, end)).ok()?;
         let code = u32::from_str_radix(digits, if hexadecimal { 16 } else { 10 }).ok()?;
         return char_replacement(code, end - i + usize::from(text.at(end) == b';'));
@@ -192,7 +230,10 @@ fn html_entity(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     (text.at(end) == b';').then_some(())?;
     let name = text.slice(i + 1, end);
     let &(_, to) = ENTITY_NAMES.iter().find(|(known, _)| *known == name)?;
-    Some(Replacement { length: end + 1 - i, to: Some(to).filter(|&b| b != 0) })
+    Some(Replacement {
+        length: end + 1 - i,
+        to: Some(to).filter(|&b| b != 0),
+    })
 }
 
 /// Terminal escape sequences: colours and titles.
@@ -205,7 +246,10 @@ fn terminal_escape(text: TextBytes<'_>, i: usize) -> Replacement {
         }
         _ => i + 2,
     };
-    Replacement { length: end.min(text.len()) - i, to: None }
+    Replacement {
+        length: end.min(text.len()) - i,
+        to: None,
+    }
 }
 
 /// `"ghp_" + "…"`: the signs between two parts of a string.
@@ -217,7 +261,10 @@ fn joined_strings(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
         && text.at(after) == quote
         && is_word(text.at(after + 1))
         && (is_word(text.byte_before(i)) || matches!(text.byte_before(i), b'_' | b'-'));
-    joins.then_some(Replacement { length: after + 1 - i, to: None })
+    joins.then_some(Replacement {
+        length: after + 1 - i,
+        to: None,
+    })
 }
 
 /// Folds non-ASCII characters.
@@ -235,7 +282,10 @@ fn non_ascii(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     if matches!(span.first(), Some(0xCE..=0xD4)) && !other(text.byte_before(i)) && !other(behind) {
         return None;
     }
-    let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
+    let c = std::str::from_utf8(span.get(..length)?)
+        .ok()?
+        .chars()
+        .next()?;
     if let Some(letter) = homoglyph(c) {
         // Fold look-alikes only inside otherwise Latin words: a Cyrillic word stays Cyrillic.
         let mixed = is_word(text.byte_before(i))
@@ -243,22 +293,35 @@ fn non_ascii(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
             || matches!(text.byte_before(i), b'-' | b'_' | b'@' | b'.')
             || matches!(text.at(i + length), b'@' | b'.' | b'-' | b'_')
             || text.at(i + length) >= 0x80 && (is_word(behind) || matches!(behind, b'-' | b'_'));
-        return mixed.then_some(Replacement { length, to: Some(letter) });
+        return mixed.then_some(Replacement {
+            length,
+            to: Some(letter),
+        });
     }
     let to = ascii_equivalent(u32::from(c))?;
     Some(Replacement { length, to })
 }
 
 /// The ASCII for a character; `Some(None)` for an invisible one.
-#[expect(clippy::option_option, reason = "for itself, for nothing, or for a sign")]
+#[expect(
+    clippy::option_option,
+    reason = "for itself, for nothing, or for a sign"
+)]
 fn ascii_equivalent(code: u32) -> Option<Option<u8>> {
     let ascii = |code: u32| u8::try_from(code).ok().map(Some);
     match code {
         0xFF01..=0xFF5E => ascii(code - 0xFF01 + 0x21),
         0xA0 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Some(Some(b' ')),
-        0xAD | 0x34F | 0x61C | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFE00..=0xFE0F | 0xFEFF | 0x300..=0x36F => {
-            Some(None)
-        }
+        0xAD
+        | 0x34F
+        | 0x61C
+        | 0x180E
+        | 0x200B..=0x200F
+        | 0x202A..=0x202E
+        | 0x2060..=0x206F
+        | 0xFE00..=0xFE0F
+        | 0xFEFF
+        | 0x300..=0x36F => Some(None),
         0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 => Some(Some(b'-')),
         0x2024 | 0xFE52 => Some(Some(b'.')),
         0x2236 | 0xFE55 | 0xA789 => Some(Some(b':')),
@@ -267,7 +330,9 @@ fn ascii_equivalent(code: u32) -> Option<Option<u8>> {
         0xFE62 => Some(Some(b'+')),
         0xE0021..=0xE007E => ascii(code - 0xE0000),
         0xE0000..=0xE0020 | 0xE007F => Some(None),
-        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0x9E6..=0x9EF | 0xE50..=0xE59 => ascii(u32::from(b'0') + digit_value(code)),
+        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0x9E6..=0x9EF | 0xE50..=0xE59 => {
+            ascii(u32::from(b'0') + digit_value(code))
+        }
         0x1D7CE..=0x1D7FF => ascii(u32::from(b'0') + (code - 0x1D7CE) % 10),
         0x2070 | 0x2074..=0x2079 => ascii(u32::from(b'0') + code - 0x2070),
         0x2080..=0x2089 => ascii(u32::from(b'0') + code - 0x2080),
@@ -275,7 +340,11 @@ fn ascii_equivalent(code: u32) -> Option<Option<u8>> {
         0x2460..=0x2468 => ascii(u32::from(b'1') + code - 0x2460),
         0x1D400..=0x1D6A3 => {
             let place = (code - 0x1D400) % 52;
-            ascii(if place < 26 { u32::from(b'A') + place } else { u32::from(b'a') + place - 26 })
+            ascii(if place < 26 {
+                u32::from(b'A') + place
+            } else {
+                u32::from(b'a') + place - 26
+            })
         }
         0x24B6..=0x24CF => ascii(u32::from(b'A') + code - 0x24B6),
         _ => None,
@@ -301,7 +370,11 @@ fn homoglyph(c: char) -> Option<u8> {
         ("ονιρυακ", "oviruak"),
         ("ɡıℓ", "gil"),
     ];
-    HOMOGLYPH_PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.as_bytes().get(p).copied()))
+    HOMOGLYPH_PAIRS.iter().find_map(|(from, to)| {
+        from.chars()
+            .position(|f| f == c)
+            .and_then(|p| to.as_bytes().get(p).copied())
+    })
 }
 
 #[cfg(test)]
@@ -312,23 +385,44 @@ mod tests {
     fn deobfuscation_keeps_byte_offsets() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         for (text, private) in [
-            ("mail bob.miller%40initech.com now", "bob.miller%40initech.com"),
+            (
+                "mail bob.miller%40initech.com now",
+                "bob.miller%40initech.com",
+            ),
             ("mail bob\\u0040initech.com now", "bob\\u0040initech.com"),
             ("mail bob&#64;initech.com now", "bob&#64;initech.com"),
-            ("mail bob&commat;initech&period;com now", "bob&commat;initech&period;com"),
+            (
+                "mail bob&commat;initech&period;com now",
+                "bob&commat;initech&period;com",
+            ),
             ("mail bob＠initech.com now", "bob＠initech.com"),
-            ("card ４１１１ １１１１ １１１１ １１１１ ok", "４１１１ １１１１ １１１１ １１１１"),
-            ("card 4111\u{200b}1111\u{200b}1111\u{200b}1111 ok", "4111\u{200b}1111\u{200b}1111\u{200b}1111"),
-            ("card 4111\u{a0}1111\u{a0}1111\u{a0}1111 ok", "4111\u{a0}1111\u{a0}1111\u{a0}1111"),
+            (
+                "card ４１１１ １１１１ １１１１ １１１１ ok",
+                "４１１１ １１１１ １１１１ １１１１",
+            ),
+            (
+                "card 4111\u{200b}1111\u{200b}1111\u{200b}1111 ok",
+                "4111\u{200b}1111\u{200b}1111\u{200b}1111",
+            ),
+            (
+                "card 4111\u{a0}1111\u{a0}1111\u{a0}1111 ok",
+                "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            ),
             ("card 4111–1111–1111–1111 ok", "4111–1111–1111–1111"),
             ("card ٤١١١١١١١١١١١١١١١ ok", "٤١١١١١١١١١١١١١١١"),
             ("ssn 123\u{ad}-45-6789 ok", "123\u{ad}-45-6789"),
             ("bоb.miller@initech.com", "bоb.miller@initech.com"),
-            ("\u{1b}[31m4111\u{1b}[0m1111 1111 1111", "4111\u{1b}[0m1111 1111 1111"),
+            (
+                "\u{1b}[31m4111\u{1b}[0m1111 1111 1111",
+                "4111\u{1b}[0m1111 1111 1111",
+            ),
             ("password：hunter2", "hunter2"),
             ("ｐａｓｓｗｏｒｄ＝ｈｕｎｔｅｒ２", "ｈｕｎｔｅｒ２"),
             ("https:\\/\\/bob:hunter2@initech.com\\/x", "hunter2"),
-            ("call +1\u{2011}415\u{2011}555\u{2011}2671", "+1\u{2011}415\u{2011}555\u{2011}2671"),
+            (
+                "call +1\u{2011}415\u{2011}555\u{2011}2671",
+                "+1\u{2011}415\u{2011}555\u{2011}2671",
+            ),
         ] {
             let findings = redactor.findings(text.as_bytes());
             let found: Vec<&str> = findings.iter().map(|f| &text[f.start..f.end]).collect();

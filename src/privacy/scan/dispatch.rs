@@ -4,15 +4,17 @@
 //! and the functions at the end scan a text.
 
 use crate::privacy::kind;
-use crate::privacy::personal::{coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets};
+use crate::privacy::personal::{
+    coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets,
+};
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
 use crate::privacy::scan::keywords::{IndexBuilder, KeywordIndex, KeywordVisitor};
 use crate::privacy::scan::{Match, Scan, context, deobfuscate};
 use crate::privacy::secrets::field_names::{FieldKind, SECRET_FIELD_NAMES};
 use crate::privacy::secrets::{
-    command_output, field_value, http_headers, kubernetes, ldap, network_devices, private_keys, prose_nearby, server_config,
-    shell_commands, tables, urls,
+    command_output, field_value, http_headers, kubernetes, ldap, network_devices, private_keys,
+    prose_nearby, server_config, shell_commands, tables, urls,
 };
 use crate::privacy::tokens::{self, RULE_GROUPS, encoded, packed, pattern};
 
@@ -35,12 +37,20 @@ type Detector = for<'p, 't> fn(&'p mut Scan<'t>, usize, usize);
 /// The detectors with their keywords, which are in lower case and match any case.
 const DETECTORS: &[(&[&str], Detector)] = &[
     (&["-----begin"], private_keys::read),
-    (private_keys::HEADERLESS_PREFIXES, private_keys::headerless_key),
+    (
+        private_keys::HEADERLESS_PREFIXES,
+        private_keys::headerless_key,
+    ),
     (&["\"kty", "'kty'"], private_keys::web_key),
     (&["(at)", "[at]", "{at}"], email::at_dot_address),
     (&["(dot)", "[dot]", "{dot}"], email::dotted_address),
     (&[" @ "], email::spaced_address),
-    (&[" dot com", " dot org", " dot net", " dot de", " dot edu", " dot io"], email::spelled_address),
+    (
+        &[
+            " dot com", " dot org", " dot net", " dot de", " dot edu", " dot io",
+        ],
+        email::spelled_address,
+    ),
     (&["p.o. box", "po box", "postfach"], street_address::po_box),
     (&["://"], urls::read),
     (
@@ -73,7 +83,10 @@ const DETECTORS: &[(&[&str], Detector)] = &[
         http_headers::bearer_token,
     ),
     (&["basic "], http_headers::basic_credentials),
-    (&["identified by", "identified with"], shell_commands::sql_identified_by),
+    (
+        &["identified by", "identified with"],
+        shell_commands::sql_identified_by,
+    ),
     (
         &[
             "auth=(",
@@ -110,12 +123,38 @@ const DETECTORS: &[(&[&str], Detector)] = &[
         ],
         shell_commands::third_argument,
     ),
-    (&["userpwd,", "curlopt_userpwd =>", "curlopt_proxyuserpwd =>", "user_pwd ="], shell_commands::user_password_literal),
+    (
+        &[
+            "userpwd,",
+            "curlopt_userpwd =>",
+            "curlopt_proxyuserpwd =>",
+            "user_pwd =",
+        ],
+        shell_commands::user_password_literal,
+    ),
     (&["oracle:thin:"], shell_commands::oracle_url),
     (&["@tcp(", "@unix("], shell_commands::go_data_source),
-    (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], ip_mac::letter_mac_address),
+    (
+        &[
+            "aa:bb:cc",
+            "aa-bb-cc",
+            "de:ad:be:ef",
+            "de-ad-be-ef",
+            "ca:fe:ba:be",
+            "fe:ed:fa:ce",
+        ],
+        ip_mac::letter_mac_address,
+    ),
     (&["5432:", "5433:", "6432:"], shell_commands::password_file),
-    (&["kind: secret", "kind: \"secret\"", "kind: 'secret'", "type: helm.sh/release.v"], kubernetes::read),
+    (
+        &[
+            "kind: secret",
+            "kind: \"secret\"",
+            "kind: 'secret'",
+            "type: helm.sh/release.v",
+        ],
+        kubernetes::read,
+    ),
     (
         &[
             "\"kind\": \"secret",
@@ -145,9 +184,15 @@ const DETECTORS: &[(&[&str], Detector)] = &[
         ],
         shell_commands::signing_call,
     ),
-    (prose_nearby::ACCOUNT_NAMES, prose_nearby::account_slash_password),
+    (
+        prose_nearby::ACCOUNT_NAMES,
+        prose_nearby::account_slash_password,
+    ),
     (tables::NUMBER_COLUMNS, tables::number_column),
-    (street_address::ADDRESS_LABELS, street_address::announced_address),
+    (
+        street_address::ADDRESS_LABELS,
+        street_address::announced_address,
+    ),
     (&["cookie"], http_headers::cookies),
     (encoded::BASE64_KEYWORDS, encoded::read),
     (encoded::HEX_KEYWORDS, encoded::read_hex),
@@ -155,7 +200,10 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     (packed::SPACED_PREFIXES, packed::spaced_token),
     (packed::DUMP_PREFIXES, packed::hex_dump),
     (packed::FRAMED_DUMP_ENDS, packed::framed_hex_dump),
-    (command_output::PRINTING_KEYWORDS, command_output::printed_secret),
+    (
+        command_output::PRINTING_KEYWORDS,
+        command_output::printed_secret,
+    ),
     (command_output::SEND_CALLS, command_output::sent_password),
     (command_output::VIEWERS, command_output::viewed),
     (&["code", "código", "codice"], command_output::one_time_code),
@@ -175,20 +223,60 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     (wallets::SEED_PHRASE_WORDS, wallets::seed_words),
     (shell_commands::KEYWORDS, shell_commands::read),
     (dates::BIRTH_WORDS, dates::read),
-    (street_address::ENGLISH_STREET_WORDS, street_address::english_address),
-    (street_address::STREET_PREFIXES, street_address::romance_address),
-    (street_address::STREET_SUFFIXES, street_address::germanic_address),
     (
-        &[" am ", " an der ", " an den ", " im ", " zum ", " zur ", " auf der ", " auf dem ", " in der ", " unter den ", " hinter der "],
-        street_address::prepositional_address,
+        street_address::ENGLISH_STREET_WORDS,
+        street_address::english_address,
     ),
-    (&["lat", "lng", "lon", "latitude", "longitude", "breitengrad", "längengrad"], coordinates::axis_coordinate),
-    (&["° n", "° s", "°n", "°s", "°0", "°1", "°2", "°3", "°4", "°5", "°6", "°7", "°8", "°9"], coordinates::degree_coordinates),
-    (&["bc1", "tb1q", "ltc1", "addr1", "cosmos1", "osmo1", "terra1"], wallets::prefixed_address),
+    (
+        street_address::STREET_PREFIXES,
+        street_address::romance_address,
+    ),
+    (
+        street_address::STREET_SUFFIXES,
+        street_address::germanic_address,
+    ),
     (
         &[
-            "litecoin", "dogecoin", "doge", "tron", "trx", "ripple", "xrp", "solana", "monero", "xmr", "ltc", "wallet", "bitcoin", "usdt",
-            "phantom",
+            " am ",
+            " an der ",
+            " an den ",
+            " im ",
+            " zum ",
+            " zur ",
+            " auf der ",
+            " auf dem ",
+            " in der ",
+            " unter den ",
+            " hinter der ",
+        ],
+        street_address::prepositional_address,
+    ),
+    (
+        &[
+            "lat",
+            "lng",
+            "lon",
+            "latitude",
+            "longitude",
+            "breitengrad",
+            "längengrad",
+        ],
+        coordinates::axis_coordinate,
+    ),
+    (
+        &[
+            "° n", "° s", "°n", "°s", "°0", "°1", "°2", "°3", "°4", "°5", "°6", "°7", "°8", "°9",
+        ],
+        coordinates::degree_coordinates,
+    ),
+    (
+        &["bc1", "tb1q", "ltc1", "addr1", "cosmos1", "osmo1", "terra1"],
+        wallets::prefixed_address,
+    ),
+    (
+        &[
+            "litecoin", "dogecoin", "doge", "tron", "trx", "ripple", "xrp", "solana", "monero",
+            "xmr", "ltc", "wallet", "bitcoin", "usdt", "phantom",
         ],
         wallets::named_address,
     ),
@@ -196,9 +284,14 @@ const DETECTORS: &[(&[&str], Detector)] = &[
 
 /// The keywords of all detectors.
 static TABLE: IndexBuilder<Action> = build_table();
-static INDEX: KeywordIndex<Action, { TABLE.keyword_count() }, { TABLE.pool_bytes() }> = KeywordIndex::build(&TABLE);
+static INDEX: KeywordIndex<Action, { TABLE.keyword_count() }, { TABLE.pool_bytes() }> =
+    KeywordIndex::build(&TABLE);
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler"
+)]
 const fn build_table() -> IndexBuilder<Action> {
     let mut builder = IndexBuilder::new(Action::PhoneWord);
     let mut t = 0;
@@ -282,7 +375,10 @@ pub(in crate::privacy) fn detect(bytes: &[u8]) -> Vec<Match> {
 
 /// All hits in a part of a stream, folded text included, and the manifests in it. A manifest may be
 /// open at a position.
-pub(in crate::privacy) fn detect_from(bytes: &[u8], open: Option<(usize, OpenManifest)>) -> (Vec<Match>, Vec<ManifestRegion>) {
+pub(in crate::privacy) fn detect_from(
+    bytes: &[u8],
+    open: Option<(usize, OpenManifest)>,
+) -> (Vec<Match>, Vec<ManifestRegion>) {
     let mut pass = Scan::new(TextBytes(bytes), holds_secret);
     if let Some((from, open)) = open {
         kubernetes::resume(&mut pass, from, open);
@@ -315,14 +411,23 @@ fn detect_decoded(bytes: &[u8]) -> Vec<Match> {
 /// Whether decoded bytes contain a token, a private key or, if they are text, a secret assigned to
 /// its name.
 fn holds_secret(decoded: &[u8]) -> bool {
-    const SECRET_KINDS: [&str; 5] = [kind::PASSWORD, kind::API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
+    const SECRET_KINDS: [&str; 5] = [
+        kind::PASSWORD,
+        kind::API_KEY,
+        kind::SECRET,
+        kind::URL_CREDENTIALS,
+        kind::PRIVATE_KEY,
+    ];
     if holds_token(decoded) {
         return true;
     }
     // Decoded text is not decoded again, so nesting cannot cost more than one level.
-    let text =
-        decoded.len() <= 8192 && std::str::from_utf8(decoded).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
-    text && detect_decoded(decoded).iter().any(|hit| SECRET_KINDS.contains(&hit.kind.as_str()))
+    let text = decoded.len() <= 8192
+        && std::str::from_utf8(decoded)
+            .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
+    text && detect_decoded(decoded)
+        .iter()
+        .any(|hit| SECRET_KINDS.contains(&hit.kind.as_str()))
 }
 
 /// Whether decoded bytes contain a known token or a private key.
@@ -331,8 +436,12 @@ fn holds_token(decoded: &[u8]) -> bool {
     impl KeywordVisitor<Action> for TokenVisitor<'_> {
         fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
             match act {
-                Action::Token(theme, rule, shape) => tokens::try_token(&mut self.0, at, (theme, rule, shape)),
-                Action::Call(_) if self.0.text.starts_with_ignore_case_at(at, b"-----begin") => private_keys::read(&mut self.0, at, end),
+                Action::Token(theme, rule, shape) => {
+                    tokens::try_token(&mut self.0, at, (theme, rule, shape))
+                }
+                Action::Call(_) if self.0.text.starts_with_ignore_case_at(at, b"-----begin") => {
+                    private_keys::read(&mut self.0, at, end)
+                }
                 _ => {}
             }
         }

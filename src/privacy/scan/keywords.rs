@@ -61,7 +61,11 @@ const NUMBER_MARK: u8 = 0x40;
 const REPORTED_CLASS: u8 = 0x1e | ALWAYS_MARK;
 const ALWAYS_MARK: u8 = 0x80;
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, over 256 bytes"
+)]
 const fn byte_classes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut b = 0;
@@ -76,7 +80,9 @@ const fn byte_classes() -> [u8; 256] {
             b'@' | b'%' | b'\\' | b'&' | b'+' | b'*' | 0x1b => REPORTED_CLASS,
             b'.' | b':' | b'=' | b'$' | b'<' | b'"' => 31,
             // First bytes of characters that fold or are invisible.
-            0xc2 | 0xcc..=0xd4 | 0xd8 | 0xd9 | 0xdb | 0xe0..=0xe3 | 0xea | 0xef | 0xf0 | 0xf3 => REPORTED_CLASS,
+            0xc2 | 0xcc..=0xd4 | 0xd8 | 0xd9 | 0xdb | 0xe0..=0xe3 | 0xea | 0xef | 0xf0 | 0xf3 => {
+                REPORTED_CLASS
+            }
             0x80..=0xff => 1 + byte % 26,
             _ => 0,
         };
@@ -93,7 +99,10 @@ const fn byte_classes() -> [u8; 256] {
 static LETTER_CLASSES: [u32; 256] = split_classes().0;
 static MARK_CLASSES: [u8; 256] = split_classes().1;
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over 256 bytes")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, over 256 bytes"
+)]
 const fn split_classes() -> ([u32; 256], [u8; 256]) {
     let (mut letters, mut marks) = ([0; 256], [0; 256]);
     let mut b = 0;
@@ -122,7 +131,9 @@ const fn mark_of(b: u8) -> u8 {
 /// How common a class is in text, roughly, as a logarithm. The rarest letters have the smallest
 /// sum.
 const fn commonness(class: u32) -> u8 {
-    const LETTER_CLASSES: [u8; 26] = [8, 3, 5, 5, 10, 4, 4, 5, 8, 1, 2, 6, 4, 8, 8, 4, 1, 8, 8, 9, 5, 3, 3, 1, 4, 1];
+    const LETTER_CLASSES: [u8; 26] = [
+        8, 3, 5, 5, 10, 4, 4, 5, 8, 1, 2, 6, 4, 8, 8, 4, 1, 8, 8, 9, 5, 3, 3, 1, 4, 1,
+    ];
     match class {
         #[expect(clippy::indexing_slicing, reason = "26 letters")]
         1..=26 => LETTER_CLASSES[class as usize - 1],
@@ -147,9 +158,25 @@ impl<A: Copy> IndexBuilder<A> {
     /// An empty table. Its unused entries contain `act`, because each needs some action.
     #[expect(clippy::large_stack_arrays, reason = "evaluated by the compiler")]
     pub(in crate::privacy) const fn new(act: A) -> Self {
-        let blank =
-            KeywordEntry { from: 0, length: 0, first: 0, last: 0, back: 0, exact: true, longest_first: false, act, code: 0, next: 0 };
-        Self { entries: [blank; MAX_KEYWORDS], count: 0, pool: [0; 8 * MAX_KEYWORDS], letters: 0, by_first: [0; 256] }
+        let blank = KeywordEntry {
+            from: 0,
+            length: 0,
+            first: 0,
+            last: 0,
+            back: 0,
+            exact: true,
+            longest_first: false,
+            act,
+            code: 0,
+            next: 0,
+        };
+        Self {
+            entries: [blank; MAX_KEYWORDS],
+            count: 0,
+            pool: [0; 8 * MAX_KEYWORDS],
+            letters: 0,
+            by_first: [0; 256],
+        }
     }
 
     /// Adds a keyword that is reported only in this case of letters.
@@ -178,9 +205,16 @@ impl<A: Copy> IndexBuilder<A> {
 
     /// Files a keyword under its rarest letters. A two-letter keyword is filed once for each third
     /// letter that tokens continue with.
-    #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler"
+    )]
     const fn insert(&mut self, word: &[u8], exact: bool, longest_first: bool, act: A) {
-        assert!(word.len() >= 2, "a keyword of one letter would be everywhere");
+        assert!(
+            word.len() >= 2,
+            "a keyword of one letter would be everywhere"
+        );
         let from = self.letters as u16;
         let mut i = 0;
         while i < word.len() {
@@ -225,10 +259,17 @@ impl<A: Copy> IndexBuilder<A> {
         self.add(entry);
     }
 
-    #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler"
+    )]
     const fn add(&mut self, entry: KeywordEntry<A>) {
         let first = self.pool[entry.from as usize] as usize;
-        self.entries[self.count] = KeywordEntry { next: self.by_first[first], ..entry };
+        self.entries[self.count] = KeywordEntry {
+            next: self.by_first[first],
+            ..entry
+        };
         self.count += 1;
         self.by_first[first] = self.count as u16;
     }
@@ -271,14 +312,23 @@ const fn comes_before<A: Copy>(one: KeywordEntry<A>, other: KeywordEntry<A>) -> 
 /// Files a name under the letters of a shorter name that it begins with, so that the longer one is
 /// reported first: `token_secret`.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn with_shorter_prefix<A: Copy>(table: &IndexBuilder<A>, entry: KeywordEntry<A>) -> KeywordEntry<A> {
+const fn with_shorter_prefix<A: Copy>(
+    table: &IndexBuilder<A>,
+    entry: KeywordEntry<A>,
+) -> KeywordEntry<A> {
     let mut first = entry;
     let mut next = table.by_first[table.pool[entry.from as usize] as usize];
     while next != 0 {
         let other = table.entries[next as usize - 1];
-        if entry.longest_first && other.longest_first && other.length < first.length && other.length > 2 {
+        if entry.longest_first
+            && other.longest_first
+            && other.length < first.length
+            && other.length > 2
+        {
             let mut same = 0;
-            while same < other.length as usize && table.pool[other.from as usize + same] == table.pool[entry.from as usize + same] {
+            while same < other.length as usize
+                && table.pool[other.from as usize + same] == table.pool[entry.from as usize + same]
+            {
                 same += 1;
             }
             if same == other.length as usize {
@@ -287,7 +337,11 @@ const fn with_shorter_prefix<A: Copy>(table: &IndexBuilder<A>, entry: KeywordEnt
         }
         next = other.next;
     }
-    KeywordEntry { code: first.code, back: first.back, ..entry }
+    KeywordEntry {
+        code: first.code,
+        back: first.back,
+        ..entry
+    }
 }
 
 /// Sets the bit of a code. A three-letter code gets the bits of all four-letter combinations that
@@ -296,18 +350,32 @@ const fn with_shorter_prefix<A: Copy>(table: &IndexBuilder<A>, entry: KeywordEnt
 const fn set_bit(bits: &mut [u64; CODE_COUNT / 64], code: u32) {
     let mut before = 0;
     while before < 32 {
-        let four = if code & SHORT_CODE == 0 { code } else { before << 15 | code & THREE_LETTERS_MASK };
+        let four = if code & SHORT_CODE == 0 {
+            code
+        } else {
+            before << 15 | code & THREE_LETTERS_MASK
+        };
         bits[four as usize / 64] |= 1 << (four & 63);
         before += if code & SHORT_CODE == 0 { 32 } else { 1 };
     }
 }
 
-impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KEYWORDS, POOL_BYTES> {
+impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize>
+    KeywordIndex<A, KEYWORDS, POOL_BYTES>
+{
     /// Sorts the keywords by slot and sets the bits.
-    #[expect(clippy::indexing_slicing, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::large_stack_arrays,
+        reason = "evaluated by the compiler"
+    )]
     pub(in crate::privacy) const fn build(table: &IndexBuilder<A>) -> Self {
-        let mut index =
-            Self { bits: [0; CODE_COUNT / 64], firsts: [0; SLOT_COUNT + 1], entries: [table.entries[0]; KEYWORDS], pool: [0; POOL_BYTES] };
+        let mut index = Self {
+            bits: [0; CODE_COUNT / 64],
+            firsts: [0; SLOT_COUNT + 1],
+            entries: [table.entries[0]; KEYWORDS],
+            pool: [0; POOL_BYTES],
+        };
         let mut i = 0;
         while i < POOL_BYTES {
             index.pool[i] = table.pool[i];
@@ -334,7 +402,9 @@ impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KE
             let slot = slot_of(entries[i].code);
             let mut place = next[slot] as usize;
             next[slot] += 1;
-            while place > index.firsts[slot] as usize && comes_before(entries[i], index.entries[place - 1]) {
+            while place > index.firsts[slot] as usize
+                && comes_before(entries[i], index.entries[place - 1])
+            {
                 index.entries[place] = index.entries[place - 1];
                 place -= 1;
             }
@@ -348,29 +418,46 @@ impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KE
     /// Whether a keyword is filed under these four bytes.
     #[inline]
     fn contains(&self, code: u32) -> bool {
-        self.bits.get((code & FOUR_LETTERS_MASK) as usize >> 6).is_some_and(|word| word >> (code & 63) & 1 == 1)
+        self.bits
+            .get((code & FOUR_LETTERS_MASK) as usize >> 6)
+            .is_some_and(|word| word >> (code & 63) & 1 == 1)
     }
 
     /// The keywords filed under four letters, or under the last three of them.
     #[inline]
     fn entries_for(&self, code: u32) -> impl Iterator<Item = &KeywordEntry<A>> {
         let slot = slot_of(code);
-        let (from, to) = self.firsts.get(slot).zip(self.firsts.get(slot + 1)).map_or((0, 0), |(from, to)| (*from, *to));
+        let (from, to) = self
+            .firsts
+            .get(slot)
+            .zip(self.firsts.get(slot + 1))
+            .map_or((0, 0), |(from, to)| (*from, *to));
         self.entries
             .get(usize::from(from)..usize::from(to))
             .unwrap_or_default()
             .iter()
-            .filter(move |entry| entry.code == code || entry.code == code & THREE_LETTERS_MASK | SHORT_CODE)
+            .filter(move |entry| {
+                entry.code == code || entry.code == code & THREE_LETTERS_MASK | SHORT_CODE
+            })
     }
 
     /// Reports the keywords that are filed under the four bytes before `end`.
-    fn report_keywords(&self, text: TextBytes<'_>, code: u32, end: usize, seen: &mut impl KeywordVisitor<A>) {
+    fn report_keywords(
+        &self,
+        text: TextBytes<'_>,
+        code: u32,
+        end: usize,
+        seen: &mut impl KeywordVisitor<A>,
+    ) {
         for entry in self.entries_for(code) {
-            let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
+            let Some(at) = end.checked_sub(usize::from(entry.back)) else {
+                continue;
+            };
             let length = usize::from(entry.length);
             // The first and the last byte rule out most candidates.
             let case = if entry.exact { 0 } else { 0x20 };
-            if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & !case != 0 {
+            if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & !case != 0
+            {
                 continue;
             }
             let there = text.slice(at, at + length);
@@ -420,9 +507,17 @@ impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KE
                     // Continue after the number, but keep its last bytes in the code: a keyword may
                     // begin there.
                     i = next;
-                    code = text.slice(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | letter_class(b));
+                    code = text
+                        .slice(i.saturating_sub(3), i)
+                        .iter()
+                        .fold(0, |code, &b| code << 5 | letter_class(b));
                 }
-                marks = ALWAYS_MARK | if is_word(text.at(i)) { BREAK_MARK } else { NUMBER_MARK };
+                marks = ALWAYS_MARK
+                    | if is_word(text.at(i)) {
+                        BREAK_MARK
+                    } else {
+                        NUMBER_MARK
+                    };
             }
         }
     }

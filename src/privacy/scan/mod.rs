@@ -140,10 +140,23 @@ impl<'t> Scan<'t> {
         }
     }
 
-    pub(super) fn report(&mut self, start: usize, end: usize, kind: &'static str, rule: &'static str, rank: u8) {
+    pub(super) fn report(
+        &mut self,
+        start: usize,
+        end: usize,
+        kind: &'static str,
+        rule: &'static str,
+        rank: u8,
+    ) {
         let end = end.min(self.text.len());
         if start < end {
-            self.matches.push(Match { start, end, kind: Kind::built_in(kind), rule, confidence: rank });
+            self.matches.push(Match {
+                start,
+                end,
+                kind: Kind::built_in(kind),
+                rule,
+                confidence: rank,
+            });
         }
     }
 
@@ -154,7 +167,9 @@ impl<'t> Scan<'t> {
 
     /// Whether the last hit covers a position.
     pub(super) fn is_covered(&self, at: usize) -> bool {
-        self.matches.last().is_some_and(|hit| hit.start <= at && at < hit.end)
+        self.matches
+            .last()
+            .is_some_and(|hit| hit.start <= at && at < hit.end)
     }
 }
 
@@ -167,7 +182,10 @@ mod tests {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         for text in ["password = \"teapot4471x\\", "token: 'q7Xp2Lm9Vz4Rt8Wk\\"] {
             let findings = redactor.findings(text.as_bytes());
-            assert!(findings.iter().all(|found| found.end <= text.len()), "{findings:?}");
+            assert!(
+                findings.iter().all(|found| found.end <= text.len()),
+                "{findings:?}"
+            );
             assert_eq!(findings.len(), 1, "{text}");
         }
     }
@@ -177,16 +195,40 @@ mod tests {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         for (text, expected) in [
             ("card 4111 1111 1111 1111 exp", "card [CREDIT_CARD_1] exp"),
-            ("ssn 123-45-6789, call (415) 555-2671 or +49 30 1234567.", "ssn [SSN_1], call [PHONE_1] or [PHONE_2]."),
+            (
+                "ssn 123-45-6789, call (415) 555-2671 or +49 30 1234567.",
+                "ssn [SSN_1], call [PHONE_1] or [PHONE_2].",
+            ),
             ("06 12 34 56 78 / 020 7946 0958", "[PHONE_1] / [PHONE_2]"),
-            ("from 81.2.69.142 at 2026-11-21 07:34:04, pid 10.0.0.1", "from [IP_ADDRESS_1] at 2026-11-21 07:34:04, pid 10.0.0.1"),
-            ("ip 2a00:1450:4001:81b::200e mac a4:5e:60:c2:11:0f", "ip [IP_ADDRESS_1] mac [MAC_ADDRESS_1]"),
-            ("2026-11-21T07:34:04.120Z (415) 555-2671", "2026-11-21T07:34:04.120Z [PHONE_1]"),
-            ("2026-11-21 04:52:60:c2:11:0f joined", "2026-11-21 [MAC_ADDRESS_1] joined"),
-            ("request 64320337-6755-4914-8d92-737c37e11dfc", "request 64320337-6755-4914-8d92-737c37e11dfc"),
+            (
+                "from 81.2.69.142 at 2026-11-21 07:34:04, pid 10.0.0.1",
+                "from [IP_ADDRESS_1] at 2026-11-21 07:34:04, pid 10.0.0.1",
+            ),
+            (
+                "ip 2a00:1450:4001:81b::200e mac a4:5e:60:c2:11:0f",
+                "ip [IP_ADDRESS_1] mac [MAC_ADDRESS_1]",
+            ),
+            (
+                "2026-11-21T07:34:04.120Z (415) 555-2671",
+                "2026-11-21T07:34:04.120Z [PHONE_1]",
+            ),
+            (
+                "2026-11-21 04:52:60:c2:11:0f joined",
+                "2026-11-21 [MAC_ADDRESS_1] joined",
+            ),
+            (
+                "request 64320337-6755-4914-8d92-737c37e11dfc",
+                "request 64320337-6755-4914-8d92-737c37e11dfc",
+            ),
             ("<Bob.O'Neil+x@mail.initech.co.uk>", "<[EMAIL_1]>"),
-            ("git@github.com:a/b.git react@18.2.0 icon@2x.png", "git@github.com:a/b.git react@18.2.0 icon@2x.png"),
-            ("550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4", "550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4"),
+            (
+                "git@github.com:a/b.git react@18.2.0 icon@2x.png",
+                "git@github.com:a/b.git react@18.2.0 icon@2x.png",
+            ),
+            (
+                "550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4",
+                "550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4",
+            ),
         ] {
             let (redacted, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
             assert_eq!(redacted.as_str(), expected);

@@ -39,7 +39,9 @@ pub(in crate::privacy) use word_set;
 
 /// Concatenates several lists.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-pub(in crate::privacy) const fn concat<const N: usize>(lists: &[&'static [&'static str]]) -> [&'static str; N] {
+pub(in crate::privacy) const fn concat<const N: usize>(
+    lists: &[&'static [&'static str]],
+) -> [&'static str; N] {
     let mut words = [""; N];
     let (mut list, mut i, mut n) = (0, 0, 0);
     while list < lists.len() {
@@ -56,7 +58,11 @@ pub(in crate::privacy) const fn concat<const N: usize>(lists: &[&'static [&'stat
 }
 
 /// The indexes of words, sorted by first byte.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler"
+)]
 pub(in crate::privacy) const fn order_by_first_byte<const N: usize>(words: &[&str]) -> [u16; N] {
     let mut order = [0; N];
     let (mut n, mut byte) = (0, 0);
@@ -98,7 +104,9 @@ const fn two_byte_bit(first: u8, second: u8) -> (usize, u64) {
 /// The position of three bytes in the bit set of longer words, ignoring case.
 #[inline]
 const fn three_byte_bit(first: u8, second: u8, third: u8) -> (usize, u64) {
-    let letters = ((first | CASE_BIT) as u32) << 16 | ((second | CASE_BIT) as u32) << 8 | (third | CASE_BIT) as u32;
+    let letters = ((first | CASE_BIT) as u32) << 16
+        | ((second | CASE_BIT) as u32) << 8
+        | (third | CASE_BIT) as u32;
     let hash = letters.wrapping_mul(0x9E37_79B1) >> 20;
     (hash as usize >> 6, 1 << (hash & 63))
 }
@@ -106,9 +114,19 @@ const fn three_byte_bit(first: u8, second: u8, third: u8) -> (usize, u64) {
 impl WordSet {
     /// Builds the order and the bit sets at compile time.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    pub(in crate::privacy) const fn new(words: &'static [&'static str], order: &'static [u16]) -> Self {
-        let mut set =
-            Self { words, short: [0; 32], shorts: false, long: [0; 64], order, firsts: [0; FIRST_BYTE_BUCKETS + 1], word_starts: 0 };
+    pub(in crate::privacy) const fn new(
+        words: &'static [&'static str],
+        order: &'static [u16],
+    ) -> Self {
+        let mut set = Self {
+            words,
+            short: [0; 32],
+            shorts: false,
+            long: [0; 64],
+            order,
+            firsts: [0; FIRST_BYTE_BUCKETS + 1],
+            word_starts: 0,
+        };
         let mut i = 0;
         while i < words.len() {
             let word = words[i].as_bytes();
@@ -170,10 +188,18 @@ impl WordSet {
     #[inline]
     fn candidates(&self, bytes: &[u8]) -> impl Iterator<Item = &'static str> {
         let first = first_byte_bucket(bytes);
-        let span = self.firsts.get(first).zip(self.firsts.get(first + 1)).filter(|_| bytes.is_empty() || self.may_begin(bytes));
+        let span = self
+            .firsts
+            .get(first)
+            .zip(self.firsts.get(first + 1))
+            .filter(|_| bytes.is_empty() || self.may_begin(bytes));
         let (from, to) = span.map_or((0, 0), |(from, to)| (usize::from(*from), usize::from(*to)));
         let words = self.words;
-        self.order.get(from..to).unwrap_or_default().iter().filter_map(move |&place| words.get(usize::from(place)).copied())
+        self.order
+            .get(from..to)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(move |&place| words.get(usize::from(place)).copied())
     }
 
     /// Whether a word, in lower case, is on the list.
@@ -183,7 +209,8 @@ impl WordSet {
 
     /// Whether a word, in any case, is on the list.
     pub(in crate::privacy) fn contains_ignore_case(&self, word: &[u8]) -> bool {
-        self.candidates(word).any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+        self.candidates(word)
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(word))
     }
 
     /// Whether a word of the list, in any case, occurs anywhere in these bytes.
@@ -192,11 +219,19 @@ impl WordSet {
     }
 
     /// Whether a word of the list, in any case, occurs anywhere in these bytes and `fits` there.
-    pub(in crate::privacy) fn any_in(&self, bytes: &[u8], fits: impl Fn(usize, &'static str) -> bool) -> bool {
+    pub(in crate::privacy) fn any_in(
+        &self,
+        bytes: &[u8],
+        fits: impl Fn(usize, &'static str) -> bool,
+    ) -> bool {
         let stands = |i: usize| {
             let rest = bytes.get(i..).unwrap_or_default();
-            let there = |word: &str| rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
-            self.candidates(rest).any(|word| there(word) && fits(i, word))
+            let there = |word: &str| {
+                rest.get(..word.len())
+                    .is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            self.candidates(rest)
+                .any(|word| there(word) && fits(i, word))
         };
         if self.shorts {
             return (0..bytes.len()).any(stands);
@@ -206,12 +241,19 @@ impl WordSet {
             let (slot, bit) = three_byte_bit(first, second, third);
             self.long.get(slot).is_some_and(|word| word & bit != 0)
         };
-        bytes.windows(3).enumerate().any(|(i, three)| matches!(*three, [a, b, c] if may((a, b, c))) && stands(i))
+        bytes
+            .windows(3)
+            .enumerate()
+            .any(|(i, three)| matches!(*three, [a, b, c] if may((a, b, c))) && stands(i))
     }
 
     /// The first word that may begin with these bytes and `fits`.
     #[inline]
-    pub(in crate::privacy) fn find(&self, bytes: &[u8], fits: impl Fn(&'static str) -> bool) -> Option<&'static str> {
+    pub(in crate::privacy) fn find(
+        &self,
+        bytes: &[u8],
+        fits: impl Fn(&'static str) -> bool,
+    ) -> Option<&'static str> {
         self.candidates(bytes).find(|word| fits(word))
     }
 
@@ -248,12 +290,15 @@ impl WordList for &[&str] {
     #[inline]
     fn any_match(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
         let first = first_byte_bucket(bytes);
-        self.iter().any(|word| first_byte_bucket(word.as_bytes()) == first && fits(word))
+        self.iter()
+            .any(|word| first_byte_bucket(word.as_bytes()) == first && fits(word))
     }
 
     #[inline]
     fn first_bytes(self) -> u32 {
-        self.iter().fold(0, |firsts, word| firsts | 1 << first_byte_bucket(word.as_bytes()))
+        self.iter().fold(0, |firsts, word| {
+            firsts | 1 << first_byte_bucket(word.as_bytes())
+        })
     }
 }
 
@@ -278,7 +323,10 @@ mod tests {
         static LIST: WordSet = word_set!(["$", "is", "está", "密码", "a", "is it"]);
         for word in LIST.iter() {
             assert!(LIST.contains(word), "{word}");
-            assert!(LIST.may_begin(format!("{word} and more").as_bytes()), "{word}");
+            assert!(
+                LIST.may_begin(format!("{word} and more").as_bytes()),
+                "{word}"
+            );
         }
         assert!(LIST.may_begin(b"IS"));
         assert!(!LIST.contains("was") && !LIST.contains(""));

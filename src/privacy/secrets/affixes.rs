@@ -67,7 +67,8 @@ static FUSED_PREFIXES: WordSet = word_set!([
 /// Words after `pass` that confirm a password; with any other word it is something else:
 /// `PassManager`, `pass_by_value`.
 static PASS_SUFFIXES: WordSet = word_set!([
-    "word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash",
+    "word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev",
+    "staging", "test", "txt", "hash",
 ]);
 
 /// Whether the identifier still names a secret, given the words after the secret word.
@@ -96,8 +97,12 @@ static NON_VALUE_PREFIXES: WordSet = word_set!([
 pub(in crate::privacy) fn prefix_allows(head: &[u8], word: FieldKind) -> bool {
     match word {
         // `FunctionPass`, `renderPass` are not passwords, `dbPass` is one.
-        FieldKind::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => split_identifier(head).last().is_some_and(is_fused),
-        FieldKind::Key => split_identifier(head).all(|w| !NON_SECRET_PREFIXES.contains_ignore_case(w)),
+        FieldKind::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => {
+            split_identifier(head).last().is_some_and(is_fused)
+        }
+        FieldKind::Key => {
+            split_identifier(head).all(|w| !NON_SECRET_PREFIXES.contains_ignore_case(w))
+        }
         _ => !split_identifier(head).any(|w| NON_VALUE_PREFIXES.contains_ignore_case(w)),
     }
 }

@@ -17,7 +17,10 @@ use crate::privacy::secrets::value_parser::value_at;
 /// Looks for a sign of assignment behind the name and a value behind it. Says whether this place is settled.
 pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     let text = scan.text;
-    let holds = matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret | FieldKind::Key);
+    let holds = matches!(
+        name.word,
+        FieldKind::Password | FieldKind::Pass | FieldKind::Secret | FieldKind::Key
+    );
     if let Some((start, end)) = char_list(text, name.end).filter(|_| holds) {
         scan.report(start, end, kind_of(name), "listed-characters", FIELD_NAME);
         scan.named = end;
@@ -29,10 +32,15 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
     scan.named = name.end;
     // The name repeated.
     let own = text.slice(name.at, name.to);
-    if !own.is_empty() && text.slice(from, from + own.len()).eq_ignore_ascii_case(own) && matches!(text.at(from + own.len()), b':' | b'=') {
+    if !own.is_empty()
+        && text.slice(from, from + own.len()).eq_ignore_ascii_case(own)
+        && matches!(text.at(from + own.len()), b':' | b'=')
+    {
         return true;
     }
-    if let Some((start, end)) = byte_list(text, from).filter(|_| matches!(name.word, FieldKind::Secret | FieldKind::Key)) {
+    if let Some((start, end)) =
+        byte_list(text, from).filter(|_| matches!(name.word, FieldKind::Secret | FieldKind::Key))
+    {
         scan.report(start, end, PRIVATE_KEY, "key-bytes", FIELD_NAME);
         scan.named = end;
         return true;
@@ -53,7 +61,13 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
         }
         if is_secret(text, name, &candidate) {
             let kind = kind_of(name);
-            scan.report(candidate.start, candidate.end, kind, rule_of(name.word), FIELD_NAME);
+            scan.report(
+                candidate.start,
+                candidate.end,
+                kind,
+                rule_of(name.word),
+                FIELD_NAME,
+            );
             scan.named = candidate.end;
             return true;
         }
@@ -68,27 +82,44 @@ fn byte_list(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
     // Skip what may precede the list: `[u8; 32] = [`, `[]byte{`, `new byte[] {`,
     // `Uint8Array.from([`.
     let head = text.slice(from, from + 40);
-    let list = head.windows(2).position(|w| matches!(w, [b'[' | b'{', b'0'..=b'9' | b' ' | b'\n']))?;
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'[' | b']' | b' ' | b';' | b'=' | b'&' | b'.' | b'(' | b'!' | b'*');
+    let list = head
+        .windows(2)
+        .position(|w| matches!(w, [b'[' | b'{', b'0'..=b'9' | b' ' | b'\n']))?;
+    let plain = |b: &u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'[' | b']' | b' ' | b';' | b'=' | b'&' | b'.' | b'(' | b'!' | b'*'
+            )
+    };
     if !head.get(..list).unwrap_or_default().iter().all(plain) {
         return None;
     }
     let from = from + list;
-    let end = text.scan_while(from + 1, 4096, |b| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || matches!(b, b',' | b'x' | b'X'));
+    let end = text.scan_while(from + 1, 4096, |b| {
+        b.is_ascii_hexdigit() || b.is_ascii_whitespace() || matches!(b, b',' | b'x' | b'X')
+    });
     let list = text.slice(from + 1, end);
-    let byte = |word: &[u8]| match word.strip_prefix(b"0x").or_else(|| word.strip_prefix(b"0X")) {
+    let byte = |word: &[u8]| match word
+        .strip_prefix(b"0x")
+        .or_else(|| word.strip_prefix(b"0X"))
+    {
         Some(hex) => (1..=2).contains(&hex.len()),
         None => (1..=3).contains(&word.len()) && word.iter().all(u8::is_ascii_digit),
     };
-    let mut words = list.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+    let mut words = list
+        .split(|&b| b == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|word| !word.is_empty());
     let many = count_byte(list, b',') >= 15 && words.all(byte);
     (many && matches!(text.at(end), b']' | b'}')).then_some((from + 1, end))
 }
 
 /// Types that a secret never has.
 const NUMERIC_TYPES: &[&[u8]] = &[
-    b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32", b"f64", b"bool", b"int", b"long", b"float",
-    b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
+    b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32",
+    b"f64", b"bool", b"int", b"long", b"float", b"boolean", b"number", b"Int", b"Bool", b"Boolean",
+    b"integer",
 ];
 
 fn rule_of(word: FieldKind) -> &'static str {
@@ -103,8 +134,13 @@ fn rule_of(word: FieldKind) -> &'static str {
 
 /// Skips the signs that close a name and the sign that connects it with a value.
 fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, Syntax)> {
-    let closed = text.scan_while(name.end, 12, |b| matches!(b, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*' | b')' | b'}'));
-    let quoted = text.slice(name.end, closed).iter().any(|b| matches!(b, b'"' | b'\'' | b'`'));
+    let closed = text.scan_while(name.end, 12, |b| {
+        matches!(b, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*' | b')' | b'}')
+    });
+    let quoted = text
+        .slice(name.end, closed)
+        .iter()
+        .any(|b| matches!(b, b'"' | b'\'' | b'`'));
     let i = text.skip_blanks(closed);
     let tight = i == closed;
     let rest = text.slice(i, i + 4);
@@ -116,7 +152,10 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
         return Some(value);
     }
     if text.starts_with_at(i, b"by lazy") {
-        return Some((text.scan_while(i + 7, 6, |b| matches!(b, b' ' | b'{')), Syntax::Bare));
+        return Some((
+            text.scan_while(i + 7, 6, |b| matches!(b, b' ' | b'{')),
+            Syntax::Bare,
+        ));
     }
     if quoted && rest.first() == Some(&b'{') {
         // `variable "db_password" { default = "…" }`
@@ -127,7 +166,15 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
     }
     if quoted {
         // `get('#password').type('…')`, `find_element(By.NAME, "password").send_keys("…")`
-        for call in [&b".type("[..], b".fill(", b".send_keys(", b".sendKeys(", b".setValue(", b".val(", b".clear().type("] {
+        for call in [
+            &b".type("[..],
+            b".fill(",
+            b".send_keys(",
+            b".sendKeys(",
+            b".setValue(",
+            b".val(",
+            b".clear().type(",
+        ] {
             if text.starts_with_at(closed, call) {
                 return Some((closed + call.len(), Syntax::Bare));
             }
@@ -136,14 +183,25 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
     if let Some(from) = skip_tags(text, closed) {
         return Some((from, Syntax::Cell));
     }
-    if text.at(closed) == b'\t' && !quoted && name.word == FieldKind::Password && !matches!(rest.first(), Some(b':' | b'=' | b'|')) {
+    if text.at(closed) == b'\t'
+        && !quoted
+        && name.word == FieldKind::Password
+        && !matches!(rest.first(), Some(b':' | b'=' | b'|'))
+    {
         return Some((i, Syntax::Cell));
     }
     match rest {
         [b'-', b'>', ..] if tight => None,
         [b'<', b'-', ..] if !tight => Some((text.skip_blanks(i + 2), Syntax::Bare)),
-        [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
-            let signs = text.scan_while(i, 4, |b| matches!(b, b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'));
+        [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..]
+        | [b'=' | b'-', b'>', ..]
+        | [b'|', b'|', b'=', ..] => {
+            let signs = text.scan_while(i, 4, |b| {
+                matches!(
+                    b,
+                    b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'
+                )
+            });
             Some((text.skip_blanks(signs), Syntax::Bare))
         }
         [b'=', ..] => {
@@ -152,7 +210,14 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
             if matches!(before, b'?' | b'&') {
                 return Some((i + 1, Syntax::Query));
             }
-            Some((from, if tight && from == i + 1 { Syntax::Line } else { Syntax::Bare }))
+            Some((
+                from,
+                if tight && from == i + 1 {
+                    Syntax::Line
+                } else {
+                    Syntax::Bare
+                },
+            ))
         }
         [b':', b':', ..] => None,
         [b':', ..] => {
@@ -163,19 +228,31 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
         // `set("password", "hunter2")`, but not an item of a list of words.
         [b',', ..] if quoted => {
             // `fill('input[name=password]', '…')`
-            let open = text.scan_back(name.start, 40, |b| !matches!(b, b'"' | b'\'' | b'`' | b'\n' | b',' | b'('));
+            let open = text.scan_back(name.start, 40, |b| {
+                !matches!(b, b'"' | b'\'' | b'`' | b'\n' | b',' | b'(')
+            });
             let open = text.scan_back(open, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b':'));
-            let first = matches!(text.byte_before(text.scan_back(open, 4, |b| b == b' ')), b'(' | b'[' | b'{');
-            Some((text.skip_blanks(i + 1), Syntax::Bare)).filter(|&(from, _)| first && opens_quote(text, from))
+            let first = matches!(
+                text.byte_before(text.scan_back(open, 4, |b| b == b' ')),
+                b'(' | b'[' | b'{'
+            );
+            Some((text.skip_blanks(i + 1), Syntax::Bare))
+                .filter(|&(from, _)| first && opens_quote(text, from))
         }
         [b'>', ..] if tight => {
             let opened = text.byte_before(name.start);
-            (matches!(opened, b'<' | b':') || quoted).then_some((text.scan_while(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
+            (matches!(opened, b'<' | b':') || quoted).then_some((
+                text.scan_while(i + 1, 64, |b| b.is_ascii_whitespace()),
+                Syntax::Cell,
+            ))
         }
         // `{{ .Values.password | b64enc }}`, `echo $password | wc`: a pipe, not a value.
         [b'|', ..] if in_expression(text, name.start) => None,
-        [b'|' | b'\t', ..] if !quoted => Some((text.scan_while(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
-            .filter(|_| rest.first() == Some(&b'|')),
+        [b'|' | b'\t', ..] if !quoted => Some((
+            text.scan_while(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')),
+            Syntax::Cell,
+        ))
+        .filter(|_| rest.first() == Some(&b'|')),
         [b'(', b'"' | b'\'', ..] if tight => Some((i + 1, Syntax::Bare)),
         _ => space_separated(text, name, closed, quoted),
     }
@@ -184,21 +261,39 @@ fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, S
 /// Whether a position is inside a template expression, or the name there is a shell variable.
 fn in_expression(text: TextBytes<'_>, at: usize) -> bool {
     let before = text.slice(text.line_start(at, 80), at);
-    let open = before.windows(2).rposition(|w| matches!(w, b"{{" | b"{%" | b"<%"));
-    matches!(before.last(), Some(b'$')) || open.is_some_and(|p| !before.windows(2).skip(p).any(|w| matches!(w, b"}}" | b"%}" | b"%>")))
+    let open = before
+        .windows(2)
+        .rposition(|w| matches!(w, b"{{" | b"{%" | b"<%"));
+    matches!(before.last(), Some(b'$'))
+        || open.is_some_and(|p| {
+            !before
+                .windows(2)
+                .skip(p)
+                .any(|w| matches!(w, b"}}" | b"%}" | b"%>"))
+        })
 }
 
 /// Finds a list of characters: `{'h', 'u', 'n', 't'}`.
 fn char_list(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
     let head = text.slice(from, from + 24);
-    let plain = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'[' | b']' | b'=' | b'(' | b'"' | b'\'' | b':');
-    let open = head.iter().position(|b| matches!(b, b'{' | b'[') && !matches!(head.first(), Some(b'.' | b',')))?;
-    let open = if head.get(open) == Some(&b'[') { head.iter().rposition(|b| matches!(b, b'{' | b'['))? } else { open };
+    let plain = |b: &u8| {
+        b.is_ascii_digit() || matches!(b, b' ' | b'[' | b']' | b'=' | b'(' | b'"' | b'\'' | b':')
+    };
+    let open = head
+        .iter()
+        .position(|b| matches!(b, b'{' | b'[') && !matches!(head.first(), Some(b'.' | b',')))?;
+    let open = if head.get(open) == Some(&b'[') {
+        head.iter().rposition(|b| matches!(b, b'{' | b'['))?
+    } else {
+        open
+    };
     head.get(..open)?.iter().all(plain).then_some(())?;
     let start = text.scan_while(from + open + 1, 16, |b| b.is_ascii_whitespace());
     let (mut count, mut at, mut end) = (0, start, start);
     while count < 512 && text.at(at) == b'\'' {
-        let Some((_, next)) = list_element(text, at) else { break };
+        let Some((_, next)) = list_element(text, at) else {
+            break;
+        };
         (count, end) = (count + 1, next);
         at = text.scan_while(next, 16, |b| b.is_ascii_whitespace() || b == b',');
     }
@@ -214,7 +309,9 @@ fn skip_tags(text: TextBytes<'_>, from: usize) -> Option<usize> {
     }
     let mut opened = false;
     for _ in 0..5 {
-        let end = text.scan_while(i + 1, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b' ' | b'=' | b'"' | b'-'));
+        let end = text.scan_while(i + 1, 24, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'/' | b' ' | b'=' | b'"' | b'-')
+        });
         if text.at(i) != b'<' || text.at(end) != b'>' {
             break;
         }
@@ -226,28 +323,57 @@ fn skip_tags(text: TextBytes<'_>, from: usize) -> Option<usize> {
 
 /// Words before a name whose value follows after a space; and those that also count before
 /// lower-case names.
-static SPACE_SEPARATED_PREFIXES: WordSet =
-    word_set!(["env ", "arg ", "machine ", "login ", "setenv ", "requirepass", "masterauth", "config set ", "set "]);
+static SPACE_SEPARATED_PREFIXES: WordSet = word_set!([
+    "env ",
+    "arg ",
+    "machine ",
+    "login ",
+    "setenv ",
+    "requirepass",
+    "masterauth",
+    "config set ",
+    "set "
+]);
 static LOWERCASE_PREFIXES: WordSet = word_set!(["machine ", "login ", "config set"]);
 
 /// Finds a value separated by a space only: flags, SQL, Dockerfiles, `.netrc`, `value="…"` in
 /// markup.
-fn space_separated(text: TextBytes<'_>, name: &FieldName<'_>, closed: usize, quoted: bool) -> Option<(usize, Syntax)> {
-    let i = text.scan_while(closed, 40, |b| b == b' ' || b == b'\t' || b == b'\n' || b == b'\r' || (quoted && matches!(b, b',' | b'-')));
+fn space_separated(
+    text: TextBytes<'_>,
+    name: &FieldName<'_>,
+    closed: usize,
+    quoted: bool,
+) -> Option<(usize, Syntax)> {
+    let i = text.scan_while(closed, 40, |b| {
+        b == b' ' || b == b'\t' || b == b'\n' || b == b'\r' || (quoted && matches!(b, b',' | b'-'))
+    });
     if quoted || text.byte_before(name.start) == b':' {
         // `name="password" value="…"`, `"name": "TOKEN", "value": "…"`, and the same in YAML.
         let label = text.scan_while(i, 3, |b| matches!(b, b'"' | b'\'' | b'-'));
-        if text.starts_with_ignore_case_at(label, b"value") || text.starts_with_ignore_case_at(label, b"content") {
+        if text.starts_with_ignore_case_at(label, b"value")
+            || text.starts_with_ignore_case_at(label, b"content")
+        {
             let end = text.scan_while(label, 8, |b| b.is_ascii_alphabetic());
             let sign = text.scan_while(end, 6, |b| matches!(b, b'"' | b'\'' | b'=' | b':' | b' '));
-            return text.slice(end, sign).iter().any(|b| matches!(b, b'=' | b':')).then(|| {
-                let open = text
-                    .scan_while(end, 6, |b| matches!(b, b'=' | b':' | b' '))
-                    .max(end + usize::from(matches!(text.at(end), b'"' | b'\'')));
-                let from = text.scan_while(open, 3, |b| matches!(b, b'=' | b':' | b' '));
-                // The same in YAML, where the value may stand in the lines below.
-                (if text.at(end) == b':' { next_line_value(text, from, false) } else { from }, Syntax::Bare)
-            });
+            return text
+                .slice(end, sign)
+                .iter()
+                .any(|b| matches!(b, b'=' | b':'))
+                .then(|| {
+                    let open = text
+                        .scan_while(end, 6, |b| matches!(b, b'=' | b':' | b' '))
+                        .max(end + usize::from(matches!(text.at(end), b'"' | b'\'')));
+                    let from = text.scan_while(open, 3, |b| matches!(b, b'=' | b':' | b' '));
+                    // The same in YAML, where the value may stand in the lines below.
+                    (
+                        if text.at(end) == b':' {
+                            next_line_value(text, from, false)
+                        } else {
+                            from
+                        },
+                        Syntax::Bare,
+                    )
+                });
         }
         return None;
     }
@@ -257,43 +383,69 @@ fn space_separated(text: TextBytes<'_>, name: &FieldName<'_>, closed: usize, quo
     if i == closed {
         // `- name: DB_PASSWORD` and `value: …` on the next line.
         let behind = |label: &[u8]| {
-            name.start.checked_sub(label.len()).is_some_and(|at| at >= line_start && text.starts_with_ignore_case_at(at, label))
+            name.start
+                .checked_sub(label.len())
+                .is_some_and(|at| at >= line_start && text.starts_with_ignore_case_at(at, label))
         };
         if matches!(text.at(i), b'\n' | 0)
             && (behind(b"name: ") || behind(b"key: "))
             && let Some(value) = value_below(text, i).or_else(|| value_above(text, line_start))
         {
-            return Some((next_line_value(text, text.skip_blanks(value + 6), false), Syntax::Bare));
+            return Some((
+                next_line_value(text, text.skip_blanks(value + 6), false),
+                Syntax::Bare,
+            ));
         }
         return None;
     }
-    let flag = name.head().starts_with(b"-") && (text.byte_before(name.start).is_ascii_whitespace() || text.byte_before(name.start) == 0)
+    let flag = name.head().starts_with(b"-")
+        && (text.byte_before(name.start).is_ascii_whitespace()
+            || text.byte_before(name.start) == 0)
         || line.ends_with(b"--");
     if flag || text.slice(name.start, name.at).starts_with(b"--") {
         return Some((i, Syntax::Argument));
     }
-    let told = name.is_upper() || line.len() < 64 && line.iter().any(|b| matches!(b, b'm' | b'M' | b'l' | b'L' | b'c' | b'C'));
+    let told = name.is_upper()
+        || line.len() < 64
+            && line
+                .iter()
+                .any(|b| matches!(b, b'm' | b'M' | b'l' | b'L' | b'c' | b'C'));
     if !told {
-        return (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password).then_some((i, Syntax::Bare));
+        return (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password)
+            .then_some((i, Syntax::Bare));
     }
     // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
-    let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
-    let to = words.iter().any(|word| text.starts_with_ignore_case_at(i, word));
+    let words: [&[u8]; 7] = [
+        b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are ",
+    ];
+    let to = words
+        .iter()
+        .any(|word| text.starts_with_ignore_case_at(i, word));
     // `ENV NAME value`: nothing follows the value, unlike in a sentence.
     let alone = || {
         let value = text.scan_while(i, 256, |b| !b.is_ascii_whitespace());
-        text.slice(value, text.line_end(value, 16)).trim_ascii().is_empty()
+        text.slice(value, text.line_end(value, 16))
+            .trim_ascii()
+            .is_empty()
             || !text.at(i).is_ascii_lowercase()
             || !text.slice(i, value).iter().all(u8::is_ascii_lowercase)
     };
-    if !to && alone() && SPACE_SEPARATED_PREFIXES.occurs_in(line) && (name.is_upper() || LOWERCASE_PREFIXES.occurs_in(line)) {
+    if !to
+        && alone()
+        && SPACE_SEPARATED_PREFIXES.occurs_in(line)
+        && (name.is_upper() || LOWERCASE_PREFIXES.occurs_in(line))
+    {
         return Some((i, Syntax::Argument));
     }
-    if matches!(name.text.slice(name.at, name.to), b"requirepass" | b"masterauth") {
+    if matches!(
+        name.text.slice(name.at, name.to),
+        b"requirepass" | b"masterauth"
+    ) {
         return Some((i, Syntax::Argument));
     }
     // SQL: `WITH PASSWORD 'x'`, `SET PASSWORD 'x'`.
-    (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password).then_some((i, Syntax::Bare))
+    (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password)
+        .then_some((i, Syntax::Bare))
 }
 
 /// The `value:` of the item of YAML whose `name:` ends at a place: within the next three lines, before the next item.
@@ -331,15 +483,24 @@ fn value_above(text: TextBytes<'_>, line: usize) -> Option<usize> {
 /// Where a value begins that stands in the line below its name.
 fn next_line_value(text: TextBytes<'_>, from: usize, quoted: bool) -> usize {
     let sign = text.scan_while(from, 1, |b| matches!(b, b'|' | b'>'));
-    let block = text.scan_while(sign, 2 * (sign - from), |b| matches!(b, b'-' | b'+' | b'0'..=b'9'));
+    let block = text.scan_while(sign, 2 * (sign - from), |b| {
+        matches!(b, b'-' | b'+' | b'0'..=b'9')
+    });
     // `|- # a comment`
     let comment = text.skip_blanks(block);
-    let block = if sign > from && text.at(comment) == b'#' { text.line_end(comment, 100) } else { block };
+    let block = if sign > from && text.at(comment) == b'#' {
+        text.line_end(comment, 100)
+    } else {
+        block
+    };
     if matches!(text.at(block), b'\n' | b'\r') && !quoted {
         let below = text.scan_while(block, 60, |b| b.is_ascii_whitespace());
         let end = text.line_end(below, 200);
         let line = text.slice(below, end);
-        let alone = !line.is_empty() && !line.contains(&b' ') && !line.contains(&b':') && !line.contains(&b'=');
+        let alone = !line.is_empty()
+            && !line.contains(&b' ')
+            && !line.contains(&b':')
+            && !line.contains(&b'=');
         let blank = count_byte(text.slice(block, below), b'\n') > if sign > from { 2 } else { 1 };
         if alone && !blank && (block > from || char_stats::looks_like_password(line)) {
             return below;

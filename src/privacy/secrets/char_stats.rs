@@ -4,7 +4,9 @@
 use crate::privacy::scan::bytes::is_ident;
 use crate::privacy::scan::word_set::{WordSet, word_set};
 pub(in crate::privacy) use crate::privacy::secrets::dummy_values::is_dummy_value;
-pub(in crate::privacy) use crate::privacy::secrets::password_like::{is_technical_term, looks_like_password};
+pub(in crate::privacy) use crate::privacy::secrets::password_like::{
+    is_technical_term, looks_like_password,
+};
 
 /// Counts of what a value consists of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +34,11 @@ const SPACE_SHIFT: u8 = 30;
 const NON_ASCII_SHIFT: u8 = 40;
 const SIGN_SHIFT: u8 = 50;
 
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, over 256 bytes"
+)]
 const fn byte_classes() -> [u8; 256] {
     let mut table = [SIGN_SHIFT; 256];
     let mut b = 0;
@@ -52,7 +58,10 @@ const fn byte_classes() -> [u8; 256] {
 
 /// Counts what a value consists of.
 pub(in crate::privacy) fn char_stats(value: &[u8]) -> CharStats {
-    let mut stats = CharStats { length: value.len(), ..CharStats::default() };
+    let mut stats = CharStats {
+        length: value.len(),
+        ..CharStats::default()
+    };
     let class = |b: u8| {
         #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
         BYTE_CLASSES[usize::from(b)]
@@ -91,13 +100,15 @@ fn byte_set(value: &[u8]) -> [u64; 4] {
 
 /// The bytes of a set, in order.
 fn bytes_in(seen: [u64; 4]) -> impl Iterator<Item = usize> {
-    seen.into_iter().zip([0, 64, 128, 192]).flat_map(|(mut bits, first)| {
-        std::iter::from_fn(move || {
-            let bit = bits.trailing_zeros() as usize;
-            bits &= bits.checked_sub(1)?;
-            Some(first + bit)
+    seen.into_iter()
+        .zip([0, 64, 128, 192])
+        .flat_map(|(mut bits, first)| {
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits.checked_sub(1)?;
+                Some(first + bit)
+            })
         })
-    })
 }
 
 /// The number of different bytes in a value.
@@ -177,12 +188,19 @@ fn is_vowel(b: &u8) -> bool {
 /// changes between classes do the work.
 pub(in crate::privacy) fn is_random(value: &[u8]) -> bool {
     let stats = char_stats(value);
-    let mixed = stats.length >= 16 && stats.spaces == 0 && stats.digits > 0 && stats.lower + stats.upper > 0;
+    let mixed = stats.length >= 16
+        && stats.spaces == 0
+        && stats.digits > 0
+        && stats.lower + stats.upper > 0;
     let changed = stats.changes * 6 >= stats.length;
     let may_be = if mixed {
         changed || stats.length >= 20 && stats.changes >= 4
     } else {
-        stats.length >= 24 && stats.spaces == 0 && stats.lower > 4 && stats.upper > 4 && stats.changes * 4 > stats.length
+        stats.length >= 24
+            && stats.spaces == 0
+            && stats.lower > 4
+            && stats.upper > 4
+            && stats.changes * 4 > stats.length
     };
     if !may_be || looks_like_words(value) {
         return false;
@@ -207,7 +225,13 @@ pub(in crate::privacy) fn is_code(value: &[u8]) -> bool {
         return true;
     }
     let identifier = word
-        || value.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b'!' | b'?' | b'&' | b'*' | b'[' | b']'));
+        || value.iter().all(|&b| {
+            b.is_ascii_alphanumeric()
+                || matches!(
+                    b,
+                    b'_' | b'.' | b'$' | b'!' | b'?' | b'&' | b'*' | b'[' | b']'
+                )
+        });
     if !identifier || value.first().is_some_and(u8::is_ascii_digit) {
         return false;
     }
@@ -215,43 +239,72 @@ pub(in crate::privacy) fn is_code(value: &[u8]) -> bool {
     let members = !word
         && value.contains(&b'.')
         && value.split(|&b| b == b'.').all(|part| {
-            part.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+            part.first()
+                .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
                 && part.len() < 32
                 && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
         })
         && splits_into_words(value);
     let indexed = !word && value.ends_with(b"]") && value.contains(&b'[');
-    members || indexed || word && !value.iter().any(u8::is_ascii_digit) && NAMING_WORDS.occurs_in(value)
+    members
+        || indexed
+        || word && !value.iter().any(u8::is_ascii_digit) && NAMING_WORDS.occurs_in(value)
 }
 
 /// Whether a value is a call, an index or a type, or contains the signs of one.
 fn is_expression(value: &[u8]) -> bool {
     let index = value.iter().position(|&b| b == b'[').filter(|&p| p > 0);
     if index.is_some_and(|p| {
-        value.iter().take(p).all(|&b| b.is_ascii_alphabetic() || b == b'_')
-            && value.iter().skip(p + 1).all(|b| b.is_ascii_alphanumeric() || *b == b']')
+        value
+            .iter()
+            .take(p)
+            .all(|&b| b.is_ascii_alphabetic() || b == b'_')
+            && value
+                .iter()
+                .skip(p + 1)
+                .all(|b| b.is_ascii_alphanumeric() || *b == b']')
     }) {
         return true;
     }
     if value.contains(&b'(')
         && value.first() != Some(&b'(')
-        && value
-            .iter()
-            .take_while(|&&b| b != b'(')
-            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'<' | b'>' | b'!' | b'&' | b'*' | b'$'))
+        && value.iter().take_while(|&&b| b != b'(').all(|&b| {
+            b.is_ascii_alphanumeric()
+                || matches!(
+                    b,
+                    b'_' | b'.' | b':' | b'<' | b'>' | b'!' | b'&' | b'*' | b'$'
+                )
+        })
     {
         return true;
     }
     // A type with its parameters.
-    if value.contains(&b'<') && value.ends_with(b">") && value.first().is_some_and(u8::is_ascii_alphabetic) {
+    if value.contains(&b'<')
+        && value.ends_with(b">")
+        && value.first().is_some_and(u8::is_ascii_alphabetic)
+    {
         return true;
     }
-    let signs = |w: &[u8]| matches!(w, b"::" | b"->" | b"=>" | b"()" | b"${" | b"{{" | b"[\"" | b"['" | b"?.");
+    let signs = |w: &[u8]| {
+        matches!(
+            w,
+            b"::" | b"->" | b"=>" | b"()" | b"${" | b"{{" | b"[\"" | b"['" | b"?."
+        )
+    };
     if value.windows(2).any(signs) {
         return true;
     }
     value.iter().position(|&b| b == b'-').is_some_and(|dash| {
-        [&b"Get"[..], b"Read", b"ConvertTo", b"ConvertFrom", b"New", b"Import", b"Invoke"].contains(&value.get(..dash).unwrap_or_default())
+        [
+            &b"Get"[..],
+            b"Read",
+            b"ConvertTo",
+            b"ConvertFrom",
+            b"New",
+            b"Import",
+            b"Invoke",
+        ]
+        .contains(&value.get(..dash).unwrap_or_default())
             && value.iter().skip(dash + 1).all(u8::is_ascii_alphabetic)
     })
 }
@@ -283,19 +336,34 @@ mod tests {
 
     #[test]
     fn char_stats_tell_random_from_names() {
-        for value in ["9aK2mX7qLp0Zr4Tn", "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzqqwe", "5f4dcc3b5aa765d61d8327deb882cf99"] {
+        for value in [
+            "9aK2mX7qLp0Zr4Tn",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzqqwe",
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+        ] {
             assert!(is_random(value.as_bytes()), "{value}");
         }
-        for value in ["getUserAuthenticationToken", "user_authentication_key_2", "organization-default", "HTTP2ServerConnection"] {
+        for value in [
+            "getUserAuthenticationToken",
+            "user_authentication_key_2",
+            "organization-default",
+            "HTTP2ServerConnection",
+        ] {
             assert!(!is_random(value.as_bytes()), "{value}");
         }
     }
 
     #[test]
     fn char_stats_tell_code_from_values() {
-        for value in
-            ["getpass()", "os.environ[\"X\"]", "self.password", "userPassword", "Secret::new(x)", "config.db.password", "hashed_password"]
-        {
+        for value in [
+            "getpass()",
+            "os.environ[\"X\"]",
+            "self.password",
+            "userPassword",
+            "Secret::new(x)",
+            "config.db.password",
+            "hashed_password",
+        ] {
             assert!(is_code(value.as_bytes()), "{value}");
         }
         for value in ["hunter2", "Tr0ub4dor.3xyz9", "s3cr3t!"] {

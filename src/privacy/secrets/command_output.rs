@@ -13,7 +13,10 @@ use crate::privacy::secrets::quotes::quoted_range;
 /// Commands that print a secret; some only with other words on their line.
 const PRINTING_COMMANDS: &[(&str, &[&str])] = &[
     ("base64 -d", &["secret", ".data.", "token", "password"]),
-    ("base64 --decode", &["secret", ".data.", "token", "password"]),
+    (
+        "base64 --decode",
+        &["secret", ".data.", "token", "password"],
+    ),
     ("base64decode", &["secret"]),
     (
         "cat ",
@@ -42,7 +45,10 @@ const PRINTING_COMMANDS: &[(&str, &[&str])] = &[
     ("gpg --decrypt", &[]),
     ("chamber read ", &[]),
     ("view-secret ", &[]),
-    ("frombase64string(", &["secret", ".data.", "token", "password"]),
+    (
+        "frombase64string(",
+        &["secret", ".data.", "token", "password"],
+    ),
     ("pass show ", &[]),
     ("vault kv get ", &["-field"]),
     ("vault read ", &["-field"]),
@@ -53,8 +59,14 @@ const PRINTING_COMMANDS: &[(&str, &[&str])] = &[
     ("keyvault secret show", &["tsv"]),
     ("find-generic-password", &["-w"]),
     ("secret-tool lookup", &[]),
-    ("terraform output -raw ", &["password", "secret", "token", "key"]),
-    ("heroku config:get ", &["password", "secret", "token", "key"]),
+    (
+        "terraform output -raw ",
+        &["password", "secret", "token", "key"],
+    ),
+    (
+        "heroku config:get ",
+        &["password", "secret", "token", "key"],
+    ),
     ("gh auth token", &[]),
     ("print-access-token", &[]),
     ("printenv ", &["password", "secret", "token", "key"]),
@@ -72,12 +84,21 @@ pub(in crate::privacy) const PRINTING_KEYWORDS: &[&str] = &[
 ];
 
 /// Commands that print a file as `cat` does. Most of these words stand in prose: they count right behind a prompt only.
-pub(in crate::privacy) const VIEWERS: &[&str] = &["head -", "tail -", "less ", "more ", "type ", "bat ", "get-content "];
+pub(in crate::privacy) const VIEWERS: &[&str] = &[
+    "head -",
+    "tail -",
+    "less ",
+    "more ",
+    "type ",
+    "bat ",
+    "get-content ",
+];
 
 /// Reads what such a command printed.
 pub(in crate::privacy) fn viewed(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if text.byte_before(at) == b' ' && matches!(text.byte_before(at - 1), b'$' | b'#' | b'%' | b'>') {
+    if text.byte_before(at) == b' ' && matches!(text.byte_before(at - 1), b'$' | b'#' | b'%' | b'>')
+    {
         printed_secret(scan, at, to);
     }
 }
@@ -95,16 +116,33 @@ pub(in crate::privacy) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usi
     }
     // A command is typed at a prompt; in a script what stands below it is the next command.
     let prompt = text.slice(line, at);
-    let typed = prompt.trim_ascii_start().first().is_some_and(|b| matches!(b, b'$' | b'#' | b'%' | b'>'))
-        || [&b"$ "[..], b"# ", b"% ", "❯ ".as_bytes(), "➜ ".as_bytes()].iter().any(|sign| find(prompt, sign).is_some_and(|p| p <= 60))
-        || (prompt.starts_with(b"PS ") || prompt.get(1..3) == Some(b":\\")) && find(prompt, b"> ").is_some();
+    let typed = prompt
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|b| matches!(b, b'$' | b'#' | b'%' | b'>'))
+        || [&b"$ "[..], b"# ", b"% ", "❯ ".as_bytes(), "➜ ".as_bytes()]
+            .iter()
+            .any(|sign| find(prompt, sign).is_some_and(|p| p <= 60))
+        || (prompt.starts_with(b"PS ") || prompt.get(1..3) == Some(b":\\"))
+            && find(prompt, b"> ").is_some();
     let command = text.slice(line, end).to_ascii_lowercase();
     let told = PRINTING_COMMANDS.iter().any(|(word, others)| {
         let printer = text.starts_with_ignore_case_at(at, word.as_bytes())
-            || *word == "cat " && VIEWERS.iter().any(|view| text.starts_with_ignore_case_at(at, view.as_bytes()));
-        printer && (others.is_empty() || others.iter().any(|other| find(&command, other.as_bytes()).is_some()))
+            || *word == "cat "
+                && VIEWERS
+                    .iter()
+                    .any(|view| text.starts_with_ignore_case_at(at, view.as_bytes()));
+        printer
+            && (others.is_empty()
+                || others
+                    .iter()
+                    .any(|other| find(&command, other.as_bytes()).is_some()))
     });
-    if !typed || !told || text.slice(line, end).ends_with(b"\\") || command.contains(&b'>') && find(&command, b" > ").is_some() {
+    if !typed
+        || !told
+        || text.slice(line, end).ends_with(b"\\")
+        || command.contains(&b'>') && find(&command, b" > ").is_some()
+    {
         return;
     }
     let start = text.scan_while(end, 2, |b| matches!(b, b'\r' | b'\n'));
@@ -116,10 +154,15 @@ pub(in crate::privacy) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usi
     let fits = made.length >= 6
         && !is_path_like(bytes)
         && !matches!(bytes.first(), Some(b'-' | b'$' | b'#' | b'<' | b'['))
-        && (char_stats::looks_like_password(bytes) || made.digits + made.lower + made.upper == made.length)
+        && (char_stats::looks_like_password(bytes)
+            || made.digits + made.lower + made.upper == made.length)
         && !char_stats::is_dummy_value(bytes)
         && !crate::privacy::secrets::common_words::is_common(&bytes.to_ascii_lowercase());
-    if alone && fits && !bytes.ends_with(b":") && text.skip_blanks(stop) + 1 >= text.line_end(stop, 200).min(stop + 1) {
+    if alone
+        && fits
+        && !bytes.ends_with(b":")
+        && text.skip_blanks(stop) + 1 >= text.line_end(stop, 200).min(stop + 1)
+    {
         scan.report(start, stop, SECRET, "printed", CONTEXT_WORDS);
     }
 }
@@ -127,10 +170,21 @@ pub(in crate::privacy) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usi
 /// Returns where `bob@host:~$` begins after output without a line feed.
 fn trailing_prompt(text: TextBytes<'_>, start: usize, stop: usize) -> usize {
     let bytes = text.slice(start, stop);
-    let Some(at) = bytes.iter().rposition(|&b| b == b'@').filter(|_| matches!(text.byte_before(stop), b'$' | b'#' | b'%')) else {
+    let Some(at) = bytes
+        .iter()
+        .rposition(|&b| b == b'@')
+        .filter(|_| matches!(text.byte_before(stop), b'$' | b'#' | b'%'))
+    else {
         return stop;
     };
-    let Some(colon) = bytes.get(at..).unwrap_or_default().iter().position(|&b| b == b':') else { return stop };
+    let Some(colon) = bytes
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .position(|&b| b == b':')
+    else {
+        return stop;
+    };
     let host = bytes.get(at + 1..at + colon).unwrap_or_default();
     if host.is_empty() || !host.iter().all(|&b| is_word(b) || matches!(b, b'-' | b'.')) {
         return stop;
@@ -138,8 +192,23 @@ fn trailing_prompt(text: TextBytes<'_>, start: usize, stop: usize) -> usize {
     // The user name follows the value directly. Unless it is a common one, there is no telling
     // where it begins.
     let before = bytes.get(..at).unwrap_or_default();
-    let user = [&b"root"[..], b"ubuntu", b"admin", b"user", b"vagrant", b"debian", b"ec2-user", b"pi", b"deploy", b"app"];
-    user.iter().filter(|user| before.ends_with(user)).map(|user| start + at - user.len()).max().unwrap_or(start + at)
+    let user = [
+        &b"root"[..],
+        b"ubuntu",
+        b"admin",
+        b"user",
+        b"vagrant",
+        b"debian",
+        b"ec2-user",
+        b"pi",
+        b"deploy",
+        b"app",
+    ];
+    user.iter()
+        .filter(|user| before.ends_with(user))
+        .map(|user| start + at - user.len())
+        .max()
+        .unwrap_or(start + at)
 }
 
 fn is_path_like(bytes: &[u8]) -> bool {
@@ -170,29 +239,50 @@ pub(in crate::privacy) fn sent_password(scan: &mut Scan<'_>, at: usize, to: usiz
     let text = scan.text;
     let open = text.scan_back(to, 1, |b| matches!(b, b'"' | b'\''));
     let braced = text.byte_before(to) == b'{';
-    let inside = if braced { Some((to, text.scan_while(to, 80, |b| b != b'}' && b != b'\n'))) } else { quoted_range(text, open) };
+    let inside = if braced {
+        Some((to, text.scan_while(to, 80, |b| b != b'}' && b != b'\n')))
+    } else {
+        quoted_range(text, open)
+    };
     let Some((start, end)) = inside else { return };
-    let escape = text.slice(start, end).windows(2).position(|w| matches!(w, b"\\r" | b"\\n")).map_or(end, |p| start + p);
+    let escape = text
+        .slice(start, end)
+        .windows(2)
+        .position(|w| matches!(w, b"\\r" | b"\\n"))
+        .map_or(end, |p| start + p);
     let asked = |from: usize, to: usize| {
         let window = text.slice(from, to);
         let words = [&b"expect "[..], b"expect(", b"expect_", b"read_until("];
-        let wait = words.iter().filter_map(|word| memchr::memmem::rfind(window, word)).max();
-        let expect = wait.map(|p| window.get(p..).unwrap_or_default()).filter(|window| find(window, b"send").is_none());
+        let wait = words
+            .iter()
+            .filter_map(|word| memchr::memmem::rfind(window, word))
+            .max();
+        let expect = wait
+            .map(|p| window.get(p..).unwrap_or_default())
+            .filter(|window| find(window, b"send").is_none());
         // It waits for a text, which stands in quotes.
         let opens = |before: &[u8]| before.iter().any(|b| matches!(b, b'"' | b'\'' | b'{'));
         expect.is_some_and(|window| {
-            PROMPT_WORDS.iter().any(|ask| find(window, ask).is_some_and(|p| opens(window.get(..p).unwrap_or_default())))
+            PROMPT_WORDS.iter().any(|ask| {
+                find(window, ask).is_some_and(|p| opens(window.get(..p).unwrap_or_default()))
+            })
         })
     };
     let bytes = text.slice(start, escape);
     let next = text.line_end(end, 80);
     let below = text.line_end(text.scan_while(next, 2, |b| matches!(b, b'\r' | b'\n')), 80);
-    let command =
-        bytes.contains(&b' ') && !char_stats::looks_like_password(bytes) || matches!(bytes, b"exit" | b"quit" | b"logout" | [b'$', ..]);
+    let command = bytes.contains(&b' ') && !char_stats::looks_like_password(bytes)
+        || matches!(bytes, b"exit" | b"quit" | b"logout" | [b'$', ..]);
     // What is typed before another prompt may be a name.
-    let asked_behind =
-        || asked(next, below) && char_stats::looks_like_password(bytes) || asked(end, next) && char_stats::looks_like_password(bytes);
-    if bytes.len() >= 4 && !command && !char_stats::is_dummy_value(bytes) && (asked(at.saturating_sub(120), at) || asked_behind()) {
+    let asked_behind = || {
+        asked(next, below) && char_stats::looks_like_password(bytes)
+            || asked(end, next) && char_stats::looks_like_password(bytes)
+    };
+    if bytes.len() >= 4
+        && !command
+        && !char_stats::is_dummy_value(bytes)
+        && (asked(at.saturating_sub(120), at) || asked_behind())
+    {
         scan.report(start, escape, PASSWORD, "typed", FIELD_NAME);
     }
 }
@@ -215,7 +305,10 @@ static OTHER_CODES: WordSet = word_set!([
 /// Reads the number after the word "code", if the text is about a code that was sent to someone.
 pub(in crate::privacy) fn one_time_code(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if !crate::privacy::scan::context::is_whole_word(text, at, to) || scan.is_covered(at) || coded_before(scan, at, to) {
+    if !crate::privacy::scan::context::is_whole_word(text, at, to)
+        || scan.is_covered(at)
+        || coded_before(scan, at, to)
+    {
         return;
     }
     let mut from = text.skip_blanks(to);
@@ -228,9 +321,14 @@ pub(in crate::privacy) fn one_time_code(scan: &mut Scan<'_>, at: usize, to: usiz
     let first = text.scan_while(from, 9, |b| b.is_ascii_digit());
     // `483 920`
     let second = text.scan_while(first + 1, 4, |b| b.is_ascii_digit());
-    let end = if first - from == 3 && second == first + 4 && matches!(text.at(first), b' ' | b'-') { second } else { first };
+    let end = if first - from == 3 && second == first + 4 && matches!(text.at(first), b' ' | b'-') {
+        second
+    } else {
+        first
+    };
     let behind = text.at(end);
-    let goes_on = matches!(behind, b'.' | b',' | b':' | b'-' | b'/') && text.at(end + 1).is_ascii_digit();
+    let goes_on =
+        matches!(behind, b'.' | b',' | b':' | b'-' | b'/') && text.at(end + 1).is_ascii_digit();
     let whole = !is_word(behind) && !goes_on;
     let words = crate::privacy::scan::context::preceded_within(text, at, 64, &CODE_CHANNELS)
         || crate::privacy::scan::context::followed_by(text, end, &CODE_CHANNELS);
@@ -269,8 +367,17 @@ fn coded_before(scan: &mut Scan<'_>, at: usize, to: usize) -> bool {
         || matches!(lead, b'"' | b'*' | b'`')
         || text.slice(start.saturating_sub(2), start) == b"G-";
     let said = crate::privacy::scan::context::preceded_within(text, start, 40, &CODE_CHANNELS)
-        || crate::privacy::scan::context::contains_word(text, end, text.line_end(to, 40), &CODE_CHANNELS);
-    let found = between > 0 && (4..=8).contains(&(end - start)) && alone && said && !text.starts_with_at(start, b"20");
+        || crate::privacy::scan::context::contains_word(
+            text,
+            end,
+            text.line_end(to, 40),
+            &CODE_CHANNELS,
+        );
+    let found = between > 0
+        && (4..=8).contains(&(end - start))
+        && alone
+        && said
+        && !text.starts_with_at(start, b"20");
     if found {
         scan.report(start, end, PASSWORD, "sent-code", CONTEXT_WORDS);
     }
@@ -303,7 +410,10 @@ pub(in crate::privacy) fn answered_prompt(scan: &mut Scan<'_>, name: &FieldName<
             &["what", "whats", "wie", "quel", "cuál", "qual"],
         )
     };
-    if !matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Pin) || !text.slice(name.end, end).contains(&b'?') && !asks()
+    if !matches!(
+        name.word,
+        FieldKind::Password | FieldKind::Pass | FieldKind::Pin
+    ) || !text.slice(name.end, end).contains(&b'?') && !asks()
     {
         return;
     }
@@ -316,20 +426,32 @@ pub(in crate::privacy) fn answered_prompt(scan: &mut Scan<'_>, name: &FieldName<
             .iter()
             .find(|word| text.starts_with_ignore_case_at(from, word))
             .map_or(from, |word| from + word.len());
-        let (from, stop_word) = (text.scan_while(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')), stop);
+        let (from, stop_word) = (
+            text.scan_while(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')),
+            stop,
+        );
         let word_end = crate::privacy::scan::bytes::trim_end(text, from, stop_word, b" `\"|*.");
         let bytes = text.slice(from, word_end);
         let made = char_stats::char_stats(bytes);
-        let pin = name.word == FieldKind::Pin && made.digits == made.length && (4..=8).contains(&made.length);
+        let pin = name.word == FieldKind::Pin
+            && made.digits == made.length
+            && (4..=8).contains(&made.length);
         let word = made.spaces == 0 && (5..=64).contains(&made.length);
-        let joined = bytes.split(|b| matches!(b, b'-' | b'_' | b'.')).filter(|part| part.len() >= 3).count() >= 3;
-        let set = char_stats::looks_like_password(bytes) && (made.digits > 0 || made.signs > 0 && named) || joined && named;
+        let joined = bytes
+            .split(|b| matches!(b, b'-' | b'_' | b'.'))
+            .filter(|part| part.len() >= 3)
+            .count()
+            >= 3;
+        let set = char_stats::looks_like_password(bytes)
+            && (made.digits > 0 || made.signs > 0 && named)
+            || joined && named;
         let spared = char_stats::is_technical_term(bytes)
             || char_stats::is_dummy_value(bytes)
             || char_stats::is_code(bytes)
             || char_stats::is_uuid(bytes)
             || bytes.contains(&b'/');
-        if (pin || word && set) && !spared && !bytes.starts_with(b"http") && !bytes.ends_with(b"?") {
+        if (pin || word && set) && !spared && !bytes.starts_with(b"http") && !bytes.ends_with(b"?")
+        {
             scan.report(from, word_end, kind_of(name), "answered", CONTEXT_WORDS);
             return;
         }
@@ -348,22 +470,35 @@ fn skip_speaker(text: TextBytes<'_>, from: usize, stop: usize) -> (usize, bool) 
         let close = text.scan_while(at, 32, |b| !matches!(b, b']' | b')' | b'\n'));
         at = text.skip_blanks(close + 1);
     }
-    at = text.scan_while(at, 32, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/' | b' '));
+    at = text.scan_while(at, 32, |b| {
+        b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/' | b' ')
+    });
     at = text.scan_while(at, 2, |b| matches!(b, b'-' | b' ' | b'|'));
     if text.at(at) == b'<' {
         let close = text.scan_while(at, 40, |b| b != b'>' && b != b'\n');
         return (text.skip_blanks(close + 1).min(stop), true);
     }
-    let name = text.scan_while(at, 32, |b| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b' ' | b'_' | b'.' | b'-' | b'@'));
+    let name = text.scan_while(at, 32, |b| {
+        b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b' ' | b'_' | b'.' | b'-' | b'@')
+    });
     // `Hege (19:05): `
-    let name = if text.at(name) == b'(' { text.scan_while(name, 24, |b| !matches!(b, b')' | b'\n')) + 1 } else { name };
+    let name = if text.at(name) == b'(' {
+        text.scan_while(name, 24, |b| !matches!(b, b')' | b'\n')) + 1
+    } else {
+        name
+    };
     let sign = text.at(name);
     let spoken_to = text.at(at) == b'@';
     if spoken_to {
-        let handle = text.scan_while(at + 1, 32, |b| is_word(b) || matches!(b, b'_' | b'.' | b'-'));
+        let handle = text.scan_while(at + 1, 32, |b| {
+            is_word(b) || matches!(b, b'_' | b'.' | b'-')
+        });
         return (text.skip_blanks(handle).min(stop), true);
     }
-    if matches!(sign, b':' | b'|' | b'>') && name > at && matches!(text.at(name + 1), b' ' | b'\n' | b'\r' | b'\t') {
+    if matches!(sign, b':' | b'|' | b'>')
+        && name > at
+        && matches!(text.at(name + 1), b' ' | b'\n' | b'\r' | b'\t')
+    {
         let next = text.scan_while(name + 1, 2, |b| b == b' ');
         // The name is alone on its line, with the answer below.
         if matches!(text.at(next), b'\n' | b'\r') {
@@ -371,7 +506,10 @@ fn skip_speaker(text: TextBytes<'_>, from: usize, stop: usize) -> (usize, bool) 
         }
         return (next.min(stop), true);
     }
-    (text.scan_while(from, 2, |b| matches!(b, b'-' | b' ')), false)
+    (
+        text.scan_while(from, 2, |b| matches!(b, b'-' | b' ')),
+        false,
+    )
 }
 
 /// Reads four groups of four lower-case letters, as app passwords are displayed: `qhwf batb xcuq
@@ -384,14 +522,30 @@ pub(in crate::privacy) fn app_password(scan: &mut Scan<'_>, name: &FieldName<'_>
     // Behind the name, in the line below it if nothing else stands in its own, or before it.
     let end = text.line_end(name.end, 72);
     let below = text.line_end(text.scan_while(end, 2, |b| matches!(b, b'\r' | b'\n')), 40);
-    let limit = if text.slice(name.end, end).iter().any(|&b| is_word(b)) { end } else { below };
-    let found = four_groups(text, name.end, limit).or_else(|| four_groups(text, text.line_start(name.start, 60), name.start));
-    let Some((start, end)) = found else { return false };
+    let limit = if text.slice(name.end, end).iter().any(|&b| is_word(b)) {
+        end
+    } else {
+        below
+    };
+    let found = four_groups(text, name.end, limit)
+        .or_else(|| four_groups(text, text.line_start(name.start, 60), name.start));
+    let Some((start, end)) = found else {
+        return false;
+    };
     // Words of four letters have vowels; behind a sign of assignment letters drawn by lot may have them too.
     let signs = text.slice(name.end, start);
     let direct = signs.len() <= 12 && signs.iter().any(|b| matches!(b, b'=' | b':'));
-    let letters: Vec<u8> = text.slice(start, end).iter().copied().filter(u8::is_ascii_lowercase).collect();
-    let consonants = letters.chunks(4).any(|group| !group.iter().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')));
+    let letters: Vec<u8> = text
+        .slice(start, end)
+        .iter()
+        .copied()
+        .filter(u8::is_ascii_lowercase)
+        .collect();
+    let consonants = letters.chunks(4).any(|group| {
+        !group
+            .iter()
+            .any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y'))
+    });
     if !(direct || consonants) || crate::privacy::secrets::wordlike::reads_as_words(&letters) {
         return false;
     }
@@ -407,7 +561,11 @@ fn four_groups(text: TextBytes<'_>, from: usize, limit: usize) -> Option<(usize,
         let start = text.scan_while(at, limit - at, |b| !is_word(b));
         let (mut groups, mut end) = (0, start);
         while groups < 5 {
-            let from = if groups == 0 { start } else { text.scan_while(end, 1, |b| matches!(b, b' ' | b'-')) };
+            let from = if groups == 0 {
+                start
+            } else {
+                text.scan_while(end, 1, |b| matches!(b, b' ' | b'-'))
+            };
             let stop = text.scan_while(from, 5, |b| b.is_ascii_lowercase());
             if stop - from != 4 || groups > 0 && from == end || is_word(text.at(stop)) {
                 break;

@@ -55,11 +55,16 @@ static COMMON_WORDS: WordSet = word_set!([
 
 /// Whether a word, in lower case, is a common one or has the ending of a participle or an adverb.
 pub(in crate::privacy) fn is_common(word: &[u8]) -> bool {
-    let Ok(word) = std::str::from_utf8(word) else { return true };
+    let Ok(word) = std::str::from_utf8(word) else {
+        return true;
+    };
     COMMON_WORDS.contains(word)
         || word.len() > 5
-            && ["ed", "ing", "ly", "tion", "able", "ible", "ment", "ness", "ity", "ive", "less", "ful"]
-                .iter()
-                .any(|end| word.ends_with(end))
+            && [
+                "ed", "ing", "ly", "tion", "able", "ible", "ment", "ness", "ity", "ive", "less",
+                "ful",
+            ]
+            .iter()
+            .any(|end| word.ends_with(end))
         || word.contains('\'')
 }

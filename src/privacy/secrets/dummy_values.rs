@@ -32,8 +32,8 @@ static DUMMY_PARTS: WordSet = word_set!([
 
 /// Those of the parts that must begin a word.
 static WORD_START_PARTS: WordSet = word_set!([
-    "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
-    "dummy", "your",
+    "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed",
+    "filtered", "lorem", "todo", "fake_", "fake-", "dummy", "your",
 ]);
 
 /// Prefixes of references to a secret stored elsewhere.
@@ -53,8 +53,13 @@ static REFERENCE_PREFIXES: WordSet = word_set!([
 fn has_dummy_part(value: &[u8]) -> bool {
     DUMMY_PARTS.any_in(value, |i, part| {
         // Some of them occur by chance inside another word: `cENTER-9`.
-        let inside = || i.checked_sub(1).and_then(|p| value.get(p)).is_some_and(u8::is_ascii_alphabetic);
-        !(WORD_START_PARTS.contains(part) && inside() || part.ends_with("here") && value.len() > i + part.len())
+        let inside = || {
+            i.checked_sub(1)
+                .and_then(|p| value.get(p))
+                .is_some_and(u8::is_ascii_alphabetic)
+        };
+        !(WORD_START_PARTS.contains(part) && inside()
+            || part.ends_with("here") && value.len() > i + part.len())
             && stands_as_word(value, i, part)
     })
 }
@@ -66,13 +71,23 @@ fn has_run_of_x(value: &[u8]) -> bool {
 
 /// Whether it is a regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
 fn is_regex(lower: &[u8]) -> bool {
-    if !lower.iter().any(|b| matches!(b, b'(' | b'-' | b'\\' | b'*' | b'[')) {
+    if !lower
+        .iter()
+        .any(|b| matches!(b, b'(' | b'-' | b'\\' | b'*' | b'['))
+    {
         return false;
     }
     find(lower, b"(?:").is_some()
         || find(lower, b"(?=").is_some()
-        || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
-            >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
+        || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"]
+            .iter()
+            .filter(|sign| find(lower, sign).is_some())
+            .count()
+            >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') {
+                1
+            } else {
+                2
+            }
 }
 
 /// Whether a value is a placeholder, a mask or a reference.
@@ -101,10 +116,21 @@ pub(in crate::privacy) fn is_dummy_value(value: &[u8]) -> bool {
     }
     let first = lower.chars().next().unwrap_or(' ');
     let last = lower.chars().next_back().unwrap_or(' ');
-    let inside = || lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
-    let wrapped = matches!((first, last), ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')') | ('@', '@'));
-    let words = || inside().chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?'));
-    if wrapped && words() && (first != '_' || inside().chars().all(|c| c.is_alphabetic() || c == '_')) {
+    let inside =
+        || lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
+    let wrapped = matches!(
+        (first, last),
+        ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')') | ('@', '@')
+    );
+    let words = || {
+        inside().chars().all(|c| {
+            c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?')
+        })
+    };
+    if wrapped
+        && words()
+        && (first != '_' || inside().chars().all(|c| c.is_alphabetic() || c == '_'))
+    {
         return true;
     }
     // `:password` and `@password` are bound parameters.
@@ -119,8 +145,14 @@ pub(in crate::privacy) fn is_dummy_value(value: &[u8]) -> bool {
 /// The number of different bytes in a value, counted up to two.
 fn distinct_capped(value: &[u8]) -> usize {
     let Some(&one) = value.first() else { return 0 };
-    let Some(&other) = value.iter().find(|&&b| b != one) else { return 1 };
-    if value.iter().all(|&b| b == one || b == other) { 2 } else { 3 }
+    let Some(&other) = value.iter().find(|&&b| b != one) else {
+        return 1;
+    };
+    if value.iter().all(|&b| b == one || b == other) {
+        2
+    } else {
+        3
+    }
 }
 
 /// Whether a value with `$` is a secret: `$2b$12$…` and `$ecret9` are, `$VAR`, `${VAR}`, `$(cmd)`
@@ -128,12 +160,22 @@ fn distinct_capped(value: &[u8]) -> usize {
 fn looks_like_dollar_secret(lower: &str) -> bool {
     let rest = lower.get(1..).unwrap_or_default();
     // Only positional parameters of a script begin with a digit.
-    let within = rest.as_bytes().windows(2).filter(|w| matches!(w, [b'0'..=b'9', b'a'..=b'z'])).count();
-    if rest.len() > 3 && (rest.starts_with(|c: char| c.is_ascii_digit()) || within >= 2) && !rest.contains('_') {
+    let within = rest
+        .as_bytes()
+        .windows(2)
+        .filter(|w| matches!(w, [b'0'..=b'9', b'a'..=b'z']))
+        .count();
+    if rest.len() > 3
+        && (rest.starts_with(|c: char| c.is_ascii_digit()) || within >= 2)
+        && !rest.contains('_')
+    {
         return true;
     }
     let variable = rest.starts_with(['{', '('])
-        || rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '>' | '-' | '[' | ']' | '\'' | '"'));
+        || rest.chars().all(|c| {
+            c.is_ascii_alphanumeric()
+                || matches!(c, '_' | ':' | '.' | '>' | '-' | '[' | ']' | '\'' | '"')
+        });
     !variable
 }
 
@@ -165,9 +207,18 @@ mod tests {
         ] {
             assert!(is_dummy_value(value.as_bytes()), "{value}");
         }
-        for value in
-            ["hunter2", "Tr0ub4dor&3", "$ecr3t!", "p@ssw0rd", "letmein", "admin123", "%tgB6yhn", "[x9#k!2", "(S3cure)!", "correcthorse"]
-        {
+        for value in [
+            "hunter2",
+            "Tr0ub4dor&3",
+            "$ecr3t!",
+            "p@ssw0rd",
+            "letmein",
+            "admin123",
+            "%tgB6yhn",
+            "[x9#k!2",
+            "(S3cure)!",
+            "correcthorse",
+        ] {
             assert!(!is_dummy_value(value.as_bytes()), "{value}");
         }
     }

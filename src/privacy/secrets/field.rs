@@ -42,7 +42,11 @@ pub(in crate::privacy) fn kind_of(name: &FieldName<'_>) -> &'static str {
     match name.word {
         FieldKind::Password | FieldKind::Pass | FieldKind::Pin | FieldKind::Credentials => PASSWORD,
         FieldKind::Secret | FieldKind::Key | FieldKind::Phrase | FieldKind::Opaque => {
-            if SERVICE_KEY_WORDS.occurs_in(name.text.slice(name.start, name.end)) { API_KEY } else { SECRET }
+            if SERVICE_KEY_WORDS.occurs_in(name.text.slice(name.start, name.end)) {
+                API_KEY
+            } else {
+                SECRET
+            }
         }
     }
 }

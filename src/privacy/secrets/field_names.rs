@@ -141,7 +141,10 @@ pub(in crate::privacy) const SECRET_FIELD_NAMES: &[(&[&str], FieldKind)] = &[
         FieldKind::Password,
     ),
     (
-        &["pass", "pwd", "mdp", "clave", "parola", "pw:", "pw=", "pw ", "pwrd", "psw", "psk", "wpa", "pswd", "codeword", "zugang"],
+        &[
+            "pass", "pwd", "mdp", "clave", "parola", "pw:", "pw=", "pw ", "pwrd", "psw", "psk",
+            "wpa", "pswd", "codeword", "zugang",
+        ],
         FieldKind::Pass,
     ),
     (
@@ -472,7 +475,8 @@ pub(in crate::privacy) fn split_identifier(identifier: &[u8]) -> impl Iterator<I
 /// Whether a capital inside a word begins another: `userName`, `APIKey`.
 fn is_camel_boundary(word: &[u8], at: usize) -> bool {
     let [before, capital] = [at - 1, at].map(|i| word.get(i).copied().unwrap_or(b'_'));
-    capital.is_ascii_uppercase() && (before.is_ascii_lowercase() || word.get(at + 1).is_some_and(u8::is_ascii_lowercase))
+    capital.is_ascii_uppercase()
+        && (before.is_ascii_lowercase() || word.get(at + 1).is_some_and(u8::is_ascii_lowercase))
 }
 
 #[cfg(test)]
@@ -482,7 +486,10 @@ mod tests {
     #[test]
     fn identifiers_are_split_at_boundaries() {
         let split: Vec<&[u8]> = split_identifier(b"userAPIKey_2.old-HTTPToken").collect();
-        assert_eq!(split, [&b"user"[..], b"API", b"Key", b"old", b"HTTP", b"Token"]);
+        assert_eq!(
+            split,
+            [&b"user"[..], b"API", b"Key", b"old", b"HTTP", b"Token"]
+        );
         assert_eq!(split_identifier(b"_2.-").count(), 0);
     }
 }

@@ -21,27 +21,54 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: 
         return;
     }
     // Some keywords include the sign after the name; exclude it.
-    let to = at + text.slice(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
-    let Some(name) = field_name_at(text, at, to, word) else { return };
+    let to = at
+        + text
+            .slice(at, to)
+            .iter()
+            .rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80)
+            .map_or(to - at, |last| last + 1);
+    let Some(name) = field_name_at(text, at, to, word) else {
+        return;
+    };
     // `webhook_secret`: the word behind tells more.
-    let opens = word == FieldKind::Opaque && [&b"_secret"[..], b"Secret", b"-secret"].iter().any(|tail| name.tail().starts_with(tail));
-    if opens || !affixes::prefix_allows(name.head(), word) || !affixes::suffix_allows(name.tail(), word) {
+    let opens = word == FieldKind::Opaque
+        && [&b"_secret"[..], b"Secret", b"-secret"]
+            .iter()
+            .any(|tail| name.tail().starts_with(tail));
+    if opens
+        || !affixes::prefix_allows(name.head(), word)
+        || !affixes::suffix_allows(name.tail(), word)
+    {
         // Another word of the same name may tell: `key-store-password`.
         scan.named = scan.named.max(to);
         return;
     }
-    let wireless =
-        matches!(word, FieldKind::Key | FieldKind::Secret) && name.start == name.at && preceded_within(text, name.start, 60, &WIFI_WORDS);
-    let name = if wireless { FieldName { word: FieldKind::Password, ..name } } else { name };
+    let wireless = matches!(word, FieldKind::Key | FieldKind::Secret)
+        && name.start == name.at
+        && preceded_within(text, name.start, 60, &WIFI_WORDS);
+    let name = if wireless {
+        FieldName {
+            word: FieldKind::Password,
+            ..name
+        }
+    } else {
+        name
+    };
     if word == FieldKind::Phrase {
         prose::seed_phrase(scan, &name);
         return;
     }
-    if matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret) && tables::password_column(scan, &name) {
+    if matches!(
+        name.word,
+        FieldKind::Password | FieldKind::Pass | FieldKind::Secret
+    ) && tables::password_column(scan, &name)
+    {
         scan.named = scan.named.max(name.end);
         return;
     }
-    if command_output::app_password(scan, &name) || word != FieldKind::Credentials && assignment::match_assignment(scan, &name) {
+    if command_output::app_password(scan, &name)
+        || word != FieldKind::Credentials && assignment::match_assignment(scan, &name)
+    {
         return;
     }
     scan.named = scan.named.max(name.end);
@@ -49,21 +76,36 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: 
 }
 
 /// Returns the identifier around a word, if the word is a whole part of it.
-fn field_name_at(text: TextBytes<'_>, at: usize, to: usize, word: FieldKind) -> Option<FieldName<'_>> {
+fn field_name_at(
+    text: TextBytes<'_>,
+    at: usize,
+    to: usize,
+    word: FieldKind,
+) -> Option<FieldName<'_>> {
     let start = text.scan_back(at, 48, |b| is_ident(b) || b == b'-' || b == b'.');
     let short = to - at <= 6;
     if text.at(at) < 0x80 && short && !begins_word(text, at) {
         let glued = text.slice(text.scan_back(at, 16, |b| b.is_ascii_alphabetic()), at);
-        if !affixes::is_fused(glued) && !field_names::split_identifier(glued).last().is_some_and(affixes::is_fused) {
+        if !affixes::is_fused(glued)
+            && !field_names::split_identifier(glued)
+                .last()
+                .is_some_and(affixes::is_fused)
+        {
             return None;
         }
     }
     let (next, last) = (text.at(to), text.byte_before(to));
-    if (next.is_ascii_lowercase() && last.is_ascii_alphabetic()) || (next.is_ascii_uppercase() && last.is_ascii_uppercase()) {
+    if (next.is_ascii_lowercase() && last.is_ascii_alphabetic())
+        || (next.is_ascii_uppercase() && last.is_ascii_uppercase())
+    {
         // A plural, or the beginning of another word.
         let plural = next.eq_ignore_ascii_case(&b's') && !text.at(to + 1).is_ascii_alphanumeric();
         let compound = word == FieldKind::Password && !glued_pass(text.slice(at, to))
-            || (to - at > 4 && matches!(text.slice(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
+            || (to - at > 4
+                && matches!(
+                    text.slice(to, to + 4),
+                    b"key " | b"key=" | b"key:" | b"key\"" | b"key_"
+                ));
         if !plural && !compound {
             return None;
         }
@@ -74,10 +116,20 @@ fn field_name_at(text: TextBytes<'_>, at: usize, to: usize, word: FieldKind) -> 
     let mut end = text.scan_while(to, 48, is_ident);
     // Include `-hash` of `password-hash` and `.old` of `spring.datasource.password.old`, but not
     // the end of a sentence.
-    while matches!(text.at(end), b'-' | b'.') && text.at(end + 1).is_ascii_alphabetic() && end - to < 48 {
+    while matches!(text.at(end), b'-' | b'.')
+        && text.at(end + 1).is_ascii_alphabetic()
+        && end - to < 48
+    {
         end = text.scan_while(end + 1, 48, is_ident);
     }
-    Some(FieldName { text, word, start, end, at, to })
+    Some(FieldName {
+        text,
+        word,
+        start,
+        end,
+        at,
+        to,
+    })
 }
 
 /// `userpass`: behind it more of another name may follow, `userPassword`, which tells more itself.

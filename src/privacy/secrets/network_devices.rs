@@ -17,7 +17,17 @@ pub(in crate::privacy) const DEVICE_KEYWORDS: &[&str] = &[
 ];
 
 /// What may stand behind a community.
-const COMMUNITY_RIGHTS: &[&[u8]] = &[b"ro", b"rw", b"view", b"ipv6", b"authorization", b"read-only", b"read-write", b"{", b"priv"];
+const COMMUNITY_RIGHTS: &[&[u8]] = &[
+    b"ro",
+    b"rw",
+    b"view",
+    b"ipv6",
+    b"authorization",
+    b"read-only",
+    b"read-write",
+    b"{",
+    b"priv",
+];
 
 /// Reads the secret after such a keyword, if the rest of the line is what a configuration would
 /// contain.
@@ -26,32 +36,60 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     let (line, end) = (text.line_start(at, 160), text.line_end(to, 200));
     let before = text.slice(line, at).trim_ascii();
     // A command is alone on its line, after a prompt at most.
-    let prompt = before.rsplit(|b| matches!(b, b'#' | b'>')).next().unwrap_or_default();
-    if prompt.len() > 60 || prompt.iter().any(|b| matches!(b, b'"' | b'`' | b'.' | b',' | b'?')) && text.at(at) != b' ' {
+    let prompt = before
+        .rsplit(|b| matches!(b, b'#' | b'>'))
+        .next()
+        .unwrap_or_default();
+    if prompt.len() > 60
+        || prompt
+            .iter()
+            .any(|b| matches!(b, b'"' | b'`' | b'.' | b',' | b'?'))
+            && text.at(at) != b' '
+    {
         return;
     }
     let mut from = to;
     let named = text.slice(at, to);
     // Behind an address comes the word that the secret stands behind.
-    let addressed = [(&b"neighbor "[..], &b" password "[..]), (b"server host ", b" version 2c "), (b"-key address ", b" key ")];
+    let addressed = [
+        (&b"neighbor "[..], &b" password "[..]),
+        (b"server host ", b" version 2c "),
+        (b"-key address ", b" key "),
+    ];
     if let Some((_, sign)) = addressed.iter().find(|(words, _)| named.ends_with(words)) {
-        let Some(place) = find(text.slice(to, end), sign) else { return };
+        let Some(place) = find(text.slice(to, end), sign) else {
+            return;
+        };
         from += place + sign.len();
     }
     from = skip_encryption_number(text, from);
     let stop = text.scan_while(from, 160, |b| b.is_ascii_graphic());
-    let (start, stop) = crate::privacy::secrets::quotes::quoted_range(text, from).unwrap_or((from, stop));
+    let (start, stop) =
+        crate::privacy::secrets::quotes::quoted_range(text, from).unwrap_or((from, stop));
     let bytes = text.slice(start, stop);
     let rest = text.slice(stop, end);
     let rest = rest.strip_prefix(b"\"").unwrap_or(rest).trim_ascii();
     let next = rest.split(|b| *b == b' ').next().unwrap_or_default();
     let closed = rest.is_empty()
         || rest.iter().all(|b| b.is_ascii_digit() || *b == b';')
-        || COMMUNITY_RIGHTS.iter().any(|right| next.eq_ignore_ascii_case(right))
-        || matches!(next, b"address" | b"hostname" | b"privilege" | b"level" | b"!");
-    let word = bytes.len() >= 4 && !bytes.starts_with(b"<") && !bytes.ends_with(b"?") && !bytes.ends_with(b",") && !bytes.ends_with(b".");
-    let encrypted = find(named, b"7 ").is_some() || text.byte_before(text.scan_back(from, 2, |b| b == b' ')).is_ascii_digit();
-    let plain = bytes.iter().all(u8::is_ascii_lowercase) && crate::privacy::secrets::common_words::is_common(bytes);
+        || COMMUNITY_RIGHTS
+            .iter()
+            .any(|right| next.eq_ignore_ascii_case(right))
+        || matches!(
+            next,
+            b"address" | b"hostname" | b"privilege" | b"level" | b"!"
+        );
+    let word = bytes.len() >= 4
+        && !bytes.starts_with(b"<")
+        && !bytes.ends_with(b"?")
+        && !bytes.ends_with(b",")
+        && !bytes.ends_with(b".");
+    let encrypted = find(named, b"7 ").is_some()
+        || text
+            .byte_before(text.scan_back(from, 2, |b| b == b' '))
+            .is_ascii_digit();
+    let plain = bytes.iter().all(u8::is_ascii_lowercase)
+        && crate::privacy::secrets::common_words::is_common(bytes);
     if closed
         && word
         && (encrypted || !plain)
@@ -66,15 +104,27 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
 /// Skips the number of the encryption type.
 fn skip_encryption_number(text: TextBytes<'_>, from: usize) -> usize {
     let from = text.skip_blanks(from);
-    let level =
-        if text.starts_with_at(from, b"level ") { text.skip_blanks(text.scan_while(from + 6, 2, |b| b.is_ascii_digit())) } else { from };
+    let level = if text.starts_with_at(from, b"level ") {
+        text.skip_blanks(text.scan_while(from + 6, 2, |b| b.is_ascii_digit()))
+    } else {
+        from
+    };
     let number = text.scan_while(level, 3, |b| b.is_ascii_digit());
-    let behind = if number > level && text.at(number) == b' ' { text.skip_blanks(number) } else { level };
-    if text.starts_with_at(behind, b"md5 ") { text.skip_blanks(behind + 4) } else { behind }
+    let behind = if number > level && text.at(number) == b' ' {
+        text.skip_blanks(number)
+    } else {
+        level
+    };
+    if text.starts_with_at(behind, b"md5 ") {
+        text.skip_blanks(behind + 4)
+    } else {
+        behind
+    }
 }
 
 /// Beginnings of a block for a server, whose key stands in a line of its own.
-pub(in crate::privacy) const SERVERS: &[&str] = &["tacacs server ", "radius server ", "aaa-server "];
+pub(in crate::privacy) const SERVERS: &[&str] =
+    &["tacacs server ", "radius server ", "aaa-server "];
 
 /// Reads the key in the indented lines below.
 pub(in crate::privacy) fn server(scan: &mut Scan<'_>, at: usize, to: usize) {
@@ -92,15 +142,31 @@ pub(in crate::privacy) fn server(scan: &mut Scan<'_>, at: usize, to: usize) {
         }
         let from = skip_encryption_number(text, word + 4);
         let value = text.slice(from, line).trim_ascii_end();
-        if text.starts_with_at(word, b"key ") && value.len() >= 4 && !value.contains(&b' ') && !char_stats::is_dummy_value(value) {
-            scan.report(from, from + value.len(), PASSWORD, "device-password", FIELD_NAME);
+        if text.starts_with_at(word, b"key ")
+            && value.len() >= 4
+            && !value.contains(&b' ')
+            && !char_stats::is_dummy_value(value)
+        {
+            scan.report(
+                from,
+                from + value.len(),
+                PASSWORD,
+                "device-password",
+                FIELD_NAME,
+            );
         }
     }
 }
 
 /// Settings of RouterOS that hold a secret, whatever it looks like.
-pub(in crate::privacy) const SETTINGS: &[&str] =
-    &[" password=", "-secret=", " secret=", "-pre-shared-key=", " passphrase=", "/snmp community "];
+pub(in crate::privacy) const SETTINGS: &[&str] = &[
+    " password=",
+    "-secret=",
+    " secret=",
+    "-pre-shared-key=",
+    " passphrase=",
+    "/snmp community ",
+];
 
 /// Reads the value behind such a setting, in a command of RouterOS: `/ppp secret add name=bob password="two words"`.
 pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
@@ -114,9 +180,23 @@ pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
     let prompt = find(before, b"] > ").map_or(0, |p| p + 4);
     let command = before.get(prompt..).unwrap_or_default();
     let path = |word: &&str| command.starts_with(word.as_bytes());
-    let told = ["/interface", "/ip ", "/ppp", "/user", "/radius", "/tool", "/caps", "add ", "set "].iter().any(path);
+    let told = [
+        "/interface",
+        "/ip ",
+        "/ppp",
+        "/user",
+        "/radius",
+        "/tool",
+        "/caps",
+        "add ",
+        "set ",
+    ]
+    .iter()
+    .any(path);
     let from = if text.at(at) == b'/' {
-        let Some(name) = find(text.slice(to, text.line_end(to, 200)), b"name=") else { return };
+        let Some(name) = find(text.slice(to, text.line_end(to, 200)), b"name=") else {
+            return;
+        };
         to + name + 5
     } else {
         to
@@ -126,9 +206,16 @@ pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
     if !is_command && !is_at_start {
         return;
     }
-    let from = if text.starts_with_at(from, b"\\\n") { text.scan_while(from + 2, 40, |b| b == b' ') } else { from };
-    let stop = text.scan_while(from, 160, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b';' | b']'));
-    let (start, end) = crate::privacy::secrets::quotes::quoted_range(text, from).unwrap_or((from, stop));
+    let from = if text.starts_with_at(from, b"\\\n") {
+        text.scan_while(from + 2, 40, |b| b == b' ')
+    } else {
+        from
+    };
+    let stop = text.scan_while(from, 160, |b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b';' | b']')
+    });
+    let (start, end) =
+        crate::privacy::secrets::quotes::quoted_range(text, from).unwrap_or((from, stop));
     let bytes = text.slice(start, end);
     if bytes.len() >= 3 && !char_stats::is_dummy_value(bytes) {
         scan.report(start, end, PASSWORD, "device-password", FIELD_NAME);

@@ -14,11 +14,20 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
     let limit = text.line_end(name.to, 90);
     let mut i = name.to;
     let mut words = 0;
-    let asked = |i: usize| matches!(text.slice(i, i + 3), [0xEF, 0xBC, 0x9F | 0x81] | [0xE3, 0x80, 0x82] | [0xD8, 0x9F, _]);
+    let asked = |i: usize| {
+        matches!(
+            text.slice(i, i + 3),
+            [0xEF, 0xBC, 0x9F | 0x81] | [0xE3, 0x80, 0x82] | [0xD8, 0x9F, _]
+        )
+    };
     while i < limit
         && words < 6
         && !asked(i)
-        && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t' | b'<'))
+        && (text.at(i) >= 0x80
+            || matches!(
+                text.at(i),
+                b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t' | b'<'
+            ))
     {
         words += usize::from(text.at(i) == b' ');
         i += 1;
@@ -26,16 +35,25 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
     if asked(i) {
         return;
     }
-    let end = text.scan_while(i, 100, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'\''));
+    let end = text.scan_while(i, 100, |b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'\'')
+    });
     let mut stop = end;
-    while stop > i && matches!(text.byte_before(stop), b'.' | b',' | b';' | b')' | b'*' | b':') {
+    while stop > i
+        && matches!(
+            text.byte_before(stop),
+            b'.' | b',' | b';' | b')' | b'*' | b':'
+        )
+    {
         stop -= 1;
     }
     let bytes = text.slice(i, stop);
     let made = char_stats::char_stats(bytes);
     let good = made.length >= 4
         && (char_stats::looks_like_password(bytes)
-            || made.digits == made.length && matches!(name.word, FieldKind::Password | FieldKind::Pin) && text.at(stop) != b'-')
+            || made.digits == made.length
+                && matches!(name.word, FieldKind::Password | FieldKind::Pin)
+                && text.at(stop) != b'-')
         && !char_stats::is_dummy_value(bytes)
         && !char_stats::is_technical_term(bytes)
         && !char_stats::is_code(bytes)

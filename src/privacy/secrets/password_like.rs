@@ -16,9 +16,30 @@ pub(in crate::privacy) fn looks_like_password(value: &[u8]) -> bool {
         .get(1..value.len().saturating_sub(1))
         .unwrap_or_default()
         .iter()
-        .any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'~' | b'?' | b'_' | b'|'));
+        .any(|b| {
+            matches!(
+                b,
+                b'!' | b'@'
+                    | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'^'
+                    | b'&'
+                    | b'*'
+                    | b'+'
+                    | b'='
+                    | b'~'
+                    | b'?'
+                    | b'_'
+                    | b'|'
+            )
+        });
     let inner_capital = stats.lower >= 2
-        && value.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())).count() >= 1;
+        && value
+            .windows(2)
+            .filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()))
+            .count()
+            >= 1;
     (letters >= 1 && stats.digits >= 1 && stats.length >= 4)
         || is_hyphenated_passphrase(value)
         || (inner_sign && letters + stats.digits >= 3)
@@ -68,9 +89,13 @@ pub(in crate::privacy) fn is_technical_term(value: &[u8]) -> bool {
         return true;
     }
     // Quick exit: none of the forms below begins or continues like this.
-    let opens = value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'=' | b'-' | b'.' | b'v' | b'V'));
+    let opens = value.first().is_some_and(|b| {
+        b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'=' | b'-' | b'.' | b'v' | b'V')
+    });
     if !opens && !value.iter().any(|b| matches!(b, b'.' | b'/' | b'@'))
-        || !value.iter().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-'))
+        || !value
+            .iter()
+            .any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-'))
     {
         return false;
     }
@@ -78,10 +103,19 @@ pub(in crate::privacy) fn is_technical_term(value: &[u8]) -> bool {
     let stats = char_stats(value);
     let letters = stats.lower + stats.upper;
     let amount = stats.digits > 0
-        && (letters > 0 && letters <= 2 || stats.length <= 2 || stats.signs > 0 && letters == 0 && stats.length <= 5)
-        && lower.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | '~' | '<' | '>' | '=')).len() <= 2
+        && (letters > 0 && letters <= 2
+            || stats.length <= 2
+            || stats.signs > 0 && letters == 0 && stats.length <= 5)
+        && lower
+            .trim_start_matches(|c: char| {
+                c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | '~' | '<' | '>' | '=')
+            })
+            .len()
+            <= 2
         && stats.length <= 6
-        && value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'='));
+        && value
+            .first()
+            .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'='));
     let numbered = lower.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
     let ordinal = || {
         numbered
@@ -113,26 +147,36 @@ pub(in crate::privacy) fn is_technical_term(value: &[u8]) -> bool {
             ]
             .iter()
             .any(|unit| {
-                lower.strip_suffix(unit).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit() || c == '-' || c == '.'))
+                lower.strip_suffix(unit).is_some_and(|n| {
+                    !n.is_empty()
+                        && n.chars()
+                            .all(|c| c.is_ascii_digit() || c == '-' || c == '.')
+                })
             })
     };
     let version = || {
-        lower.strip_prefix('v').unwrap_or(&lower).chars().all(|c| c.is_ascii_digit() || c == '.')
+        lower
+            .strip_prefix('v')
+            .unwrap_or(&lower)
+            .chars()
+            .all(|c| c.is_ascii_digit() || c == '.')
             && (lower.contains('.') || lower.starts_with('v'))
     };
     let address = || {
         lower.contains("://")
             || lower.contains('@')
-                && lower
-                    .rsplit('@')
-                    .next()
-                    .is_some_and(|host| host.contains('.') && !host.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-'))
+                && lower.rsplit('@').next().is_some_and(|host| {
+                    host.contains('.')
+                        && !host
+                            .contains(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-')
+                })
     };
     let file = || {
         lower.contains('.')
             && [
-                ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml", ".toml", ".env", ".cfg", ".conf", ".ini",
-                ".pem", ".key", ".html", ".com", ".org", ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php",
+                ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml",
+                ".toml", ".env", ".cfg", ".conf", ".ini", ".pem", ".key", ".html", ".com", ".org",
+                ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php",
                 ".log", ".csv", ".kdbx", ".zip", ".pdf", ".local",
             ]
             .iter()

@@ -20,10 +20,17 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, end: usize) {
     let body = text.scan_while(label_end, 5, |b| b == b'-');
     let shared = find(&label, b"OPENVPN").is_some() && find(&label, b" KEY").is_some();
     let private = shared || label.windows(11).any(|w| w == b"PRIVATE KEY");
-    let public =
-        [&b"CERTIFICATE"[..], b"PUBLIC KEY", b"DH PARAMETERS", b"PGP SIGNATURE", b"PGP MESSAGE", b"EC PARAMETERS", b"SSH SIGNATURE"]
-            .iter()
-            .any(|word| label.windows(word.len()).any(|w| w == *word));
+    let public = [
+        &b"CERTIFICATE"[..],
+        b"PUBLIC KEY",
+        b"DH PARAMETERS",
+        b"PGP SIGNATURE",
+        b"PGP MESSAGE",
+        b"EC PARAMETERS",
+        b"SSH SIGNATURE",
+    ]
+    .iter()
+    .any(|word| label.windows(word.len()).any(|w| w == *word));
     if !private && !public {
         return;
     }
@@ -31,7 +38,14 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, end: usize) {
     if private {
         let lead = text.scan_back(at, 5, |b| b == b'-');
         // A header without a body, as in prose and code about keys.
-        if stop > body && text.slice(body, stop).iter().filter(|&&b| is_word(b)).count() >= 16 {
+        if stop > body
+            && text
+                .slice(body, stop)
+                .iter()
+                .filter(|&&b| is_word(b))
+                .count()
+                >= 16
+        {
             scan.report(lead, stop, PRIVATE_KEY, "private-key-block", KNOWN_TOKEN);
         }
     }
@@ -39,12 +53,20 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, end: usize) {
 }
 
 /// How private keys begin that lost their BEGIN line. Certificates continue differently.
-pub(in crate::privacy) const HEADERLESS_PREFIXES: &[&str] = &["MII", "MIG", "MHcCAQEE", "MHQCAQEE", "b3BlbnNzaC1rZXktdjE"];
+pub(in crate::privacy) const HEADERLESS_PREFIXES: &[&str] =
+    &["MII", "MIG", "MHcCAQEE", "MHQCAQEE", "b3BlbnNzaC1rZXktdjE"];
 
 /// Reads a key from the first letters of its body.
 pub(in crate::privacy) fn headerless_key(scan: &mut Scan<'_>, at: usize, end: usize) {
     let text = scan.text;
-    let exact = [&b"MIG"[..], b"MII", b"MHcCAQEE", b"MHQCAQEE", b"b3BlbnNzaC1rZXktdjE"].contains(&text.slice(at, end));
+    let exact = [
+        &b"MIG"[..],
+        b"MII",
+        b"MHcCAQEE",
+        b"MHQCAQEE",
+        b"b3BlbnNzaC1rZXktdjE",
+    ]
+    .contains(&text.slice(at, end));
     let private = match text.at(at + 2) {
         b'I' => text.starts_with_at(at + 6, b"IBA"),
         b'G' => text.starts_with_at(at + 4, b"AgEA"),
@@ -53,7 +75,10 @@ pub(in crate::privacy) fn headerless_key(scan: &mut Scan<'_>, at: usize, end: us
     if !exact
         || !private
         || is_word(text.byte_before(at)) && text.byte_before(at) != b'n'
-        || scan.matches.last().is_some_and(|hit| hit.confidence == KNOWN_TOKEN && hit.start <= at && at < hit.end)
+        || scan
+            .matches
+            .last()
+            .is_some_and(|hit| hit.confidence == KNOWN_TOKEN && hit.start <= at && at < hit.end)
     {
         return;
     }
@@ -82,8 +107,13 @@ pub(in crate::privacy) fn web_key(scan: &mut Scan<'_>, at: usize, to: usize) {
         let open = text.scan_while(i, 8192, |b| b != b'"');
         let name = text.scan_while(open + 1, 4, |b| b.is_ascii_lowercase());
         let sign = text.scan_while(name, 6, |b| matches!(b, b'"' | b'\\' | b':' | b' ' | b'\''));
-        let stop = text.scan_while(sign, 2048, |b| is_word(b) || matches!(b, b'-' | b'_' | b'=' | b'+' | b'/'));
-        if text.slice(name, sign).contains(&b':') && PRIVATE_MEMBERS.contains(&text.slice(open + 1, name)) && stop - sign >= 16 {
+        let stop = text.scan_while(sign, 2048, |b| {
+            is_word(b) || matches!(b, b'-' | b'_' | b'=' | b'+' | b'/')
+        });
+        if text.slice(name, sign).contains(&b':')
+            && PRIVATE_MEMBERS.contains(&text.slice(open + 1, name))
+            && stop - sign >= 16
+        {
             scan.report(sign, stop, PRIVATE_KEY, "web-key", KNOWN_TOKEN);
         }
         i = stop.max(open + 1);
@@ -104,7 +134,11 @@ fn block_end(text: TextBytes<'_>, body: usize) -> usize {
     let limit = body + MAX_BLOCK_BYTES;
     while i < limit {
         i = text.scan_while(i, 64, |b| {
-            b.is_ascii_whitespace() || matches!(b, b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`')
+            b.is_ascii_whitespace()
+                || matches!(
+                    b,
+                    b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`'
+                )
         });
         // `
         // ` and `\r` as written in JSON and in code.
@@ -131,7 +165,11 @@ fn block_end(text: TextBytes<'_>, body: usize) -> usize {
         // Headers of old blocks: `Proc-Type: 4,ENCRYPTED`.
         if matches!(text.at(stop), b':' | b'-') && line.len() < 20 {
             let header_end = text.line_end(stop, 200);
-            let escaped = text.slice(stop, header_end).windows(2).position(|w| w == b"\\n").map_or(header_end, |p| stop + p);
+            let escaped = text
+                .slice(stop, header_end)
+                .windows(2)
+                .position(|w| w == b"\\n")
+                .map_or(header_end, |p| stop + p);
             if text.slice(i, escaped).contains(&b':') && escaped > stop {
                 i = escaped;
                 continue;
@@ -153,21 +191,30 @@ fn skip_log_prefix(text: TextBytes<'_>, from: usize, known: usize) -> Option<usi
     if !matches!(before, b'\n' | b'n' | b'"' | b'\'' | b' ' | b'>' | b'|') {
         return None;
     }
-    let end = text.scan_while(from, 160, |b| !matches!(b, b'\n' | b'\r' | b'\\' | b'"' | b'\''));
+    let end = text.scan_while(from, 160, |b| {
+        !matches!(b, b'\n' | b'\r' | b'\\' | b'"' | b'\'')
+    });
     let line = text.slice(from, end);
     if let Some(dashes) = find(line, b"-----END").filter(|&p| p > 0 && p <= 72) {
         return Some(from + dashes);
     }
     let start = line.iter().rposition(|&b| b == b' ').filter(|&p| p < 72)? + 1;
     let body = line.get(start..)?;
-    let base64 = body.iter().all(|&b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
+    let base64 = body
+        .iter()
+        .all(|&b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
     let told = line.get(..start)?.iter().any(u8::is_ascii_digit);
-    (base64 && told && (body.len() >= 40 || known > 0 && start.abs_diff(known) <= 3 && body.len() >= 4)).then_some(from + start)
+    (base64
+        && told
+        && (body.len() >= 40 || known > 0 && start.abs_diff(known) <= 3 && body.len() >= 4))
+        .then_some(from + start)
 }
 
 /// Whether the END line follows, so that a short last line belongs to the block.
 fn is_end_line(text: TextBytes<'_>, from: usize) -> bool {
-    text.slice(from, from + 16).windows(5).any(|w| w == b"-----")
+    text.slice(from, from + 16)
+        .windows(5)
+        .any(|w| w == b"-----")
 }
 
 /// Whether a line without digits and capitals is text after a truncated block.

@@ -43,8 +43,10 @@ static CHANGE_VERBS: WordSet = word_set!([
 ]);
 
 /// Words before the new value of a change.
-static INTO_WORDS: WordSet =
-    word_set!(["from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na", "till", "into", "auf", "zu",]);
+static INTO_WORDS: WordSet = word_set!([
+    "from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na",
+    "till", "into", "auf", "zu",
+]);
 
 /// Reads a sentence from a secret's name on. Tries the value after the name, then before it, then
 /// nearby.
@@ -53,7 +55,10 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
     if matches!(name.word, FieldKind::Key | FieldKind::Opaque) {
         return;
     }
-    if text.at(name.at) >= 0xCE || text.byte_before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
+    if text.at(name.at) >= 0xCE
+        || text.byte_before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace()
+        || is_cjk(text, name)
+    {
         if text.at(name.end).is_ascii_whitespace()
             && let Some((start, end)) = value_after(text, name)
         {
@@ -70,13 +75,19 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
     }
     crate::privacy::secrets::command_output::answered_prompt(scan, name);
     let speaks = continues_as_prose(text, name);
-    if let Some((start, end)) = value_after(text, name).or_else(|| value_named_later(text, name)).filter(|_| speaks) {
+    if let Some((start, end)) = value_after(text, name)
+        .or_else(|| value_named_later(text, name))
+        .filter(|_| speaks)
+    {
         scan.report(start, end, kind_of(name), "spoken", CONTEXT_WORDS);
         scan.named = end;
         crate::privacy::secrets::prose_nearby::replacement_value(scan, name, end);
         return;
     }
-    let ends = matches!(text.at(name.end), 0 | b'.' | b'!' | b'?' | b')' | b',' | b'\n' | b'\r');
+    let ends = matches!(
+        text.at(name.end),
+        0 | b'.' | b'!' | b'?' | b')' | b',' | b'\n' | b'\r'
+    );
     if (speaks || ends)
         && !crate::privacy::secrets::prose_nearby::value_before_name(scan, name)
         && !crate::privacy::secrets::prose_nearby::near_mention(scan, name)
@@ -87,10 +98,14 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
 
 /// Whether a sentence can continue after a name: a space or sentence punctuation follows, not code.
 fn continues_as_prose(text: TextBytes<'_>, name: &FieldName<'_>) -> bool {
-    let closed = text.scan_while(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
+    let closed = text.scan_while(name.end, 6, |b| {
+        matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\')
+    });
     let next = text.at(closed);
     // `password@host` and `password/x` are parts of something else.
-    (next.is_ascii_whitespace() || matches!(next, b':' | b'=' | b',' | b'-' | b'(' | b'?') && closed >= name.end || next >= 0x80)
+    (next.is_ascii_whitespace()
+        || matches!(next, b':' | b'=' | b',' | b'-' | b'(' | b'?') && closed >= name.end
+        || next >= 0x80)
         && !(next == b'(' && closed == name.end)
         && !matches!(text.slice(closed, closed + 2), b"->" | b"::" | b"--")
 }
@@ -103,10 +118,12 @@ fn value_named_later(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize
     let limit = text.line_end(name.end, MAX_DISTANCE);
     let rest = text.slice(name.end, limit);
     find(rest, b"one")?;
-    let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "].iter().find_map(|link| {
-        let at = find(rest, link)?;
-        Some(name.end + at + link.len())
-    })?;
+    let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "]
+        .iter()
+        .find_map(|link| {
+            let at = find(rest, link)?;
+            Some(name.end + at + link.len())
+        })?;
     let word = next_word(text, link, limit)?;
     let bytes = text.slice(word.start, word.end);
     let fits = char_stats::looks_like_password(bytes)
@@ -139,7 +156,8 @@ fn value_after(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, usiz
         // At the same name, stop: reading starts there again. At a placeholder, stop: the value was
         // found.
         let whole = text.slice(word.start, word.next);
-        if whole.contains(&b'[') && !crate::privacy::placeholders::placeholder_spans(whole).is_empty()
+        if whole.contains(&b'[')
+            && !crate::privacy::placeholders::placeholder_spans(whole).is_empty()
             || bytes.eq_ignore_ascii_case(text.slice(name.at, name.to))
         {
             return None;
@@ -151,11 +169,20 @@ fn value_after(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, usiz
             && !looks_like_name(bytes);
         let said = fold_case(bytes);
         let closing = text.slice(word.end, word.next);
-        let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
+        let sentence_ends = !word.quoted
+            && closing
+                .iter()
+                .any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
         turning |= CHANGE_VERBS.contains_ignore_case(&said);
         let into = || {
             INTO_WORDS.contains_ignore_case(&said)
-                && (turning || crate::privacy::scan::context::preceded_within(text, name.start, 48, &CHANGE_VERBS))
+                && (turning
+                    || crate::privacy::scan::context::preceded_within(
+                        text,
+                        name.start,
+                        48,
+                        &CHANGE_VERBS,
+                    ))
         };
         let sign = bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'));
         if !word.quoted && (sign || CONNECTOR_WORDS.contains_ignore_case(&said) || into()) {
@@ -201,18 +228,31 @@ fn value_after(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, usiz
 
 /// Whether a word of a sentence can be skipped on the way to the value.
 fn is_filler(word: &[u8], connected: bool, since: usize) -> bool {
-    let sign = |c: char| matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit();
+    let sign =
+        |c: char| matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit();
     let letters = if word.is_ascii() {
-        word.iter().all(|&b| b.is_ascii_alphabetic() || sign(char::from(b))) && word.iter().any(u8::is_ascii_alphabetic)
+        word.iter()
+            .all(|&b| b.is_ascii_alphabetic() || sign(char::from(b)))
+            && word.iter().any(u8::is_ascii_alphabetic)
     } else {
-        std::str::from_utf8(word)
-            .is_ok_and(|word| word.chars().all(|c| c.is_alphabetic() || sign(c)) && word.chars().any(char::is_alphabetic))
+        std::str::from_utf8(word).is_ok_and(|word| {
+            word.chars().all(|c| c.is_alphabetic() || sign(c))
+                && word.chars().any(char::is_alphabetic)
+        })
     };
     letters && (!connected || FILLER_WORDS.contains_ignore_case(word) || since < 1)
 }
 
 /// Whether a word of a sentence is the value of the name.
-fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
+fn accepts(
+    text: TextBytes<'_>,
+    name: &FieldName<'_>,
+    word: &ProseWord,
+    bytes: &[u8],
+    connected: bool,
+    place: usize,
+    since: usize,
+) -> bool {
     let stats = char_stats::char_stats(bytes);
     let is_said = connected && place <= 3 && since == 0 && name.word == FieldKind::Password;
     // Quick exit: most words are ordinary.
@@ -221,7 +261,9 @@ fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &
     }
     // Closing tags and types in code are not values.
     let generic = bytes.contains(&b'<') && bytes.first().is_some_and(u8::is_ascii_uppercase);
-    if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && stats.digits == 0 {
+    if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';'))
+        || generic && stats.digits == 0
+    {
         return false;
     }
     if name.word == FieldKind::Pin {
@@ -237,11 +279,16 @@ fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &
             && !is_year_like(bytes, connected)
             && !char_stats::is_dummy_value(bytes);
     }
-    if stats.length < 3 || stats.length > 256 || char_stats::is_dummy_value(bytes) || char_stats::is_technical_term(bytes) {
+    if stats.length < 3
+        || stats.length > 256
+        || char_stats::is_dummy_value(bytes)
+        || char_stats::is_technical_term(bytes)
+    {
         return false;
     }
     if word.quoted {
-        let sentence = stats.spaces > 0 && (stats.upper > 0 && stats.digits == 0 || stats.spaces > 6);
+        let sentence =
+            stats.spaces > 0 && (stats.upper > 0 && stats.digits == 0 || stats.spaces > 6);
         return (connected || place == 0)
             && !sentence
             && !is_label(bytes)
@@ -255,7 +302,10 @@ fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &
                     && !common_words::is_common(&bytes.to_ascii_lowercase()))
             && (!char_stats::is_code(bytes) || char_stats::looks_like_password(bytes));
     }
-    if char_stats::is_code(bytes) || char_stats::is_uuid(bytes) && name.word != FieldKind::Secret || is_other_name(name, bytes) {
+    if char_stats::is_code(bytes)
+        || char_stats::is_uuid(bytes) && name.word != FieldKind::Secret
+        || is_other_name(name, bytes)
+    {
         return false;
     }
     let secret = matches!(name.word, FieldKind::Secret);
@@ -269,21 +319,31 @@ fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &
     }
     if char_stats::looks_like_password(bytes) && !looks_like_name(bytes) {
         // Without a digit it may be an identifier in code: accept it only directly after `is`.
-        let identifier = stats.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
-        if identifier && (name.word == FieldKind::Pass || since > 0 || !is_spoken_connector(text, name, word)) {
+        let identifier = stats.digits == 0
+            && bytes
+                .iter()
+                .all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
+        if identifier
+            && (name.word == FieldKind::Pass || since > 0 || !is_spoken_connector(text, name, word))
+        {
             return false;
         }
         let plain = place == 0
             && stats.length >= 5
             && is_word(bytes.first().copied().unwrap_or(0))
-            && text.slice(name.end, word.start).iter().all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
+            && text
+                .slice(name.end, word.start)
+                .iter()
+                .all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
             && (stats.digits > 0 || name.word == FieldKind::Password)
             && !(name.word == FieldKind::Pass && stats.digits == 0 && bytes.contains(&b'.'));
         return connected || plain;
     }
     let digits = stats.digits == stats.length && (4..=16).contains(&stats.length);
     if digits {
-        return (connected || place == 0 && stats.length >= 6) && since == 0 && !is_year_like(bytes, connected && place <= 2);
+        return (connected || place == 0 && stats.length >= 6)
+            && since == 0
+            && !is_year_like(bytes, connected && place <= 2);
     }
     // A plain word: only directly after `is`, at the end of the statement, and if it is not a
     // common word.
@@ -291,19 +351,34 @@ fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &
     let ends = {
         let next = text.at(word.next);
         let closing = text.slice(word.end, word.next);
-        next == 0 || next == b'\n' || next == b'\r' || closing.iter().any(|b| matches!(b, b'.' | b'!' | b';')) || closing.contains(&b',')
+        next == 0
+            || next == b'\n'
+            || next == b'\r'
+            || closing.iter().any(|b| matches!(b, b'.' | b'!' | b';'))
+            || closing.contains(&b',')
     };
     let capital_only = stats.upper == 1 && stats.digits == 0;
-    is_said && plain && ends && !common_words::is_common(&bytes.to_ascii_lowercase()) && !capital_only && is_direct(text, name, word)
+    is_said
+        && plain
+        && ends
+        && !common_words::is_common(&bytes.to_ascii_lowercase())
+        && !capital_only
+        && is_direct(text, name, word)
 }
 
 /// Whether a word of speech connects name and value, rather than a sign as in code.
 fn is_spoken_connector(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord) -> bool {
     let between = text.slice(name.end, word.start);
     word.quoted
-        || between.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
-            && !between.iter().any(|b| matches!(b, b'>' | b'(' | b',' | b';' | b'{'))
-        || name.start == name.at && name.end <= name.to + 1 && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
+        || between
+            .iter()
+            .any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
+            && !between
+                .iter()
+                .any(|b| matches!(b, b'>' | b'(' | b',' | b';' | b'{'))
+        || name.start == name.at
+            && name.end <= name.to + 1
+            && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
 }
 
 /// Whether only a form of "is" comes between name and value.
@@ -341,11 +416,19 @@ fn is_direct(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord) -> boo
 fn is_other_name(name: &FieldName<'_>, bytes: &[u8]) -> bool {
     let own = name.text.slice(name.at, name.to);
     let names_it = bytes.len() > own.len()
-        && bytes.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own))
+        && bytes
+            .get(..own.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(own))
         && bytes.iter().any(|b| matches!(b, b'_' | b'=' | b'.'));
     let sign = bytes.iter().position(|&b| b == b'=');
     let assigns = sign.is_some_and(|p| {
-        p > 1 && p + 1 < bytes.len() && bytes.get(..p).unwrap_or_default().iter().all(|b| b.is_ascii_lowercase() || *b == b'_')
+        p > 1
+            && p + 1 < bytes.len()
+            && bytes
+                .get(..p)
+                .unwrap_or_default()
+                .iter()
+                .all(|b| b.is_ascii_lowercase() || *b == b'_')
     });
     names_it || assigns
 }
@@ -357,7 +440,9 @@ fn is_year_like(bytes: &[u8], connected: bool) -> bool {
 fn is_label(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let lower = String::from_utf8_lossy(&lower);
-    let plain = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
+    let plain = bytes
+        .iter()
+        .all(|&b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
     plain
         && (common_words::is_common(lower.as_bytes())
             || bytes.contains(&b'_')
@@ -384,7 +469,9 @@ pub(in crate::privacy) fn seed_phrase(scan: &mut Scan<'_>, name: &FieldName<'_>)
         }
         count += 1;
         end = stop;
-        at = text.scan_while(stop, 4, |b| matches!(b, b' ' | b'\n' | b',') || b.is_ascii_digit() || b == b'.');
+        at = text.scan_while(stop, 4, |b| {
+            matches!(b, b' ' | b'\n' | b',') || b.is_ascii_digit() || b == b'.'
+        });
         if at == stop {
             break;
         }

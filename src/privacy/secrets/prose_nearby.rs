@@ -18,17 +18,25 @@ use crate::privacy::secrets::prose_word::{ProseWord, looks_like_name, next_word}
 /// when it asked for the password`.
 pub(in crate::privacy) fn near_mention(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     let text = scan.text;
-    if name.word != FieldKind::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
+    if name.word != FieldKind::Password
+        || !name.head().is_empty() && !name.head().ends_with(b"-")
+        || name.end > name.to + 1
+    {
         return false;
     }
     if name.start < scan.weighed {
         return true;
     }
-    let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
+    let (from, to) = (
+        text.line_start(name.start, 100),
+        text.line_end(name.end, 100),
+    );
     scan.weighed = to;
     let line = text.slice(from, to);
     // Prose has spaces and no code punctuation. Lines that look like code are left to `assignment`.
-    if line.iter().any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))
+    if line
+        .iter()
+        .any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))
         || line.windows(2).any(|w| w == b"()")
         || count_byte(line, b' ') < 4
     {
@@ -36,8 +44,15 @@ pub(in crate::privacy) fn near_mention(scan: &mut Scan<'_>, name: &FieldName<'_>
     }
     let mut at = from;
     for _ in 0..40 {
-        let Some(word) = next_word(text, at, to) else { return false };
-        if !scan.matches.iter().rev().take(8).any(|hit| hit.start < word.end && word.start < hit.end)
+        let Some(word) = next_word(text, at, to) else {
+            return false;
+        };
+        if !scan
+            .matches
+            .iter()
+            .rev()
+            .take(8)
+            .any(|hit| hit.start < word.end && word.start < hit.end)
             && looks_human_made(text.slice(word.start, word.end))
         {
             scan.report(word.start, word.end, PASSWORD, "spoken-near", CONTEXT_WORDS);
@@ -66,8 +81,10 @@ static FILLER_WORDS: WordSet = word_set!([
 
 /// Words that rate a password: a sentence with one may quote an example rather than a real
 /// password.
-static STRENGTH_WORDS: WordSet =
-    word_set!(["strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes", "segura", "bon", "sicura"]);
+static STRENGTH_WORDS: WordSet = word_set!([
+    "strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes",
+    "segura", "bon", "sicura"
+]);
 
 /// Reads `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin
 /// password`.
@@ -86,7 +103,9 @@ pub(in crate::privacy) fn value_before_name(scan: &mut Scan<'_>, name: &FieldNam
     let mut rest = &*lower;
     let (mut parenthesis, mut graded) = (false, false);
     for _ in 0..4 {
-        let Some((shorter, word)) = rest.trim_end().rsplit_once(' ') else { break };
+        let Some((shorter, word)) = rest.trim_end().rsplit_once(' ') else {
+            break;
+        };
         // `hunter2 (the password)`
         parenthesis = word.starts_with('(') && FILLER_WORDS.contains(word.trim_start_matches('('));
         if parenthesis {
@@ -99,7 +118,13 @@ pub(in crate::privacy) fn value_before_name(scan: &mut Scan<'_>, name: &FieldNam
         }
         rest = rest.get(..=shorter.len()).unwrap_or_default();
     }
-    let Some(link) = LINK_WORDS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max().or_else(|| parenthesis.then_some(0)) else {
+    let Some(link) = LINK_WORDS
+        .iter()
+        .filter(|link| rest.ends_with(*link))
+        .map(str::len)
+        .max()
+        .or_else(|| parenthesis.then_some(0))
+    else {
         return false;
     };
     // A dash or a comma may precede the connecting word.
@@ -108,7 +133,9 @@ pub(in crate::privacy) fn value_before_name(scan: &mut Scan<'_>, name: &FieldNam
         let cut = text.slice(start, end);
         let trimmed = cut.trim_ascii_end();
         if trimmed.ends_with(sign.as_bytes())
-            && (cut.len() > trimmed.len() || sign == "," || trimmed.ends_with(format!(" {sign}").as_bytes()))
+            && (cut.len() > trimmed.len()
+                || sign == ","
+                || trimmed.ends_with(format!(" {sign}").as_bytes()))
         {
             end = start + trimmed.len() - sign.len();
             end = text.scan_back(end, 2, |b| b == b' ');
@@ -117,13 +144,21 @@ pub(in crate::privacy) fn value_before_name(scan: &mut Scan<'_>, name: &FieldNam
     let from = text.scan_back(end, 64, |b| !b.is_ascii_whitespace());
     let from = text.scan_while(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
     let mut stop = end;
-    while stop > from && matches!(text.byte_before(stop), b'"' | b'\'' | b'`' | b',' | b')' | b'*') {
+    while stop > from
+        && matches!(
+            text.byte_before(stop),
+            b'"' | b'\'' | b'`' | b',' | b')' | b'*'
+        )
+    {
         stop -= 1;
     }
     let bytes = text.slice(from, stop);
     let marked = stop < end;
     // `use 571451 as your login code`
-    if name.word == FieldKind::Pin && (4..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
+    if name.word == FieldKind::Pin
+        && (4..=8).contains(&bytes.len())
+        && bytes.iter().all(u8::is_ascii_digit)
+    {
         scan.report(from, stop, kind_of(name), "spoken", CONTEXT_WORDS);
         return true;
     }
@@ -144,7 +179,8 @@ pub(in crate::privacy) fn value_before_name(scan: &mut Scan<'_>, name: &FieldNam
 
 /// Words that introduce login credentials.
 static LOGIN_WORDS: WordSet = word_set!([
-    "with", "using", "mit", "avec", "con", "com", "and", "then", "und", "dann", "et", "puis", "y", "e", "en", "och", "i", "met", "z",
+    "with", "using", "mit", "avec", "con", "com", "and", "then", "und", "dann", "et", "puis", "y",
+    "e", "en", "och", "i", "met", "z",
 ]);
 
 /// Words that connect a value with its replacement.
@@ -156,7 +192,11 @@ static REPLACEMENT_WORDS: WordSet = word_set!([
 
 /// Finds the replacement of a password found before: `(hunter2) a été remplacé par hunter3`, `from
 /// hunter2 to hunter3`.
-pub(in crate::privacy) fn replacement_value(scan: &mut Scan<'_>, name: &FieldName<'_>, from: usize) {
+pub(in crate::privacy) fn replacement_value(
+    scan: &mut Scan<'_>,
+    name: &FieldName<'_>,
+    from: usize,
+) {
     let text = scan.text;
     if name.word != FieldKind::Password {
         return;
@@ -165,7 +205,9 @@ pub(in crate::privacy) fn replacement_value(scan: &mut Scan<'_>, name: &FieldNam
     let mut at = text.scan_while(from, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b')' | b'*'));
     let mut linked = false;
     for _ in 0..9 {
-        let Some(word) = next_word(text, at, limit) else { return };
+        let Some(word) = next_word(text, at, limit) else {
+            return;
+        };
         let bytes = text.slice(word.start, word.end);
         let stats = char_stats::char_stats(bytes);
         if linked
@@ -203,19 +245,34 @@ fn looks_human_chosen(bytes: &[u8]) -> bool {
 
 /// Account names that people write before a slash and a password: `admin/hunter2`, `root / hunter2
 /// on all three boxes`.
-pub(in crate::privacy) const ACCOUNT_NAMES: &[&str] =
-    &["admin/", "admin / ", "root/", "root / ", "administrator/", "administrator / ", "guest/", "guest / ", "pi/", "postgres/", "ubuntu/"];
+pub(in crate::privacy) const ACCOUNT_NAMES: &[&str] = &[
+    "admin/",
+    "admin / ",
+    "root/",
+    "root / ",
+    "administrator/",
+    "administrator / ",
+    "guest/",
+    "guest / ",
+    "pi/",
+    "postgres/",
+    "ubuntu/",
+];
 
 /// Reads the password after an account name and a slash.
 pub(in crate::privacy) fn account_slash_password(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let before = text.byte_before(at);
-    if !(before == 0 || before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'`' | b'(' | b':' | b'*' | b'>'))
+    if !(before == 0
+        || before.is_ascii_whitespace()
+        || matches!(before, b'"' | b'\'' | b'`' | b'(' | b':' | b'*' | b'>'))
         || scan.is_covered(to)
     {
         return;
     }
-    let end = text.scan_while(to, 64, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\''));
+    let end = text.scan_while(to, 64, |b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\'')
+    });
     let end = crate::privacy::scan::bytes::trim_end(text, to, end, b",;.)]*:");
     let bytes = text.slice(to, end);
     if looks_human_chosen(bytes) && !bytes.contains(&b'/') && text.at(end) != b'/' {
@@ -230,8 +287,18 @@ pub(in crate::privacy) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>)
     let (line, stop) = (text.line_start(name.start, 80), text.line_end(name.end, 60));
     let heading = text.slice(line, stop);
     let plural = text.at(name.to).eq_ignore_ascii_case(&b's') || heading.starts_with(b"#");
-    let said = heading.len() <= 72 && !heading.iter().any(|b| matches!(b, b'{' | b'|' | b'=' | b'/' | b'<' | b';' | b'"' | b'_' | b'`'));
-    if name.word != FieldKind::Password || !said || line < scan.noted || !plural && count_byte(heading, b' ') < 3 {
+    let said = heading.len() <= 72
+        && !heading.iter().any(|b| {
+            matches!(
+                b,
+                b'{' | b'|' | b'=' | b'/' | b'<' | b';' | b'"' | b'_' | b'`'
+            )
+        });
+    if name.word != FieldKind::Password
+        || !said
+        || line < scan.noted
+        || !plural && count_byte(heading, b' ') < 3
+    {
         return;
     }
     let mut at = stop;
@@ -243,15 +310,40 @@ pub(in crate::privacy) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>)
         if row.is_empty() || row.len() > 100 {
             break;
         }
-        let sign = [&b": "[..], b" = ", " — ".as_bytes(), " – ".as_bytes(), b" - ", b" -> ", b"\t"];
-        let split = sign.iter().filter_map(|sign| find(row, sign).map(|p| p + sign.len())).min().filter(|&p| plural && p <= 28);
-        let start = text.scan_while(from + split.unwrap_or(0), 3, |b| matches!(b, b' ' | b'`' | b'"'));
+        let sign = [
+            &b": "[..],
+            b" = ",
+            " — ".as_bytes(),
+            " – ".as_bytes(),
+            b" - ",
+            b" -> ",
+            b"\t",
+        ];
+        let split = sign
+            .iter()
+            .filter_map(|sign| find(row, sign).map(|p| p + sign.len()))
+            .min()
+            .filter(|&p| plural && p <= 28);
+        let start = text.scan_while(from + split.unwrap_or(0), 3, |b| {
+            matches!(b, b' ' | b'`' | b'"')
+        });
         let last = crate::privacy::scan::bytes::trim_end(text, start, end, b" \r`\"");
         let value = text.slice(start, last);
-        let word =
-            value.len() <= 40 && !value.iter().any(|b| matches!(b, b' ' | b'=' | b'[' | b'/' | b';' | b',' | b'\\' | b'(' | b'<' | b':'));
-        let answer = !plural && n > 0 && value.first().is_some_and(u8::is_ascii_alphanumeric) && value.iter().any(u8::is_ascii_digit);
-        if word && looks_human_chosen(value) && (split.is_some() || answer || looks_human_made(value)) {
+        let word = value.len() <= 40
+            && !value.iter().any(|b| {
+                matches!(
+                    b,
+                    b' ' | b'=' | b'[' | b'/' | b';' | b',' | b'\\' | b'(' | b'<' | b':'
+                )
+            });
+        let answer = !plural
+            && n > 0
+            && value.first().is_some_and(u8::is_ascii_alphanumeric)
+            && value.iter().any(u8::is_ascii_digit);
+        if word
+            && looks_human_chosen(value)
+            && (split.is_some() || answer || looks_human_made(value))
+        {
             scan.report(start, last, PASSWORD, "listed", CONTEXT_WORDS);
         } else if plural && split.is_none() && n > 1 {
             break;
@@ -268,10 +360,14 @@ pub(in crate::privacy) fn user_password_pair(scan: &mut Scan<'_>, name: &FieldNa
     let mut at = name.end;
     let mut last: Option<ProseWord> = None;
     for _ in 0..9 {
-        let Some(word) = next_word(text, at, limit) else { return };
+        let Some(word) = next_word(text, at, limit) else {
+            return;
+        };
         let bytes = text.slice(word.start, word.end);
         // `logged in with S3cret!`, `credentials: bob, then S3cret!`
-        let with = last.is_some_and(|last| LOGIN_WORDS.contains_ignore_case(&fold_case(text.slice(last.start, last.end))));
+        let with = last.is_some_and(|last| {
+            LOGIN_WORDS.contains_ignore_case(&fold_case(text.slice(last.start, last.end)))
+        });
         let strong = looks_human_made(bytes);
         if with && strong {
             scan.report(word.start, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
@@ -279,17 +375,29 @@ pub(in crate::privacy) fn user_password_pair(scan: &mut Scan<'_>, name: &FieldNa
         }
         // `admin:S3cret!`
         if let Some(colon) = bytes.iter().position(|&b| b == b':').filter(|&p| p >= 2) {
-            let (user, secret) = (bytes.get(..colon).unwrap_or_default(), bytes.get(colon + 1..).unwrap_or_default());
-            let named = user.iter().all(|&b| is_word(b) || matches!(b, b'.' | b'_' | b'-' | b'@'));
+            let (user, secret) = (
+                bytes.get(..colon).unwrap_or_default(),
+                bytes.get(colon + 1..).unwrap_or_default(),
+            );
+            let named = user
+                .iter()
+                .all(|&b| is_word(b) || matches!(b, b'.' | b'_' | b'-' | b'@'));
             if named
                 && secret.len() >= 4
                 && !secret.starts_with(b"//")
                 && secret.iter().any(|b| !b.is_ascii_digit())
-                && (char_stats::looks_like_password(secret) || char_stats::char_stats(secret).digits >= 4)
+                && (char_stats::looks_like_password(secret)
+                    || char_stats::char_stats(secret).digits >= 4)
                 && !char_stats::is_dummy_value(secret)
                 && !is_address(secret)
             {
-                scan.report(word.start + colon + 1, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
+                scan.report(
+                    word.start + colon + 1,
+                    word.end,
+                    PASSWORD,
+                    "spoken-pair",
+                    CONTEXT_WORDS,
+                );
                 return;
             }
         }
@@ -312,7 +420,9 @@ pub(in crate::privacy) fn user_password_pair(scan: &mut Scan<'_>, name: &FieldNa
             let secret = bytes.get(slash + 1..).unwrap_or_default();
             let user = bytes.get(..slash).unwrap_or_default();
             let stats = char_stats::char_stats(secret);
-            if user.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.' || *b == b'@')
+            if user
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.' || *b == b'@')
                 && !secret.contains(&b'/')
                 && secret.len() >= 5
                 && char_stats::looks_like_password(secret)
@@ -320,7 +430,13 @@ pub(in crate::privacy) fn user_password_pair(scan: &mut Scan<'_>, name: &FieldNa
                 && !char_stats::is_technical_term(secret)
                 && !char_stats::is_dummy_value(secret)
             {
-                scan.report(word.start + slash + 1, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
+                scan.report(
+                    word.start + slash + 1,
+                    word.end,
+                    PASSWORD,
+                    "spoken-pair",
+                    CONTEXT_WORDS,
+                );
                 return;
             }
         }
@@ -347,25 +463,43 @@ pub(in crate::privacy) fn signed_in(scan: &mut Scan<'_>, at: usize, to: usize) {
     let named = !text.starts_with_ignore_case_at(at, b"get in with ");
     let mut from = to;
     if named {
-        let Some(name) = next_word(text, to, limit) else { return };
-        let Some(link) = next_word(text, name.next, limit) else { return };
+        let Some(name) = next_word(text, to, limit) else {
+            return;
+        };
+        let Some(link) = next_word(text, name.next, limit) else {
+            return;
+        };
         from = link.next;
         if !LOGIN_WORDS.contains_ignore_case(&fold_case(text.slice(link.start, link.end))) {
             return;
         }
         // `and enter hunter2`, `and the password`
         if let Some(verb) = next_word(text, from, limit)
-            && matches!(text.slice(verb.start, verb.end), b"enter" | b"type" | b"use" | b"give")
+            && matches!(
+                text.slice(verb.start, verb.end),
+                b"enter" | b"type" | b"use" | b"give"
+            )
         {
             from = verb.next;
         }
     }
-    let Some(word) = next_word(text, from, limit) else { return };
+    let Some(word) = next_word(text, from, limit) else {
+        return;
+    };
     let bytes = text.slice(word.start, word.end);
-    let sign = bytes.iter().any(|b| matches!(b, b'!' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'='));
-    let set = char_stats::looks_like_password(bytes) && (char_stats::char_stats(bytes).digits > 0 || sign) && !is_versioned(bytes);
-    let spared =
-        char_stats::is_technical_term(bytes) || char_stats::is_dummy_value(bytes) || char_stats::is_code(bytes) || bytes.contains(&b'/');
+    let sign = bytes.iter().any(|b| {
+        matches!(
+            b,
+            b'!' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'='
+        )
+    });
+    let set = char_stats::looks_like_password(bytes)
+        && (char_stats::char_stats(bytes).digits > 0 || sign)
+        && !is_versioned(bytes);
+    let spared = char_stats::is_technical_term(bytes)
+        || char_stats::is_dummy_value(bytes)
+        || char_stats::is_code(bytes)
+        || bytes.contains(&b'/');
     if bytes.len() >= 6 && set && !spared && !looks_like_name(bytes) && !bytes.contains(&b'@') {
         scan.report(word.start, word.end, PASSWORD, "signed-in", CONTEXT_WORDS);
     }
@@ -373,20 +507,31 @@ pub(in crate::privacy) fn signed_in(scan: &mut Scan<'_>, at: usize, to: usize) {
 
 /// The name of a program or device with its number: `psql16`, `Firefox-128`, `YubiKey5`, `TLS1.3`.
 fn is_versioned(bytes: &[u8]) -> bool {
-    let end = bytes.iter().rposition(|b| !b.is_ascii_digit() && *b != b'.' && *b != b'-').map_or(0, |last| last + 1);
+    let end = bytes
+        .iter()
+        .rposition(|b| !b.is_ascii_digit() && *b != b'.' && *b != b'-')
+        .map_or(0, |last| last + 1);
     let stem = bytes.get(..end).unwrap_or_default();
     let small = stem.iter().all(u8::is_ascii_lowercase);
-    end < bytes.len() && stem.iter().all(u8::is_ascii_alphabetic) && (small || stem.first().is_some_and(u8::is_ascii_uppercase))
+    end < bytes.len()
+        && stem.iter().all(u8::is_ascii_alphabetic)
+        && (small || stem.first().is_some_and(u8::is_ascii_uppercase))
 }
 
 /// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
 fn looks_human_made(bytes: &[u8]) -> bool {
     let stats = char_stats::char_stats(bytes);
-    let sign = bytes.iter().any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'));
+    let sign = bytes.iter().any(|b| {
+        matches!(
+            b,
+            b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'
+        )
+    });
     stats.length >= 7
         && stats.digits >= 1
         && stats.lower + stats.upper >= 3
-        && (sign && stats.lower > 0 || stats.lower >= 2 && stats.upper >= 1 && stats.digits >= 2 && stats.changes >= 3)
+        && (sign && stats.lower > 0
+            || stats.lower >= 2 && stats.upper >= 1 && stats.digits >= 2 && stats.changes >= 3)
         && !char_stats::is_technical_term(bytes)
         && !char_stats::is_dummy_value(bytes)
         && !char_stats::is_code(bytes)
@@ -395,5 +540,8 @@ fn looks_human_made(bytes: &[u8]) -> bool {
 }
 
 fn is_address(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| b.is_ascii_digit() || b == b'.' || b == b':') || bytes.windows(3).any(|w| w == b"://")
+    bytes
+        .iter()
+        .all(|&b| b.is_ascii_digit() || b == b'.' || b == b':')
+        || bytes.windows(3).any(|w| w == b"://")
 }

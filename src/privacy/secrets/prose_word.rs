@@ -16,29 +16,53 @@ pub(in crate::privacy) struct ProseWord {
 }
 
 /// Returns the word of a sentence that begins at a position.
-pub(in crate::privacy) fn next_word(text: TextBytes<'_>, from: usize, limit: usize) -> Option<ProseWord> {
+pub(in crate::privacy) fn next_word(
+    text: TextBytes<'_>,
+    from: usize,
+    limit: usize,
+) -> Option<ProseWord> {
     let i = text.scan_while(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
-    let i = if text.starts_with_at(i, b"\xc2\xa0") { i + 2 } else { i };
+    let i = if text.starts_with_at(i, b"\xc2\xa0") {
+        i + 2
+    } else {
+        i
+    };
     if i >= limit {
         return None;
     }
     // A quote before punctuation closes one that was opened earlier.
-    let closes = matches!(text.at(i + 1), b',' | b';' | b')' | b'.' | b'+' | b' ' | b'\n' | b']' | b'}' | b'\\' | b':');
+    let closes = matches!(
+        text.at(i + 1),
+        b',' | b';' | b')' | b'.' | b'+' | b' ' | b'\n' | b']' | b'}' | b'\\' | b':'
+    );
     if let Some((start, end)) = quoted_range(text, i)
-        && !(closes && i > 0 && text.byte_before(i) != b' ' || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
-        && (end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.byte_before(i)))
+        && !(closes && i > 0 && text.byte_before(i) != b' '
+            || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
+        && (end - start <= 64 && text.at(i) != b'\''
+            || text.at(i) == b'\'' && end - start < 40 && !is_word(text.byte_before(i)))
     {
-        return Some(ProseWord { start, end, next: end + 1, quoted: true });
+        return Some(ProseWord {
+            start,
+            end,
+            next: end + 1,
+            quoted: true,
+        });
     }
-    let end = text.scan_while(i, 128, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'`');
+    let end = text.scan_while(i, 128, |b| {
+        !b.is_ascii_whitespace() && b != b'"' && b != b'`'
+    });
     if end == i {
         return None;
     }
     let mut stop = end;
     while stop > i {
         let b = text.byte_before(stop);
-        let sign = matches!(b, b'.' | b',' | b';' | b':' | b'?' | b')' | b'*' | b'\'' | b'>' | b']')
-            || (b == b'!' && stop == end && !char_stats::looks_like_password(text.slice(i, stop - 1)));
+        let sign = matches!(
+            b,
+            b'.' | b',' | b';' | b':' | b'?' | b')' | b'*' | b'\'' | b'>' | b']'
+        ) || (b == b'!'
+            && stop == end
+            && !char_stats::looks_like_password(text.slice(i, stop - 1)));
         if !sign {
             let wide = text.slice(stop.saturating_sub(3), stop);
             if stop - i > 3 && matches!(wide, [0xE3, 0x80, _] | [0xEF, 0xBC, _]) {
@@ -49,7 +73,12 @@ pub(in crate::privacy) fn next_word(text: TextBytes<'_>, from: usize, limit: usi
         }
         stop -= 1;
     }
-    Some(ProseWord { start: i, end: stop.max(i), next: end, quoted: false })
+    Some(ProseWord {
+        start: i,
+        end: stop.max(i),
+        next: end,
+        quoted: false,
+    })
 }
 
 /// Words for things that are numbered.
@@ -62,14 +91,24 @@ static NUMBERED_NOUNS: WordSet = word_set!([
 /// Whether a word is a name with digits: `db1`, `node-3`, `server01`, `user2`.
 pub(in crate::privacy) fn looks_like_name(bytes: &[u8]) -> bool {
     let stats = char_stats::char_stats(bytes);
-    let stem = bytes.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| bytes.get(..=p)).unwrap_or_default();
-    let numbered = stats.digits <= 2 && stats.signs <= 1 && NUMBERED_NOUNS.contains_ignore_case(stem);
+    let stem = bytes
+        .iter()
+        .rposition(u8::is_ascii_alphabetic)
+        .and_then(|p| bytes.get(..=p))
+        .unwrap_or_default();
+    let numbered =
+        stats.digits <= 2 && stats.signs <= 1 && NUMBERED_NOUNS.contains_ignore_case(stem);
     let dashed = stats.digits > 0
         && bytes.split(|&b| b == b'-').count() >= 2
         && stats.upper == 0
         && stats.digits <= 2
         && stats.signs == count_byte(bytes, b'-')
-        && bytes.split(|&b| b == b'-').any(|part| NUMBERED_NOUNS.contains_ignore_case(part));
-    let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !char_stats::looks_like_password(part));
+        && bytes
+            .split(|&b| b == b'-')
+            .any(|part| NUMBERED_NOUNS.contains_ignore_case(part));
+    let alternative = bytes.contains(&b'/')
+        && bytes
+            .split(|&b| b == b'/')
+            .all(|part| !char_stats::looks_like_password(part));
     numbered || dashed || alternative
 }

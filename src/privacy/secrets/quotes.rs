@@ -41,7 +41,8 @@ pub(in crate::privacy) fn quoted_range(text: TextBytes<'_>, at: usize) -> Option
     }
     // An unclosed quotation ends with the line, or with the text, even in the middle of an escape.
     let i = i.min(text.len());
-    (i > start && i < start + 2048 && slashes == 0 && !text.slice(start, i).contains(&b' ')).then_some((start, i))
+    (i > start && i < start + 2048 && slashes == 0 && !text.slice(start, i).contains(&b' '))
+        .then_some((start, i))
 }
 
 fn typographic_quotes(text: TextBytes<'_>, at: usize) -> Option<(usize, usize)> {
@@ -56,11 +57,20 @@ fn typographic_quotes(text: TextBytes<'_>, at: usize) -> Option<(usize, usize)> 
         ("‚", &["‘"]),
         ("《", &["》"]),
     ];
-    let (open, closes) = QUOTE_PAIRS.iter().find(|(open, _)| text.starts_with_at(at, open.as_bytes()))?;
+    let (open, closes) = QUOTE_PAIRS
+        .iter()
+        .find(|(open, _)| text.starts_with_at(at, open.as_bytes()))?;
     let start = text.skip_blanks(at + open.len());
     let inside = text.slice(start, start + 256);
-    let end = closes.iter().filter_map(|close| find(inside, close.as_bytes())).min()?;
+    let end = closes
+        .iter()
+        .filter_map(|close| find(inside, close.as_bytes()))
+        .min()?;
     let end = trim_end(text, start, start + end, b" ");
-    let end = if text.slice(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
+    let end = if text.slice(start, end).ends_with("\u{a0}".as_bytes()) {
+        end - 2
+    } else {
+        end
+    };
     (end > start && !text.slice(start, end).contains(&b'\n')).then_some((start, end))
 }

@@ -7,7 +7,12 @@ use crate::privacy::secrets::char_stats;
 use crate::privacy::secrets::quotes::quoted_range;
 
 /// A command; its flags for a password, for `user:password`, and with the password attached.
-type PasswordCommand = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+type PasswordCommand = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 /// Commands and the flags by which they take a password: separate, as `user:password`, or attached
 /// to the flag.
@@ -17,7 +22,12 @@ const COMMANDS: &[PasswordCommand] = &[
     ("mysqladmin", &[], &[], &["-p"]),
     ("mariadb", &[], &[], &["-p"]),
     ("sshpass", &["-p"], &[], &["-p"]),
-    ("curl", &[], &["-u", "--user", "-U", "--proxy-user"], &["-u"]),
+    (
+        "curl",
+        &[],
+        &["-u", "--user", "-U", "--proxy-user"],
+        &["-u"],
+    ),
     ("http", &[], &["-a", "--auth"], &[]),
     ("wget", &[], &[], &[]),
     ("docker", &["-p"], &[], &[]),
@@ -92,12 +102,21 @@ pub(in crate::privacy) const KEYWORDS: &[&str] = &[
 /// Reads the flags after a command.
 pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.commanded || is_ident(text.byte_before(at)) || matches!(text.byte_before(at), b'-' | b'.') {
+    if at < scan.commanded
+        || is_ident(text.byte_before(at))
+        || matches!(text.byte_before(at), b'-' | b'.')
+    {
         return;
     }
-    let name = String::from_utf8_lossy(text.slice(at, to)).trim_end().to_ascii_lowercase();
-    let Some((_, plain, pairs, glued)) = COMMANDS.iter().find(|(command, ..)| *command == name) else { return };
-    let login = !matches!(name.as_str(), "docker" | "podman" | "helm") || find(text.slice(to, to + 24), b"login").is_some();
+    let name = String::from_utf8_lossy(text.slice(at, to))
+        .trim_end()
+        .to_ascii_lowercase();
+    let Some((_, plain, pairs, glued)) = COMMANDS.iter().find(|(command, ..)| *command == name)
+    else {
+        return;
+    };
+    let login = !matches!(name.as_str(), "docker" | "podman" | "helm")
+        || find(text.slice(to, to + 24), b"login").is_some();
     // A trailing backslash continues the command on the next line.
     let mut limit = text.line_end(to, 400);
     for _ in 0..8 {
@@ -118,16 +137,38 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         if end == i || matches!(text.at(i), b'|' | b';' | b'#') || text.slice(i, end) == b"&&" {
             return;
         }
-        let flag = text.slice(i, text.scan_while(i, 32, |b| b != b'=' && !b.is_ascii_whitespace()));
+        let flag = text.slice(
+            i,
+            text.scan_while(i, 32, |b| b != b'=' && !b.is_ascii_whitespace()),
+        );
         let flag_end = i + flag.len();
         if pairs.iter().any(|p| flag == p.as_bytes()) {
-            report_pair(scan, argument_range(text, text.scan_while(flag_end, 8, |b| b == b' ' || b == b'=')));
+            report_pair(
+                scan,
+                argument_range(
+                    text,
+                    text.scan_while(flag_end, 8, |b| b == b' ' || b == b'='),
+                ),
+            );
         } else if login && plain.iter().any(|p| flag == p.as_bytes()) {
-            report_password(scan, argument_range(text, text.scan_while(flag_end, 8, |b| b == b' ' || b == b'=')));
-        } else if let Some(prefix) = glued.iter().filter(|p| flag.len() > p.len() && flag.starts_with(p.as_bytes())).max_by_key(|p| p.len())
+            report_password(
+                scan,
+                argument_range(
+                    text,
+                    text.scan_while(flag_end, 8, |b| b == b' ' || b == b'='),
+                ),
+            );
+        } else if let Some(prefix) = glued
+            .iter()
+            .filter(|p| flag.len() > p.len() && flag.starts_with(p.as_bytes()))
+            .max_by_key(|p| p.len())
         {
             let value = argument_range(text, i + prefix.len());
-            if pairs.is_empty() { report_password(scan, value) } else { report_pair(scan, value) }
+            if pairs.is_empty() {
+                report_password(scan, value)
+            } else {
+                report_pair(scan, value)
+            }
         }
         i = end;
     }
@@ -148,40 +189,75 @@ fn positional_password(scan: &mut Scan<'_>, name: &str, to: usize, limit: usize)
         words.push((start, end));
         i = end + usize::from(start > i);
     }
-    let flag = |&(start, _): &(usize, usize)| text.at(start) == b'-' || name == "net use" && text.at(start) == b'/';
+    let flag = |&(start, _): &(usize, usize)| {
+        text.at(start) == b'-' || name == "net use" && text.at(start) == b'/'
+    };
     let plain: Vec<(usize, usize)> = words.iter().copied().filter(|word| !flag(word)).collect();
     let told = match name {
-        "vault login" => plain.first().copied().filter(|&(start, end)| !text.slice(start, end).contains(&b'=') && end - start >= 8),
+        "vault login" => plain
+            .first()
+            .copied()
+            .filter(|&(start, end)| !text.slice(start, end).contains(&b'=') && end - start >= 8),
         "htpasswd" => {
-            let batch = words.iter().any(|&(start, end)| text.at(start) == b'-' && text.slice(start, end).contains(&b'b'));
-            let printed = words.iter().any(|&(start, end)| text.at(start) == b'-' && text.slice(start, end).contains(&b'n'));
-            plain.get(if printed { 1 } else { 2 }).copied().filter(|_| batch)
+            let batch = words.iter().any(|&(start, end)| {
+                text.at(start) == b'-' && text.slice(start, end).contains(&b'b')
+            });
+            let printed = words.iter().any(|&(start, end)| {
+                text.at(start) == b'-' && text.slice(start, end).contains(&b'n')
+            });
+            plain
+                .get(if printed { 1 } else { 2 })
+                .copied()
+                .filter(|_| batch)
         }
         "net use" => {
-            let user = words.iter().position(|&(start, _)| text.starts_with_ignore_case_at(start, b"/user:"));
-            let behind = user.and_then(|p| words.get(p + 1)).copied().filter(|word| !flag(word));
+            let user = words
+                .iter()
+                .position(|&(start, _)| text.starts_with_ignore_case_at(start, b"/user:"));
+            let behind = user
+                .and_then(|p| words.get(p + 1))
+                .copied()
+                .filter(|word| !flag(word));
             behind.or_else(|| {
                 user.and_then(|p| p.checked_sub(1))
                     .and_then(|p| words.get(p))
                     .copied()
-                    .filter(|&(start, end)| char_stats::looks_like_password(text.slice(start, end)) && text.at(start) != b'\\')
+                    .filter(|&(start, end)| {
+                        char_stats::looks_like_password(text.slice(start, end))
+                            && text.at(start) != b'\\'
+                    })
             })
         }
         "rabbitmqctl" => plain
             .first()
-            .filter(|&&(start, end)| matches!(text.slice(start, end), b"add_user" | b"change_password" | b"authenticate_user"))
+            .filter(|&&(start, end)| {
+                matches!(
+                    text.slice(start, end),
+                    b"add_user" | b"change_password" | b"authenticate_user"
+                )
+            })
             .and_then(|_| plain.get(2))
             .copied(),
         "mc alias set" | "mc config host add" => plain.get(3).copied(),
         "rclone obscure" => plain.first().copied(),
-        "net user" | "wpa_passphrase" => plain.get(1).copied().filter(|&(start, _)| !matches!(text.at(start), b'/' | b'*')),
+        "net user" | "wpa_passphrase" => plain
+            .get(1)
+            .copied()
+            .filter(|&(start, _)| !matches!(text.at(start), b'/' | b'*')),
         "sqlplus" | "expdp" | "impdp" | "rman target" => plain.iter().find_map(|&(start, end)| {
             let word = text.slice(start, end);
             let slash = word.iter().position(|&b| b == b'/').filter(|&p| p > 0)?;
-            let stop = word.iter().rposition(|&b| b == b'@').filter(|&p| p > slash).unwrap_or(word.len());
+            let stop = word
+                .iter()
+                .rposition(|&b| b == b'@')
+                .filter(|&p| p > slash)
+                .unwrap_or(word.len());
             (stop > slash + 1).then_some((start + slash + 1, start + stop))
         }),
-        "convertto-securestring" => plain.first().copied().filter(|&(start, _)| text.at(start) != b'$'),
+        "convertto-securestring" => plain
+            .first()
+            .copied()
+            .filter(|&(start, _)| text.at(start) != b'$'),
         _ => return false,
     };
     if let Some(found) = told {
@@ -196,8 +272,14 @@ pub(in crate::privacy) fn password_file(scan: &mut Scan<'_>, at: usize, _to: usi
     let (start, end) = (text.line_start(at, 100), text.line_end(at, 200));
     let line = text.slice(start, end);
     let mut fields = line.splitn(5, |&b| b == b':');
-    let told = fields.by_ref().take(4).all(|field| !field.is_empty() && !field.contains(&b' '));
-    if let Some(last) = fields.next().filter(|last| told && last.len() >= 4 && !last.contains(&b' ')) {
+    let told = fields
+        .by_ref()
+        .take(4)
+        .all(|field| !field.is_empty() && !field.contains(&b' '));
+    if let Some(last) = fields
+        .next()
+        .filter(|last| told && last.len() >= 4 && !last.contains(&b' '))
+    {
         report_password(scan, (end - last.len(), end));
     }
 }
@@ -209,12 +291,16 @@ pub(in crate::privacy) fn piped_password(scan: &mut Scan<'_>, at: usize, to: usi
     let chpasswd = text.starts_with_ignore_case_at(at, b"chpasswd");
     let start = text.line_start(at, 200);
     let line = text.slice(start, at);
-    let echo = [&b"echo "[..], b"printf ", b"<<< "].iter().find_map(|word| {
-        let place = memchr::memmem::rfind(line, word)?;
-        Some(start + place + word.len())
+    let echo = [&b"echo "[..], b"printf ", b"<<< "]
+        .iter()
+        .find_map(|word| {
+            let place = memchr::memmem::rfind(line, word)?;
+            Some(start + place + word.len())
+        });
+    let echo = echo.or_else(|| {
+        (chpasswd && text.starts_with_at(text.skip_blanks(to), b"<<<"))
+            .then(|| text.skip_blanks(text.skip_blanks(to) + 3))
     });
-    let echo = echo
-        .or_else(|| (chpasswd && text.starts_with_at(text.skip_blanks(to), b"<<<")).then(|| text.skip_blanks(text.skip_blanks(to) + 3)));
     let Some(mut from) = echo else { return };
     for flag in [&b"-n "[..], b"-e ", b"-ne ", b"-en ", b"'%s' ", b"\"%s\" "] {
         if text.starts_with_at(from, flag) {
@@ -222,14 +308,20 @@ pub(in crate::privacy) fn piped_password(scan: &mut Scan<'_>, at: usize, to: usi
         }
     }
     let found = argument_range(text, from);
-    if chpasswd { report_pair(scan, found) } else { report_password(scan, found) }
+    if chpasswd {
+        report_pair(scan, found)
+    } else {
+        report_password(scan, found)
+    }
 }
 
 /// Reads the key argument of a call that signs or encrypts: `jwt.encode(payload, "…")`,
 /// `hmac.new(b"…", …)`, `createHmac("sha256", "…")`.
 pub(in crate::privacy) fn signing_call(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    let first = [&b"hmac.new("[..], b"aes.new(", b"fernet(", b"signer("].iter().any(|call| text.starts_with_ignore_case_at(at, call));
+    let first = [&b"hmac.new("[..], b"aes.new(", b"fernet(", b"signer("]
+        .iter()
+        .any(|call| text.starts_with_ignore_case_at(at, call));
     let mut i = to;
     if !first {
         // Skip the first argument.
@@ -248,11 +340,21 @@ pub(in crate::privacy) fn signing_call(scan: &mut Scan<'_>, at: usize, to: usize
         }
         i += 1;
     }
-    let open = text.scan_while(text.scan_while(i, 24, |b| b.is_ascii_whitespace()), 1, |b| matches!(b, b'b' | b'r'));
+    let open = text.scan_while(
+        text.scan_while(i, 24, |b| b.is_ascii_whitespace()),
+        1,
+        |b| matches!(b, b'b' | b'r'),
+    );
     if let Some((start, end)) = quoted_range(text, open).filter(|&(start, end)| end - start >= 6)
         && !char_stats::is_dummy_value(text.slice(start, end))
     {
-        scan.report(start, end, crate::privacy::kind::SECRET, "signing-key", FIELD_NAME);
+        scan.report(
+            start,
+            end,
+            crate::privacy::kind::SECRET,
+            "signing-key",
+            FIELD_NAME,
+        );
     }
 }
 
@@ -275,14 +377,18 @@ fn literal_argument(scan: &mut Scan<'_>, to: usize, before: usize) {
         let first = text.scan_while(i, 24, |b| b.is_ascii_whitespace());
         let comma = match quoted_range(text, first) {
             Some((_, end)) => text.skip_blanks(end + 1),
-            None => text.skip_blanks(text.scan_while(first, 48, |b| is_ident(b) || matches!(b, b'.' | b'$' | b'-' | b'>' | b'&'))),
+            None => text.skip_blanks(text.scan_while(first, 48, |b| {
+                is_ident(b) || matches!(b, b'.' | b'$' | b'-' | b'>' | b'&')
+            })),
         };
         if text.at(comma) != b',' {
             return;
         }
         i = comma + 1;
     }
-    if let Some((start, end)) = quoted_range(text, text.scan_while(i, 24, |b| b.is_ascii_whitespace())) {
+    if let Some((start, end)) =
+        quoted_range(text, text.scan_while(i, 24, |b| b.is_ascii_whitespace()))
+    {
         report_password(scan, (start, end));
     }
 }
@@ -298,7 +404,9 @@ pub(in crate::privacy) fn user_password_literal(scan: &mut Scan<'_>, _at: usize,
 /// `bob:hunter2@tcp(host:3306)/base`.
 pub(in crate::privacy) fn go_data_source(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    let start = text.scan_back(at, 120, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`' | b'='));
+    let start = text.scan_back(at, 120, |b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`' | b'=')
+    });
     let colon = text.scan_while(start, at - start, |b| b != b':');
     if colon < at && colon > start && !text.starts_with_at(colon, b"://") {
         report_password(scan, (colon + 1, at));
@@ -309,8 +417,12 @@ pub(in crate::privacy) fn go_data_source(scan: &mut Scan<'_>, at: usize, _to: us
 pub(in crate::privacy) fn oracle_url(scan: &mut Scan<'_>, _at: usize, to: usize) {
     let text = scan.text;
     let slash = text.scan_while(to, 40, |b| is_ident(b) || matches!(b, b'-' | b'$'));
-    let end = text.scan_while(slash, 80, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\''));
-    let Some(at) = text.slice(slash, end).iter().rposition(|&b| b == b'@') else { return };
+    let end = text.scan_while(slash, 80, |b| {
+        b.is_ascii_graphic() && !matches!(b, b'"' | b'\'')
+    });
+    let Some(at) = text.slice(slash, end).iter().rposition(|&b| b == b'@') else {
+        return;
+    };
     if text.at(slash) == b'/' && slash > to {
         report_password(scan, (slash + 1, slash + at));
     }
@@ -320,21 +432,37 @@ pub(in crate::privacy) fn oracle_url(scan: &mut Scan<'_>, _at: usize, to: usize)
 pub(in crate::privacy) fn sql_identified_by(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let limit = text.line_end(to, 60);
-    if !crate::privacy::scan::context::preceded_within(text, at, 120, &["user", "role", "create", "alter", "grant", "usage", "privileges"])
-    {
+    if !crate::privacy::scan::context::preceded_within(
+        text,
+        at,
+        120,
+        &[
+            "user",
+            "role",
+            "create",
+            "alter",
+            "grant",
+            "usage",
+            "privileges",
+        ],
+    ) {
         return;
     }
     let open = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"' | b';' | b'\n'));
     // `IDENTIFIED WITH plugin BY '…'`
-    let from =
-        find(text.slice(to, limit), b" BY ").filter(|_| text.starts_with_ignore_case_at(at, b"identified with")).map_or(to, |p| to + p + 4);
-    if let Some(open) = open.filter(|&open| matches!(text.at(open), b'\'' | b'"') && from == to || from > to)
+    let from = find(text.slice(to, limit), b" BY ")
+        .filter(|_| text.starts_with_ignore_case_at(at, b"identified with"))
+        .map_or(to, |p| to + p + 4);
+    if let Some(open) =
+        open.filter(|&open| matches!(text.at(open), b'\'' | b'"') && from == to || from > to)
         && let Some((start, end)) = quoted_range(text, if from > to { from } else { open })
     {
         report_password(scan, (start, end));
     } else if text.starts_with_ignore_case_at(at, b"identified by") {
         let start = text.skip_blanks(to);
-        let end = text.scan_while(start, 64, |b| !b.is_ascii_whitespace() && !matches!(b, b';' | b'"' | b'\'' | b')' | b'`'));
+        let end = text.scan_while(start, 64, |b| {
+            !b.is_ascii_whitespace() && !matches!(b, b';' | b'"' | b'\'' | b')' | b'`')
+        });
         if char_stats::looks_like_password(text.slice(start, end)) {
             report_password(scan, (start, end));
         }
@@ -343,8 +471,14 @@ pub(in crate::privacy) fn sql_identified_by(scan: &mut Scan<'_>, at: usize, to: 
 
 /// Returns an argument without its quotes.
 fn argument_range(text: TextBytes<'_>, at: usize) -> (usize, usize) {
-    quoted_range(text, at)
-        .unwrap_or_else(|| (at, text.scan_while(at, 256, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`'))))
+    quoted_range(text, at).unwrap_or_else(|| {
+        (
+            at,
+            text.scan_while(at, 256, |b| {
+                !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`')
+            }),
+        )
+    })
 }
 
 fn report_password(scan: &mut Scan<'_>, (start, end): (usize, usize)) {
@@ -367,9 +501,22 @@ fn report_pair(scan: &mut Scan<'_>, (start, end): (usize, usize)) {
     if let Some(colon) = colon {
         let secret = bytes.get(colon + 1..).unwrap_or_default();
         if secret.len() >= 3 && !char_stats::is_dummy_value(secret) && !secret.starts_with(b"//") {
-            scan.report(start + colon + 1, end, PASSWORD, "command-password", FIELD_NAME);
-        } else if secret.is_empty() && char_stats::is_random(bytes.get(..colon).unwrap_or_default()) {
-            scan.report(start, start + colon, crate::privacy::kind::API_KEY, "command-token", FIELD_NAME);
+            scan.report(
+                start + colon + 1,
+                end,
+                PASSWORD,
+                "command-password",
+                FIELD_NAME,
+            );
+        } else if secret.is_empty() && char_stats::is_random(bytes.get(..colon).unwrap_or_default())
+        {
+            scan.report(
+                start,
+                start + colon,
+                crate::privacy::kind::API_KEY,
+                "command-token",
+                FIELD_NAME,
+            );
         }
     }
 }

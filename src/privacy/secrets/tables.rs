@@ -81,29 +81,48 @@ pub(in crate::privacy) fn password_column(scan: &mut Scan<'_>, name: &FieldName<
     if found {
         return true;
     }
-    let Some(header) = table_header(scan.text, name.start, name.end, 2) else { return false };
-    let (found, end) = scan_cells(scan, &header, kind_of(name), |text, from, to| fits(name, text.slice(from, to)));
+    let Some(header) = table_header(scan.text, name.start, name.end, 2) else {
+        return false;
+    };
+    let (found, end) = scan_cells(scan, &header, kind_of(name), |text, from, to| {
+        fits(name, text.slice(from, to))
+    });
     (scan.tabled, scan.headed) = (end, header.end);
     found
 }
 
 /// Whether a cell below a name holds what the name promises: in a column of tokens numbers are counts.
 fn fits(name: &FieldName<'_>, bytes: &[u8]) -> bool {
-    is_value(bytes) && (name.word != FieldKind::Secret || bytes.len() >= 8 && !bytes.iter().all(u8::is_ascii_digit))
+    is_value(bytes)
+        && (name.word != FieldKind::Secret
+            || bytes.len() >= 8 && !bytes.iter().all(u8::is_ascii_digit))
 }
 
 /// Reads a column of a table that is set with blanks alone: what begins or ends where its name does.
 fn aligned(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     let text = scan.text;
     let gap = |at: usize, step: usize| text.at(at) == b' ' && text.at(at + step) == b' ';
-    let begins = matches!(text.byte_before(name.start), 0 | b'\n') || name.start >= 2 && gap(name.start - 2, 1);
+    let begins = matches!(text.byte_before(name.start), 0 | b'\n')
+        || name.start >= 2 && gap(name.start - 2, 1);
     if !begins || !(matches!(text.at(name.end), 0 | b'\n' | b'\r') || gap(name.end, 1)) {
         return false;
     }
-    let (line, end) = (text.line_start(name.start, 200), text.line_end(name.end, 200));
-    let mut labels = text.slice(line, end).split(|&b| b == b' ').filter(|label| !label.is_empty()).peekable();
-    let single = text.slice(line, end).trim_ascii().windows(3).any(|w| matches!(w, [a, b' ', c] if *a != b' ' && *c != b' '));
-    let identifiers = labels.clone().count() >= 2 && labels.all(|label| label.iter().all(|&b| is_ident(b) || b == b'-'));
+    let (line, end) = (
+        text.line_start(name.start, 200),
+        text.line_end(name.end, 200),
+    );
+    let mut labels = text
+        .slice(line, end)
+        .split(|&b| b == b' ')
+        .filter(|label| !label.is_empty())
+        .peekable();
+    let single = text
+        .slice(line, end)
+        .trim_ascii()
+        .windows(3)
+        .any(|w| matches!(w, [a, b' ', c] if *a != b' ' && *c != b' '));
+    let identifiers = labels.clone().count() >= 2
+        && labels.all(|label| label.iter().all(|&b| is_ident(b) || b == b'-'));
     if single || !identifiers {
         return false;
     }
@@ -144,14 +163,28 @@ pub(in crate::privacy) fn number_column(scan: &mut Scan<'_>, at: usize, to: usiz
     if is_word(text.byte_before(at)) || text.byte_before(at) >= 0x80 {
         return;
     }
-    let to = text.scan_while(to, 24, |b| is_word(b) || matches!(b, b'_' | b'-') || b >= 0x80);
+    let to = text.scan_while(to, 24, |b| {
+        is_word(b) || matches!(b, b'_' | b'-') || b >= 0x80
+    });
     if !ends_cell(text, to) {
         return;
     }
-    let Some(header) = table_header(text, at, to, 24) else { return };
+    let Some(header) = table_header(text, at, to, 24) else {
+        return;
+    };
     let label = text.slice(at, to).to_ascii_lowercase();
     let holds = |words: &[&[u8]]| words.iter().any(|word| find(&label, word).is_some());
-    let kind = if holds(&[b"birth", b"dob", b"nascimento", b"nacimiento", b"naissance", b"geburt", b"nascita", b"urodz", b"geboorte"]) {
+    let kind = if holds(&[
+        b"birth",
+        b"dob",
+        b"nascimento",
+        b"nacimiento",
+        b"naissance",
+        b"geburt",
+        b"nascita",
+        b"urodz",
+        b"geboorte",
+    ]) {
         DATE_OF_BIRTH
     } else if holds(&[b"mac"]) {
         MAC_ADDRESS
@@ -167,11 +200,18 @@ pub(in crate::privacy) fn number_column(scan: &mut Scan<'_>, at: usize, to: usiz
         let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
         match kind {
             DATE_OF_BIRTH => crate::privacy::personal::dates::date_end(text, from) == Some(to),
-            MAC_ADDRESS => bytes.len() >= 12 && bytes.iter().all(|&b| b.is_ascii_hexdigit() || matches!(b, b':' | b'-' | b'.')),
+            MAC_ADDRESS => {
+                bytes.len() >= 12
+                    && bytes
+                        .iter()
+                        .all(|&b| b.is_ascii_hexdigit() || matches!(b, b':' | b'-' | b'.'))
+            }
             _ => {
                 digits >= 5
                     && (6..=24).contains(&bytes.len())
-                    && bytes.iter().all(|&b| is_word(b) || matches!(b, b' ' | b'.' | b'-' | b'/' | b'+' | b'(' | b')'))
+                    && bytes.iter().all(|&b| {
+                        is_word(b) || matches!(b, b' ' | b'.' | b'-' | b'/' | b'+' | b'(' | b')')
+                    })
                     && crate::privacy::personal::dates::date_end(text, from) != Some(to)
             }
         }
@@ -190,30 +230,62 @@ struct TableHeader {
 
 /// Whether a cell ends after a name.
 fn ends_cell(text: TextBytes<'_>, end: usize) -> bool {
-    let next = text.at(text.scan_while(end, 64, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
-    matches!(next, 0xE2 | b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0)
+    let next =
+        text.at(text.scan_while(end, 64, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
+    matches!(
+        next,
+        0xE2 | b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0
+    )
 }
 
 /// Returns the head of a table in which a name is (nearly) alone in its cell.
-fn table_header(text: TextBytes<'_>, start: usize, stop: usize, slack: usize) -> Option<TableHeader> {
+fn table_header(
+    text: TextBytes<'_>,
+    start: usize,
+    stop: usize,
+    slack: usize,
+) -> Option<TableHeader> {
     let (line, end) = (text.line_start(start, 300), text.line_end(stop, 300));
     let header = text.slice(line, end);
     let drawn = find(header, "│".as_bytes()).map(|_| DRAWN);
-    let by = drawn.or_else(|| [b'|', b'\t', b';', b','].into_iter().find(|by| header.contains(by)))?;
+    let by = drawn.or_else(|| {
+        [b'|', b'\t', b';', b',']
+            .into_iter()
+            .find(|by| header.contains(by))
+    })?;
     let place = count_byte(text.slice(line, start), by);
     let cell = cell(text, line, end, by, place);
     let only = cell.is_some_and(|(from, to)| text.slice(from, to).len() <= stop - start + slack);
     let labels = header.split(|&b| b == by).all(|label| {
-        let label = label.strip_suffix(&[0xE2, 0x94]).unwrap_or(label).trim_ascii();
-        label.len() <= 32 && label.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'"' | b'.') || b >= 0x80)
+        let label = label
+            .strip_suffix(&[0xE2, 0x94])
+            .unwrap_or(label)
+            .trim_ascii();
+        label.len() <= 32
+            && label.iter().all(|&b| {
+                b.is_ascii_alphanumeric()
+                    || matches!(b, b' ' | b'_' | b'-' | b'"' | b'.')
+                    || b >= 0x80
+            })
     });
     // A list of words or arguments has one item per line; a head has several names, written in the
     // same style.
-    let named = header.split(|&b| b == by).filter(|label| label.iter().any(u8::is_ascii_alphanumeric)).count();
-    let whole = matches!(by, b'|' | DRAWN) || header.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
+    let named = header
+        .split(|&b| b == by)
+        .filter(|label| label.iter().any(u8::is_ascii_alphanumeric))
+        .count();
+    let whole = matches!(by, b'|' | DRAWN)
+        || header
+            .split(|&b| b == by)
+            .all(|label| !label.trim_ascii().is_empty());
     let quotes = count_byte(header, b'"');
     let fits = only && labels && named >= 2 && whole && (quotes == 0 || quotes == 2 * named);
-    fits.then(|| TableHeader { end, by, place, columns: count_byte(header, by) })
+    fits.then(|| TableHeader {
+        end,
+        by,
+        place,
+        columns: count_byte(header, by),
+    })
 }
 
 /// Records the cells below a head that `fits` accepts. Returns whether there were any, and where
@@ -232,7 +304,9 @@ fn scan_cells(
         let stop = text.line_end(at, 600);
         // The line below the head of a table printed by a database: `----+-----`.
         let row = text.slice(at, stop);
-        let lines = |b: &u8| matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':') || header.by == DRAWN && *b >= 0x80;
+        let lines = |b: &u8| {
+            matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':') || header.by == DRAWN && *b >= 0x80
+        };
         if (row.contains(&b'+') || header.by == DRAWN) && row.iter().all(lines) {
             at = stop;
             continue;
@@ -252,7 +326,13 @@ fn scan_cells(
 }
 
 /// A cell of a row, without spaces and quotes around it.
-fn cell(text: TextBytes<'_>, from: usize, to: usize, by: u8, place: usize) -> Option<(usize, usize)> {
+fn cell(
+    text: TextBytes<'_>,
+    from: usize,
+    to: usize,
+    by: u8,
+    place: usize,
+) -> Option<(usize, usize)> {
     let mut start = from;
     for _ in 0..place {
         start = text.scan_while(start, to - start, |b| b != by) + 1;
@@ -261,7 +341,10 @@ fn cell(text: TextBytes<'_>, from: usize, to: usize, by: u8, place: usize) -> Op
         }
     }
     let end = text.scan_while(start, to - start, |b| b != by);
-    let mark = |b: u8| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\t' | b'\'') || by == DRAWN && matches!(b, 0xE2 | 0x94);
+    let mark = |b: u8| {
+        matches!(b, b' ' | b'"' | b'`' | b'*' | b'\t' | b'\'')
+            || by == DRAWN && matches!(b, 0xE2 | 0x94)
+    };
     let start = text.scan_while(start, end - start, mark);
     let end = text.scan_back(end, end - start, mark);
     (end > start).then_some((start, end))
@@ -271,19 +354,25 @@ fn cell(text: TextBytes<'_>, from: usize, to: usize, by: u8, place: usize) -> Op
 /// such a statement.
 fn sql_insert(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     let text = scan.text;
-    let open = text.scan_back(name.start, 200, |b| !matches!(b, b'(' | b')' | b'\n' | b';'));
+    let open = text.scan_back(name.start, 200, |b| {
+        !matches!(b, b'(' | b')' | b'\n' | b';')
+    });
     let close = text.scan_while(name.end, 200, |b| !matches!(b, b'(' | b')' | b'\n' | b';'));
     if text.byte_before(open) != b'(' || text.at(close) != b')' {
         return false;
     }
     let place = count_byte(text.slice(open, name.start), b',');
     let behind = text.slice(close, close + 16).to_ascii_lowercase();
-    let Some(values) = find(&behind, b"values") else { return false };
+    let Some(values) = find(&behind, b"values") else {
+        return false;
+    };
     let mut row = close + values + 6;
     let mut found = false;
     for _ in 0..MAX_ROWS {
         row = text.scan_while(row, 8, |b| b.is_ascii_whitespace() || b == b',');
-        let Some((start, end)) = inserted_value(text, row, place) else { break };
+        let Some((start, end)) = inserted_value(text, row, place) else {
+            break;
+        };
         if is_value(text.slice(start, end)) {
             scan.report(start, end, kind_of(name), "table", FIELD_NAME);
         }
@@ -322,7 +411,9 @@ fn inserted_value(text: TextBytes<'_>, row: usize, place: usize) -> Option<(usiz
 fn is_value(bytes: &[u8]) -> bool {
     let made = char_stats::char_stats(bytes);
     made.length >= 4
-        && (char_stats::looks_like_password(bytes) || made.digits == made.length || made.lower == made.length && made.length >= 6)
+        && (char_stats::looks_like_password(bytes)
+            || made.digits == made.length
+            || made.lower == made.length && made.length >= 6)
         && !char_stats::is_dummy_value(bytes)
         && !char_stats::is_technical_term(bytes)
         && !char_stats::is_uuid(bytes)

@@ -36,29 +36,60 @@ pub(in crate::privacy) fn value_at(
     name: &FieldName<'_>,
 ) -> Option<CandidateValue> {
     // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
-    let literal = text.scan_while(from, 3, |b| matches!(b, b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'));
+    let literal = text.scan_while(from, 3, |b| {
+        matches!(
+            b,
+            b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'
+        )
+    });
     for open in [from, literal] {
         if let Some((start, end)) = quoted_range(text, open) {
-            return Some(CandidateValue { start, end, syntax: Syntax::Quoted, is_type: false, next: end, wrapped: false });
+            return Some(CandidateValue {
+                start,
+                end,
+                syntax: Syntax::Quoted,
+                is_type: false,
+                next: end,
+                wrapped: false,
+            });
         }
     }
     if syntax == Syntax::Cell {
-        let end = text.scan_while(from, 256, |b| !matches!(b, b'<' | b'|' | b'\n' | b'\r' | b'`' | b'\t'));
+        let end = text.scan_while(from, 256, |b| {
+            !matches!(b, b'<' | b'|' | b'\n' | b'\r' | b'`' | b'\t')
+        });
         let end = trim_end(text, from, end, b" *");
-        return (end > from).then_some(CandidateValue { start: from, end, syntax, is_type: false, next: end, wrapped: false });
+        return (end > from).then_some(CandidateValue {
+            start: from,
+            end,
+            syntax,
+            is_type: false,
+            next: end,
+            wrapped: false,
+        });
     }
     if let Some(candidate) = wrapped_literal(text, from) {
         return Some(candidate);
     }
     let stop: fn(u8) -> bool = match syntax {
-        Syntax::Query => |b| b.is_ascii_whitespace() || matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b';' | b')' | b'|'),
+        Syntax::Query => |b| {
+            b.is_ascii_whitespace()
+                || matches!(
+                    b,
+                    b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b';' | b')' | b'|'
+                )
+        },
         Syntax::Line | Syntax::Argument => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`'),
         _ => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`' | b'|'),
     };
     // A long word can contain many field names. Cache its end, and do not accept most of it again
     // as the value of a later name: this keeps the scan linear.
     let mut end = match run {
-        LastWord { syntax: known, from: first, end } if *known == Some(syntax) && *first < from && from < *end => {
+        LastWord {
+            syntax: known,
+            from: first,
+            end,
+        } if *known == Some(syntax) && *first < from && from < *end => {
             if *end - from > LONG_WORD {
                 return None;
             }
@@ -66,7 +97,11 @@ pub(in crate::privacy) fn value_at(
         }
         _ => {
             let end = text.scan_while(from, 4096, |b| !stop(b));
-            *run = LastWord { syntax: Some(syntax), from, end };
+            *run = LastWord {
+                syntax: Some(syntax),
+                from,
+                end,
+            };
             end
         }
     };
@@ -74,53 +109,80 @@ pub(in crate::privacy) fn value_at(
         end = with_blanks(text, from, end, name);
     }
     // Signs beyond ASCII that end a sentence or a quotation.
-    while let Some(shorter) = text
-        .slice(from, end)
-        .len()
-        .checked_sub(3)
-        .filter(|&n| matches!(text.slice(from + n, end), [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]))
-    {
+    while let Some(shorter) = text.slice(from, end).len().checked_sub(3).filter(|&n| {
+        matches!(
+            text.slice(from + n, end),
+            [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]
+        )
+    }) {
         end = from + shorter;
     }
     if let Some(cut) = next_pair(text, from, end) {
         end = cut;
     }
-    let stressed = text.byte_before(name.start) == b'*' || text.at(name.end) == b'*' || text.byte_before(from) == b'*';
+    let stressed = text.byte_before(name.start) == b'*'
+        || text.at(name.end) == b'*'
+        || text.byte_before(from) == b'*';
     end = match syntax {
         Syntax::Line => trim_end(text, from, end, b",;)]}>'\\"),
         _ if stressed => trim_end(text, from, end, b",;)]}>'\\.*"),
         _ => trim_end(text, from, end, b",;)]}>'\\."),
     };
     if matches!(syntax, Syntax::Line | Syntax::Bare)
-        && let Some(escape) = text.slice(from, end).windows(2).position(|w| w == b"\\n" || w == b"\\r")
+        && let Some(escape) = text
+            .slice(from, end)
+            .windows(2)
+            .position(|w| w == b"\\n" || w == b"\\r")
     {
         end = from + escape;
     }
     if end == from {
         return None;
     }
-    let candidate = CandidateValue { start: from, end, syntax, is_type: false, next: end, wrapped: false };
+    let candidate = CandidateValue {
+        start: from,
+        end,
+        syntax,
+        is_type: false,
+        next: end,
+        wrapped: false,
+    };
     // `process.env.DB_PASS || 'hunter2'`
     if let Some((start, stop)) = alternative_literal(text, end)
-        && (text.slice(from, end).contains(&b'.') || char_stats::is_dummy_value(text.slice(from, end)))
+        && (text.slice(from, end).contains(&b'.')
+            || char_stats::is_dummy_value(text.slice(from, end)))
     {
-        return Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, next: stop, ..candidate });
+        return Some(CandidateValue {
+            start,
+            end: stop,
+            syntax: Syntax::Quoted,
+            next: stop,
+            ..candidate
+        });
     }
     if syntax == Syntax::Bare {
         // `password: str = "…"`, `let token: &'static str = …`
         let line = text.slice(end, text.line_end(end, 48));
         let sign = line.iter().position(|&b| b == b'=');
         let typed = sign.filter(|&p| {
-            line.get(..p)
-                .unwrap_or_default()
-                .iter()
-                .all(|&b| is_ident(b) || matches!(b, b' ' | b'|' | b'[' | b']' | b'<' | b'>' | b'?' | b'.' | b'\'' | b'&'))
+            line.get(..p).unwrap_or_default().iter().all(|&b| {
+                is_ident(b)
+                    || matches!(
+                        b,
+                        b' ' | b'|' | b'[' | b']' | b'<' | b'>' | b'?' | b'.' | b'\'' | b'&'
+                    )
+            })
         });
         let word = text.slice(from, end);
-        let valued = char_stats::looks_like_password(word) && (word.iter().any(u8::is_ascii_digit) || !word.iter().all(|&b| is_ident(b)));
+        let valued = char_stats::looks_like_password(word)
+            && (word.iter().any(u8::is_ascii_digit) || !word.iter().all(|&b| is_ident(b)));
         if let (Some(p), false) = (typed, valued) {
             let next = text.skip_blanks(end + p + 1);
-            return Some(CandidateValue { is_type: true, next, ..candidate });
+            return Some(CandidateValue {
+                is_type: true,
+                next,
+                ..candidate
+            });
         }
     }
     Some(candidate)
@@ -130,7 +192,9 @@ pub(in crate::privacy) fn value_at(
 fn with_blanks(text: TextBytes<'_>, from: usize, end: usize, name: &FieldName<'_>) -> usize {
     let mut end = end;
     while text.byte_before(end) == b'\\' && text.at(end) == b' ' && end > from {
-        end = text.scan_while(end + 1, 64, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`'));
+        end = text.scan_while(end + 1, 64, |b| {
+            !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`')
+        });
     }
     let stop = text.line_end(from, 120);
     let quote = text.byte_before(name.start);
@@ -139,8 +203,15 @@ fn with_blanks(text: TextBytes<'_>, from: usize, end: usize, name: &FieldName<'_
         return if text.at(close) == quote { close } else { end };
     }
     let words = text.slice(from, stop).trim_ascii_end();
-    let plain = words.iter().all(|&b| b.is_ascii_alphanumeric() || b == b' ') && words.split(|&b| b == b' ').count() <= 6;
-    if plain && is_property(text, name) { from + words.len() } else { end }
+    let plain = words
+        .iter()
+        .all(|&b| b.is_ascii_alphanumeric() || b == b' ')
+        && words.split(|&b| b == b' ').count() <= 6;
+    if plain && is_property(text, name) {
+        from + words.len()
+    } else {
+        end
+    }
 }
 
 /// Where the next `name=` begins inside a value: `Password=x;Server=y`, `password=x,host=y`.
@@ -148,19 +219,24 @@ fn next_pair(text: TextBytes<'_>, from: usize, end: usize) -> Option<usize> {
     let value = text.slice(from, end);
     for (i, &b) in value.iter().enumerate() {
         if matches!(b, b';' | b',' | b'&') {
-            let name = text.scan_while(from + i + 1, 40, |b| is_ident(b) || matches!(b, b'-' | b'.'));
-            if name > from + i + 1 && matches!(text.at(name), b'=' | b':') || (b == b';' && text.at(from + i + 1) == b' ') {
+            let name = text.scan_while(from + i + 1, 40, |b| {
+                is_ident(b) || matches!(b, b'-' | b'.')
+            });
+            if name > from + i + 1 && matches!(text.at(name), b'=' | b':')
+                || (b == b';' && text.at(from + i + 1) == b' ')
+            {
                 return Some(from + i);
             }
         }
         // `Password=x;Initial Catalog=y`
         if b == b';' {
             let line = text.slice(from + i + 1, from + i + 40);
-            if line
-                .iter()
-                .position(|&b| b == b'=')
-                .is_some_and(|p| line.get(..p).unwrap_or_default().iter().all(|&b| is_ident(b) || b == b' '))
-            {
+            if line.iter().position(|&b| b == b'=').is_some_and(|p| {
+                line.get(..p)
+                    .unwrap_or_default()
+                    .iter()
+                    .all(|&b| is_ident(b) || b == b' ')
+            }) {
                 return Some(from + i);
             }
         }
@@ -175,7 +251,10 @@ fn default_argument(text: TextBytes<'_>, open: usize) -> Option<(usize, usize)> 
     let (_, stop) = quoted_range(text, first)?;
     let comma = text.skip_blanks(stop + 1);
     if text.at(comma) == b',' {
-        return quoted_range(text, text.scan_while(comma + 1, 8, |b| b.is_ascii_whitespace()));
+        return quoted_range(
+            text,
+            text.scan_while(comma + 1, 8, |b| b.is_ascii_whitespace()),
+        );
     }
     (text.at(comma) == b')').then_some(())?;
     alternative_literal(text, comma + 1)
@@ -185,7 +264,10 @@ fn default_argument(text: TextBytes<'_>, open: usize) -> Option<(usize, usize)> 
 fn alternative_literal(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
     let at = text.skip_blanks(from);
     let signs: [&[u8]; 4] = [b"or ", b"||", b"??", b"?:"];
-    let length = signs.iter().find(|sign| text.starts_with_at(at, sign)).map(|sign| sign.len())?;
+    let length = signs
+        .iter()
+        .find(|sign| text.starts_with_at(at, sign))
+        .map(|sign| sign.len())?;
     quoted_range(text, text.skip_blanks(at + length))
 }
 
@@ -243,16 +325,30 @@ fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<CandidateValue> {
         b"i18n",
         b"gettext",
     ];
-    let end = text.scan_while(from, 48, |b| is_ident(b) || matches!(b, b'.' | b':' | b'!' | b' ' | b'<' | b'>'));
+    let end = text.scan_while(from, 48, |b| {
+        is_ident(b) || matches!(b, b'.' | b':' | b'!' | b' ' | b'<' | b'>')
+    });
     if text.at(end) != b'(' || end == from {
         return None;
     }
     let call = text.slice(from, end).to_ascii_lowercase();
-    let last = call.rsplit(|b| matches!(b, b'.' | b':' | b' ')).find(|part| !part.is_empty()).unwrap_or_default();
+    let last = call
+        .rsplit(|b| matches!(b, b'.' | b':' | b' '))
+        .find(|part| !part.is_empty())
+        .unwrap_or_default();
     if let Some((start, stop)) = default_argument(text, end) {
-        return Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: false });
+        return Some(CandidateValue {
+            start,
+            end: stop,
+            syntax: Syntax::Quoted,
+            is_type: false,
+            next: stop,
+            wrapped: false,
+        });
     }
-    if FETCH_CALLS.iter().any(|fetch| last.windows(fetch.len()).any(|w| w == *fetch))
+    if FETCH_CALLS
+        .iter()
+        .any(|fetch| last.windows(fetch.len()).any(|w| w == *fetch))
         || last == b"t"
         || last == b"_"
         || last == b"__"
@@ -260,6 +356,16 @@ fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<CandidateValue> {
     {
         return None;
     }
-    let (start, stop) = quoted_range(text, text.scan_while(end + 1, 4, |b| matches!(b, b' ' | b'b' | b'&')))?;
-    Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: true })
+    let (start, stop) = quoted_range(
+        text,
+        text.scan_while(end + 1, 4, |b| matches!(b, b' ' | b'b' | b'&')),
+    )?;
+    Some(CandidateValue {
+        start,
+        end: stop,
+        syntax: Syntax::Quoted,
+        is_type: false,
+        next: stop,
+        wrapped: true,
+    })
 }

@@ -38,7 +38,10 @@ const COMMON_PAIRS: [&str; 26] = [
 /// One bit for each letter that often follows.
 static PAIR_BITS: [u32; 26] = pair_bits();
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over 26 letters")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, over 26 letters"
+)]
 const fn pair_bits() -> [u32; 26] {
     let mut table = [0; 26];
     let mut first = 0;
@@ -56,7 +59,9 @@ const fn pair_bits() -> [u32; 26] {
 
 fn is_common_pair(first: u8, second: u8) -> bool {
     let row = usize::from(first.to_ascii_lowercase().wrapping_sub(b'a'));
-    PAIR_BITS.get(row).is_some_and(|row| row >> (second.to_ascii_lowercase().wrapping_sub(b'a') & 31) & 1 == 1)
+    PAIR_BITS
+        .get(row)
+        .is_some_and(|row| row >> (second.to_ascii_lowercase().wrapping_sub(b'a') & 31) & 1 == 1)
 }
 
 /// Whether a run reads as words joined by signs, capitals or numbers: `user_authentication_key_2`,
@@ -78,7 +83,9 @@ pub(in crate::privacy) fn reads_as_words(run: &[u8]) -> bool {
         if part.len() >= 12 && part.iter().all(u8::is_ascii_hexdigit) {
             return false;
         }
-        let mut groups = part.split(|b| !b.is_ascii_digit()).filter(|group| !group.is_empty());
+        let mut groups = part
+            .split(|b| !b.is_ascii_digit())
+            .filter(|group| !group.is_empty());
         let short = groups.by_ref().take(2).all(|group| group.len() <= 4);
         if !short || groups.next().is_some() {
             return false;
@@ -97,7 +104,10 @@ pub(in crate::privacy) fn reads_as_words(run: &[u8]) -> bool {
             if !one_case && word.len() < 3 {
                 (pairs, rare) = (pairs + 1, rare + 2);
             }
-            rare += word.windows(2).filter(|pair| matches!(pair, [first, second] if !is_common_pair(*first, *second))).count();
+            rare += word
+                .windows(2)
+                .filter(|pair| matches!(pair, [first, second] if !is_common_pair(*first, *second)))
+                .count();
         }
         if letters * 2 < pieces * 7 {
             return false;
@@ -115,7 +125,10 @@ pub(in crate::privacy) fn stands_as_word(text: &[u8], at: usize, word: &str) -> 
     let end = at + word.len();
     let there = text.get(at..end).unwrap_or_default();
     let small = |letters: &[u8]| letters.iter().all(u8::is_ascii_lowercase);
-    if !small(there) && !there.iter().all(u8::is_ascii_uppercase) && !small(there.get(1..).unwrap_or_default()) {
+    if !small(there)
+        && !there.iter().all(u8::is_ascii_uppercase)
+        && !small(there.get(1..).unwrap_or_default())
+    {
         return false;
     }
     // A run of one letter needs no word boundaries.
@@ -126,15 +139,25 @@ pub(in crate::privacy) fn stands_as_word(text: &[u8], at: usize, word: &str) -> 
     let (before, after) = (byte(at.checked_sub(1)), byte(Some(end)));
     let capital = there.first().is_some_and(u8::is_ascii_uppercase);
     let begins = !before.is_ascii_alphanumeric() || capital && before.is_ascii_lowercase();
-    let ends = !after.is_ascii_alphanumeric() || small(there.get(1..).unwrap_or_default()) && after.is_ascii_uppercase();
+    let ends = !after.is_ascii_alphanumeric()
+        || small(there.get(1..).unwrap_or_default()) && after.is_ascii_uppercase();
     // Six letters in a row come by chance once in ten million keys.
     let apart = !before.is_ascii_alphanumeric() && !after.is_ascii_alphanumeric();
     if apart || there.len() >= 6 && (begins || ends) {
         return true;
     }
-    let from = text.get(..at).unwrap_or_default().iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |p| p + 1);
+    let from = text
+        .get(..at)
+        .unwrap_or_default()
+        .iter()
+        .rposition(|b| !b.is_ascii_alphanumeric())
+        .map_or(0, |p| p + 1);
     let rest = text.get(end..).unwrap_or_default();
-    let to = end + rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    let to = end
+        + rest
+            .iter()
+            .position(|b| !b.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
     // Between capitals it stands by chance where there are numbers, or more letters than names have.
     let part = text.get(from..to).unwrap_or_default();
     if begins && ends && part.len() <= 24 && part.iter().all(u8::is_ascii_alphabetic) {
@@ -147,7 +170,10 @@ pub(in crate::privacy) fn stands_as_word(text: &[u8], at: usize, word: &str) -> 
 /// `fri6c5`, but not `k8s`, `e2e`.
 pub(in crate::privacy) fn has_numbers_inside(run: &[u8]) -> bool {
     run.split(|b| !b.is_ascii_alphanumeric()).any(|part| {
-        let groups = part.split(|b| !b.is_ascii_digit()).filter(|group| !group.is_empty()).count();
+        let groups = part
+            .split(|b| !b.is_ascii_digit())
+            .filter(|group| !group.is_empty())
+            .count();
         part.len() >= 5 && groups >= 2 && split_identifier(part).next().is_some()
     })
 }
@@ -171,9 +197,14 @@ mod tests {
         ] {
             assert!(reads_as_words(words.as_bytes()), "{words}");
         }
-        for drawn in
-            ["kQvXwTzLrBnH", "zqkvxwtlrbnh", "QKVXWTZLRBNH", "a9K2mX7qLp0Zr4Tn", "mfkqpzrtwvbnxhgd", "8f14e45fceea167a5a36dedd4bea2543"]
-        {
+        for drawn in [
+            "kQvXwTzLrBnH",
+            "zqkvxwtlrbnh",
+            "QKVXWTZLRBNH",
+            "a9K2mX7qLp0Zr4Tn",
+            "mfkqpzrtwvbnxhgd",
+            "8f14e45fceea167a5a36dedd4bea2543",
+        ] {
             assert!(!reads_as_words(drawn.as_bytes()), "{drawn}");
         }
     }

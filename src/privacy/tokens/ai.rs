@@ -9,32 +9,64 @@ pub(super) const AI_RULES: &[Rule] = &[
         kind: API_KEY,
         shapes: &["sk-or-v1-{x:48-}", "sk-or-{b:32-}"],
         check: TokenCheck::Form,
-        matches: &["OPENROUTER_API_KEY=sk-or-v1-{x:64}", "Authorization: Bearer sk-or-v1-{x:64}"],
-        non_matches: &["sk-or-v1-your-actual-key-here", "sk-or-v1-...", "keys begin with sk-or-v1-"],
+        matches: &[
+            "OPENROUTER_API_KEY=sk-or-v1-{x:64}",
+            "Authorization: Bearer sk-or-v1-{x:64}",
+        ],
+        non_matches: &[
+            "sk-or-v1-your-actual-key-here",
+            "sk-or-v1-...",
+            "keys begin with sk-or-v1-",
+        ],
     },
     Rule {
         name: "anthropic",
         kind: API_KEY,
         shapes: &["sk-ant-{b:24-}"],
         check: TokenCheck::Form,
-        matches: &["sk-ant-api03-{b:93}AA", "ANTHROPIC_API_KEY: sk-ant-admin01-{b:93}AA", "token sk-ant-oat01-{b:93}AA"],
+        matches: &[
+            "sk-ant-api03-{b:93}AA",
+            "ANTHROPIC_API_KEY: sk-ant-admin01-{b:93}AA",
+            "token sk-ant-oat01-{b:93}AA",
+        ],
         non_matches: &["sk-ant-xxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk-ant-..."],
     },
     Rule {
         name: "openai",
         kind: API_KEY,
-        shapes: &["sk-proj-{b:32-}", "sk-svcacct-{b:32-}", "sk-admin-{b:32-}", "sk-None-{b:32-}", "sk-service-{b:32-}"],
+        shapes: &[
+            "sk-proj-{b:32-}",
+            "sk-svcacct-{b:32-}",
+            "sk-admin-{b:32-}",
+            "sk-None-{b:32-}",
+            "sk-service-{b:32-}",
+        ],
         check: TokenCheck::Form,
-        matches: &["sk-proj-{b:74}T3BlbkFJ{b:73}A", "sk-svcacct-{b:58}T3BlbkFJ{b:58}", "sk-admin-{b:58}T3BlbkFJ{b:58}"],
-        non_matches: &["sk-proj-your-project-key-goes-here-please", "sk-proj-XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"],
+        matches: &[
+            "sk-proj-{b:74}T3BlbkFJ{b:73}A",
+            "sk-svcacct-{b:58}T3BlbkFJ{b:58}",
+            "sk-admin-{b:58}T3BlbkFJ{b:58}",
+        ],
+        non_matches: &[
+            "sk-proj-your-project-key-goes-here-please",
+            "sk-proj-XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+        ],
     },
     Rule {
         name: "secret-key",
         kind: API_KEY,
         shapes: &["sk-{w:20-}"],
         check: TokenCheck::Digit,
-        matches: &["sk-{w:20}T3BlbkFJ{w:20}", "DEEPSEEK_API_KEY=sk-{x:32}", "sk-{w:48}"],
-        non_matches: &["sk-learn-contrib", "task-force", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
+        matches: &[
+            "sk-{w:20}T3BlbkFJ{w:20}",
+            "DEEPSEEK_API_KEY=sk-{x:32}",
+            "sk-{w:48}",
+        ],
+        non_matches: &[
+            "sk-learn-contrib",
+            "task-force",
+            "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ],
     },
     Rule {
         name: "google",
@@ -74,7 +106,11 @@ pub(super) const AI_RULES: &[Rule] = &[
         shapes: &["hf_{w:30-40}", "api_org_{w:30-40}"],
         check: TokenCheck::Cased,
         matches: &["HF_TOKEN=hf_{w:34}", "api_org_{w:34}"],
-        non_matches: &["hf_hub_download", "hf_servingcellpriorityparametersdescription", "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"],
+        non_matches: &[
+            "hf_hub_download",
+            "hf_servingcellpriorityparametersdescription",
+            "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ],
     },
     Rule {
         name: "replicate",
@@ -119,9 +155,17 @@ pub(super) const AI_RULES: &[Rule] = &[
     Rule {
         name: "langsmith",
         kind: API_KEY,
-        shapes: &["lsv2_pt_{X:32}_{X:10}", "lsv2_sk_{X:32}_{X:10}", "ls__{X:32}"],
+        shapes: &[
+            "lsv2_pt_{X:32}_{X:10}",
+            "lsv2_sk_{X:32}_{X:10}",
+            "ls__{X:32}",
+        ],
         check: TokenCheck::Form,
-        matches: &["lsv2_pt_{x:32}_{x:10}", "lsv2_sk_{x:32}_{x:10}", "ls__{x:32}"],
+        matches: &[
+            "lsv2_pt_{x:32}_{x:10}",
+            "lsv2_sk_{x:32}_{x:10}",
+            "ls__{x:32}",
+        ],
         non_matches: &["lsv2_pt_example"],
     },
     Rule {

@@ -7,7 +7,13 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "aws-id",
         kind: API_KEY,
-        shapes: &["AKIA{U:16}", "ASIA{U:16}", "ABIA{U:16}", "ACCA{U:16}", "A3T{U:17}"],
+        shapes: &[
+            "AKIA{U:16}",
+            "ASIA{U:16}",
+            "ABIA{U:16}",
+            "ACCA{U:16}",
+            "A3T{U:17}",
+        ],
         check: TokenCheck::Form,
         matches: &["aws_access_key_id = AKIA{U:16}", "ASIA{U:16}"],
         non_matches: &["AKIAIOSFODNN7EXAMPLE", "AKIAXXXXXXXXXXXXXXXX"],
@@ -31,7 +37,10 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "aws-mws",
         kind: API_KEY,
-        shapes: &["amzn.mws.{x:8}-{x:4}-{x:4}-{x:4}-{x:12}", "amzn1.oa2-cs.v1.{x:64}"],
+        shapes: &[
+            "amzn.mws.{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+            "amzn1.oa2-cs.v1.{x:64}",
+        ],
         check: TokenCheck::Form,
         matches: &["amzn.mws.{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
         non_matches: &["amzn.mws."],
@@ -103,7 +112,12 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "azure-devops-and-storage",
         kind: API_KEY,
-        shapes: &["{w:76}|AZDO{w:4}", "{w:52}|AzCa{w:6}=", "{w:40-80}|+ASt{B:8-12}", "{w:40}|+ACDb{B:8-12}"],
+        shapes: &[
+            "{w:76}|AZDO{w:4}",
+            "{w:52}|AzCa{w:6}=",
+            "{w:40-80}|+ASt{B:8-12}",
+            "{w:40}|+ACDb{B:8-12}",
+        ],
         check: TokenCheck::Form,
         matches: &["{w:76}AZDO{w:4}", "{w:64}+ASt{w:8}=="],
         non_matches: &["AZDO"],
@@ -119,7 +133,11 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "azure-openai-and-search",
         kind: API_KEY,
-        shapes: &["{w:70-80}|ACOG{w:4}", "{w:40-50}|AzSe{w:6}", "{w:70-80}|JQQJ99{w:30-}"],
+        shapes: &[
+            "{w:70-80}|ACOG{w:4}",
+            "{w:40-50}|AzSe{w:6}",
+            "{w:70-80}|JQQJ99{w:30-}",
+        ],
         check: TokenCheck::Form,
         matches: &["{w:76}ACOG{w:4}", "{w:42}AzSe{w:6}"],
         non_matches: &["ACOG"],
@@ -151,7 +169,13 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "fly",
         kind: API_KEY,
-        shapes: &["fo1_{b:40-}", "fm1r_{B:80-}", "fm2_{B:80-}", "fm1a_{B:80-}", "FlyV1 {p:80-}"],
+        shapes: &[
+            "fo1_{b:40-}",
+            "fm1r_{B:80-}",
+            "fm2_{B:80-}",
+            "fm1a_{B:80-}",
+            "FlyV1 {p:80-}",
+        ],
         check: TokenCheck::Form,
         matches: &["fo1_{w:43}", "fm2_{w:120}"],
         non_matches: &["fm2_token"],
@@ -159,7 +183,13 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "render-railway-vercel",
         kind: API_KEY,
-        shapes: &["rnd_{w:28-40}", "vercel_blob_rw_{i:30-}", "vcp_{w:50-}", "vck_{w:50-}", "nfp_{w:36-}"],
+        shapes: &[
+            "rnd_{w:28-40}",
+            "vercel_blob_rw_{i:30-}",
+            "vcp_{w:50-}",
+            "vck_{w:50-}",
+            "nfp_{w:36-}",
+        ],
         check: TokenCheck::Mixed,
         matches: &["rnd_{w:32}", "nfp_{w:40}", "vercel_blob_rw_{w:16}_{w:30}"],
         non_matches: &["rnd_seed"],
@@ -207,7 +237,14 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "doppler",
         kind: API_KEY,
-        shapes: &["dp.pt.{w:40-}", "dp.st.{t:40-}", "dp.ct.{w:40-}", "dp.sa.{w:40-}", "dp.scim.{w:40-}", "dp.audit.{w:40-}"],
+        shapes: &[
+            "dp.pt.{w:40-}",
+            "dp.st.{t:40-}",
+            "dp.ct.{w:40-}",
+            "dp.sa.{w:40-}",
+            "dp.scim.{w:40-}",
+            "dp.audit.{w:40-}",
+        ],
         check: TokenCheck::Form,
         matches: &["dp.pt.{w:43}", "dp.st.dev.{w:43}"],
         non_matches: &["dp.pt."],
@@ -215,7 +252,11 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "infisical-and-1password",
         kind: API_KEY,
-        shapes: &["ops_eyJ{b:200-}", "A3-{U:6}-{U:6}-{U:5}-{U:5}-{U:5}-{U:5}", "A3-{U:6}-{U:11}-{U:5}-{U:5}-{U:5}"],
+        shapes: &[
+            "ops_eyJ{b:200-}",
+            "A3-{U:6}-{U:6}-{U:5}-{U:5}-{U:5}-{U:5}",
+            "A3-{U:6}-{U:11}-{U:5}-{U:5}-{U:5}",
+        ],
         check: TokenCheck::Form,
         matches: &["ops_eyJ{b:250}", "A3-{U:6}-{U:6}-{U:5}-{U:5}-{U:5}-{U:5}"],
         non_matches: &["A3-PAPER"],
@@ -239,7 +280,13 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "netlify-and-supabase",
         kind: API_KEY,
-        shapes: &["sbp_{L:40}", "sb_secret_{b:20-}", "sbp_oauth_{x:40}", "sbp_v0_{x:40}", "sb_temp_{b:20-}"],
+        shapes: &[
+            "sbp_{L:40}",
+            "sb_secret_{b:20-}",
+            "sbp_oauth_{x:40}",
+            "sbp_v0_{x:40}",
+            "sb_temp_{b:20-}",
+        ],
         check: TokenCheck::Form,
         matches: &["sbp_{x:40}", "sb_secret_{w:22}_{w:8}"],
         non_matches: &["sb_secret_name"],
@@ -247,7 +294,13 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "planetscale-and-neon",
         kind: API_KEY,
-        shapes: &["pscale_tkn_{t:32-64}", "pscale_pw_{t:32-64}", "pscale_oauth_{t:32-64}", "npg_{w:12-}", "napi_{w:40-}"],
+        shapes: &[
+            "pscale_tkn_{t:32-64}",
+            "pscale_pw_{t:32-64}",
+            "pscale_oauth_{t:32-64}",
+            "npg_{w:12-}",
+            "napi_{w:40-}",
+        ],
         check: TokenCheck::Mixed,
         matches: &["pscale_tkn_{b:43}", "npg_{w:14}"],
         non_matches: &["npg_config"],

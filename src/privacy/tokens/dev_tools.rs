@@ -7,10 +7,25 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "github",
         kind: API_KEY,
-        shapes: &["ghp_{w:30-}", "gho_{w:30-}", "ghu_{w:30-}", "ghr_{w:30-}", "ghs_{i:30-}"],
+        shapes: &[
+            "ghp_{w:30-}",
+            "gho_{w:30-}",
+            "ghu_{w:30-}",
+            "ghr_{w:30-}",
+            "ghs_{i:30-}",
+        ],
         check: TokenCheck::Form,
-        matches: &["GITHUB_TOKEN=ghp_{w:36}", "gho_{w:36}", "ghs_{w:36}", "ghu_{w:36}", "ghr_{w:76}"],
-        non_matches: &["ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ghp_your_token_here"],
+        matches: &[
+            "GITHUB_TOKEN=ghp_{w:36}",
+            "gho_{w:36}",
+            "ghs_{w:36}",
+            "ghu_{w:36}",
+            "ghr_{w:76}",
+        ],
+        non_matches: &[
+            "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "ghp_your_token_here",
+        ],
     },
     Rule {
         name: "github-fine",
@@ -42,15 +57,31 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
             "GR1348941{b:20}",
         ],
         check: TokenCheck::Digit,
-        matches: &["glpat-{b:20}", "glpat-{w:27}.01.{L:9}", "glptt-{x:40}", "gldt-{b:20}", "GR1348941{b:20}"],
+        matches: &[
+            "glpat-{b:20}",
+            "glpat-{w:27}.01.{L:9}",
+            "glptt-{x:40}",
+            "gldt-{b:20}",
+            "GR1348941{b:20}",
+        ],
         non_matches: &["glpat-your-token-goes-here"],
     },
     Rule {
         name: "bitbucket",
         kind: API_KEY,
-        shapes: &["ATBB{w:24-40}", "ATCTT3xFf{p:60-}", "ATATT3xFf{p:60-}", "BBDC-{B:40-50}"],
+        shapes: &[
+            "ATBB{w:24-40}",
+            "ATCTT3xFf{p:60-}",
+            "ATATT3xFf{p:60-}",
+            "BBDC-{B:40-50}",
+        ],
         check: TokenCheck::Form,
-        matches: &["ATBB{w:32}", "ATCTT3xFf{w:180}={X:8}", "ATATT3xFf{w:180}={X:8}", "BBDC-{w:44}"],
+        matches: &[
+            "ATBB{w:32}",
+            "ATCTT3xFf{w:180}={X:8}",
+            "ATATT3xFf{w:180}={X:8}",
+            "BBDC-{w:44}",
+        ],
         non_matches: &["ATBB"],
     },
     Rule {
@@ -64,7 +95,12 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "buildkite",
         kind: API_KEY,
-        shapes: &["bkua_{L:40-}", "bkaa_{b:40-}", "bkat_{w:40-}", "bkct_{w:40-}"],
+        shapes: &[
+            "bkua_{L:40-}",
+            "bkaa_{b:40-}",
+            "bkat_{w:40-}",
+            "bkct_{w:40-}",
+        ],
         check: TokenCheck::Form,
         matches: &["bkua_{x:40}"],
         non_matches: &["bkua_"],
@@ -88,7 +124,11 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "pypi",
         kind: API_KEY,
-        shapes: &["pypi-AgEIcHlwaS5vcmc{b:50-}", "pypi-AgENdGVzdC5weXBpLm9yZw{b:50-}", "pypi-{b:60-}"],
+        shapes: &[
+            "pypi-AgEIcHlwaS5vcmc{b:50-}",
+            "pypi-AgENdGVzdC5weXBpLm9yZw{b:50-}",
+            "pypi-{b:60-}",
+        ],
         check: TokenCheck::Form,
         matches: &["pypi-AgEIcHlwaS5vcmc{b:120}"],
         non_matches: &["pypi-server"],
@@ -109,7 +149,14 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
         matches: &["rubygems_{x:48}"],
         non_matches: &["rubygems_api_key"],
     },
-    Rule { name: "nuget", kind: API_KEY, shapes: &["oy2{L:43}"], check: TokenCheck::Digit, matches: &["oy2{L:43}"], non_matches: &["oy2"] },
+    Rule {
+        name: "nuget",
+        kind: API_KEY,
+        shapes: &["oy2{L:43}"],
+        check: TokenCheck::Digit,
+        matches: &["oy2{L:43}"],
+        non_matches: &["oy2"],
+    },
     Rule {
         name: "docker-hub",
         kind: API_KEY,
@@ -145,7 +192,14 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "sourcegraph",
         kind: API_KEY,
-        shapes: &["sgp_{X:16}_{X:40}", "sgp_local_{X:40}", "sgp_{X:16}_local_{X:40}", "sgp_{X:40}", "sgp_{w:60-70}", "slk_{X:64}"],
+        shapes: &[
+            "sgp_{X:16}_{X:40}",
+            "sgp_local_{X:40}",
+            "sgp_{X:16}_local_{X:40}",
+            "sgp_{X:40}",
+            "sgp_{w:60-70}",
+            "slk_{X:64}",
+        ],
         check: TokenCheck::Form,
         matches: &["sgp_{x:40}", "sgp_{x:16}_{x:40}"],
         non_matches: &["sgp_token"],
@@ -185,7 +239,12 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "figma-asana-airtable",
         kind: API_KEY,
-        shapes: &["figd_{b:38-}", "figdr_{b:38-}", "pat{w:14}.{x:64}", "figu_{b:38-}"],
+        shapes: &[
+            "figd_{b:38-}",
+            "figdr_{b:38-}",
+            "pat{w:14}.{x:64}",
+            "figu_{b:38-}",
+        ],
         check: TokenCheck::Form,
         matches: &["figd_{b:40}", "pat{w:14}.{x:64}"],
         non_matches: &["figd_token"],
@@ -221,7 +280,12 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
             "re_{w:8}_{w:20-26}",
         ],
         check: TokenCheck::Digit,
-        matches: &["rdme_{L:70}", "shippo_live_{x:40}", "re_{w:8}_{w:24}", "signkey-prod-{x:64}"],
+        matches: &[
+            "rdme_{L:70}",
+            "shippo_live_{x:40}",
+            "re_{w:8}_{w:24}",
+            "signkey-prod-{x:64}",
+        ],
         non_matches: &["re_compile"],
     },
     Rule {
@@ -235,7 +299,11 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
     Rule {
         name: "jwt",
         kind: JWT,
-        shapes: &["eyJ{b:10-}.eyJ{b:6-}.{b:10-}", "eyJ{b:14-}.{b:24-}.{b:16-}", "eyJ{b:10-}.{b:0-}.{b:16-}.{b:20-}.{b:10-}"],
+        shapes: &[
+            "eyJ{b:10-}.eyJ{b:6-}.{b:10-}",
+            "eyJ{b:14-}.{b:24-}.{b:16-}",
+            "eyJ{b:10-}.{b:0-}.{b:16-}.{b:20-}.{b:10-}",
+        ],
         check: TokenCheck::Jwt,
         matches: &[
             "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.{b:43}",
@@ -247,7 +315,9 @@ pub(super) const DEV_TOOL_RULES: &[Rule] = &[
         kind: JWT,
         shapes: &["eyJhbGciOi{b:10-}.eyJ{b:20-}"],
         check: TokenCheck::Jwt,
-        matches: &["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ"],
+        matches: &[
+            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ",
+        ],
         non_matches: &["eyJhbGciOi.eyJhbGciOi."],
     },
     Rule {

@@ -158,14 +158,18 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
             }
         })
         .collect();
-    let whole = bare.get(..bare.len() - usize::from(bare.len() % 4 == 1)).unwrap_or_default();
+    let whole = bare
+        .get(..bare.len() - usize::from(bare.len() % 4 == 1))
+        .unwrap_or_default();
     let lenient = base64::engine::GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         base64::engine::GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
     );
-    let Ok(decoded) = lenient.decode(whole) else { return };
+    let Ok(decoded) = lenient.decode(whole) else {
+        return;
+    };
     if scan.holds_secret(&decoded) {
         scan.report(start, end, API_KEY, "base64-token", CHECKSUM);
     }
@@ -173,8 +177,12 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
 
 /// The run of base64 characters around a position.
 fn base64_run(text: TextBytes<'_>, at: usize) -> (usize, usize) {
-    let start = text.scan_back(at, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
-    let end = text.scan_while(at, 16 * 1024, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
+    let start = text.scan_back(at, 4096, |b| {
+        is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_')
+    });
+    let end = text.scan_while(at, 16 * 1024, |b| {
+        is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_')
+    });
     let end = text.scan_while(end, 2, |b| b == b'=');
     (start, end)
 }
@@ -209,8 +217,17 @@ pub(in crate::privacy) fn read_hex(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let at = start;
     let end = text.scan_while(at, 4096, |b| b.is_ascii_hexdigit());
     scan.encoded = end;
-    let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
-    let decoded: Vec<u8> = text.slice(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
+    let value = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+            .unwrap_or(0)
+    };
+    let decoded: Vec<u8> = text
+        .slice(at, end)
+        .chunks(2)
+        .map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b)))
+        .collect();
     if decoded.len() >= 16 && scan.holds_secret(&decoded) {
         scan.report(at, end, API_KEY, "hex-token", CHECKSUM);
     }

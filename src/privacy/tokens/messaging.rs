@@ -23,13 +23,24 @@ pub(super) const MESSAGING_RULES: &[Rule] = &[
             "xwfp-{b:20-}",
         ],
         check: TokenCheck::Digit,
-        matches: &["xoxb-123456789012-1234567890123-{w:24}", "xapp-1-A0{U:9}-1234567890123-{x:64}", "xoxe.xoxp-1-{w:140}"],
-        non_matches: &["xoxb-your-token-goes-in-here", "xoxb-xxxxxxxxxxxx-xxxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx"],
+        matches: &[
+            "xoxb-123456789012-1234567890123-{w:24}",
+            "xapp-1-A0{U:9}-1234567890123-{x:64}",
+            "xoxe.xoxp-1-{w:140}",
+        ],
+        non_matches: &[
+            "xoxb-your-token-goes-in-here",
+            "xoxb-xxxxxxxxxxxx-xxxxxxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx",
+        ],
     },
     Rule {
         name: "slack-webhook",
         kind: API_KEY,
-        shapes: &["hooks.slack.com/services/{p:30-}", "hooks.slack.com/workflows/{p:30-}", "hooks.slack.com/triggers/{p:30-}"],
+        shapes: &[
+            "hooks.slack.com/services/{p:30-}",
+            "hooks.slack.com/workflows/{p:30-}",
+            "hooks.slack.com/triggers/{p:30-}",
+        ],
         check: TokenCheck::Form,
         matches: &["https://hooks.slack.com/services/T{U:8}/B{U:8}/{w:24}"],
         non_matches: &["https://hooks.slack.com/services/..."],
@@ -37,7 +48,10 @@ pub(super) const MESSAGING_RULES: &[Rule] = &[
     Rule {
         name: "discord-webhook",
         kind: API_KEY,
-        shapes: &["discord.com/api/webhooks/{d:17-20}/{b:60-}", "discordapp.com/api/webhooks/{d:17-20}/{b:60-}"],
+        shapes: &[
+            "discord.com/api/webhooks/{d:17-20}/{b:60-}",
+            "discordapp.com/api/webhooks/{d:17-20}/{b:60-}",
+        ],
         check: TokenCheck::Form,
         matches: &["https://discord.com/api/webhooks/123456789012345678/{b:68}"],
         non_matches: &["https://discord.com/api/webhooks/"],
@@ -105,10 +119,25 @@ pub(super) const MESSAGING_RULES: &[Rule] = &[
         kind: API_KEY,
         shapes: &["{d:8-10}|:AA{b:32-36}", "{d:8-10}|%3AAA{b:32-36}"],
         check: TokenCheck::Form,
-        matches: &["bot 123456789:AA{b:33}", "/bot123456789:AA{b:33}/getMe", "/bot123456789%3AAA{b:33}/getMe"],
-        non_matches: &["12345678:AAA", "/bot123456789/AA{b:33}", "/bot<token>:AA/getMe"],
+        matches: &[
+            "bot 123456789:AA{b:33}",
+            "/bot123456789:AA{b:33}/getMe",
+            "/bot123456789%3AAA{b:33}/getMe",
+        ],
+        non_matches: &[
+            "12345678:AAA",
+            "/bot123456789/AA{b:33}",
+            "/bot<token>:AA/getMe",
+        ],
     },
-    Rule { name: "twilio", kind: API_KEY, shapes: &["SK{x:32}"], check: TokenCheck::Form, matches: &["SK{x:32}"], non_matches: &["SKU"] },
+    Rule {
+        name: "twilio",
+        kind: API_KEY,
+        shapes: &["SK{x:32}"],
+        check: TokenCheck::Form,
+        matches: &["SK{x:32}"],
+        non_matches: &["SKU"],
+    },
     Rule {
         name: "twilio-account",
         kind: API_KEY,
@@ -179,7 +208,9 @@ pub(super) const MESSAGING_RULES: &[Rule] = &[
         shapes: &["AAAAAAAAAAAAAAAAAAAAA{p:50-}"],
         check: TokenCheck::Mixed,
         matches: &["AAAAAAAAAAAAAAAAAAAAA{w:80}"],
-        non_matches: &["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+        non_matches: &[
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ],
     },
     Rule {
         name: "linkedin-and-dropbox",
@@ -230,7 +261,10 @@ pub(super) const MESSAGING_RULES: &[Rule] = &[
             "hook.us1.make.com/{w:20-}",
         ],
         check: TokenCheck::Form,
-        matches: &["https://hooks.zapier.com/hooks/catch/1234567/{w:7}", "n8n_api_{x:80}"],
+        matches: &[
+            "https://hooks.zapier.com/hooks/catch/1234567/{w:7}",
+            "n8n_api_{x:80}",
+        ],
         non_matches: &["hooks.zapier.com"],
     },
     Rule {

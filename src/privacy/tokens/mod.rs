@@ -51,16 +51,28 @@ pub(super) struct Rule {
     /// The condition besides the shape.
     pub(super) check: TokenCheck,
     /// Texts in which the rule must find a token; runs in braces are filled by the tests.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the tests of the table")
+    )]
     pub(super) matches: &'static [&'static str],
     /// Texts in which the rule must find nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "read by the tests of the table")
+    )]
     pub(super) non_matches: &'static [&'static str],
 }
 
 /// The rules of every theme, in order.
-pub(super) const RULE_GROUPS: &[&[Rule]] =
-    &[ai::AI_RULES, cloud::CLOUD_RULES, dev_tools::DEV_TOOL_RULES, payments::PAYMENT_RULES, messaging::MESSAGING_RULES, other::OTHER_RULES];
+pub(super) const RULE_GROUPS: &[&[Rule]] = &[
+    ai::AI_RULES,
+    cloud::CLOUD_RULES,
+    dev_tools::DEV_TOOL_RULES,
+    payments::PAYMENT_RULES,
+    messaging::MESSAGING_RULES,
+    other::OTHER_RULES,
+];
 
 #[cfg(test)]
 pub(super) fn all_rules() -> impl Iterator<Item = &'static Rule> {
@@ -70,17 +82,36 @@ pub(super) fn all_rules() -> impl Iterator<Item = &'static Rule> {
 /// Checks whether a token of a rule begins at its keyword, and records it.
 pub(super) fn try_token(scan: &mut Scan<'_>, at: usize, (theme, place, shape): (u8, u8, u8)) {
     // Of several shapes that begin at the same position the longest wins.
-    let known =
-        scan.matches.last().filter(|hit| hit.confidence == KNOWN_TOKEN && hit.start <= at && at < hit.end).map(|hit| (hit.start, hit.end));
+    let known = scan
+        .matches
+        .last()
+        .filter(|hit| hit.confidence == KNOWN_TOKEN && hit.start <= at && at < hit.end)
+        .map(|hit| (hit.start, hit.end));
     if known.is_some_and(|(start, _)| start < at) {
         return;
     }
-    let Some(rule) = RULE_GROUPS.get(usize::from(theme)).and_then(|theme| theme.get(usize::from(place))) else { return };
-    let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
+    let Some(rule) = RULE_GROUPS
+        .get(usize::from(theme))
+        .and_then(|theme| theme.get(usize::from(place)))
+    else {
+        return;
+    };
+    let Some(shape) = rule.shapes.get(usize::from(shape)) else {
+        return;
+    };
     // In the path of an address the token of a bot of Telegram stands right behind the word.
-    let bot = |start: usize| rule.name == "telegram" && start.checked_sub(3).is_some_and(|word| scan.text.starts_with_at(word, b"bot"));
-    let joined =
-        |start| is_word(scan.text.byte_before(start)) && is_word(scan.text.at(start)) && !is_after_escape(scan.text, start) && !bot(start);
+    let bot = |start: usize| {
+        rule.name == "telegram"
+            && start
+                .checked_sub(3)
+                .is_some_and(|word| scan.text.starts_with_at(word, b"bot"))
+    };
+    let joined = |start| {
+        is_word(scan.text.byte_before(start))
+            && is_word(scan.text.at(start))
+            && !is_after_escape(scan.text, start)
+            && !bot(start)
+    };
     if !shape.contains('|') && joined(at) {
         return;
     }
@@ -89,13 +120,23 @@ pub(super) fn try_token(scan: &mut Scan<'_>, at: usize, (theme, place, shape): (
     if scan.refused.0 == (theme, place) && at < scan.refused.1 {
         return;
     }
-    let Some((start, end)) = pattern::matches(scan.text, at, shape) else { return };
+    let Some((start, end)) = pattern::matches(scan.text, at, shape) else {
+        return;
+    };
     if joined(start) || known.is_some_and(|(_, known_end)| end <= known_end) {
         return;
     }
     // If a whole URL is a secret, redact it with its scheme.
-    let start = if shape.contains(".com/") || shape.contains(".com{") { url_start(scan.text, start) } else { start };
-    if satisfies(scan.text, (start, at + pattern::keyword(shape).len(), end), rule) {
+    let start = if shape.contains(".com/") || shape.contains(".com{") {
+        url_start(scan.text, start)
+    } else {
+        start
+    };
+    if satisfies(
+        scan.text,
+        (start, at + pattern::keyword(shape).len(), end),
+        rule,
+    ) {
         let end = wrapped_end(scan.text, start, end);
         scan.report(start, end, rule.kind, rule.name, KNOWN_TOKEN);
         if rule.name == "aws-id" {
@@ -120,7 +161,13 @@ fn secret_after_key_id(scan: &mut Scan<'_>, from: usize) {
             && crate::privacy::secrets::char_stats::is_random(text.slice(i, end))
             && !text.slice(i, end).iter().all(u8::is_ascii_hexdigit)
         {
-            scan.report(i, end, crate::privacy::kind::SECRET, "aws-secret-behind", KNOWN_TOKEN);
+            scan.report(
+                i,
+                end,
+                crate::privacy::kind::SECRET,
+                "aws-secret-behind",
+                KNOWN_TOKEN,
+            );
             return;
         }
         i = end.max(i + 1);
@@ -133,7 +180,13 @@ fn secret_after_account(scan: &mut Scan<'_>, from: usize) {
     let start = text.scan_while(from, 24, |b| !b.is_ascii_alphanumeric());
     let end = text.scan_while(start, 33, |b| b.is_ascii_hexdigit());
     if start > from && end - start == 32 {
-        scan.report(start, end, crate::privacy::kind::API_KEY, "twilio-secret-behind", KNOWN_TOKEN);
+        scan.report(
+            start,
+            end,
+            crate::privacy::kind::API_KEY,
+            "twilio-secret-behind",
+            KNOWN_TOKEN,
+        );
     }
 }
 
@@ -142,15 +195,23 @@ fn secret_after_account(scan: &mut Scan<'_>, from: usize) {
 fn wrapped_end(text: TextBytes<'_>, start: usize, end: usize) -> usize {
     let (mut end, mut wrapped) = (end, text.slice(start, end).contains(&b'\n'));
     for _ in 0..40 {
-        let Some(next) = pattern::skip_line_break(text, end) else { break };
+        let Some(next) = pattern::skip_line_break(text, end) else {
+            break;
+        };
         // A continuation sign at the line end.
         let signed = matches!(text.at(end), b'\\' | b'=' | b'"' | b'\'');
         let stop = text.scan_while(next, 200, |b| is_word(b) || matches!(b, b'_' | b'-' | b'.'));
         let stop = text.scan_back(stop, 1, |b| b == b'.').max(next);
         let rest = text.slice(next, stop);
         let made = crate::privacy::secrets::char_stats::char_stats(rest);
-        let alone = matches!(text.at(stop), 0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`' | b'\\' | b'=' | b'.');
-        let drawn = made.length >= 8 && made.digits >= 1 && made.lower + made.upper >= 3 && made.changes * 3 >= made.length;
+        let alone = matches!(
+            text.at(stop),
+            0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`' | b'\\' | b'=' | b'.'
+        );
+        let drawn = made.length >= 8
+            && made.digits >= 1
+            && made.lower + made.upper >= 3
+            && made.changes * 3 >= made.length;
         // The last of several lines.
         let rest_of_it = wrapped && made.length >= 2 && made.digits + made.upper > 0;
         if !alone
@@ -172,27 +233,47 @@ fn url_start(text: TextBytes<'_>, at: usize) -> usize {
     let host = text.scan_back(at, 100, |b| is_word(b) || matches!(b, b'.' | b'-'));
     let scheme = text.scan_back(host, 3, |b| matches!(b, b':' | b'/'));
     let start = text.scan_back(scheme, 5, |b| b.is_ascii_lowercase());
-    if host - scheme == 3 && text.slice(start, scheme).starts_with(b"http") { start } else { at }
+    if host - scheme == 3 && text.slice(start, scheme).starts_with(b"http") {
+        start
+    } else {
+        at
+    }
 }
 
 /// Whether the letter before a token ends an escape: `
 /// `, `\t`, `%3D`.
 fn is_after_escape(text: TextBytes<'_>, start: usize) -> bool {
-    let (first, second, third) =
-        (text.byte_before(start), text.byte_before(start.saturating_sub(1)), text.byte_before(start.saturating_sub(2)));
-    second == b'\\' && matches!(first, b'n' | b't' | b'r') || third == b'%' && first.is_ascii_hexdigit() && second.is_ascii_hexdigit()
+    let (first, second, third) = (
+        text.byte_before(start),
+        text.byte_before(start.saturating_sub(1)),
+        text.byte_before(start.saturating_sub(2)),
+    );
+    second == b'\\' && matches!(first, b'n' | b't' | b'r')
+        || third == b'%' && first.is_ascii_hexdigit() && second.is_ascii_hexdigit()
 }
 
 /// Whether a token meets the condition of its rule and is not a placeholder. A real token must
 /// never be rejected for the characters chance gave it: letters without a digit or of one case pass
 /// unless they read as words.
-fn satisfies(text: TextBytes<'_>, (start, prefix_end, end): (usize, usize, usize), rule: &Rule) -> bool {
+fn satisfies(
+    text: TextBytes<'_>,
+    (start, prefix_end, end): (usize, usize, usize),
+    rule: &Rule,
+) -> bool {
     let token = text.slice(start, end);
     // If the random part comes before the keyword, it is part of the body.
     let behind = text.slice(prefix_end.min(end), end);
-    let body = if behind.len() * 2 < token.len() { token } else { behind };
+    let body = if behind.len() * 2 < token.len() {
+        token
+    } else {
+        behind
+    };
     let has = |class: fn(&u8) -> bool| token.iter().any(class);
-    let (digit, lower, upper) = (u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase);
+    let (digit, lower, upper) = (
+        u8::is_ascii_digit,
+        u8::is_ascii_lowercase,
+        u8::is_ascii_uppercase,
+    );
     let fits = match rule.check {
         TokenCheck::Form => true,
         TokenCheck::Mixed => {
@@ -205,7 +286,12 @@ fn satisfies(text: TextBytes<'_>, (start, prefix_end, end): (usize, usize, usize
         TokenCheck::Digit => has(digit) || !reads_as_words(body),
         TokenCheck::Near(words) => {
             crate::privacy::scan::context::preceded_by(text, start, words)
-                || crate::privacy::scan::context::contains_word(text, end, text.line_end(end, 96), words)
+                || crate::privacy::scan::context::contains_word(
+                    text,
+                    end,
+                    text.line_end(end, 96),
+                    words,
+                )
         }
         TokenCheck::Jwt => is_jwt(token),
     };
@@ -218,15 +304,32 @@ fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
     if token.starts_with(b"pk_") || find(head, b"pub").is_some() {
         return false;
     }
-    let tail = token.iter().rposition(|b| matches!(b, b'_' | b'.')).map_or(token, |p| token.get(p + 1..).unwrap_or_default());
+    let tail = token
+        .iter()
+        .rposition(|b| matches!(b, b'_' | b'.'))
+        .map_or(token, |p| token.get(p + 1..).unwrap_or_default());
     let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
-    let drawn =
-        tail.len() >= 14 && digits >= 2 && digits < tail.len() && (crate::privacy::secrets::char_stats::is_random(tail) || tail.len() < 16);
+    let drawn = tail.len() >= 14
+        && digits >= 2
+        && digits < tail.len()
+        && (crate::privacy::secrets::char_stats::is_random(tail) || tail.len() < 16);
     let made = crate::privacy::secrets::char_stats::char_stats(body);
-    let mixed = made.lower > 0 && made.upper > 0 || has_numbers_inside(body) || body.len() >= 16 && made.digits > 0;
+    let mixed = made.lower > 0 && made.upper > 0
+        || has_numbers_inside(body)
+        || body.len() >= 16 && made.digits > 0;
     // Parts too short for words, as `-Qk9_0ar0-Cjob-M` has by chance.
-    let part = |part: &&[u8]| part.len() >= 3 && part.iter().any(u8::is_ascii_digit) && part.iter().any(u8::is_ascii_alphabetic);
-    let short = made.lower > 0 && made.upper > 0 && body.split(|b| !b.is_ascii_alphanumeric()).filter(part).count() >= 2;
+    let part = |part: &&[u8]| {
+        part.len() >= 3
+            && part.iter().any(u8::is_ascii_digit)
+            && part.iter().any(u8::is_ascii_alphabetic)
+    };
+    let short = made.lower > 0
+        && made.upper > 0
+        && body
+            .split(|b| !b.is_ascii_alphanumeric())
+            .filter(part)
+            .count()
+            >= 2;
     drawn || body.len() >= 14 && (mixed && !reads_as_words(body) || short)
 }
 
@@ -234,8 +337,12 @@ fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
 fn is_jwt(token: &[u8]) -> bool {
     use base64::Engine;
     let first = token.split(|&b| b == b'.').next().unwrap_or_default();
-    let whole = first.get(..first.len() - first.len() % 4).unwrap_or_default();
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(whole).is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"'))
+    let whole = first
+        .get(..first.len() - first.len() % 4)
+        .unwrap_or_default();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(whole)
+        .is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"'))
 }
 
 /// Words typical of sample tokens.
@@ -260,7 +367,8 @@ static SAMPLE_WORDS: WordSet = word_set!([
 /// Whether a token is a sample: it contains such a word, or repeats one character.
 pub(super) fn is_sample(token: &[u8]) -> bool {
     let tail = token.get(token.len().min(8)..).unwrap_or_default();
-    (tail.len() >= 12 && crate::privacy::secrets::char_stats::distinct_bytes(&tail.to_ascii_lowercase()) < 4)
+    (tail.len() >= 12
+        && crate::privacy::secrets::char_stats::distinct_bytes(&tail.to_ascii_lowercase()) < 4)
         || SAMPLE_WORDS.any_in(token, |at, word| stands_as_word(token, at, word))
 }
 
@@ -287,7 +395,11 @@ mod tests {
     fn token_rules_match_their_samples() {
         let mut wrong = String::new();
         for rule in all_rules() {
-            assert!(!rule.matches.is_empty() && !rule.non_matches.is_empty(), "{} has no samples", rule.name);
+            assert!(
+                !rule.matches.is_empty() && !rule.non_matches.is_empty(),
+                "{} has no samples",
+                rule.name
+            );
             for sample in rule.matches {
                 for (before, after) in SAMPLE_CONTEXTS {
                     let text = format!("{before}{}{after}", fill_pattern(sample));
@@ -326,7 +438,12 @@ mod tests {
         let mut templates = Vec::new();
         for rule in all_rules().filter(|rule| rule.check != TokenCheck::Jwt) {
             templates.extend(rule.shapes.iter().map(|shape| (rule, *shape)));
-            templates.extend(rule.matches.iter().filter(|find| !find.contains([' ', ':', '=', '$'])).map(|find| (rule, *find)));
+            templates.extend(
+                rule.matches
+                    .iter()
+                    .filter(|find| !find.contains([' ', ':', '=', '$']))
+                    .map(|find| (rule, *find)),
+            );
         }
         templates
     }
@@ -334,7 +451,11 @@ mod tests {
     /// Draws tokens of every form. Returns those that are not redacted whole, and the number drawn.
     fn leaks(each: usize, keep: fn(u8) -> bool, among: fn(&Rule) -> bool) -> (Vec<String>, usize) {
         let (mut leaked, mut count) = (Vec::new(), 0);
-        for (n, (rule, template)) in templates().into_iter().filter(|(rule, _)| among(rule)).enumerate() {
+        for (n, (rule, template)) in templates()
+            .into_iter()
+            .filter(|(rule, _)| among(rule))
+            .enumerate()
+        {
             let mut draw = numbers(n as u64);
             let near = match rule.check {
                 TokenCheck::Near(words) => words[0],
@@ -349,8 +470,12 @@ mod tests {
                 }
                 let text = format!("{near} {token} here");
                 let (from, to) = (near.len() + 1, near.len() + 1 + token.len());
-                let hits = crate::privacy::scan::overlaps::resolve_overlaps(detect(text.as_bytes()), &[]);
-                if !hits.iter().any(|hit| hit.start <= from && hit.end + 1 >= to) {
+                let hits =
+                    crate::privacy::scan::overlaps::resolve_overlaps(detect(text.as_bytes()), &[]);
+                if !hits
+                    .iter()
+                    .any(|hit| hit.start <= from && hit.end + 1 >= to)
+                {
                     left += 1;
                     if left <= 3 {
                         leaked.push(format!("{} {template}: {token}", rule.name));
@@ -367,24 +492,39 @@ mod tests {
 
     /// Tokens drawn per form: few by default, more with the variable `TOKEN_DRAWS`.
     fn draws(usual: usize) -> usize {
-        std::env::var("TOKEN_DRAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+        std::env::var("TOKEN_DRAWS")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(usual)
     }
 
     #[test]
     fn token_rules_find_every_random_token() {
         let (leaked, count) = leaks(draws(150), |_| true, |_| true);
         println!("{} of {count} leaked", leaked.len());
-        assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
+        assert!(
+            leaked.is_empty(),
+            "of {count} tokens:\n{}",
+            leaked.join("\n")
+        );
     }
 
     #[test]
     fn token_rules_find_tokens_of_letters_only_and_of_one_case() {
-        let kinds: [fn(u8) -> bool; 4] =
-            [|b| b.is_ascii_alphabetic(), |b| b.is_ascii_lowercase(), |b| b.is_ascii_uppercase(), |b| !b.is_ascii_uppercase()];
+        let kinds: [fn(u8) -> bool; 4] = [
+            |b| b.is_ascii_alphabetic(),
+            |b| b.is_ascii_lowercase(),
+            |b| b.is_ascii_uppercase(),
+            |b| !b.is_ascii_uppercase(),
+        ];
         for keep in kinds {
             // Behind a word that names in code have too, one case alone is the name of something.
             let (leaked, count) = leaks(10, keep, |rule| rule.check != TokenCheck::Random);
-            assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
+            assert!(
+                leaked.is_empty(),
+                "of {count} tokens:\n{}",
+                leaked.join("\n")
+            );
         }
     }
 

@@ -27,8 +27,16 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "api_live_eu.{b:16-}",
         ],
         check: TokenCheck::Random,
-        matches: &["acme_live_{w:32}", "initech_pat_{w:20}", "mergify_application_key_prod_{w:40}"],
-        non_matches: &["is_live_streaming_enabled_now", "the_api_reference_documentation_page", "get_token_from_header_or_cookie"],
+        matches: &[
+            "acme_live_{w:32}",
+            "initech_pat_{w:20}",
+            "mergify_application_key_prod_{w:40}",
+        ],
+        non_matches: &[
+            "is_live_streaming_enabled_now",
+            "the_api_reference_documentation_page",
+            "get_token_from_header_or_cookie",
+        ],
     },
     Rule {
         name: "small-services",
@@ -104,13 +112,32 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "{b:29}|:ak_{w:20-}",
         ],
         check: TokenCheck::Digit,
-        matches: &["llx-{w:48}", "tgp_v1_{b:43}", "API-{U:29}", "shltm_{w:40}", "4b1d{w:38}", "{w:6}_{w:29}_mmk"],
-        non_matches: &["ion_range", "API-KEY", "pri_key", "apk_install", "na1.example.com"],
+        matches: &[
+            "llx-{w:48}",
+            "tgp_v1_{b:43}",
+            "API-{U:29}",
+            "shltm_{w:40}",
+            "4b1d{w:38}",
+            "{w:6}_{w:29}_mmk",
+        ],
+        non_matches: &[
+            "ion_range",
+            "API-KEY",
+            "pri_key",
+            "apk_install",
+            "na1.example.com",
+        ],
     },
     Rule {
         name: "cluster-and-seed",
         kind: SECRET,
-        shapes: &["SWMTKN-1-{L:50}-{L:25}", "SWMKEY-1-{B:43}", "SUA{U:55}", "SAA{U:55}", "SOA{U:55}"],
+        shapes: &[
+            "SWMTKN-1-{L:50}-{L:25}",
+            "SWMKEY-1-{B:43}",
+            "SUA{U:55}",
+            "SAA{U:55}",
+            "SOA{U:55}",
+        ],
         check: TokenCheck::Digit,
         matches: &["SWMTKN-1-{L:50}-{L:25}", "SUA{U:55}"],
         non_matches: &["SWMTKN-1-"],
@@ -133,7 +160,10 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "$krb5tgs$23${p:100-}",
         ],
         check: TokenCheck::Form,
-        matches: &["root:$1$abcdefgh${w:22}:19000:0:99999:7:::", "hash $2b$12${w:53}"],
+        matches: &[
+            "root:$1$abcdefgh${w:22}:19000:0:99999:7:::",
+            "hash $2b$12${w:53}",
+        ],
         non_matches: &["$2a$10", "costs $1$ and $5$"],
     },
     Rule {
@@ -157,6 +187,10 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "https://outlook.office.com/webhook/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}@{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/IncomingWebhook/{x:32}/{x:8}",
             "https://chat.googleapis.com/v1/spaces/{w:11}/messages?key={w:39}&token={w:43}",
         ],
-        non_matches: &["https://outlook.office.com/mail", "https://hooks.zapier.com/", "prod-01.westus.logic.azure.com"],
+        non_matches: &[
+            "https://outlook.office.com/mail",
+            "https://hooks.zapier.com/",
+            "prod-01.westus.logic.azure.com",
+        ],
     },
 ];

@@ -26,8 +26,16 @@ pub(in crate::privacy) const SPACED_PREFIXES: &[&str] = &[
 ];
 
 /// How the lines of a dump begin.
-pub(in crate::privacy) const DUMP_PREFIXES: &[&str] =
-    &["00000000  ", "00000000: ", "0000000 ", "00000010  ", "00000010: ", "0000  ", "0000: ", "0x0000: "];
+pub(in crate::privacy) const DUMP_PREFIXES: &[&str] = &[
+    "00000000  ",
+    "00000000: ",
+    "0000000 ",
+    "00000010  ",
+    "00000010: ",
+    "0000  ",
+    "0000: ",
+    "0x0000: ",
+];
 
 /// How the lines of a dump with a framed text column end, and the next begin.
 pub(in crate::privacy) const FRAMED_DUMP_ENDS: &[&str] = &["|\n0"];
@@ -43,7 +51,9 @@ pub(in crate::privacy) fn byte_list_token(scan: &mut Scan<'_>, at: usize, _to: u
     }
     let (mut bytes, mut i, mut end) = (Vec::new(), at, at);
     while bytes.len() < MAX_BYTES {
-        let Some((byte, next)) = list_element(text, i) else { break };
+        let Some((byte, next)) = list_element(text, i) else {
+            break;
+        };
         bytes.push(byte);
         end = next;
         i = text.scan_while(next, 32, |b| b.is_ascii_whitespace() || b == b',');
@@ -69,13 +79,22 @@ pub(in crate::privacy) fn numbered(scan: &mut Scan<'_>, at: usize, _to: usize) {
     while bytes.len() < 512 && text.starts_with_ignore_case_at(i, b"chr(") {
         let close = text.scan_while(i + 4, 3, |b| b.is_ascii_digit());
         let digits = std::str::from_utf8(text.slice(i + 4, close)).unwrap_or_default();
-        let Some(byte) = digits.parse().ok().filter(|_| text.at(close) == b')') else { break };
+        let Some(byte) = digits.parse().ok().filter(|_| text.at(close) == b')') else {
+            break;
+        };
         bytes.push(byte);
         end = close + 1;
         i = text.scan_while(end, 8, |b| matches!(b, b' ' | b'+' | b'.' | b'&' | b','));
     }
     scan.packed = end.max(at + 1);
-    let named = || crate::privacy::scan::context::preceded_within(text, at, 24, &["password", "passwd", "pwd", "secret", "token", "key"]);
+    let named = || {
+        crate::privacy::scan::context::preceded_within(
+            text,
+            at,
+            24,
+            &["password", "passwd", "pwd", "secret", "token", "key"],
+        )
+    };
     if bytes.len() >= 6 && (scan.holds_secret(&bytes) || named()) {
         scan.report(at, end, API_KEY, "numbered-characters", CHECKSUM);
     }
@@ -115,7 +134,16 @@ pub(in crate::privacy) fn reversed(scan: &mut Scan<'_>, at: usize, to: usize) {
 }
 
 /// Beginnings of known tokens behind which a blank stands.
-pub(in crate::privacy) const CHUNKED: &[&str] = &["ghp_ ", "gho_ ", "ghs_ ", "npm_ ", "sk-or-v1- ", "sk_live_ ", "akia ", "glpat- "];
+pub(in crate::privacy) const CHUNKED: &[&str] = &[
+    "ghp_ ",
+    "gho_ ",
+    "ghs_ ",
+    "npm_ ",
+    "sk-or-v1- ",
+    "sk_live_ ",
+    "akia ",
+    "glpat- ",
+];
 
 /// Reads a token in groups with blanks between them, until they make one.
 pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
@@ -126,7 +154,9 @@ pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
     let mut bytes = text.slice(at, to - 1).to_vec();
     let mut i = to;
     for _ in 0..24 {
-        let end = text.scan_while(i, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        let end = text.scan_while(i, 64, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
+        });
         if end == i {
             return;
         }
@@ -145,7 +175,12 @@ pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
 /// Reads a token with a space after every letter.
 pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.packed || !matches!(text.byte_before(at), 0 | b' ' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'=' | b':') {
+    if at < scan.packed
+        || !matches!(
+            text.byte_before(at),
+            0 | b' ' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'=' | b':'
+        )
+    {
         return;
     }
     // What stands between the first two letters stands between all.
@@ -156,7 +191,10 @@ pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usiz
         bytes.push(text.at(i));
         i += 1;
         let next = text.scan_while(i, width, |b| b == sign);
-        if next != i + width || !text.at(next).is_ascii_graphic() || text.at(next + 1).is_ascii_alphanumeric() {
+        if next != i + width
+            || !text.at(next).is_ascii_graphic()
+            || text.at(next + 1).is_ascii_alphanumeric()
+        {
             break;
         }
         i = next;
@@ -189,7 +227,9 @@ fn scan_dump(scan: &mut Scan<'_>, start: usize) {
     let (mut bytes, mut begin, mut end) = (Vec::new(), None, at);
     while bytes.len() < MAX_BYTES {
         let stop = text.line_end(line, 200);
-        let Some(from) = dump_line(text, line, stop, &mut bytes) else { break };
+        let Some(from) = dump_line(text, line, stop, &mut bytes) else {
+            break;
+        };
         begin = begin.or(Some(from));
         end = stop;
         line = text.scan_while(stop, 2, |b| matches!(b, b'\r' | b'\n'));
@@ -206,7 +246,11 @@ fn scan_dump(scan: &mut Scan<'_>, start: usize) {
 /// Appends the bytes of a dump line. Returns where they begin.
 fn dump_line(text: TextBytes<'_>, line: usize, stop: usize, bytes: &mut Vec<u8>) -> Option<usize> {
     let start = text.scan_while(line, 8, |b| matches!(b, b' ' | b'\t' | b'>'));
-    let start = if text.starts_with_at(start, b"0x") { start + 2 } else { start };
+    let start = if text.starts_with_at(start, b"0x") {
+        start + 2
+    } else {
+        start
+    };
     let place = text.scan_while(start, 16, |b| b.is_ascii_hexdigit());
     if place - start < 4 || !matches!(text.at(place), b':' | b' ') {
         return None;
@@ -217,11 +261,19 @@ fn dump_line(text: TextBytes<'_>, line: usize, stop: usize, bytes: &mut Vec<u8>)
     while i < stop && bytes.len() < before + 32 {
         let end = text.scan_while(i, 9, |b| b.is_ascii_hexdigit());
         let group = text.slice(i, end);
-        if group.is_empty() || !group.len().is_multiple_of(2) || group.len() > 8 || !matches!(text.at(end), b' ' | b'\n' | b'\r' | 0) {
+        if group.is_empty()
+            || !group.len().is_multiple_of(2)
+            || group.len() > 8
+            || !matches!(text.at(end), b' ' | b'\n' | b'\r' | 0)
+        {
             break;
         }
         for pair in group.chunks(2) {
-            bytes.push(std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())?);
+            bytes.push(
+                std::str::from_utf8(pair)
+                    .ok()
+                    .and_then(|pair| u8::from_str_radix(pair, 16).ok())?,
+            );
         }
         let gap = text.scan_while(end, 3, |b| b == b' ');
         // Two spaces separate the halves of a line, more come before the text column.

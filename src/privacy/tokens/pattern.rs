@@ -24,10 +24,19 @@ fn is_in_class(class: u8, b: u8) -> bool {
         b'~' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'~'),
         // The alphabet of crypt(3).
         b'.' => b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/'),
-        b'h' => b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b'\\' | b'|' | b','),
+        b'h' => {
+            b.is_ascii_graphic()
+                && !matches!(
+                    b,
+                    b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b'\\' | b'|' | b','
+                )
+        }
         b'B' => b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='),
         b't' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'='),
-        b'p' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=' | b'+' | b'/' | b'~' | b'%'),
+        b'p' => {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'_' | b'-' | b'.' | b'=' | b'+' | b'/' | b'~' | b'%')
+        }
         _ => false,
     }
 }
@@ -52,7 +61,11 @@ impl<'s> Iterator for PatternPieces<'s> {
             self.0 = rest;
             return Some(run);
         }
-        let end = shape.iter().skip(1).position(|&b| b == b'{').map_or(shape.len(), |p| p + 1);
+        let end = shape
+            .iter()
+            .skip(1)
+            .position(|&b| b == b'{')
+            .map_or(shape.len(), |p| p + 1);
         let (literal, rest) = shape.split_at(end);
         self.0 = rest;
         Some(PatternPiece::Literal(literal))
@@ -71,7 +84,14 @@ fn run_piece(shape: &[u8]) -> Option<(PatternPiece<'_>, &[u8])> {
         Some((least, most)) => (least.parse().ok()?, most.parse().ok()?),
         None => (counts.parse().ok()?, counts.parse().ok()?),
     };
-    Some((PatternPiece::Run { class, min: least, max: most }, rest.get(1..)?))
+    Some((
+        PatternPiece::Run {
+            class,
+            min: least,
+            max: most,
+        },
+        rest.get(1..)?,
+    ))
 }
 
 /// The keyword of a shape: the literal after a `|`, or at the beginning, up to the next run.
@@ -95,13 +115,21 @@ pub(in crate::privacy) const fn keyword(shape: &str) -> &[u8] {
 }
 
 /// Returns start and end of a token whose keyword begins at `at`.
-pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -> Option<(usize, usize)> {
+pub(in crate::privacy) fn matches(
+    text: TextBytes<'_>,
+    at: usize,
+    shape: &str,
+) -> Option<(usize, usize)> {
     let (head, tail) = match shape.split_once('|') {
         Some((head, tail)) => (Some(head), tail),
         None => (None, shape),
     };
     let start = match head.map(|head| PatternPieces(head.as_bytes()).next()) {
-        Some(Some(PatternPiece::Run { class, min: least, max: most })) => {
+        Some(Some(PatternPiece::Run {
+            class,
+            min: least,
+            max: most,
+        })) => {
             let mut start = text.scan_back(at, most + 1, |b| is_in_class(class, b));
             // The letter of an escape (`\
             // `) before the run is not part of it.
@@ -125,7 +153,9 @@ pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -
             PatternPiece::Literal(literal) => {
                 // The run before the literal continues after a line break.
                 for _ in 0..40 {
-                    let Some(next) = skip_line_break(text, i).filter(|_| last_class != 0 && !text.starts_with_at(i, literal)) else {
+                    let Some(next) = skip_line_break(text, i)
+                        .filter(|_| last_class != 0 && !text.starts_with_at(i, literal))
+                    else {
                         break;
                     };
                     let stop = text.scan_while(next, 4096, |b| is_in_class(last_class, b));
@@ -140,14 +170,22 @@ pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -
                 i += literal.len();
                 last_class = 0;
             }
-            PatternPiece::Run { class, min: least, max: most } => {
+            PatternPiece::Run {
+                class,
+                min: least,
+                max: most,
+            } => {
                 i = run(text, i, class, (least, most), i - at >= 16)?;
                 last_class = class;
             }
         }
     }
     // A longer run is a different token.
-    if last_class != 0 && is_in_class(last_class, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
+    if last_class != 0
+        && is_in_class(last_class, text.at(i))
+        && text.at(i) != b'-'
+        && i - start < 4096
+    {
         return None;
     }
     Some((start, i))
@@ -155,14 +193,23 @@ pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -
 
 /// Returns the end of a run. It may be wrapped over lines while it is too short; in the middle of a
 /// token, anywhere.
-fn run(text: TextBytes<'_>, from: usize, class: u8, (least, most): (usize, usize), inside: bool) -> Option<usize> {
+fn run(
+    text: TextBytes<'_>,
+    from: usize,
+    class: u8,
+    (least, most): (usize, usize),
+    inside: bool,
+) -> Option<usize> {
     let mut end = text.scan_while(from, most, |b| is_in_class(class, b));
     let mut have = end - from;
     for _ in 0..8 {
         if have >= least {
             // A wrapped token ends with its line.
             let wrapped = end - from > have;
-            return (!wrapped || inside || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
+            return (!wrapped
+                || inside
+                || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' '))
+            .then_some(end);
         }
         let halved = skip_concatenation(text, end, true);
         // Too short on its first line to be a wrapped token.
@@ -192,36 +239,60 @@ fn skip_concatenation(text: TextBytes<'_>, i: usize, beside: bool) -> Option<usi
         let next = text.scan_while(sign + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
         return (text.at(next) == quote && is_joined_list(text, i)).then_some(next + 1);
     }
-    let behind =
-        if text.starts_with_at(sign, b"||") { sign + 2 } else { text.scan_while(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~')) };
+    let behind = if text.starts_with_at(sign, b"||") {
+        sign + 2
+    } else {
+        text.scan_while(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~'))
+    };
     let next = text.scan_while(behind, 40, |b| b.is_ascii_whitespace() || b == b'\\');
     // `f"…" f"…"`
-    let next = next + usize::from(next > i + 1 && matches!(text.at(next), b'f' | b'b' | b'r') && text.at(next + 1) == quote);
-    (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.slice(i, next).contains(&b'\n'))).then_some(next + 1)
+    let next = next
+        + usize::from(
+            next > i + 1
+                && matches!(text.at(next), b'f' | b'b' | b'r')
+                && text.at(next + 1) == quote,
+        );
+    (text.at(next) == quote
+        && (behind > sign || beside && next > i + 1 || text.slice(i, next).contains(&b'\n')))
+    .then_some(next + 1)
 }
 
 /// Whether the list that a literal ends in is joined to one string.
 fn is_joined_list(text: TextBytes<'_>, i: usize) -> bool {
     let behind = text.slice(i, i + 400);
     let close = behind.iter().position(|b| matches!(b, b']' | b')' | b'}'));
-    let after = close.map(|p| behind.get(p + 1..(p + 24).min(behind.len())).unwrap_or_default());
+    let after = close.map(|p| {
+        behind
+            .get(p + 1..(p + 24).min(behind.len()))
+            .unwrap_or_default()
+    });
     let before = text.slice(i.saturating_sub(160), i);
-    after.is_some_and(|after| [&b".join("[..], b".concat(", b".reduce(", b"->join("].iter().any(|call| after.starts_with(call)))
-        || [
-            &b".join(["[..],
-            b".join((",
-            b"implode(",
-            b"concat(",
-            b"Concat(",
-            b"String.Join(",
-            b"join0(",
-            b"path.join(",
-            b"concat!(",
-            b"strings.Join([]string{",
-            b"paste0(",
-        ]
-        .iter()
-        .any(|call| memchr::memmem::rfind(before, call).is_some_and(|p| !before.get(p + call.len()..).unwrap_or_default().contains(&b')')))
+    after.is_some_and(|after| {
+        [&b".join("[..], b".concat(", b".reduce(", b"->join("]
+            .iter()
+            .any(|call| after.starts_with(call))
+    }) || [
+        &b".join(["[..],
+        b".join((",
+        b"implode(",
+        b"concat(",
+        b"Concat(",
+        b"String.Join(",
+        b"join0(",
+        b"path.join(",
+        b"concat!(",
+        b"strings.Join([]string{",
+        b"paste0(",
+    ]
+    .iter()
+    .any(|call| {
+        memchr::memmem::rfind(before, call).is_some_and(|p| {
+            !before
+                .get(p + call.len()..)
+                .unwrap_or_default()
+                .contains(&b')')
+        })
+    })
 }
 
 /// Skips a line break inside a wrapped token, with the quote and continuation marks around it.
@@ -248,14 +319,24 @@ pub(in crate::privacy) mod samples {
     /// A token of a shape, each character drawn uniformly by `draw` from its class, except signs
     /// that only end or escape. Runs get their minimum length. `keep` narrows a class, unless
     /// nothing would remain.
-    pub(in crate::privacy) fn random_sample(shape: &str, draw: &mut impl FnMut(usize) -> usize, keep: fn(u8) -> bool) -> String {
+    pub(in crate::privacy) fn random_sample(
+        shape: &str,
+        draw: &mut impl FnMut(usize) -> usize,
+        keep: fn(u8) -> bool,
+    ) -> String {
         let mut out = String::new();
         for piece in PatternPieces(shape.replace('|', "").as_bytes()) {
             match piece {
-                PatternPiece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
-                PatternPiece::Run { class, min: least, .. } => {
-                    let whole: Vec<u8> =
-                        (33..127u8).filter(|&b| super::is_in_class(class, b)).filter(|b| !b"=%~.,;:!?#$&()*+[]{}@^".contains(b)).collect();
+                PatternPiece::Literal(literal) => {
+                    out.push_str(std::str::from_utf8(literal).unwrap())
+                }
+                PatternPiece::Run {
+                    class, min: least, ..
+                } => {
+                    let whole: Vec<u8> = (33..127u8)
+                        .filter(|&b| super::is_in_class(class, b))
+                        .filter(|b| !b"=%~.,;:!?#$&()*+[]{}@^".contains(b))
+                        .collect();
                     let kept: Vec<u8> = whole.iter().copied().filter(|&b| keep(b)).collect();
                     let letters = if kept.is_empty() { &whole } else { &kept };
                     for _ in 0..least {
@@ -273,12 +354,25 @@ pub(in crate::privacy) mod samples {
         let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ shape.len() as u64;
         for piece in PatternPieces(shape.as_bytes()) {
             match piece {
-                PatternPiece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
-                PatternPiece::Run { class, min: least, .. } => {
-                    let letters: Vec<u8> =
-                        (33..127u8).filter(|&b| super::is_in_class(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%').collect();
+                PatternPiece::Literal(literal) => {
+                    out.push_str(std::str::from_utf8(literal).unwrap())
+                }
+                PatternPiece::Run {
+                    class, min: least, ..
+                } => {
+                    let letters: Vec<u8> = (33..127u8)
+                        .filter(|&b| {
+                            super::is_in_class(class, b)
+                                && b != b'='
+                                && b != b'-'
+                                && b != b'.'
+                                && b != b'%'
+                        })
+                        .collect();
                     for _ in 0..least {
-                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        state = state
+                            .wrapping_mul(6_364_136_223_846_793_005)
+                            .wrapping_add(1_442_695_040_888_963_407);
                         let pick = usize::try_from(state >> 33).unwrap() % letters.len();
                         out.push(char::from(letters[pick]));
                     }

@@ -31,7 +31,13 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "square",
         kind: API_KEY,
-        shapes: &["sq0atp-{b:22}", "sq0atb-{b:22}", "sq0csp-{b:43}", "sq0idp-{b:22}", "EAAA{b:60-}"],
+        shapes: &[
+            "sq0atp-{b:22}",
+            "sq0atb-{b:22}",
+            "sq0csp-{b:43}",
+            "sq0idp-{b:22}",
+            "EAAA{b:60-}",
+        ],
         check: TokenCheck::Form,
         matches: &["sq0atp-{b:22}", "sq0csp-{b:43}", "EAAA{w:60}"],
         non_matches: &["sq0atp-"],
@@ -39,7 +45,11 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "paypal-braintree",
         kind: API_KEY,
-        shapes: &["access_token$production${L:16}${x:32}", "access_token$sandbox${L:16}${x:32}", "A21AA{b:80-}"],
+        shapes: &[
+            "access_token$production${L:16}${x:32}",
+            "access_token$sandbox${L:16}${x:32}",
+            "A21AA{b:80-}",
+        ],
         check: TokenCheck::Form,
         matches: &["access_token$production${L:16}${x:32}"],
         non_matches: &["access_token$production$"],
@@ -47,7 +57,13 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "shopify",
         kind: API_KEY,
-        shapes: &["shpat_{X:32}", "shpca_{X:32}", "shppa_{X:32}", "shpss_{X:32}", "shptka_{X:32}"],
+        shapes: &[
+            "shpat_{X:32}",
+            "shpca_{X:32}",
+            "shppa_{X:32}",
+            "shpss_{X:32}",
+            "shptka_{X:32}",
+        ],
         check: TokenCheck::Form,
         matches: &["shpat_{x:32}", "shpss_{x:32}"],
         non_matches: &["shpat_token"],
@@ -83,7 +99,13 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "flutterwave-paystack-gocardless",
         kind: API_KEY,
-        shapes: &["FLWSECK_TEST-{x:32}-X", "FLWSECK-{x:32}-X", "FLWSECK_TEST-{x:12}", "live_{b:40}", "sk_live_{x:40}"],
+        shapes: &[
+            "FLWSECK_TEST-{x:32}-X",
+            "FLWSECK-{x:32}-X",
+            "FLWSECK_TEST-{x:12}",
+            "live_{b:40}",
+            "sk_live_{x:40}",
+        ],
         check: TokenCheck::Form,
         matches: &["FLWSECK-{x:32}-X"],
         non_matches: &["FLWSECK-"],
@@ -91,7 +113,12 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "duffel-and-lob",
         kind: API_KEY,
-        shapes: &["duffel_live_{b:43}", "duffel_test_{b:43}", "live_{x:35}", "test_{x:35}"],
+        shapes: &[
+            "duffel_live_{b:43}",
+            "duffel_test_{b:43}",
+            "live_{x:35}",
+            "test_{x:35}",
+        ],
         check: TokenCheck::Form,
         matches: &["duffel_live_{b:43}"],
         non_matches: &["duffel_live_"],
@@ -99,15 +126,24 @@ pub(super) const PAYMENT_RULES: &[Rule] = &[
     Rule {
         name: "coinbase-and-kraken",
         kind: API_KEY,
-        shapes: &["organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
+        shapes: &[
+            "organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+        ],
         check: TokenCheck::Form,
-        matches: &["organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
+        matches: &[
+            "organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+        ],
         non_matches: &["organizations/all"],
     },
     Rule {
         name: "private-extended-key",
         kind: PRIVATE_KEY,
-        shapes: &["xprv{w:100-112}", "zprv{w:100-112}", "yprv{w:100-112}", "tprv{w:100-112}"],
+        shapes: &[
+            "xprv{w:100-112}",
+            "zprv{w:100-112}",
+            "yprv{w:100-112}",
+            "tprv{w:100-112}",
+        ],
         check: TokenCheck::Form,
         matches: &["xprv{w:107}"],
         non_matches: &["xprv"],

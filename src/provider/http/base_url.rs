@@ -14,19 +14,36 @@ impl BaseUrl {
     /// Parses a base URL. Without a path it gets `/v1`; plain http is allowed for this machine
     /// only.
     pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
-        let bad = |why: &str| Error::new(ProviderErrorKind::BadAddress, format!("the address of {} {why}", provider_title(name)));
+        let bad = |why: &str| {
+            Error::new(
+                ProviderErrorKind::BadAddress,
+                format!("the address of {} {why}", provider_title(name)),
+            )
+        };
         if !base_url.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(bad("contains a space, a control character or a non-ASCII character"));
+            return Err(bad(
+                "contains a space, a control character or a non-ASCII character",
+            ));
         }
-        let mut url = Url::parse(base_url).map_err(|_| bad("is not a URL such as `https://example.org/v1`"))?;
+        let mut url = Url::parse(base_url)
+            .map_err(|_| bad("is not a URL such as `https://example.org/v1`"))?;
         // URL parsers also accept `https:a.example://b.example` and backslashes, which disguise the
         // host.
-        let begins = |scheme: &str| base_url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        if !(begins("https://") || begins("http://")) || base_url.contains('\\') || url.host_str().is_none() {
+        let begins = |scheme: &str| {
+            base_url
+                .get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        if !(begins("https://") || begins("http://"))
+            || base_url.contains('\\')
+            || url.host_str().is_none()
+        {
             return Err(bad("does not begin with `https://`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("contains a user name or a password: store the key instead"));
+            return Err(bad(
+                "contains a user name or a password: store the key instead",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("contains a `?` or a `#`"));
@@ -44,7 +61,11 @@ impl BaseUrl {
         }
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/chat/completions").unwrap_or(path);
-        let path = if path.is_empty() { "/v1".to_owned() } else { path.to_owned() };
+        let path = if path.is_empty() {
+            "/v1".to_owned()
+        } else {
+            path.to_owned()
+        };
         url.set_path(&path);
         Ok(Self(url))
     }
@@ -80,7 +101,11 @@ impl BaseUrl {
     #[must_use]
     pub(in crate::provider) fn without_suffix(&self, end: &str) -> Self {
         let mut url = self.0.clone();
-        let path = url.path().strip_suffix(end).unwrap_or(url.path()).to_owned();
+        let path = url
+            .path()
+            .strip_suffix(end)
+            .unwrap_or(url.path())
+            .to_owned();
         url.set_path(&path);
         Self(url)
     }
@@ -97,7 +122,9 @@ mod tests {
     use super::*;
 
     fn address(base_url: &str) -> Result<String, ProviderErrorKind> {
-        BaseUrl::parse(&"own".parse().unwrap(), base_url).map(|a| a.to_string()).map_err(|e| e.kind())
+        BaseUrl::parse(&"own".parse().unwrap(), base_url)
+            .map(|a| a.to_string())
+            .map_err(|e| e.kind())
     }
 
     #[test]
@@ -106,10 +133,19 @@ mod tests {
             ("https://example.org", "https://example.org/v1"),
             ("https://example.org/", "https://example.org/v1"),
             ("https://example.org/v1/", "https://example.org/v1"),
-            ("HTTPS://Example.ORG:443/api/v1//", "https://example.org/api/v1"),
-            ("https://example.org/v1/chat/completions", "https://example.org/v1"),
+            (
+                "HTTPS://Example.ORG:443/api/v1//",
+                "https://example.org/api/v1",
+            ),
+            (
+                "https://example.org/v1/chat/completions",
+                "https://example.org/v1",
+            ),
             ("http://localhost:11434", "http://localhost:11434/v1"),
-            ("http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1", "http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1"),
+            (
+                "http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1",
+                "http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1",
+            ),
             ("http://[::1]:80/v1", "http://[::1]/v1"),
         ] {
             assert_eq!(address(given).as_deref(), Ok(want), "{given}");
@@ -125,16 +161,34 @@ mod tests {
             ("https://ex\u{e4}mple.org", ProviderErrorKind::BadAddress),
             ("https://example.org/a b", ProviderErrorKind::BadAddress),
             ("https://example.org\n", ProviderErrorKind::BadAddress),
-            ("https://me:secret@example.org", ProviderErrorKind::BadAddress),
-            ("https://example.org/v1?key=1", ProviderErrorKind::BadAddress),
+            (
+                "https://me:secret@example.org",
+                ProviderErrorKind::BadAddress,
+            ),
+            (
+                "https://example.org/v1?key=1",
+                ProviderErrorKind::BadAddress,
+            ),
             ("https://example.org/v1#x", ProviderErrorKind::BadAddress),
             ("file:///etc/passwd", ProviderErrorKind::BadAddress),
-            ("https:evil.example://openrouter.ai/api/v1", ProviderErrorKind::BadAddress),
+            (
+                "https:evil.example://openrouter.ai/api/v1",
+                ProviderErrorKind::BadAddress,
+            ),
             ("https:evil.example", ProviderErrorKind::BadAddress),
-            ("https://evil.example\\openrouter.ai/v1", ProviderErrorKind::BadAddress),
+            (
+                "https://evil.example\\openrouter.ai/v1",
+                ProviderErrorKind::BadAddress,
+            ),
             ("http://example.org/v1", ProviderErrorKind::PlainHttp),
-            ("http://localhost.example.org/v1", ProviderErrorKind::PlainHttp),
-            ("http://127.0.0.1.example.org/v1", ProviderErrorKind::PlainHttp),
+            (
+                "http://localhost.example.org/v1",
+                ProviderErrorKind::PlainHttp,
+            ),
+            (
+                "http://127.0.0.1.example.org/v1",
+                ProviderErrorKind::PlainHttp,
+            ),
             ("http://192.168.1.7:11434/v1", ProviderErrorKind::PlainHttp),
             ("http://[::ffff:127.0.0.1]/v1", ProviderErrorKind::PlainHttp),
             ("http://0.0.0.0:1/v1", ProviderErrorKind::PlainHttp),

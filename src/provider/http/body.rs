@@ -4,7 +4,9 @@ use crate::provider::error::{Error, ProviderErrorKind};
 use crate::provider::http::ProviderClient;
 use crate::provider::http::net_error::Phase;
 use crate::time::{Clock, Time, humanize};
-use reqwest::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER,
+};
 use std::time::Duration;
 
 /// The longest waiting time that is believed.
@@ -41,7 +43,10 @@ impl HttpReply<'_> {
     }
 
     fn header(&self, name: impl AsHeaderName) -> Option<&str> {
-        self.response.headers().get(name).and_then(|value| value.to_str().ok())
+        self.response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 
     pub(in crate::provider) fn text_header(&self, name: &str) -> Option<&str> {
@@ -51,14 +56,24 @@ impl HttpReply<'_> {
     /// Its content type.
     pub(in crate::provider) fn body_kind(&self) -> BodyKind {
         let messages = self.header(CONTENT_TYPE).unwrap_or_default();
-        let sort = messages.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let sort = messages
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         match sort.as_str() {
             "" => BodyKind::Unknown,
             "text/event-stream" => BodyKind::Stream,
             "application/json" => BodyKind::Json,
             "text/html" | "application/xhtml+xml" => BodyKind::Html,
             json if json.ends_with("+json") => BodyKind::Json,
-            _ => BodyKind::Other(sort.chars().filter(|c| c.is_ascii_graphic() && *c != '`').take(60).collect()),
+            _ => BodyKind::Other(
+                sort.chars()
+                    .filter(|c| c.is_ascii_graphic() && *c != '`')
+                    .take(60)
+                    .collect(),
+            ),
         }
     }
 
@@ -67,7 +82,10 @@ impl HttpReply<'_> {
     pub(in crate::provider) fn reject_compressed(&self) -> Result<(), Error> {
         match self.header(CONTENT_ENCODING).map(str::trim) {
             None | Some("" | "identity") => Ok(()),
-            Some(_) => Err(self.client.error(ProviderErrorKind::Compressed, "sent a compressed answer, although none was requested")),
+            Some(_) => Err(self.client.error(
+                ProviderErrorKind::Compressed,
+                "sent a compressed answer, although none was requested",
+            )),
         }
     }
 
@@ -75,7 +93,13 @@ impl HttpReply<'_> {
     pub(in crate::provider) fn redirect_host(&self) -> Option<String> {
         let to = self.header(LOCATION)?;
         let to = self.response.url().join(to).ok()?;
-        Some(to.host_str()?.chars().filter(char::is_ascii_graphic).take(100).collect())
+        Some(
+            to.host_str()?
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(100)
+                .collect(),
+        )
     }
 
     /// The waiting time it names: seconds, or until a date.
@@ -87,11 +111,21 @@ impl HttpReply<'_> {
     }
 
     /// The next bytes; `None` at the end.
-    pub(in crate::provider) async fn next_chunk(&mut self, wait: Option<Duration>) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
+    pub(in crate::provider) async fn next_chunk(
+        &mut self,
+        wait: Option<Duration>,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
         let timeout = self.client.timeouts();
-        let wait = wait.unwrap_or(if self.started { timeout.idle } else { timeout.first_byte });
+        let wait = wait.unwrap_or(if self.started {
+            timeout.idle
+        } else {
+            timeout.first_byte
+        });
         match tokio::time::timeout(wait, self.response.chunk()).await {
-            Err(_) => Err(self.client.error(ProviderErrorKind::Timeout, &format!("stopped sending: no data for {}", humanize(wait)))),
+            Err(_) => Err(self.client.error(
+                ProviderErrorKind::Timeout,
+                &format!("stopped sending: no data for {}", humanize(wait)),
+            )),
             Ok(Err(failure)) => Err(self.client.map_error(&failure, Phase::Middle)),
             Ok(Ok(piece)) => {
                 self.started = true;
@@ -106,7 +140,10 @@ impl HttpReply<'_> {
         while let Some(piece) = self.next_chunk(None).await? {
             let piece = piece.as_ref();
             if whole.len() + piece.len() > cap {
-                return Err(self.client.error(ProviderErrorKind::TooLarge, &format!("sent an answer of more than {} KB", cap / 1024)));
+                return Err(self.client.error(
+                    ProviderErrorKind::TooLarge,
+                    &format!("sent an answer of more than {} KB", cap / 1024),
+                ));
             }
             whole.extend_from_slice(piece);
         }
@@ -127,7 +164,9 @@ impl HttpReply<'_> {
             }
         };
         // Too slow: use what was received until then.
-        tokio::time::timeout(wait * ERROR_BODY_TIMEOUT_FACTOR, read).await.unwrap_or_default();
+        tokio::time::timeout(wait * ERROR_BODY_TIMEOUT_FACTOR, read)
+            .await
+            .unwrap_or_default();
         some
     }
 }

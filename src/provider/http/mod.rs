@@ -129,7 +129,10 @@ pub(super) struct ProviderClient {
 
 impl fmt::Debug for ProviderClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("name", &self.name).field("address", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Line")
+            .field("name", &self.name)
+            .field("address", &self.base_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,7 +140,12 @@ impl ProviderClient {
     /// A connection to an endpoint. It connects with the first request.
     pub(super) fn new(endpoint: &Endpoint, context: HttpContext) -> Result<Self, Error> {
         let address = BaseUrl::parse(&endpoint.name, &endpoint.base_url)?;
-        Ok(Self { name: endpoint.name.clone(), base_url: address, context, client: OnceLock::new() })
+        Ok(Self {
+            name: endpoint.name.clone(),
+            base_url: address,
+            context,
+            client: OnceLock::new(),
+        })
     }
 
     /// The timeouts and retries.
@@ -160,27 +168,46 @@ impl ProviderClient {
 
     /// Holds a short exchange, such as a list of models, to its deadline: a server that drips its
     /// headers is as slow as one that drips its body.
-    pub(super) async fn short<T>(&self, exchange: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(super) async fn short<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let limit = self.timeouts().short_reply;
         match tokio::time::timeout(limit, exchange).await {
             Ok(result) => result,
             Err(_) => {
                 let limit = humanize(limit);
-                Err(self.error(ProviderErrorKind::Timeout, &format!("did not end its answer within {limit}")))
+                Err(self.error(
+                    ProviderErrorKind::Timeout,
+                    &format!("did not end its answer within {limit}"),
+                ))
             }
         }
     }
 
     /// Asks for something at an address of this provider.
-    pub(super) async fn get(&self, at: &BaseUrl, path: &str, auth: Auth, key: Option<&Secret>) -> Result<HttpReply<'_>, Error> {
+    pub(super) async fn get(
+        &self,
+        at: &BaseUrl,
+        path: &str,
+        auth: Auth,
+        key: Option<&Secret>,
+    ) -> Result<HttpReply<'_>, Error> {
         let request = self.request(Method::GET, at, path, auth, key)?;
         self.send(request).await
     }
 
     /// A chat completion request. It can be sent more than once.
-    pub(super) fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<RetryableRequest, Error> {
+    pub(super) fn post(
+        &self,
+        path: &str,
+        key: Option<&Secret>,
+        body: String,
+    ) -> Result<RetryableRequest, Error> {
         let mut request = self.request(Method::POST, &self.base_url, path, Auth::Bearer, key)?;
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
         Ok(RetryableRequest(request))
     }
@@ -200,7 +227,9 @@ impl ProviderClient {
         };
         let mut request = self.request(method, &self.base_url, path, Auth::Bearer, key)?;
         if let Some(body) = body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = Some(body.into());
         }
         self.send(request).await
@@ -208,29 +237,56 @@ impl ProviderClient {
 
     /// Sends a request. The answer has begun when this returns.
     pub(super) async fn send_post(&self, post: &RetryableRequest) -> Result<HttpReply<'_>, Error> {
-        let request = post.0.try_clone().ok_or_else(|| self.error(ProviderErrorKind::Malformed, "cannot repeat the request"))?;
+        let request = post
+            .0
+            .try_clone()
+            .ok_or_else(|| self.error(ProviderErrorKind::Malformed, "cannot repeat the request"))?;
         self.send(request).await
     }
 
-    fn request(&self, method: Method, at: &BaseUrl, path: &str, auth: Auth, key: Option<&Secret>) -> Result<reqwest::Request, Error> {
-        let url = at.join(path).ok_or_else(|| self.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
+    fn request(
+        &self,
+        method: Method,
+        at: &BaseUrl,
+        path: &str,
+        auth: Auth,
+        key: Option<&Secret>,
+    ) -> Result<reqwest::Request, Error> {
+        let url = at
+            .join(path)
+            .ok_or_else(|| self.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("chatbot/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("text/event-stream, application/json"),
+        );
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("chatbot/", env!("CARGO_PKG_VERSION"))),
+        );
         if let Some(key) = key.filter(|key| !key.is_empty()) {
             let key = key.expose();
             let (header, value) = match auth {
                 Auth::Bearer => (AUTHORIZATION, Zeroizing::new(format!("Bearer {key}"))),
-                Auth::Google => (HeaderName::from_static("x-goog-api-key"), Zeroizing::new(key.to_owned())),
+                Auth::Google => (
+                    HeaderName::from_static("x-goog-api-key"),
+                    Zeroizing::new(key.to_owned()),
+                ),
                 Auth::Anthropic => {
                     headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-                    (HeaderName::from_static("x-api-key"), Zeroizing::new(key.to_owned()))
+                    (
+                        HeaderName::from_static("x-api-key"),
+                        Zeroizing::new(key.to_owned()),
+                    )
                 }
             };
             // The error of an invalid value is not passed on, because it might contain the key.
             let Ok(mut value) = HeaderValue::from_str(&value) else {
-                return Err(self.error(ProviderErrorKind::InvalidKey, "has a key with a character that is not allowed in a header"));
+                return Err(self.error(
+                    ProviderErrorKind::InvalidKey,
+                    "has a key with a character that is not allowed in a header",
+                ));
             };
             value.set_sensitive(true);
             headers.insert(header, value);
@@ -242,11 +298,20 @@ impl ProviderClient {
         let client = self.client()?;
         let wait = self.timeouts().first_byte;
         let response = match tokio::time::timeout(wait, client.execute(request)).await {
-            Err(_) => return Err(self.error(ProviderErrorKind::Timeout, &format!("did not start to answer within {}", humanize(wait)))),
+            Err(_) => {
+                return Err(self.error(
+                    ProviderErrorKind::Timeout,
+                    &format!("did not start to answer within {}", humanize(wait)),
+                ));
+            }
             Ok(Err(failure)) => return Err(self.map_error(&failure, Phase::Before)),
             Ok(Ok(response)) => response,
         };
-        Ok(HttpReply { client: self, response, started: false })
+        Ok(HttpReply {
+            client: self,
+            response,
+            started: false,
+        })
     }
 
     fn client(&self) -> Result<&reqwest::Client, Error> {
@@ -267,11 +332,18 @@ impl ProviderClient {
                 self.add_roots(&mut roots, pem)?;
             }
         }
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|_| self.error(ProviderErrorKind::Tls, "cannot be reached: TLS is not available"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| {
+            self.error(
+                ProviderErrorKind::Tls,
+                "cannot be reached: TLS is not available",
+            )
+        })?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
@@ -280,15 +352,27 @@ impl ProviderClient {
             .no_proxy()
             .https_only(https)
             .connect_timeout(net.timeouts.connect);
-        if let Some(proxy) = net.https_proxy.as_ref().filter(|_| !self.base_url.is_loopback()) {
+        if let Some(proxy) = net
+            .https_proxy
+            .as_ref()
+            .filter(|_| !self.base_url.is_loopback())
+        {
             builder = builder.proxy(self.proxy(proxy)?);
         }
         if self.base_url.is_loopback() {
             // `localhost` is not resolved by DNS, so that the key stays on this machine.
-            let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
+            let loopback = [
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+            ];
             builder = builder.resolve_to_addrs("localhost", &loopback);
         }
-        builder.build().map_err(|_| self.error(ProviderErrorKind::BadNetworkConfig, "cannot be reached: cannot create the HTTP client"))
+        builder.build().map_err(|_| {
+            self.error(
+                ProviderErrorKind::BadNetworkConfig,
+                "cannot be reached: cannot create the HTTP client",
+            )
+        })
     }
 
     fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
@@ -304,14 +388,29 @@ impl ProviderClient {
         }
         // A system's bundle may contain certificates too old to be parsed; the others count.
         let (usable, _) = roots.add_parsable_certificates(certificates);
-        if usable > 0 { Ok(()) } else { Err(bad("no usable certificate")) }
+        if usable > 0 {
+            Ok(())
+        } else {
+            Err(bad("no usable certificate"))
+        }
     }
 
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
-        let bad =
-            |_| self.error(ProviderErrorKind::BadNetworkConfig, "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address");
-        let exceptions = self.context.config.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
-        Ok(reqwest::Proxy::https(proxy.expose()).map_err(bad)?.no_proxy(exceptions))
+        let bad = |_| {
+            self.error(
+                ProviderErrorKind::BadNetworkConfig,
+                "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address",
+            )
+        };
+        let exceptions = self
+            .context
+            .config
+            .no_proxy
+            .as_deref()
+            .and_then(reqwest::NoProxy::from_string);
+        Ok(reqwest::Proxy::https(proxy.expose())
+            .map_err(bad)?
+            .no_proxy(exceptions))
     }
 }
 

@@ -12,32 +12,70 @@ impl ProviderClient {
         let cause = NetCause::from_error(failure);
         let host = self.base_url.host();
         match cause {
-            NetCause::Certificate(why) => self.error(ProviderErrorKind::Tls, &format!("at `{host}` cannot be trusted: {why}")),
-            NetCause::Tls => self.error(ProviderErrorKind::Tls, &format!("at `{host}` cannot be reached: the TLS connection failed")),
-            NetCause::Dns => self.error(ProviderErrorKind::Dns, &format!("cannot be found: no address for `{host}`")).retryable(),
+            NetCause::Certificate(why) => self.error(
+                ProviderErrorKind::Tls,
+                &format!("at `{host}` cannot be trusted: {why}"),
+            ),
+            NetCause::Tls => self.error(
+                ProviderErrorKind::Tls,
+                &format!("at `{host}` cannot be reached: the TLS connection failed"),
+            ),
+            NetCause::Dns => self
+                .error(
+                    ProviderErrorKind::Dns,
+                    &format!("cannot be found: no address for `{host}`"),
+                )
+                .retryable(),
             // On this machine, a retry would not help: the server is not running.
             NetCause::Refused if self.base_url.is_loopback() => {
                 let port = self.base_url.0.port_or_known_default().unwrap_or(0);
-                self.error(ProviderErrorKind::Refused, &format!("is not running: nothing listens at `{host}:{port}`"))
+                self.error(
+                    ProviderErrorKind::Refused,
+                    &format!("is not running: nothing listens at `{host}:{port}`"),
+                )
             }
-            NetCause::Refused => {
-                self.error(ProviderErrorKind::Refused, &format!("cannot be reached: `{host}` refuses the connection")).retryable()
-            }
+            NetCause::Refused => self
+                .error(
+                    ProviderErrorKind::Refused,
+                    &format!("cannot be reached: `{host}` refuses the connection"),
+                )
+                .retryable(),
             NetCause::Timeout => {
                 let wait = humanize(self.timeouts().connect);
-                self.error(ProviderErrorKind::Timeout, &format!("cannot be reached: `{host}` did not accept the connection within {wait}"))
-                    .retryable()
+                self.error(
+                    ProviderErrorKind::Timeout,
+                    &format!(
+                        "cannot be reached: `{host}` did not accept the connection within {wait}"
+                    ),
+                )
+                .retryable()
             }
-            NetCause::NotHttp => self.error(ProviderErrorKind::Malformed, "sent an answer that is not HTTP"),
-            _ if stage == Phase::Before && failure.is_connect() => {
-                self.error(ProviderErrorKind::Connect, &format!("cannot be reached at `{host}`")).retryable()
-            }
-            NetCause::Reset if stage == Phase::Before => self.error(ProviderErrorKind::Reset, "reset the connection before it answered"),
-            NetCause::Reset => self.error(ProviderErrorKind::Reset, "reset the connection in the middle of the answer"),
-            NetCause::Ended | NetCause::Other if stage == Phase::Before => {
-                self.error(ProviderErrorKind::Reset, "closed the connection without an answer")
-            }
-            NetCause::Ended | NetCause::Other => self.error(ProviderErrorKind::Truncated, "stopped in the middle of the answer"),
+            NetCause::NotHttp => self.error(
+                ProviderErrorKind::Malformed,
+                "sent an answer that is not HTTP",
+            ),
+            _ if stage == Phase::Before && failure.is_connect() => self
+                .error(
+                    ProviderErrorKind::Connect,
+                    &format!("cannot be reached at `{host}`"),
+                )
+                .retryable(),
+            NetCause::Reset if stage == Phase::Before => self.error(
+                ProviderErrorKind::Reset,
+                "reset the connection before it answered",
+            ),
+            NetCause::Reset => self.error(
+                ProviderErrorKind::Reset,
+                "reset the connection in the middle of the answer",
+            ),
+            NetCause::Ended | NetCause::Other if stage == Phase::Before => self.error(
+                ProviderErrorKind::Reset,
+                "closed the connection without an answer",
+            ),
+            NetCause::Ended | NetCause::Other => self.error(
+                ProviderErrorKind::Truncated,
+                "stopped in the middle of the answer",
+            ),
         }
     }
 }
@@ -65,7 +103,11 @@ enum NetCause {
 
 impl NetCause {
     fn from_error(failure: &reqwest::Error) -> Self {
-        let mut found = if failure.is_timeout() { Self::Timeout } else { Self::Other };
+        let mut found = if failure.is_timeout() {
+            Self::Timeout
+        } else {
+            Self::Other
+        };
         let mut next = failure.source();
         while let Some(one) = next {
             if let Some(tls) = one.downcast_ref::<rustls::Error>() {
@@ -74,13 +116,20 @@ impl NetCause {
             let mut inner = one.downcast_ref::<io::Error>();
             while let Some(io) = inner {
                 // Such an error does not report what it holds as a source.
-                if let Some(tls) = io.get_ref().and_then(|held| held.downcast_ref::<rustls::Error>()) {
+                if let Some(tls) = io
+                    .get_ref()
+                    .and_then(|held| held.downcast_ref::<rustls::Error>())
+                {
                     return Self::from_tls(tls);
                 }
-                inner = io.get_ref().and_then(|held| held.downcast_ref::<io::Error>());
+                inner = io
+                    .get_ref()
+                    .and_then(|held| held.downcast_ref::<io::Error>());
                 match io.kind() {
                     io::ErrorKind::ConnectionRefused => found = Self::Refused,
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => found = Self::Reset,
+                    io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe => found = Self::Reset,
                     io::ErrorKind::UnexpectedEof => found = Self::Ended,
                     io::ErrorKind::TimedOut => found = Self::Timeout,
                     _ => {}
@@ -91,7 +140,10 @@ impl NetCause {
             if words.starts_with("dns error") {
                 return Self::Dns;
             }
-            if words.starts_with("invalid HTTP") || words.contains("HTTP version") || words.starts_with("message head is too large") {
+            if words.starts_with("invalid HTTP")
+                || words.contains("HTTP version")
+                || words.starts_with("message head is too large")
+            {
                 found = Self::NotHttp;
             }
             if words.contains("connection closed before message completed") {
@@ -107,8 +159,12 @@ impl NetCause {
         match tls {
             rustls::Error::InvalidCertificate(bad) => Self::Certificate(match bad {
                 Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired",
-                Bad::NotValidYet | Bad::NotValidYetContext { .. } => "its certificate is not valid yet",
-                Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "its certificate is for another host",
+                Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                    "its certificate is not valid yet"
+                }
+                Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                    "its certificate is for another host"
+                }
                 Bad::UnknownIssuer => "its certificate is from an unknown issuer",
                 Bad::Revoked => "its certificate was revoked",
                 _ => "its certificate is not valid",

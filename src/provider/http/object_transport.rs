@@ -20,7 +20,9 @@ pub struct StorageTransport {
 
 impl fmt::Debug for StorageTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Carrier").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Carrier")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -28,15 +30,23 @@ impl StorageTransport {
     /// Creates a carrier; `name` is used in error messages. It connects with the first request.
     #[must_use]
     pub fn new(name: Name, context: HttpContext) -> Self {
-        Self { name, context, clients: Mutex::default() }
+        Self {
+            name,
+            context,
+            clients: Mutex::default(),
+        }
     }
 
     /// Sends a request and returns its response of at most `most` bytes. Plain http is allowed for
     /// this machine only.
-    pub async fn execute(&self, request: http::Request<Vec<u8>>, most: usize) -> Result<http::Response<Vec<u8>>, Error> {
+    pub async fn execute(
+        &self,
+        request: http::Request<Vec<u8>>,
+        most: usize,
+    ) -> Result<http::Response<Vec<u8>>, Error> {
         let client = self.client_for(request.uri())?;
-        let request =
-            reqwest::Request::try_from(request).map_err(|_| client.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
+        let request = reqwest::Request::try_from(request)
+            .map_err(|_| client.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
         let deadline = client.timeouts().deadline;
         let carried = async {
             let mut reply = client.send(request).await?;
@@ -48,23 +58,36 @@ impl StorageTransport {
         };
         match tokio::time::timeout(deadline, carried).await {
             Ok(result) => result,
-            Err(_) => Err(client.error(ProviderErrorKind::Timeout, &format!("did not finish its answer within {}", humanize(deadline)))),
+            Err(_) => Err(client.error(
+                ProviderErrorKind::Timeout,
+                &format!("did not finish its answer within {}", humanize(deadline)),
+            )),
         }
     }
 
     /// The connection for an address: one for each host.
     fn client_for(&self, uri: &http::Uri) -> Result<Arc<ProviderClient>, Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(Error::new(ProviderErrorKind::BadAddress, format!("the address of `{}` is not valid", self.name)));
+            return Err(Error::new(
+                ProviderErrorKind::BadAddress,
+                format!("the address of `{}` is not valid", self.name),
+            ));
         };
         let origin = format!("{scheme}://{authority}");
-        let mut lines = self.clients.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self
+            .clients
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(client) = lines.get(&origin) {
             return Ok(Arc::clone(client));
         }
         let address = BaseUrl::parse(&self.name, &origin)?;
-        let client =
-            Arc::new(ProviderClient { name: self.name.clone(), base_url: address, context: self.context.clone(), client: OnceLock::new() });
+        let client = Arc::new(ProviderClient {
+            name: self.name.clone(),
+            base_url: address,
+            context: self.context.clone(),
+            client: OnceLock::new(),
+        });
         lines.insert(origin, Arc::clone(&client));
         Ok(client)
     }

@@ -55,19 +55,29 @@ impl<'a> KeyAdmin<'a> {
                 }
                 // The hash may be computed in a way that is not documented. The masked form is the
                 // fallback, if it matches one key only.
-                let mut like: Vec<ManagedKey> = manager.list().await?.into_iter().filter(|listed| listed.is_mask_of(key)).collect();
+                let mut like: Vec<ManagedKey> = manager
+                    .list()
+                    .await?
+                    .into_iter()
+                    .filter(|listed| listed.is_mask_of(key))
+                    .collect();
                 Ok(if like.len() == 1 {
-                    like.pop().map(|found| found.hash).ok_or(NotRotatable::Unknown)
+                    like.pop()
+                        .map(|found| found.hash)
+                        .ok_or(NotRotatable::Unknown)
                 } else {
                     Err(NotRotatable::Unknown)
                 })
             }
-            Self::OpenAi(accounts) => Ok(match accounts.find(key).await? {
-                KeySearch::Found(place, lives) => Ok(lives.map_or_else(|| place.to_string(), |seconds| format!("{place} {seconds}"))),
-                KeySearch::PersonalKey => Err(NotRotatable::PersonalKey),
-                KeySearch::Ambiguous => Err(NotRotatable::Ambiguous),
-                KeySearch::NotFound => Err(NotRotatable::Unknown),
-            }),
+            Self::OpenAi(accounts) => {
+                Ok(match accounts.find(key).await? {
+                    KeySearch::Found(place, lives) => Ok(lives
+                        .map_or_else(|| place.to_string(), |seconds| format!("{place} {seconds}"))),
+                    KeySearch::PersonalKey => Err(NotRotatable::PersonalKey),
+                    KeySearch::Ambiguous => Err(NotRotatable::Ambiguous),
+                    KeySearch::NotFound => Err(NotRotatable::Unknown),
+                })
+            }
         }
     }
 
@@ -85,14 +95,21 @@ impl<'a> KeyAdmin<'a> {
                     Some(like) => like,
                     None => manager.find(old).await?.unwrap_or_default(),
                 };
-                manager.create(name, &like).await.map(|(managed, key)| (managed.hash, key))
+                manager
+                    .create(name, &like)
+                    .await
+                    .map(|(managed, key)| (managed.hash, key))
             }
             Self::OpenAi(accounts) => {
-                let (place, lives) = parse_location(old).ok_or_else(|| accounts.unexpected_reply())?;
+                let (place, lives) =
+                    parse_location(old).ok_or_else(|| accounts.unexpected_reply())?;
                 for orphan in accounts.find_by_name(name, &place).await? {
                     accounts.delete(&orphan).await?;
                 }
-                accounts.create(name, &place, lives).await.map(|(place, key)| (place.to_string(), key))
+                accounts
+                    .create(name, &place, lives)
+                    .await
+                    .map(|(place, key)| (place.to_string(), key))
             }
         }
     }
@@ -110,7 +127,8 @@ impl<'a> KeyAdmin<'a> {
         match self {
             Self::OpenRouter(manager) => manager.delete(key_id).await.map(|()| true),
             Self::OpenAi(accounts) => {
-                let (place, _) = parse_location(key_id).ok_or_else(|| accounts.unexpected_reply())?;
+                let (place, _) =
+                    parse_location(key_id).ok_or_else(|| accounts.unexpected_reply())?;
                 accounts.delete(&place).await
             }
         }
@@ -139,6 +157,10 @@ impl<'a> KeyAdmin<'a> {
 
 /// The location of a key in its id, and the lifetime of its kind.
 fn parse_location(key_id: &str) -> Option<(KeyLocation, Option<i64>)> {
-    let (place, lives) = key_id.split_once(' ').map_or((key_id, None), |(place, seconds)| (place, seconds.parse().ok()));
+    let (place, lives) = key_id
+        .split_once(' ')
+        .map_or((key_id, None), |(place, seconds)| {
+            (place, seconds.parse().ok())
+        });
     Some((place.parse().ok()?, lives))
 }

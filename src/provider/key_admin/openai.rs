@@ -37,8 +37,17 @@ impl FromStr for KeyLocation {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('/').map(|part| safe_id(part).map(str::to_owned));
-        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
-            (Some(project), Some(account), Some(key), None) => Ok(Self { project, account, key }),
+        match (
+            parts.next().flatten(),
+            parts.next().flatten(),
+            parts.next().flatten(),
+            parts.next(),
+        ) {
+            (Some(project), Some(account), Some(key), None) => Ok(Self {
+                project,
+                account,
+                key,
+            }),
             _ => Err(()),
         }
     }
@@ -46,7 +55,11 @@ impl FromStr for KeyLocation {
 
 /// An id that is safe in a URL.
 fn safe_id(text: &str) -> Option<&str> {
-    let fit = !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let fit = !text.is_empty()
+        && text.len() <= 128
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     fit.then_some(text)
 }
 
@@ -110,35 +123,59 @@ impl ListedKey {
     /// Whether its masked form, `sk-svcac...9f0A`, matches this key.
     fn is_mask_of(&self, key: &Secret) -> bool {
         let hidden = |c: char| matches!(c, '.' | '*' | '…');
-        let (begin, end) = (self.redacted_value.split(hidden).next(), self.redacted_value.rsplit(hidden).next());
+        let (begin, end) = (
+            self.redacted_value.split(hidden).next(),
+            self.redacted_value.rsplit(hidden).next(),
+        );
         let (begin, end) = (begin.unwrap_or_default(), end.unwrap_or_default());
-        let masked = begin.len() + end.len() < self.redacted_value.len() && begin.len() >= 3 && end.len() >= 3;
+        let masked = begin.len() + end.len() < self.redacted_value.len()
+            && begin.len() >= 3
+            && end.len() >= 3;
         let text = key.expose();
-        masked && text.len() > begin.len() + end.len() && text.starts_with(begin) && text.ends_with(end)
+        masked
+            && text.len() > begin.len() + end.len()
+            && text.starts_with(begin)
+            && text.ends_with(end)
     }
 }
 
 impl<'a> ServiceAccounts<'a> {
     /// Creates a client with an admin key.
     pub fn new(endpoint: &Endpoint, key: &'a Secret, context: HttpContext) -> Result<Self, Error> {
-        Ok(Self { client: ProviderClient::new(endpoint, context)?, key })
+        Ok(Self {
+            client: ProviderClient::new(endpoint, context)?,
+            key,
+        })
     }
 
     /// Searches all projects for a key.
     pub async fn find(&self, key: &Secret) -> Result<KeySearch, Error> {
         let mut found = KeySearch::NotFound;
         for project in self.list_all::<Project>("/organization/projects").await? {
-            let Some(project) = safe_id(&project.id) else { continue };
-            for listed in self.list_keys(project).await?.into_iter().filter(|listed| listed.is_mask_of(key)) {
+            let Some(project) = safe_id(&project.id) else {
+                continue;
+            };
+            for listed in self
+                .list_keys(project)
+                .await?
+                .into_iter()
+                .filter(|listed| listed.is_mask_of(key))
+            {
                 if found != KeySearch::NotFound {
                     return Ok(KeySearch::Ambiguous);
                 }
-                let lives = listed.expires_at.zip(listed.created_at).map(|(end, begin)| end.saturating_sub(begin)).filter(|s| *s > 0);
+                let lives = listed
+                    .expires_at
+                    .zip(listed.created_at)
+                    .map(|(end, begin)| end.saturating_sub(begin))
+                    .filter(|s| *s > 0);
                 found = match listed.owner.service_account {
-                    Some(account) => match format!("{project}/{}/{}", account.id, listed.id).parse() {
-                        Ok(place) => KeySearch::Found(place, lives),
-                        Err(()) => return Err(self.unexpected_reply()),
-                    },
+                    Some(account) => {
+                        match format!("{project}/{}/{}", account.id, listed.id).parse() {
+                            Ok(place) => KeySearch::Found(place, lives),
+                            Err(()) => return Err(self.unexpected_reply()),
+                        }
+                    }
                     None => KeySearch::PersonalKey,
                 };
             }
@@ -147,14 +184,32 @@ impl<'a> ServiceAccounts<'a> {
     }
 
     /// The other keys with this name in the service account of a key.
-    pub async fn find_by_name(&self, name: &str, beside: &KeyLocation) -> Result<Vec<KeyLocation>, Error> {
+    pub async fn find_by_name(
+        &self,
+        name: &str,
+        beside: &KeyLocation,
+    ) -> Result<Vec<KeyLocation>, Error> {
         let keys = self.list_keys(&beside.project).await?;
-        let named = keys.into_iter().filter(|listed| listed.name.as_deref() == Some(name));
-        Ok(named.filter_map(|listed| safe_id(&listed.id).map(|key| KeyLocation { key: key.to_owned(), ..beside.clone() })).collect())
+        let named = keys
+            .into_iter()
+            .filter(|listed| listed.name.as_deref() == Some(name));
+        Ok(named
+            .filter_map(|listed| {
+                safe_id(&listed.id).map(|key| KeyLocation {
+                    key: key.to_owned(),
+                    ..beside.clone()
+                })
+            })
+            .collect())
     }
 
     /// Creates a key with this name for the service account of a key.
-    pub async fn create(&self, name: &str, beside: &KeyLocation, lives: Option<i64>) -> Result<(KeyLocation, Secret), Error> {
+    pub async fn create(
+        &self,
+        name: &str,
+        beside: &KeyLocation,
+        lives: Option<i64>,
+    ) -> Result<(KeyLocation, Secret), Error> {
         #[derive(Deserialize)]
         struct CreatedKeyResponse {
             id: String,
@@ -164,19 +219,44 @@ impl<'a> ServiceAccounts<'a> {
         if let (Some(options), Some(seconds)) = (options.as_object_mut(), lives) {
             options.insert("expires_in_seconds".to_owned(), json!(seconds));
         }
-        let path = format!("/organization/projects/{}/service_accounts/{}/api_keys", beside.project, beside.account);
-        let body = change(&self.client, HttpMethod::Post, &path, Some(self.key), Some(options.to_string())).await?;
-        let made: CreatedKeyResponse = serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())?;
+        let path = format!(
+            "/organization/projects/{}/service_accounts/{}/api_keys",
+            beside.project, beside.account
+        );
+        let body = change(
+            &self.client,
+            HttpMethod::Post,
+            &path,
+            Some(self.key),
+            Some(options.to_string()),
+        )
+        .await?;
+        let made: CreatedKeyResponse =
+            serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())?;
         let key = Secret::new(made.value);
-        let place = safe_id(&made.id).map(|key| KeyLocation { key: key.to_owned(), ..beside.clone() });
+        let place = safe_id(&made.id).map(|key| KeyLocation {
+            key: key.to_owned(),
+            ..beside.clone()
+        });
         Ok((place.ok_or_else(|| self.unexpected_reply())?, key))
     }
 
     /// Deletes a key permanently. A key that does not exist is not an error. Returns whether the
     /// provider did it: for some service accounts it can only be done on its web page.
     pub async fn delete(&self, place: &KeyLocation) -> Result<bool, Error> {
-        let path = format!("/organization/projects/{}/api_keys/{}", place.project, place.key);
-        match change(&self.client, HttpMethod::Delete, &path, Some(self.key), None).await {
+        let path = format!(
+            "/organization/projects/{}/api_keys/{}",
+            place.project, place.key
+        );
+        match change(
+            &self.client,
+            HttpMethod::Delete,
+            &path,
+            Some(self.key),
+            None,
+        )
+        .await
+        {
             Ok(_) => Ok(true),
             Err(error) => match error.kind() {
                 ProviderErrorKind::NotFound => Ok(true),
@@ -187,7 +267,8 @@ impl<'a> ServiceAccounts<'a> {
     }
 
     async fn list_keys(&self, project: &str) -> Result<Vec<ListedKey>, Error> {
-        self.list_all(&format!("/organization/projects/{project}/api_keys")).await
+        self.list_all(&format!("/organization/projects/{project}/api_keys"))
+            .await
     }
 
     async fn list_all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
@@ -196,7 +277,12 @@ impl<'a> ServiceAccounts<'a> {
         for _ in 0..MAX_PAGES {
             let address = format!("{path}?limit={PAGE_SIZE}{after}");
             let body = get(&self.client, &address, self.key).await?;
-            let ListPage { data, has_more, last_id } = serde_json::from_slice::<ListPage<T>>(&body).map_err(|_| self.unexpected_reply())?;
+            let ListPage {
+                data,
+                has_more,
+                last_id,
+            } = serde_json::from_slice::<ListPage<T>>(&body)
+                .map_err(|_| self.unexpected_reply())?;
             all.extend(data);
             match last_id.as_deref().and_then(safe_id).filter(|_| has_more) {
                 Some(last) => after = format!("&after={last}"),
@@ -208,7 +294,10 @@ impl<'a> ServiceAccounts<'a> {
 
     /// The error for an answer that cannot be parsed.
     pub(in crate::provider) fn unexpected_reply(&self) -> Error {
-        self.client.error(ProviderErrorKind::Malformed, "sent an answer that cannot be parsed")
+        self.client.error(
+            ProviderErrorKind::Malformed,
+            "sent an answer that cannot be parsed",
+        )
     }
 }
 
@@ -220,7 +309,15 @@ mod tests {
     fn key_location_is_three_ids() {
         let place: KeyLocation = "proj_a/svc_acct_b/key_c".parse().unwrap();
         assert_eq!(place.to_string(), "proj_a/svc_acct_b/key_c");
-        for bad in ["", "a/b", "a/b/c/d", "a//c", "a/b/../c", "a/b/c?x=1", "a/b/c d"] {
+        for bad in [
+            "",
+            "a/b",
+            "a/b/c/d",
+            "a//c",
+            "a/b/../c",
+            "a/b/c?x=1",
+            "a/b/c d",
+        ] {
             assert_eq!(bad.parse::<KeyLocation>(), Err(()), "{bad}");
         }
     }
@@ -228,11 +325,25 @@ mod tests {
     #[test]
     fn key_mask_matches_only_its_key() {
         let key = Secret::new("sk-svcacct-abcdefghijklmnopqrstuvwxyz0123".to_owned());
-        let listed = |mask: &str| serde_json::from_value::<ListedKey>(json!({ "id": "k", "redacted_value": mask })).unwrap();
-        for mask in ["sk-svcacct-abc...0123", "sk-***123", "sk-svcacct-abc****************************0123"] {
+        let listed = |mask: &str| {
+            serde_json::from_value::<ListedKey>(json!({ "id": "k", "redacted_value": mask }))
+                .unwrap()
+        };
+        for mask in [
+            "sk-svcacct-abc...0123",
+            "sk-***123",
+            "sk-svcacct-abc****************************0123",
+        ] {
             assert!(listed(mask).is_mask_of(&key), "{mask}");
         }
-        for mask in ["", "...", "sk-...124", "sk-proj-a...0123", "sk-svcacct-abcdefghijklmnopqrstuvwxyz0123", "sk-...3"] {
+        for mask in [
+            "",
+            "...",
+            "sk-...124",
+            "sk-proj-a...0123",
+            "sk-svcacct-abcdefghijklmnopqrstuvwxyz0123",
+            "sk-...3",
+        ] {
             assert!(!listed(mask).is_mask_of(&key), "{mask}");
         }
     }

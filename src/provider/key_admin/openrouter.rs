@@ -54,7 +54,9 @@ impl ManagedKey {
     #[must_use]
     pub fn is_mask_of(&self, key: &Secret) -> bool {
         let text = key.expose();
-        self.label.split_once("...").is_some_and(|(begin, end)| begin.len() >= 12 && text.starts_with(begin) && text.ends_with(end))
+        self.label.split_once("...").is_some_and(|(begin, end)| {
+            begin.len() >= 12 && text.starts_with(begin) && text.ends_with(end)
+        })
     }
 }
 
@@ -68,16 +70,22 @@ pub struct OpenRouterAdmin<'a> {
 /// The hash that identifies a key, computed as the provider's links do.
 #[must_use]
 pub(in crate::provider) fn key_hash(key: &Secret) -> String {
-    Sha256::digest(key.expose().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
+    Sha256::digest(key.expose().as_bytes()).iter().fold(
+        String::with_capacity(64),
+        |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap_or_default();
+            text
+        },
+    )
 }
 
 impl<'a> OpenRouterAdmin<'a> {
     /// Creates a manager with a management key.
     pub fn new(endpoint: &Endpoint, key: &'a Secret, context: HttpContext) -> Result<Self, Error> {
-        Ok(Self { client: ProviderClient::new(endpoint, context)?, key })
+        Ok(Self {
+            client: ProviderClient::new(endpoint, context)?,
+            key,
+        })
     }
 
     /// All keys of the account, including disabled ones.
@@ -113,7 +121,11 @@ impl<'a> OpenRouterAdmin<'a> {
     }
 
     /// Creates a key with this name and the permissions of `compatible_with`.
-    pub async fn create(&self, name: &str, like: &ManagedKey) -> Result<(ManagedKey, Secret), Error> {
+    pub async fn create(
+        &self,
+        name: &str,
+        like: &ManagedKey,
+    ) -> Result<(ManagedKey, Secret), Error> {
         #[derive(Deserialize)]
         struct CreatedKey {
             data: ManagedKey,
@@ -137,14 +149,32 @@ impl<'a> OpenRouterAdmin<'a> {
                 ("include_byok_in_limit", json!(like.include_byok_in_limit)),
                 ("workspace_id", json!(like.workspace_id)),
             ];
-            options.extend(carried.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)));
+            options.extend(
+                carried
+                    .into_iter()
+                    .filter(|(_, v)| !v.is_null())
+                    .map(|(k, v)| (k.to_owned(), v)),
+            );
         }
-        let body = change(&self.client, HttpMethod::Post, "/keys", Some(self.key), Some(options.to_string())).await?;
-        let made: CreatedKey = serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())?;
+        let body = change(
+            &self.client,
+            HttpMethod::Post,
+            "/keys",
+            Some(self.key),
+            Some(options.to_string()),
+        )
+        .await?;
+        let made: CreatedKey =
+            serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())?;
         // The key is returned once, either at the top level or in the data.
         let key = match made.key {
             Some(key) => key,
-            None => serde_json::from_slice::<CreatedData>(&body).map_err(|_| self.unexpected_reply())?.data.key,
+            None => {
+                serde_json::from_slice::<CreatedData>(&body)
+                    .map_err(|_| self.unexpected_reply())?
+                    .data
+                    .key
+            }
         };
         Ok((made.data, Secret::new(key)))
     }
@@ -152,12 +182,28 @@ impl<'a> OpenRouterAdmin<'a> {
     /// Disables a key, or enables it again.
     pub async fn disable(&self, hash: &str, disabled: bool) -> Result<(), Error> {
         let body = json!({ "disabled": disabled }).to_string();
-        change(&self.client, HttpMethod::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await.map(drop)
+        change(
+            &self.client,
+            HttpMethod::Patch,
+            &format!("/keys/{hash}"),
+            Some(self.key),
+            Some(body),
+        )
+        .await
+        .map(drop)
     }
 
     /// Deletes a key permanently. A key that does not exist is not an error.
     pub async fn delete(&self, hash: &str) -> Result<(), Error> {
-        match change(&self.client, HttpMethod::Delete, &format!("/keys/{hash}"), Some(self.key), None).await {
+        match change(
+            &self.client,
+            HttpMethod::Delete,
+            &format!("/keys/{hash}"),
+            Some(self.key),
+            None,
+        )
+        .await
+        {
             Err(error) if error.kind() == ProviderErrorKind::NotFound => Ok(()),
             other => other.map(drop),
         }
@@ -169,15 +215,24 @@ impl<'a> OpenRouterAdmin<'a> {
     }
 
     fn unexpected_reply(&self) -> Error {
-        self.client.error(ProviderErrorKind::Malformed, "sent an answer that cannot be parsed")
+        self.client.error(
+            ProviderErrorKind::Malformed,
+            "sent an answer that cannot be parsed",
+        )
     }
 }
 
 /// Asks for something; its whole answer.
-pub(in crate::provider) async fn get(client: &ProviderClient, path: &str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(in crate::provider) async fn get(
+    client: &ProviderClient,
+    path: &str,
+    key: &Secret,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     client
         .short(async {
-            let reply = client.get(&client.base_url, path, Auth::Bearer, Some(key)).await?;
+            let reply = client
+                .get(&client.base_url, path, Auth::Bearer, Some(key))
+                .await?;
             read_reply(client, reply, Some(key)).await
         })
         .await
@@ -200,27 +255,53 @@ pub(in crate::provider) async fn change(
 }
 
 /// The whole body of an answer that is not a refusal.
-async fn read_reply(client: &ProviderClient, mut reply: HttpReply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn read_reply(
+    client: &ProviderClient,
+    mut reply: HttpReply<'_>,
+    key: Option<&Secret>,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !matches!(reply.status(), 200 | 201 | 204) {
         return Err(error_from_response(client, reply, key).await);
     }
     reply.reject_compressed()?;
     match reply.body_kind() {
-        BodyKind::Json | BodyKind::Unknown => reply.read_all(client.size_limits().whole).await.map(Zeroizing::new),
-        _ => Err(client.error(ProviderErrorKind::NotJson, "answered with something that is not JSON")),
+        BodyKind::Json | BodyKind::Unknown => reply
+            .read_all(client.size_limits().whole)
+            .await
+            .map(Zeroizing::new),
+        _ => Err(client.error(
+            ProviderErrorKind::NotJson,
+            "answered with something that is not JSON",
+        )),
     }
 }
 
 /// Ends a login: exchanges the code from the browser and the PKCE verifier for a key.
-pub async fn exchange_code(endpoint: &Endpoint, code: &Secret, verifier: &Secret, context: HttpContext) -> Result<Secret, Error> {
+pub async fn exchange_code(
+    endpoint: &Endpoint,
+    code: &Secret,
+    verifier: &Secret,
+    context: HttpContext,
+) -> Result<Secret, Error> {
     #[derive(Deserialize)]
     struct ExchangedKey {
         key: String,
     }
     let client = ProviderClient::new(endpoint, context)?;
     let body = json!({ "code": code.expose(), "code_verifier": verifier.expose(), "code_challenge_method": "S256" });
-    let body = change(&client, HttpMethod::Post, "/auth/keys", None, Some(body.to_string())).await?;
-    let made: ExchangedKey = serde_json::from_slice(&body)
-        .map_err(|_| client.error(ProviderErrorKind::Malformed, "answered with something that is not a key"))?;
+    let body = change(
+        &client,
+        HttpMethod::Post,
+        "/auth/keys",
+        None,
+        Some(body.to_string()),
+    )
+    .await?;
+    let made: ExchangedKey = serde_json::from_slice(&body).map_err(|_| {
+        client.error(
+            ProviderErrorKind::Malformed,
+            "answered with something that is not a key",
+        )
+    })?;
     Ok(Secret::new(made.key))
 }

@@ -72,7 +72,10 @@ impl BudgetLimits {
     /// Whether any budget is set.
     #[must_use]
     pub const fn is_set(&self) -> bool {
-        self.per_day.is_some() || self.per_month.is_some() || self.per_conversation.is_some() || self.per_command.is_some()
+        self.per_day.is_some()
+            || self.per_month.is_some()
+            || self.per_conversation.is_some()
+            || self.per_command.is_some()
     }
 }
 
@@ -104,7 +107,9 @@ impl BudgetStatus {
     /// The remaining amount.
     #[must_use]
     pub const fn remaining(&self) -> i64 {
-        self.limit.saturating_sub(self.spent).saturating_sub(self.held)
+        self.limit
+            .saturating_sub(self.spent)
+            .saturating_sub(self.held)
     }
 
     /// Whether at least four fifths are spent.
@@ -138,7 +143,14 @@ pub enum Error {
 }
 
 fn describe_held(status: &BudgetStatus) -> String {
-    if status.held == 0 { String::new() } else { format!(" and {} reserved for running requests", ExactDollars(status.held)) }
+    if status.held == 0 {
+        String::new()
+    } else {
+        format!(
+            " and {} reserved for running requests",
+            ExactDollars(status.held)
+        )
+    }
 }
 
 /// Formats an amount exactly: `$0.0031`.
@@ -147,7 +159,10 @@ struct ExactDollars(i64);
 impl fmt::Display for ExactDollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, format!("{:09}", self.0.unsigned_abs() % 1_000_000_000));
+        let (whole, part) = (
+            self.0.unsigned_abs() / 1_000_000_000,
+            format!("{:09}", self.0.unsigned_abs() % 1_000_000_000),
+        );
         let part = part.trim_end_matches('0');
         write!(f, "{sign}${whole}.{part:0<2}")
     }
@@ -178,7 +193,13 @@ impl BudgetTracker {
     /// The budgets of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: AuditLog, clock: Clock, limits: BudgetLimits) -> Self {
-        Self { usage: UsageLog::new(state), audit, totals: state.join("tally"), clock, limits }
+        Self {
+            usage: UsageLog::new(state),
+            audit,
+            totals: state.join("tally"),
+            clock,
+            limits,
+        }
     }
 
     /// The budgets.
@@ -193,16 +214,29 @@ impl BudgetTracker {
     }
 
     /// Reserves `want` if that much is left, else what is left, but at least `least`.
-    pub fn reserve(&self, request: &ReservationRequest, least: i64, want: i64, own: SessionSpend) -> Result<Reservation, Error> {
+    pub fn reserve(
+        &self,
+        request: &ReservationRequest,
+        least: i64,
+        want: i64,
+        own: SessionSpend,
+    ) -> Result<Reservation, Error> {
         self.with_lock(|totals, now| {
             let budgets = self.statuses(totals, now.wall, own);
             let tightest = budgets.into_iter().min_by_key(BudgetStatus::remaining);
             let room = tightest.map_or(i64::MAX, |f| f.remaining());
             if let Some(status) = tightest.filter(|_| room < least || room <= 0 && want > 0) {
-                return Err(Error::Spent { status, need: least });
+                return Err(Error::Spent {
+                    status,
+                    need: least,
+                });
             }
             let nanos = want.min(room);
-            Ok(Reservation { hold: totals.hold(request, nanos, now), nanos, rebuilt: totals.rebuilt })
+            Ok(Reservation {
+                hold: totals.hold(request, nanos, now),
+                nanos,
+                rebuilt: totals.rebuilt,
+            })
         })
     }
 
@@ -215,7 +249,11 @@ impl BudgetTracker {
     /// The highest cost among the last requests to a model. If the model has no record under that
     /// name and `any` is set, among those to its provider.
     pub fn max_recent_cost(&self, request: &ReservationRequest, any: bool) -> Result<i64, Error> {
-        Ok(self.usage.max_recent_cost(&request.provider, &crate::usage::sanitize_model(&request.model), any)?)
+        Ok(self.usage.max_recent_cost(
+            &request.provider,
+            &crate::usage::sanitize_model(&request.model),
+            any,
+        )?)
     }
 
     /// Releases a reservation, because no request was made.
@@ -230,34 +268,61 @@ impl BudgetTracker {
 
     /// Books the cost of a request in place of its reservation, and returns the state of the
     /// budgets. An estimate with an `id` is kept for a later correction.
-    pub fn commit(&self, hold: Option<&Hold>, entry: &UsageEntry, id: Option<&str>, own: SessionSpend) -> Result<Vec<BudgetStatus>, Error> {
+    pub fn commit(
+        &self,
+        hold: Option<&Hold>,
+        entry: &UsageEntry,
+        id: Option<&str>,
+        own: SessionSpend,
+    ) -> Result<Vec<BudgetStatus>, Error> {
         self.with_lock(|totals, now| {
             // If booking fails the reservation stays, because the amount was spent.
-            let mut entries: Vec<UsageEntry> = hold.and_then(|h| totals.reversal(h, now)).into_iter().collect();
+            let mut entries: Vec<UsageEntry> = hold
+                .and_then(|h| totals.reversal(h, now))
+                .into_iter()
+                .collect();
             entries.push(entry.clone());
             totals.record(&self.usage, &entries)?;
             if let Some(hold) = hold {
                 totals.release(hold);
             }
             if let Some(id) = id.filter(|_| entry.estimated || entry.nanos.is_none()) {
-                totals.enqueue_correction(PendingCorrection { id: id.to_owned(), booked: entry.clone(), tries: 0 });
+                totals.enqueue_correction(PendingCorrection {
+                    id: id.to_owned(),
+                    booked: entry.clone(),
+                    tries: 0,
+                });
             }
             let spent = entry.nanos.unwrap_or(0);
-            let own = SessionSpend { conversation: own.conversation.saturating_add(spent), command: own.command.saturating_add(spent) };
+            let own = SessionSpend {
+                conversation: own.conversation.saturating_add(spent),
+                command: own.command.saturating_add(spent),
+            };
             Ok(self.statuses(totals, now.wall, own))
         })
     }
 
     /// Up to two estimates of this provider that can be corrected. Each is returned at most five
     /// times.
-    pub fn pending_corrections(&self, provider: &str, profile: &str) -> Result<Vec<PendingCorrection>, Error> {
-        if Totals::read(&self.totals, &self.usage, &self.audit, self.clock.moment())?.pending.is_empty() {
+    pub fn pending_corrections(
+        &self,
+        provider: &str,
+        profile: &str,
+    ) -> Result<Vec<PendingCorrection>, Error> {
+        if Totals::read(&self.totals, &self.usage, &self.audit, self.clock.moment())?
+            .pending
+            .is_empty()
+        {
             return Ok(Vec::new());
         }
         self.with_lock(|totals, _| {
             let mut given = Vec::new();
             for pending in &mut totals.pending {
-                if given.len() < 2 && pending.tries < 5 && pending.booked.provider == provider && pending.booked.profile == profile {
+                if given.len() < 2
+                    && pending.tries < 5
+                    && pending.booked.provider == provider
+                    && pending.booked.profile == profile
+                {
                     pending.tries += 1;
                     given.push(pending.clone());
                 }
@@ -269,7 +334,13 @@ impl BudgetTracker {
 
     /// Replaces an estimate by the real cost, by booking the difference. Returns `false` if another
     /// process has done that already.
-    pub fn correct(&self, pending: &PendingCorrection, prompt: i64, completion: i64, nanos: i64) -> Result<bool, Error> {
+    pub fn correct(
+        &self,
+        pending: &PendingCorrection,
+        prompt: i64,
+        completion: i64,
+        nanos: i64,
+    ) -> Result<bool, Error> {
         self.with_lock(|totals, _| {
             if !totals.pending.iter().any(|p| p.id == pending.id) {
                 return Ok(false);
@@ -304,9 +375,16 @@ impl BudgetTracker {
         let totals = Totals::read(&self.totals, &self.usage, &self.audit, now)?;
         let calendar = now.wall.calendar();
         Ok([calendar.day, calendar.week, calendar.month].map(|start| {
-            let days = totals.days.iter().filter(|d| d.start >= start && d.start <= now.wall);
+            let days = totals
+                .days
+                .iter()
+                .filter(|d| d.start >= start && d.start <= now.wall);
             days.fold((0_i64, 0, 0), |(nanos, requests, unknown), d| {
-                (nanos.saturating_add(d.nanos), requests + d.requests, unknown + d.unknown)
+                (
+                    nanos.saturating_add(d.nanos),
+                    requests + d.requests,
+                    unknown + d.unknown,
+                )
             })
         }))
     }
@@ -334,30 +412,60 @@ impl BudgetTracker {
             return Vec::new();
         }
         let calendar = now.calendar();
-        let since = |start: Time| totals.days.iter().filter(|d| d.start >= start).fold(0_i64, |sum, d| sum.saturating_add(d.nanos));
-        let held = totals.held.iter().fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
+        let since = |start: Time| {
+            totals
+                .days
+                .iter()
+                .filter(|d| d.start >= start)
+                .fold(0_i64, |sum, d| sum.saturating_add(d.nanos))
+        };
+        let held = totals
+            .held
+            .iter()
+            .fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
         // The period of the current time zone or the one that has begun, whichever has more
         // spending.
         let stricter = |start: Time, end: Time, begun: &totals::BudgetPeriod| {
             let spent = since(start);
-            if begun.nanos > spent { (begun.nanos, begun.until) } else { (spent, end) }
+            if begun.nanos > spent {
+                (begun.nanos, begun.until)
+            } else {
+                (spent, end)
+            }
         };
         let (day, day_ends) = stricter(calendar.day, calendar.next_day, &totals.today);
         let (month, month_ends) = stricter(calendar.month, calendar.next_month, &totals.month);
-        let status = |span, limit, spent, held, resets| BudgetStatus { span, limit, spent, held, resets };
+        let status = |span, limit, spent, held, resets| BudgetStatus {
+            span,
+            limit,
+            spent,
+            held,
+            resets,
+        };
         let limits = &self.limits;
         [
-            limits.per_day.map(|limit| status(Period::Day, limit, day, held, Some(day_ends))),
-            limits.per_month.map(|limit| status(Period::Month, limit, month, held, Some(month_ends))),
-            limits.per_conversation.map(|limit| status(Period::Conversation, limit, own.conversation, 0, None)),
-            limits.per_command.map(|limit| status(Period::Command, limit, own.command, 0, None)),
+            limits
+                .per_day
+                .map(|limit| status(Period::Day, limit, day, held, Some(day_ends))),
+            limits
+                .per_month
+                .map(|limit| status(Period::Month, limit, month, held, Some(month_ends))),
+            limits
+                .per_conversation
+                .map(|limit| status(Period::Conversation, limit, own.conversation, 0, None)),
+            limits
+                .per_command
+                .map(|limit| status(Period::Command, limit, own.command, 0, None)),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
 
-    fn with_lock<T>(&self, action: impl FnOnce(&mut Totals, crate::time::Moment) -> Result<T, Error>) -> Result<T, Error> {
+    fn with_lock<T>(
+        &self,
+        action: impl FnOnce(&mut Totals, crate::time::Moment) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let _lock = FileLock::acquire(&self.totals.with_extension("lock"))?;
         let now = self.clock.moment();
         let mut totals = Totals::read(&self.totals, &self.usage, &self.audit, now)?;

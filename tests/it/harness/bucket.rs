@@ -22,7 +22,10 @@ impl Bucket {
     pub(crate) fn start() -> Self {
         let objects = Objects::default();
         let inside = Arc::clone(&objects);
-        Self { server: Server::always(move |request| answer(request, &mut inside.lock().unwrap())), objects }
+        Self {
+            server: Server::always(move |request| answer(request, &mut inside.lock().unwrap())),
+            objects,
+        }
     }
 
     /// The URL of the server.
@@ -52,12 +55,21 @@ fn percent_decode(text: &str) -> String {
 
 fn answer(request: &Request, objects: &mut BTreeMap<String, String>) -> Reply {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let query: BTreeMap<String, String> =
-        query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (k.to_owned(), percent_decode(v))).collect();
-    let Some(name) = path.strip_prefix("/bucket").map(|name| percent_decode(name.trim_start_matches('/'))) else {
+    let query: BTreeMap<String, String> = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(k, v)| (k.to_owned(), percent_decode(v)))
+        .collect();
+    let Some(name) = path
+        .strip_prefix("/bucket")
+        .map(|name| percent_decode(name.trim_start_matches('/')))
+    else {
         return Reply::full(404, &[], "<Error><Code>NoSuchBucket</Code></Error>");
     };
-    let known = [("etag", "\"e\""), ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")];
+    let known = [
+        ("etag", "\"e\""),
+        ("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT"),
+    ];
     match request.method.as_str() {
         "GET" if query.contains_key("list-type") => page(&query, objects),
         "GET" => match objects.get(&name) {
@@ -65,16 +77,29 @@ fn answer(request: &Request, objects: &mut BTreeMap<String, String>) -> Reply {
             None => Reply::full(404, &[], "<Error><Code>NoSuchKey</Code></Error>"),
         },
         "PUT" => {
-            let first = request.header("if-none-match") == Some("*") || request.header("x-goog-if-generation-match") == Some("0");
+            let first = request.header("if-none-match") == Some("*")
+                || request.header("x-goog-if-generation-match") == Some("0");
             if first && objects.contains_key(&name) {
                 return Reply::full(412, &[], "<Error><Code>PreconditionFailed</Code></Error>");
             }
             objects.insert(name, request.text().to_owned());
             Reply::full(200, &known, "")
         }
-        "DELETE" => Reply::full(if objects.remove(&name).is_some() { 204 } else { 404 }, &[], ""),
+        "DELETE" => Reply::full(
+            if objects.remove(&name).is_some() {
+                204
+            } else {
+                404
+            },
+            &[],
+            "",
+        ),
         "POST" if query.contains_key("delete") => {
-            let keys = request.text().split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
+            let keys = request
+                .text()
+                .split("<Key>")
+                .skip(1)
+                .filter_map(|rest| rest.split("</Key>").next());
             let mut xml = String::from("<DeleteResult>");
             for key in keys {
                 objects.remove(key);
@@ -89,7 +114,9 @@ fn answer(request: &Request, objects: &mut BTreeMap<String, String>) -> Reply {
 fn page(query: &BTreeMap<String, String>, objects: &BTreeMap<String, String>) -> Reply {
     let prefix = query.get("prefix").map_or("", String::as_str);
     let after = query.get("continuation-token").map_or("", String::as_str);
-    let mut fit = objects.iter().filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
+    let mut fit = objects
+        .iter()
+        .filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
     let mut xml = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
     let mut last = "";
     for (name, text) in fit.by_ref().take(PAGE_NAMES) {
@@ -102,7 +129,15 @@ fn page(query: &BTreeMap<String, String>, objects: &BTreeMap<String, String>) ->
         .unwrap();
     }
     if fit.next().is_some() {
-        write!(xml, "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>").unwrap();
+        write!(
+            xml,
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        )
+        .unwrap();
     }
-    Reply::full(200, &[("content-type", "application/xml")], &format!("{xml}</ListBucketResult>"))
+    Reply::full(
+        200,
+        &[("content-type", "application/xml")],
+        &format!("{xml}</ListBucketResult>"),
+    )
 }

@@ -20,7 +20,8 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
-const SERVICE: &str = "[D-BUS Service]\nName=org.freedesktop.secrets\nExec=/bin/sh [ROOT]/daemon.sh\n";
+const SERVICE: &str =
+    "[D-BUS Service]\nName=org.freedesktop.secrets\nExec=/bin/sh [ROOT]/daemon.sh\n";
 
 const LOCK: [&str; 6] = [
     "--session",
@@ -43,8 +44,16 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// What this machine lacks for a keyring.
     pub(crate) fn missing() -> Option<String> {
-        let tools = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon", "secret-tool"];
-        let missing: Vec<&str> = tools.into_iter().filter(|t| crate::harness::ci_markers::tool(t).is_none()).collect();
+        let tools = [
+            "dbus-daemon",
+            "dbus-send",
+            "gnome-keyring-daemon",
+            "secret-tool",
+        ];
+        let missing: Vec<&str> = tools
+            .into_iter()
+            .filter(|t| crate::harness::ci_markers::tool(t).is_none())
+            .collect();
         (!missing.is_empty()).then(|| format!("no {}", missing.join(", no ")))
     }
 
@@ -53,7 +62,10 @@ impl Keyring {
     pub(crate) fn bus_only(sandbox: &mut Sandbox) -> Self {
         let root = sandbox.root().to_path_buf();
         fs::create_dir(root.join("services")).expect("a folder for services");
-        let config = sandbox.write("bus.conf", BUS.replace("[ROOT]", &root.display().to_string()));
+        let config = sandbox.write(
+            "bus.conf",
+            BUS.replace("[ROOT]", &root.display().to_string()),
+        );
         sandbox.unset("CHATBOT_KEYRING");
         let mut bus = Command::new("dbus-daemon")
             .arg(format!("--config-file={}", config.display()))
@@ -66,16 +78,26 @@ impl Keyring {
             .spawn()
             .expect("a bus starts");
         let mut address = String::new();
-        BufReader::new(bus.stdout.take().expect("its output")).read_line(&mut address).expect("the bus says its address");
+        BufReader::new(bus.stdout.take().expect("its output"))
+            .read_line(&mut address)
+            .expect("the bus says its address");
         sandbox.set("DBUS_SESSION_BUS_ADDRESS", address.trim());
-        Self { root, state: sandbox.state(), env: sandbox.env().clone(), bus }
+        Self {
+            root,
+            state: sandbox.state(),
+            env: sandbox.env().clone(),
+            bus,
+        }
     }
 
     /// An unlocked keyring, as after login.
     pub(crate) fn unlocked(sandbox: &mut Sandbox) -> Self {
         let keyring = Self::bus_only(sandbox);
         let root = keyring.root.display().to_string();
-        sandbox.write("services/org.freedesktop.secrets.service", SERVICE.replace("[ROOT]", &root));
+        sandbox.write(
+            "services/org.freedesktop.secrets.service",
+            SERVICE.replace("[ROOT]", &root),
+        );
         sandbox.write("password", "the password of the login");
         keyring.start("--unlock");
         keyring
@@ -95,8 +117,16 @@ impl Keyring {
 
     /// Locks the collection of the running daemon.
     pub(crate) fn lock_login(&self) {
-        let locked = self.at_the_bus("dbus-send").args(LOCK).output().expect("the keyring can be asked");
-        assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
+        let locked = self
+            .at_the_bus("dbus-send")
+            .args(LOCK)
+            .output()
+            .expect("the keyring can be asked");
+        assert!(
+            locked.status.success(),
+            "{}",
+            String::from_utf8_lossy(&locked.stderr)
+        );
     }
 
     /// Stops the daemon, which keeps its name on the bus and never answers.
@@ -112,7 +142,11 @@ impl Keyring {
         fs::write(self.root.join("daemon.sh"), script).expect("the script of the daemon");
         // The bus reads its folder of services on request; both calls return when they are done.
         self.ask(&["org.freedesktop.DBus.ReloadConfig"]);
-        self.ask(&["org.freedesktop.DBus.StartServiceByName", "string:org.freedesktop.secrets", "uint32:0"]);
+        self.ask(&[
+            "org.freedesktop.DBus.StartServiceByName",
+            "string:org.freedesktop.secrets",
+            "uint32:0",
+        ]);
     }
 
     /// The address of the bus.
@@ -122,19 +156,38 @@ impl Keyring {
 
     fn ask(&self, what: &[&str]) {
         let output = Command::new("dbus-send")
-            .args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"])
+            .args([
+                "--session",
+                "--print-reply",
+                "--dest=org.freedesktop.DBus",
+                "/",
+            ])
             .args(what)
             .env_clear()
             .envs(&self.env)
-            .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/bus", self.root.display()))
+            .env(
+                "DBUS_SESSION_BUS_ADDRESS",
+                format!("unix:path={}/bus", self.root.display()),
+            )
             .output()
             .expect("the bus can be asked");
-        assert!(output.status.success(), "{what:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{what:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     fn signal(&self, signal: rustix::process::Signal) -> bool {
-        let Ok(pid) = fs::read_to_string(self.root.join("daemon.pid")) else { return false };
-        let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw).expect("the number of a process");
+        let Ok(pid) = fs::read_to_string(self.root.join("daemon.pid")) else {
+            return false;
+        };
+        let pid = pid
+            .trim()
+            .parse()
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("the number of a process");
         rustix::process::kill_process(pid, signal).is_ok()
     }
 
@@ -146,27 +199,50 @@ impl Keyring {
 
     /// The output of `secret-tool search` for items with an attribute.
     pub(crate) fn seen(&self, attribute: &str, value: &str) -> String {
-        let output = self.at_the_bus("secret-tool").args(["search", "--all", attribute, value]).output().expect("secret-tool runs");
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        let output = self
+            .at_the_bus("secret-tool")
+            .args(["search", "--all", attribute, value])
+            .output()
+            .expect("secret-tool runs");
+        format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
     }
 
     /// Changes the keyring from outside: `secret-tool` with `input` on its standard input.
     pub(crate) fn tool(&self, args: &[&str], input: &str) {
         let file = self.root.join("for-the-tool");
         fs::write(&file, input).expect("a file for its input");
-        let done = self.at_the_bus("secret-tool").args(args).stdin(fs::File::open(file).expect("its input")).output().expect("it runs");
-        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = self
+            .at_the_bus("secret-tool")
+            .args(args)
+            .stdin(fs::File::open(file).expect("its input"))
+            .output()
+            .expect("it runs");
+        assert!(
+            done.status.success(),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 
     fn at_the_bus(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().envs(&self.env).env("DBUS_SESSION_BUS_ADDRESS", self.address());
+        command
+            .env_clear()
+            .envs(&self.env)
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address());
         command
     }
 
     /// The cache of this home in the kernel keyring: names and permissions.
     pub(crate) fn remembered(&self) -> Vec<(String, String)> {
-        self.in_the_kernel().into_iter().map(|(_, name, permissions)| (name, permissions)).collect()
+        self.in_the_kernel()
+            .into_iter()
+            .map(|(_, name, permissions)| (name, permissions))
+            .collect()
     }
 
     /// The ids of the keys too. A line of `/proc/keys`: id, flags, uses, time left, permissions,
@@ -174,13 +250,23 @@ impl Keyring {
     fn in_the_kernel(&self) -> Vec<(String, String, String)> {
         use sha2::{Digest, Sha256};
         let sum = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
-        let ours = format!("chatbot:recent:{}:", sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+        let ours = format!(
+            "chatbot:recent:{}:",
+            sum.iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        );
         let list = fs::read_to_string("/proc/keys").unwrap_or_default();
         let key = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             // An invalid key is listed until the kernel collects it.
             let gone = words.get(1)?.contains(['R', 'D', 'i']) || *words.get(3)? == "expd";
-            let name = words.get(8).filter(|_| !gone)?.strip_prefix(&ours)?.trim_end_matches(':');
+            let name = words
+                .get(8)
+                .filter(|_| !gone)?
+                .strip_prefix(&ours)?
+                .trim_end_matches(':');
             Some((words[0].to_owned(), name.to_owned(), words[4].to_owned()))
         };
         list.lines().filter_map(key).collect()
@@ -191,10 +277,14 @@ impl Keyring {
     #[cfg(target_os = "linux")]
     pub(crate) fn forget_remembered(&self) {
         for (number, ..) in self.in_the_kernel() {
-            let number = u32::from_str_radix(&number, 16).ok().and_then(|number| i32::try_from(number).ok());
-            let key = number.map(|number| linux_keyutils::Key::from_id(linux_keyutils::KeySerialId(number)));
+            let number = u32::from_str_radix(&number, 16)
+                .ok()
+                .and_then(|number| i32::try_from(number).ok());
+            let key = number
+                .map(|number| linux_keyutils::Key::from_id(linux_keyutils::KeySerialId(number)));
             // A key that expired in the meantime is gone as well.
-            key.map(|key| key.invalidate().unwrap_or_default()).unwrap_or_default();
+            key.map(|key| key.invalidate().unwrap_or_default())
+                .unwrap_or_default();
         }
     }
 }
@@ -223,10 +313,24 @@ fn keyring_daemon_opens_and_locks() {
         .stdin(fs::File::open(sandbox.write("thing", "what is kept")).unwrap())
         .output()
         .unwrap();
-    assert!(store.status.success(), "{}", String::from_utf8_lossy(&store.stderr));
-    assert!(keyring.seen("kind", "thing").contains("secret = what is kept"), "{}", keyring.seen("kind", "thing"));
+    assert!(
+        store.status.success(),
+        "{}",
+        String::from_utf8_lossy(&store.stderr)
+    );
+    assert!(
+        keyring
+            .seen("kind", "thing")
+            .contains("secret = what is kept"),
+        "{}",
+        keyring.seen("kind", "thing")
+    );
     keyring.lock();
     assert!(!keyring.seen("kind", "thing").contains("what is kept"));
     keyring.unlock();
-    assert!(keyring.seen("kind", "thing").contains("secret = what is kept"));
+    assert!(
+        keyring
+            .seen("kind", "thing")
+            .contains("secret = what is kept")
+    );
 }

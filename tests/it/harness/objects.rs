@@ -59,8 +59,18 @@ impl S3 {
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let (stdin, stdout) = (process.stdin.take(), BufReader::new(process.stdout.take().expect("standard output")));
-        let mut server = Self { process, stdin, stdout, url: String::new(), key: String::new(), secret: String::new() };
+        let (stdin, stdout) = (
+            process.stdin.take(),
+            BufReader::new(process.stdout.take().expect("standard output")),
+        );
+        let mut server = Self {
+            process,
+            stdin,
+            stdout,
+            url: String::new(),
+            key: String::new(),
+            secret: String::new(),
+        };
         let greeting = server.read_line()?;
         let text = |name: &str| greeting[name].as_str().expect("a text").to_owned();
         (server.url, server.key, server.secret) = (text("url"), text("key"), text("secret"));
@@ -71,13 +81,20 @@ impl S3 {
     fn read_line(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("the server stdout");
-        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|e| panic!("the server says `{line}`: {e}")))
+        (!line.is_empty()).then(|| {
+            serde_json::from_str(&line).unwrap_or_else(|e| panic!("the server says `{line}`: {e}"))
+        })
     }
 
     /// The objects under a path, as its own client lists them: size and date.
     pub(crate) fn list(&mut self, under: &str) -> serde_json::Map<String, Value> {
-        writeln!(self.stdin.as_mut().expect("standard input"), "{under}").expect("the server reads");
-        self.read_line().expect("the server is there").as_object().expect("a list").clone()
+        writeln!(self.stdin.as_mut().expect("standard input"), "{under}")
+            .expect("the server reads");
+        self.read_line()
+            .expect("the server is there")
+            .as_object()
+            .expect("a list")
+            .clone()
     }
 
     /// Gives a sandbox the credentials.

@@ -19,7 +19,9 @@ pub(crate) struct Prompter(Arc<AtomicUsize>);
 impl Prompter {
     /// Registers a prompter on the bus of a keyring.
     pub(crate) fn on(keyring: &Keyring) -> Self {
-        let bus = Builder::address(keyring.address().as_str()).and_then(|b| b.name(NAME)?.build()).expect("a place on the bus");
+        let bus = Builder::address(keyring.address().as_str())
+            .and_then(|b| b.name(NAME)?.build())
+            .expect("a place on the bus");
         let dismissed = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&dismissed);
         std::thread::spawn(move || {
@@ -44,13 +46,20 @@ fn answer(bus: &Connection, message: &Message, count: &AtomicUsize) -> zbus::Res
     let member = header.member().map(ToString::to_string).unwrap_or_default();
     let body = message.body();
     let callback: OwnedObjectPath = match member.as_str() {
-        "PerformPrompt" => body.deserialize::<(OwnedObjectPath, String, HashMap<String, Value<'_>>, String)>()?.0,
+        "PerformPrompt" => {
+            body.deserialize::<(OwnedObjectPath, String, HashMap<String, Value<'_>>, String)>()?
+                .0
+        }
         _ => body.deserialize()?,
     };
     bus.reply(&header, &())?;
     let call = |method: &'static str| {
-        let call = Message::method_call(callback.clone(), method)?.interface(CALLBACK)?.with_flags(Flags::NoReplyExpected)?;
-        header.sender().map_or(Ok(call.clone()), |sender| call.clone().destination(sender.to_owned()))
+        let call = Message::method_call(callback.clone(), method)?
+            .interface(CALLBACK)?
+            .with_flags(Flags::NoReplyExpected)?;
+        header.sender().map_or(Ok(call.clone()), |sender| {
+            call.clone().destination(sender.to_owned())
+        })
     };
     let nothing: HashMap<&str, Value<'_>> = HashMap::new();
     match member.as_str() {

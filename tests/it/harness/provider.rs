@@ -27,7 +27,10 @@ impl Request {
 
     /// The value of a header; `name` is in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -61,7 +64,12 @@ impl Gate {
 
     pub(crate) fn wait(&self) {
         let open = lock(&self.0.0);
-        drop(self.0.1.wait_while(open, |open| !*open).unwrap_or_else(std::sync::PoisonError::into_inner));
+        drop(
+            self.0
+                .1
+                .wait_while(open, |open| !*open)
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
     }
 }
 
@@ -99,7 +107,10 @@ impl Reply {
 
     /// A complete answer with its length.
     pub(crate) fn full(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
-        let head = head(&format!("{status} Whatever"), &[headers, &[("content-length", &body.len().to_string())]].concat());
+        let head = head(
+            &format!("{status} Whatever"),
+            &[headers, &[("content-length", &body.len().to_string())]].concat(),
+        );
         Self(vec![Step::Write(format!("{head}\r\n{body}").into_bytes())])
     }
 
@@ -110,7 +121,10 @@ impl Reply {
 
     /// The head of a chunked answer.
     pub(crate) fn begin(headers: &[(&str, &str)]) -> Self {
-        let head = head("200 OK", &[headers, &[("transfer-encoding", "chunked")]].concat());
+        let head = head(
+            "200 OK",
+            &[headers, &[("transfer-encoding", "chunked")]].concat(),
+        );
         Self(vec![Step::Write(format!("{head}\r\n").into_bytes())])
     }
 
@@ -142,7 +156,9 @@ impl Reply {
 
     /// The event with the finish reason.
     pub(crate) fn finish(self, reason: &str) -> Self {
-        self.event(&format!(r#"{{"id":"gen-1","choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#))
+        self.event(&format!(
+            r#"{{"id":"gen-1","choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#
+        ))
     }
 
     /// The event with the usage.
@@ -163,14 +179,19 @@ impl Reply {
 
     /// A usual answer: this text in two pieces, the usage, the end.
     pub(crate) fn says(text: &str) -> Self {
-        let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+        let middle = text
+            .char_indices()
+            .nth(text.chars().count() / 2)
+            .map_or(0, |(at, _)| at);
         let (first, second) = text.split_at(middle);
         Self::stream()
             .bytes(": OPENROUTER PROCESSING\n\n")
             .text(first)
             .text(second)
             .finish("stop")
-            .usage(r#"{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19,"cost":0.000147}"#)
+            .usage(
+                r#"{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19,"cost":0.000147}"#,
+            )
             .done()
     }
 
@@ -251,12 +272,28 @@ impl Server {
     /// A server that expects exactly these requests in this order: `("POST /v1/chat/completions",
     /// reply)`.
     pub(crate) fn scripted<const N: usize>(script: [(&str, Reply); N]) -> Self {
-        Self::start(Script::Exactly(script.into_iter().map(|(line, reply)| (line.to_owned(), reply)).collect()), None)
+        Self::start(
+            Script::Exactly(
+                script
+                    .into_iter()
+                    .map(|(line, reply)| (line.to_owned(), reply))
+                    .collect(),
+            ),
+            None,
+        )
     }
 
     /// A server that expects one chat completion per reply.
     pub(crate) fn replies(replies: impl IntoIterator<Item = Reply>) -> Self {
-        Self::start(Script::Exactly(replies.into_iter().map(|reply| (String::from(ASK), reply)).collect()), None)
+        Self::start(
+            Script::Exactly(
+                replies
+                    .into_iter()
+                    .map(|reply| (String::from(ASK), reply))
+                    .collect(),
+            ),
+            None,
+        )
     }
 
     /// A server that answers any number of any requests.
@@ -265,13 +302,22 @@ impl Server {
     }
 
     /// The same behind TLS with this certificate.
-    pub(crate) fn whatever_encrypted(certificate: Certificate, answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn whatever_encrypted(
+        certificate: Certificate,
+        answer: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) -> Self {
         Self::start(Script::Whatever(Box::new(answer)), Some(certificate))
     }
 
     /// A scripted server behind TLS with this certificate.
-    pub(crate) fn encrypted(certificate: Certificate, replies: impl IntoIterator<Item = Reply>) -> Self {
-        let script = replies.into_iter().map(|reply| (String::from(ASK), reply)).collect();
+    pub(crate) fn encrypted(
+        certificate: Certificate,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Self {
+        let script = replies
+            .into_iter()
+            .map(|reply| (String::from(ASK), reply))
+            .collect();
         Self::start(Script::Exactly(script), Some(certificate))
     }
 
@@ -282,8 +328,14 @@ impl Server {
             Script::Exactly(all) => all.iter().flat_map(|(_, reply)| gates(reply)).collect(),
             Script::Whatever(_) => Vec::new(),
         };
-        let state =
-            Arc::new(Mutex::new(State { script, requests: Vec::new(), complaints: Vec::new(), gates, open: Vec::new(), connections: 0 }));
+        let state = Arc::new(Mutex::new(State {
+            script,
+            requests: Vec::new(),
+            complaints: Vec::new(),
+            gates,
+            open: Vec::new(),
+            connections: 0,
+        }));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
             let (state, stop, tls) = (Arc::clone(&state), Arc::clone(&stop), tls.clone());
@@ -302,7 +354,9 @@ impl Server {
                         state.connections += 1;
                     }
                     let (state, tls) = (Arc::clone(&state), tls.clone());
-                    talks.push(thread::spawn(move || handle_connection(stream, tls.as_ref(), &state)));
+                    talks.push(thread::spawn(move || {
+                        handle_connection(stream, tls.as_ref(), &state)
+                    }));
                 }
                 for handle_connection in talks {
                     // A panic of the thread was recorded as a complaint already.
@@ -310,7 +364,13 @@ impl Server {
                 }
             })
         };
-        Self { address, tls, state, stop, thread: Some(thread) }
+        Self {
+            address,
+            tls,
+            state,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     pub(crate) fn base_url(&self) -> String {
@@ -359,7 +419,11 @@ impl Drop for Server {
             return;
         }
         let state = lock(&self.state);
-        assert!(state.complaints.is_empty(), "the provider was not used as scripted: {:#?}", state.complaints);
+        assert!(
+            state.complaints.is_empty(),
+            "the provider was not used as scripted: {:#?}",
+            state.complaints
+        );
         if let Script::Exactly(left) = &state.script {
             let left: Vec<&String> = left.iter().map(|(line, _)| line).collect();
             assert!(left.is_empty(), "the provider was never asked: {left:#?}");
@@ -368,12 +432,17 @@ impl Drop for Server {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A request head without its last blank line.
 fn head(status: &str, headers: &[(&str, &str)]) -> String {
-    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     format!("HTTP/1.1 {status}\r\n{}", lines.concat())
 }
 
@@ -416,8 +485,11 @@ fn next_reply(request: &Request, state: &Mutex<State>) -> Reply {
         Script::Exactly(script) => match script.pop_front() {
             Some((expected, reply)) if expected == line => reply,
             expected => {
-                let expected = expected.map_or_else(|| String::from("nothing more"), |(expected, _)| expected);
-                state.complaints.push(format!("it was asked `{line}` and expected `{expected}`"));
+                let expected =
+                    expected.map_or_else(|| String::from("nothing more"), |(expected, _)| expected);
+                state
+                    .complaints
+                    .push(format!("it was asked `{line}` and expected `{expected}`"));
                 Reply::json(599, "{}")
             }
         },
@@ -427,17 +499,30 @@ fn next_reply(request: &Request, state: &Mutex<State>) -> Reply {
 }
 
 /// Returns whether the connection stays open.
-fn send_reply(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpStream, state: &Mutex<State>) -> bool {
+fn send_reply(
+    reply: &Reply,
+    stream: &mut BufReader<impl Read + Write>,
+    raw: &TcpStream,
+    state: &Mutex<State>,
+) -> bool {
     for step in &reply.0 {
         match step {
             Step::Write(bytes) => {
-                let wrote = stream.get_mut().write_all(bytes).and_then(|()| stream.get_mut().flush());
+                let wrote = stream
+                    .get_mut()
+                    .write_all(bytes)
+                    .and_then(|()| stream.get_mut().flush());
                 if wrote.is_err() {
                     return false;
                 }
             }
             Step::Repeat(bytes, pause) => {
-                while stream.get_mut().write_all(bytes).and_then(|()| stream.get_mut().flush()).is_ok() {
+                while stream
+                    .get_mut()
+                    .write_all(bytes)
+                    .and_then(|()| stream.get_mut().flush())
+                    .is_ok()
+                {
                     if closes_within(raw, *pause) {
                         break;
                     }
@@ -453,10 +538,13 @@ fn send_reply(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &Tc
             }
             Step::Reset => {
                 #[cfg(unix)]
-                rustix::net::sockopt::set_socket_linger(raw, Some(Duration::ZERO)).expect("a reset");
+                rustix::net::sockopt::set_socket_linger(raw, Some(Duration::ZERO))
+                    .expect("a reset");
                 // The connection is reset when its last handle is dropped.
                 let peer = raw.peer_addr().ok();
-                lock(state).open.retain(|stream| stream.peer_addr().ok() != peer);
+                lock(state)
+                    .open
+                    .retain(|stream| stream.peer_addr().ok() != peer);
                 return false;
             }
             Step::Close => {
@@ -475,7 +563,10 @@ fn closes_within(raw: &TcpStream, time: Duration) -> bool {
     }
     raw.set_read_timeout(Some(time)).expect("a time limit");
     match raw.peek(&mut [0]) {
-        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        ),
         Ok(count) => count == 0,
     }
 }
@@ -486,7 +577,10 @@ fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>
         return Ok(None);
     }
     let mut words = line.split_whitespace();
-    let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
+    let (method, path) = (
+        words.next().unwrap_or_default().to_owned(),
+        words.next().unwrap_or_default().to_owned(),
+    );
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -500,8 +594,17 @@ fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(Request { method, path, headers, body }))
+    Ok(Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    }))
 }

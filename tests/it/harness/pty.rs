@@ -56,19 +56,44 @@ struct Shown {
 }
 
 impl Screen {
-    pub(crate) fn open<A: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = A>, columns: u16, rows: u16) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
+    pub(crate) fn open<A: AsRef<OsStr>>(
+        sandbox: &Sandbox,
+        args: impl IntoIterator<Item = A>,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a pseudo-terminal");
         grantpt(&keyboard).expect("the terminal is granted");
         unlockpt(&keyboard).expect("the terminal is unlocked");
-        let name = ptsname(&keyboard, Vec::new()).expect("the terminal has a name").into_string().expect("it is text");
+        let name = ptsname(&keyboard, Vec::new())
+            .expect("the terminal has a name")
+            .into_string()
+            .expect("it is text");
         tcsetwinsize(&keyboard, size(columns, rows)).expect("the terminal has a size");
-        let terminal = || OpenOptions::new().read(true).write(true).open(&name).expect("the terminal opens");
+        let terminal = || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&name)
+                .expect("the terminal opens")
+        };
 
         // `setsid --ctty` makes the terminal the controlling one, so that Ctrl-C is a signal, and
         // then runs the binary.
         let mut command = Command::new("setsid");
-        command.arg("--ctty").arg(BINARY).args(args).env_clear().envs(sandbox.env()).env("TERM", "xterm-256color");
-        command.current_dir(sandbox.cwd()).stdin(terminal()).stdout(terminal()).stderr(terminal());
+        command
+            .arg("--ctty")
+            .arg(BINARY)
+            .args(args)
+            .env_clear()
+            .envs(sandbox.env())
+            .env("TERM", "xterm-256color");
+        command
+            .current_dir(sandbox.cwd())
+            .stdin(terminal())
+            .stdout(terminal())
+            .stderr(terminal());
         let title = format!("{:?}", command.get_args().skip(2).collect::<Vec<_>>());
         let child = command.spawn().expect("the binary starts on a terminal");
         drop(command);
@@ -76,7 +101,10 @@ impl Screen {
         let keyboard = File::from(keyboard);
         let shown = Arc::new((Mutex::new(Shown::default()), Condvar::new()));
         let pid = rustix::process::Pid::from_child(&child);
-        let (mut reader, shared) = (keyboard.try_clone().expect("the terminal is shared"), Arc::clone(&shown));
+        let (mut reader, shared) = (
+            keyboard.try_clone().expect("the terminal is shared"),
+            Arc::clone(&shown),
+        );
         thread::spawn(move || {
             let mut piece = [0; 4096];
             loop {
@@ -106,7 +134,9 @@ impl Screen {
 
     /// Presses keys.
     pub(crate) fn send(&mut self, keys: &str) -> &mut Self {
-        self.keyboard.write_all(keys.as_bytes()).expect("the keyboard works");
+        self.keyboard
+            .write_all(keys.as_bytes())
+            .expect("the keyboard works");
         self
     }
 
@@ -134,13 +164,27 @@ impl Screen {
             }
             let left = TIMEOUT.saturating_sub(started.elapsed());
             if shown.closed || left.is_zero() {
-                let why = if shown.closed { "the program ended" } else { "time is up" };
-                let (all, fresh) = (render(&shown.bytes, self.size), String::from_utf8_lossy(fresh).into_owned());
+                let why = if shown.closed {
+                    "the program ended"
+                } else {
+                    "time is up"
+                };
+                let (all, fresh) = (
+                    render(&shown.bytes, self.size),
+                    String::from_utf8_lossy(fresh).into_owned(),
+                );
                 // Releases the lock first: a panic would poison it for the cleanup.
                 drop(shown);
-                panic!("{}: {why}, waiting for {text:?}\nthe screen:\n{all}\nsince the last wait: {fresh:?}", self.title);
+                panic!(
+                    "{}: {why}, waiting for {text:?}\nthe screen:\n{all}\nsince the last wait: {fresh:?}",
+                    self.title
+                );
             }
-            shown = shared.1.wait_timeout(shown, left).expect("the transcript").0;
+            shown = shared
+                .1
+                .wait_timeout(shown, left)
+                .expect("the transcript")
+                .0;
         }
         drop(shown);
         self
@@ -171,17 +215,28 @@ impl Screen {
     /// Waits for the end and returns the exit code, or 128 plus the signal.
     pub(crate) fn end(&mut self) -> i32 {
         let Ok(status) = self.ended.recv_timeout(TIMEOUT) else {
-            panic!("{}: it does not end\nthe screen:\n{}", self.title, self.text());
+            panic!(
+                "{}: it does not end\nthe screen:\n{}",
+                self.title,
+                self.text()
+            );
         };
         self.over = true;
         let (lock, changed) = &*self.shown;
         let mut shown = lock.lock().expect("the transcript");
         while !shown.closed {
-            let (next, waited) = changed.wait_timeout(shown, TIMEOUT).expect("the transcript");
+            let (next, waited) = changed
+                .wait_timeout(shown, TIMEOUT)
+                .expect("the transcript");
             shown = next;
-            assert!(!waited.timed_out(), "it ended, but someone still holds the terminal");
+            assert!(
+                !waited.timed_out(),
+                "it ended, but someone still holds the terminal"
+            );
         }
-        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+        status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
     }
 
     /// Kills the process.
@@ -203,11 +258,20 @@ impl Drop for Screen {
 }
 
 const fn size(columns: u16, rows: u16) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
 }
 
 fn render(bytes: &[u8], (columns, rows): (u16, u16)) -> String {
-    let mut terminal = vt100::Parser::new(rows.try_into().expect("a row"), columns.try_into().expect("a column"), 10_000);
+    let mut terminal = vt100::Parser::new(
+        rows.try_into().expect("a row"),
+        columns.try_into().expect("a column"),
+        10_000,
+    );
     terminal.process(bytes);
     terminal.screen_mut().set_scrollback(usize::MAX);
     let mut lines = Vec::new();
@@ -220,7 +284,11 @@ fn render(bytes: &[u8], (columns, rows): (u16, u16)) -> String {
     }
     terminal.screen_mut().set_scrollback(0);
     lines.extend(terminal.screen().rows(0, columns));
-    let text = lines.iter().map(|l| l.trim_end()).collect::<Vec<_>>().join("\n");
+    let text = lines
+        .iter()
+        .map(|l| l.trim_end())
+        .collect::<Vec<_>>()
+        .join("\n");
     format!("{}\n", text.trim_end())
 }
 
@@ -248,8 +316,15 @@ fn find_plain(bytes: &[u8], text: &str) -> Option<usize> {
 /// The length of the escape sequence at the start of `bytes`.
 fn escape(bytes: &[u8]) -> usize {
     match bytes.get(1) {
-        Some(b'[') => bytes.iter().skip(2).position(|b| (0x40..=0x7e).contains(b)).map_or(bytes.len(), |n| n + 3),
-        Some(b']') => bytes.iter().position(|b| *b == 0x07).map_or(bytes.len(), |n| n + 1),
+        Some(b'[') => bytes
+            .iter()
+            .skip(2)
+            .position(|b| (0x40..=0x7e).contains(b))
+            .map_or(bytes.len(), |n| n + 3),
+        Some(b']') => bytes
+            .iter()
+            .position(|b| *b == 0x07)
+            .map_or(bytes.len(), |n| n + 1),
         _ => bytes.len().min(2),
     }
 }
@@ -259,7 +334,13 @@ fn escape_sequences_are_not_text() {
     let bytes = b"\x1b[1mhel\x1b[0;32mlo\x1b[0m \x1b]0;title\x07there\r\n";
     assert_eq!(find_plain(bytes, "hello there"), Some(bytes.len() - 2));
     assert_eq!(find_plain(bytes, "title"), None);
-    assert_eq!(render(b"one\r\ntwo\x1b[31mthree\x1b[0m\r\n", (80, 24)), "one\ntwothree\n");
+    assert_eq!(
+        render(b"one\r\ntwo\x1b[31mthree\x1b[0m\r\n", (80, 24)),
+        "one\ntwothree\n"
+    );
     let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    assert_eq!(render(many.join("\r\n").as_bytes(), (80, 24)), many.join("\n") + "\n");
+    assert_eq!(
+        render(many.join("\r\n").as_bytes(), (80, 24)),
+        many.join("\n") + "\n"
+    );
 }

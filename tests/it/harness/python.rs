@@ -9,8 +9,18 @@ pub(crate) fn with(modules: &[&str]) -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci-venv/bin/python");
     let named = std::env::var_os("CHATBOT_PYTHON").map(PathBuf::from);
     let program = format!("import {}", modules.join(", "));
-    named.into_iter().chain([made]).chain(crate::harness::ci_markers::tool("python3")).find(|python| {
-        let silent = || Stdio::null();
-        Command::new(python).args(["-c", &program]).stdin(silent()).stdout(silent()).stderr(silent()).status().is_ok_and(|s| s.success())
-    })
+    named
+        .into_iter()
+        .chain([made])
+        .chain(crate::harness::ci_markers::tool("python3"))
+        .find(|python| {
+            let silent = || Stdio::null();
+            Command::new(python)
+                .args(["-c", &program])
+                .stdin(silent())
+                .stdout(silent())
+                .stderr(silent())
+                .status()
+                .is_ok_and(|s| s.success())
+        })
 }

@@ -46,11 +46,20 @@ pub(crate) struct Output {
 }
 
 impl Run {
-    pub(super) fn new<A: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = A>) -> Self {
+    pub(super) fn new<A: AsRef<OsStr>>(
+        sandbox: &Sandbox,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
         let args: Vec<OsString> = args.into_iter().map(|a| a.as_ref().to_owned()).collect();
-        let title = args.iter().fold(String::from("chatbot"), |line, a| format!("{line} {}", a.to_string_lossy()));
+        let title = args.iter().fold(String::from("chatbot"), |line, a| {
+            format!("{line} {}", a.to_string_lossy())
+        });
         let mut command = Command::new(BINARY);
-        command.args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
+        command
+            .args(args)
+            .env_clear()
+            .envs(sandbox.env())
+            .current_dir(sandbox.cwd());
         Self {
             command,
             title,
@@ -74,8 +83,15 @@ impl Run {
     /// Runs under resource limits of the shell, for example `ulimit -d 100000`.
     pub(crate) fn limited(mut self, limits: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), BINARY]).args(self.command.get_args()).env_clear();
-        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell
+            .args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), BINARY])
+            .args(self.command.get_args())
+            .env_clear();
+        shell.envs(
+            self.command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         shell.current_dir(self.command.get_current_dir().expect("a folder to work in"));
         self.command = shell;
         self
@@ -119,26 +135,49 @@ impl Run {
         if output.code != Some(code) {
             writeln!(wrong, "exit code: {:?}, expected {code}", output.code).unwrap();
         }
-        for (stream, got, expected) in [("stdout", &output.stdout, &stdout), ("stderr", &output.stderr, &stderr)] {
+        for (stream, got, expected) in [
+            ("stdout", &output.stdout, &stdout),
+            ("stderr", &output.stderr, &stderr),
+        ] {
             if !alike(got, expected) {
                 writeln!(wrong, "{stream}:\n{}", difference(expected, got)).unwrap();
             }
         }
-        assert!(wrong.is_empty(), "`{}`\n{wrong}\nwhole stdout:\n{}\nwhole stderr:\n{}", output.title, output.stdout, output.stderr);
+        assert!(
+            wrong.is_empty(),
+            "`{}`\n{wrong}\nwhole stdout:\n{}\nwhole stderr:\n{}",
+            output.title,
+            output.stdout,
+            output.stderr
+        );
         output
     }
 
     /// Runs the command and checks only its success: for the steps that prepare a test.
     pub(crate) fn succeeds(self) -> Output {
         let output = self.output();
-        assert_eq!(output.code, Some(0), "`{}`\nstdout:\n{}\nstderr:\n{}", output.title, output.stdout, output.stderr);
+        assert_eq!(
+            output.code,
+            Some(0),
+            "`{}`\nstdout:\n{}\nstderr:\n{}",
+            output.title,
+            output.stdout,
+            output.stderr
+        );
         output
     }
 
     /// Runs the command and checks only the exit code.
     pub(crate) fn fails(self, code: i32) -> Output {
         let output = self.output();
-        assert_eq!(output.code, Some(code), "`{}`\nstdout:\n{}\nstderr:\n{}", output.title, output.stdout, output.stderr);
+        assert_eq!(
+            output.code,
+            Some(code),
+            "`{}`\nstdout:\n{}\nstderr:\n{}",
+            output.title,
+            output.stdout,
+            output.stderr
+        );
         output
     }
 
@@ -164,7 +203,14 @@ impl Run {
         let stdout = collect(child.stdout.take().expect("its output"), Some(started));
         let stderr = collect(child.stderr.take().expect("its errors"), None);
         let pid = rustix::process::Pid::from_child(&child);
-        Running { ended: wait(child), pid, stdout, stderr, first_byte, run: self }
+        Running {
+            ended: wait(child),
+            pid,
+            stdout,
+            stderr,
+            first_byte,
+            run: self,
+        }
     }
 }
 
@@ -187,12 +233,19 @@ impl Running {
 
     /// Waits for the first byte on standard output.
     pub(crate) fn begins(&self) {
-        assert!(self.first_byte.recv_timeout(self.run.deadline).is_ok(), "`{}` says nothing", self.run.title);
+        assert!(
+            self.first_byte.recv_timeout(self.run.deadline).is_ok(),
+            "`{}` says nothing",
+            self.run.title
+        );
     }
 
     /// Whether standard output is closed.
     pub(crate) fn is_through(&self) -> bool {
-        matches!(self.first_byte.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+        matches!(
+            self.first_byte.try_recv(),
+            Err(mpsc::TryRecvError::Disconnected)
+        )
     }
 
     /// Kills the process, as a power failure would.
@@ -205,8 +258,14 @@ impl Running {
     pub(crate) fn end(self) -> Output {
         let Ok(status) = self.ended.recv_timeout(self.run.deadline) else {
             kill(self.pid);
-            let output = self.stdout.recv_timeout(self.run.deadline).unwrap_or_default();
-            let errors = self.stderr.recv_timeout(self.run.deadline).unwrap_or_default();
+            let output = self
+                .stdout
+                .recv_timeout(self.run.deadline)
+                .unwrap_or_default();
+            let errors = self
+                .stderr
+                .recv_timeout(self.run.deadline)
+                .unwrap_or_default();
             panic!(
                 "`{}` did not end within {:?}\nstdout:\n{}\nstderr:\n{}",
                 self.run.title,
@@ -216,9 +275,12 @@ impl Running {
             );
         };
         let mut streams = [&self.stdout, &self.stderr].map(|stream| {
-            stream
-                .recv_timeout(self.run.deadline)
-                .unwrap_or_else(|_| panic!("`{}` ended, but someone still holds its output", self.run.title))
+            stream.recv_timeout(self.run.deadline).unwrap_or_else(|_| {
+                panic!(
+                    "`{}` ended, but someone still holds its output",
+                    self.run.title
+                )
+            })
         });
         let mut transcript = self.run.transcript.lock().expect("the transcript");
         for (name, bytes) in ["stdout", "stderr"].iter().zip(&streams) {
@@ -226,12 +288,22 @@ impl Running {
         }
         drop(transcript);
         let root = self.run.root.to_string_lossy().into_owned();
-        let [stdout, stderr] = streams.each_mut().map(|bytes| String::from_utf8_lossy(bytes).replace(&root, "[ROOT]"));
-        Output { title: self.run.title, stdout, stderr, code: status.code() }
+        let [stdout, stderr] = streams
+            .each_mut()
+            .map(|bytes| String::from_utf8_lossy(bytes).replace(&root, "[ROOT]"));
+        Output {
+            title: self.run.title,
+            stdout,
+            stderr,
+            code: status.code(),
+        }
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static, first_byte: Option<mpsc::Sender<()>>) -> mpsc::Receiver<Vec<u8>> {
+fn collect(
+    mut stream: impl Read + Send + 'static,
+    first_byte: Option<mpsc::Sender<()>>,
+) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
@@ -259,18 +331,25 @@ pub(super) fn kill(pid: rustix::process::Pid) {
 
 /// Whether `got` is `expected`, where `[..]` stands for anything within a line.
 pub(crate) fn alike(got: &str, expected: &str) -> bool {
-    let (got, expected): (Vec<&str>, Vec<&str>) = (got.split('\n').collect(), expected.split('\n').collect());
+    let (got, expected): (Vec<&str>, Vec<&str>) =
+        (got.split('\n').collect(), expected.split('\n').collect());
     got.len() == expected.len() && got.iter().zip(&expected).all(|(g, e)| line_is_like(g, e))
 }
 
 fn line_is_like(got: &str, expected: &str) -> bool {
     let mut parts = expected.split("[..]");
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = got.strip_prefix(first) else { return false };
+    let Some(mut rest) = got.strip_prefix(first) else {
+        return false;
+    };
     let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
     for part in parts {
-        let Some(at) = rest.find(part) else { return false };
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[at + part.len()..];
     }
     rest.ends_with(last)
@@ -280,7 +359,11 @@ fn line_is_like(got: &str, expected: &str) -> bool {
 pub(crate) fn difference(expected: &str, got: &str) -> String {
     let (e, g): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), got.lines().collect());
     let mut text = String::new();
-    let same = e.iter().zip(&g).take_while(|(e, g)| line_is_like(g, e)).count();
+    let same = e
+        .iter()
+        .zip(&g)
+        .take_while(|(e, g)| line_is_like(g, e))
+        .count();
     for line in &e[..same] {
         writeln!(text, "    {line}").unwrap();
     }
@@ -298,12 +381,20 @@ pub(crate) fn difference(expected: &str, got: &str) -> String {
 
 #[test]
 fn wildcards_stay_within_a_line() {
-    assert!(alike("made 12 files in 3 s\n", "made [..] files in [..] s\n"));
+    assert!(alike(
+        "made 12 files in 3 s\n",
+        "made [..] files in [..] s\n"
+    ));
     assert!(alike("id abc", "id [..]"));
     assert!(alike("", ""));
-    for (got, expected) in
-        [("a\nb", "[..]"), ("made 12 files", "made [..] folders"), ("aab", "a[..]aab"), ("x", ""), ("", "x"), ("a\n", "a")]
-    {
+    for (got, expected) in [
+        ("a\nb", "[..]"),
+        ("made 12 files", "made [..] folders"),
+        ("aab", "a[..]aab"),
+        ("x", ""),
+        ("", "x"),
+        ("a\n", "a"),
+    ] {
         assert!(!alike(got, expected), "{got:?} {expected:?}");
     }
 }

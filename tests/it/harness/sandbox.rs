@@ -41,8 +41,15 @@ impl Sandbox {
     /// A home without a keyring: the session bus does not exist. The platform's usual folders are
     /// used.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("chatbot-").tempdir().expect("a temporary folder");
-        let mut sandbox = Self { folder, env: BTreeMap::new(), transcript: Transcript::default() };
+        let folder = tempfile::Builder::new()
+            .prefix("chatbot-")
+            .tempdir()
+            .expect("a temporary folder");
+        let mut sandbox = Self {
+            folder,
+            env: BTreeMap::new(),
+            transcript: Transcript::default(),
+        };
         let root = sandbox.root().to_path_buf();
         for (variable, place) in [
             ("HOME", "home"),
@@ -54,11 +61,18 @@ impl Sandbox {
             ("TMPDIR", "tmp"),
         ] {
             let place = root.join(place);
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&place).expect("a folder of the sandbox");
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&place)
+                .expect("a folder of the sandbox");
             sandbox.set(variable, place);
         }
         fs::create_dir(root.join("cwd")).expect("a folder to work in");
-        sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", root.join("no-bus").display()));
+        sandbox.set(
+            "DBUS_SESSION_BUS_ADDRESS",
+            format!("unix:path={}", root.join("no-bus").display()),
+        );
         sandbox.set("PATH", "/usr/local/bin:/usr/bin:/bin");
         // No request of a careless test leaves this machine: the proxy is a closed port.
         sandbox.set("HTTPS_PROXY", "http://127.0.0.1:9");
@@ -126,7 +140,8 @@ impl Sandbox {
 
     /// Sets a variable for later commands.
     pub(crate) fn set(&mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
-        self.env.insert(variable.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env
+            .insert(variable.as_ref().to_owned(), value.as_ref().to_owned());
     }
 
     /// Removes a variable from later commands.
@@ -148,10 +163,20 @@ impl Sandbox {
     pub(crate) fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.root().join(path);
         let folder = path.parent().expect("a file lies in a folder");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).expect("the folder of a file");
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).expect("a file of the sandbox");
-        std::io::Write::write_all(&mut file, bytes.as_ref()).expect("a file of the sandbox is written");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .expect("the folder of a file");
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .expect("a file of the sandbox");
+        std::io::Write::write_all(&mut file, bytes.as_ref())
+            .expect("a file of the sandbox is written");
         path
     }
 
@@ -162,7 +187,9 @@ impl Sandbox {
 
     /// Configures the provider `own` at `base_url`, with its key in `OWN_KEY`.
     pub(crate) fn ask_at(&mut self, base_url: &str, more: &str) {
-        let own = format!("[providers.own]\nbase_url = \"{base_url}\"\nkey = \"env:OWN_KEY\"\nmodel = \"maker/model-1\"\n");
+        let own = format!(
+            "[providers.own]\nbase_url = \"{base_url}\"\nkey = \"env:OWN_KEY\"\nmodel = \"maker/model-1\"\n"
+        );
         self.configure(&format!("provider = \"own\"\n{more}\n{own}"));
         self.set("OWN_KEY", own_key());
     }
@@ -173,12 +200,22 @@ impl Sandbox {
         let file = self.write("passphrase", PASSPHRASE);
         self.set("CHATBOT_PASSPHRASE_FILE", file);
         self.set("CHATBOT_KEYRING", "vault");
-        self.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+        self.run(["vault", "create", "--yes", "--kdf", CHEAP])
+            .succeeds();
     }
 
     /// Stores a key from standard input.
     pub(crate) fn store_key(&self, provider: &str, key: &str) {
-        self.run(["key", "set", "--provider", provider, "--stdin", "--no-validate"]).stdin(key).succeeds();
+        self.run([
+            "key",
+            "set",
+            "--provider",
+            provider,
+            "--stdin",
+            "--no-validate",
+        ])
+        .stdin(key)
+        .succeeds();
     }
 
     /// A run of the binary in this home.
@@ -212,11 +249,28 @@ impl Sandbox {
     /// Asserts that only the user can access the files and folders of the program.
     pub(crate) fn is_private(&self) {
         let mut exposed = String::new();
-        let ours = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
+        let ours = [
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_STATE_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_RUNTIME_DIR",
+        ];
         let roots: Vec<PathBuf> = ours.iter().map(|v| self.place("", v)).collect();
-        for file in self.files().into_iter().filter(|f| roots.iter().any(|r| f.starts_with(r))) {
-            for path in file.ancestors().take_while(|p| roots.iter().any(|r| p.starts_with(r))) {
-                let mode = fs::symlink_metadata(path).expect("the mode of a file").permissions().mode() & 0o777;
+        for file in self
+            .files()
+            .into_iter()
+            .filter(|f| roots.iter().any(|r| f.starts_with(r)))
+        {
+            for path in file
+                .ancestors()
+                .take_while(|p| roots.iter().any(|r| p.starts_with(r)))
+            {
+                let mode = fs::symlink_metadata(path)
+                    .expect("the mode of a file")
+                    .permissions()
+                    .mode()
+                    & 0o777;
                 if mode & 0o077 != 0 {
                     writeln!(exposed, "{} is open to others: {mode:o}", path.display()).unwrap();
                 }
@@ -227,6 +281,11 @@ impl Sandbox {
 
     /// The files that contain `needle`.
     pub(crate) fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
-        self.files().into_iter().filter(|f| fs::read(f).is_ok_and(|bytes| memchr::memmem::find(&bytes, needle).is_some())).collect()
+        self.files()
+            .into_iter()
+            .filter(|f| {
+                fs::read(f).is_ok_and(|bytes| memchr::memmem::find(&bytes, needle).is_some())
+            })
+            .collect()
     }
 }

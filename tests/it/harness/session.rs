@@ -8,7 +8,11 @@ const INSIDE: &str = "CHATBOT_TEST_SESSION";
 
 /// Whether `keyctl` can start a session; if not, reports that `check` is skipped.
 pub(crate) fn can_start(check: &str) -> bool {
-    let works = Command::new("keyctl").args(["session", "-", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let works = Command::new("keyctl")
+        .args(["session", "-", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
     if !works {
         ci_markers::left_out(check, "no `keyctl` that may start a session");
     }
@@ -24,11 +28,18 @@ pub(crate) fn is_private(check: &str, test: &str) -> bool {
     if can_start(check) {
         let tests = std::env::current_exe().expect("the program of the tests");
         let mut command = Command::new("keyctl");
-        command.args(["session", "-"]).arg(tests).args(["--exact", test, "--nocapture"]).env(INSIDE, "yes");
+        command
+            .args(["session", "-"])
+            .arg(tests)
+            .args(["--exact", test, "--nocapture"])
+            .env(INSIDE, "yes");
         let output = command.output().expect("keyctl runs");
         let stdout = String::from_utf8_lossy(&output.stdout);
         let failed = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && stdout.contains("1 passed"), "{test} in a session of its own:\n{stdout}\n{failed}");
+        assert!(
+            output.status.success() && stdout.contains("1 passed"),
+            "{test} in a session of its own:\n{stdout}\n{failed}"
+        );
     }
     false
 }

@@ -82,12 +82,20 @@ fn answer(request: &Request, state: &mut State) -> Reply {
     let empty = |status| Reply::full(status, &[], "");
     let login = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
     if request.header("authorization") != Some(&login) {
-        return Reply::full(401, &[("www-authenticate", "Basic realm=\"reeds\"")], "who are you?");
+        return Reply::full(
+            401,
+            &[("www-authenticate", "Basic realm=\"reeds\"")],
+            "who are you?",
+        );
     }
     let path = request.path.trim_end_matches('/').to_owned();
     match request.method.as_str() {
         "GET" => match state.files.get(&path) {
-            Some(text) => Reply::full(200, &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")], text),
+            Some(text) => Reply::full(
+                200,
+                &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")],
+                text,
+            ),
             None => empty(404),
         },
         "PUT" if !state.folders.contains(parent(&path)) => empty(409),
@@ -102,7 +110,13 @@ fn answer(request: &Request, state: &mut State) -> Reply {
             empty(201)
         }
         "COPY" => {
-            let to = request.header("destination").unwrap().splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap();
+            let to = request
+                .header("destination")
+                .unwrap()
+                .splitn(4, '/')
+                .nth(3)
+                .map(|rest| format!("/{rest}"))
+                .unwrap();
             if request.header("overwrite") == Some("F") && state.files.contains_key(&to) {
                 return empty(412);
             }
@@ -127,11 +141,24 @@ fn listing(path: &str, state: &State) -> Reply {
         )
         .unwrap();
     };
-    for folder in state.folders.iter().filter(|f| *f == path || parent(f) == path) {
-        add(&format!("{folder}/"), "<D:resourcetype><D:collection/></D:resourcetype>");
+    for folder in state
+        .folders
+        .iter()
+        .filter(|f| *f == path || parent(f) == path)
+    {
+        add(
+            &format!("{folder}/"),
+            "<D:resourcetype><D:collection/></D:resourcetype>",
+        );
     }
     for (file, text) in state.files.iter().filter(|(f, _)| parent(f) == path) {
-        add(file, &format!("<D:resourcetype/><D:getcontentlength>{}</D:getcontentlength>", text.len()));
+        add(
+            file,
+            &format!(
+                "<D:resourcetype/><D:getcontentlength>{}</D:getcontentlength>",
+                text.len()
+            ),
+        );
     }
     xml.push_str("</D:multistatus>");
     Reply::full(207, &[("content-type", "application/xml")], &xml)

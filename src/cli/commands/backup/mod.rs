@@ -8,7 +8,9 @@ use super::history::pluralize;
 use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{RepositoryAddress, is_repository};
-use crate::backup::{self, BackupContents, Extras, OpenedBackup, Origin, SkippedConversation, WriteReport};
+use crate::backup::{
+    self, BackupContents, Extras, OpenedBackup, Origin, SkippedConversation, WriteReport,
+};
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::keys::named_passphrase;
@@ -104,12 +106,20 @@ pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
     }
     if let Some(source) = &options.verify {
         return match parse_address(source)? {
-            Some(address) => object_storage::verify(app, &address, options.snapshot.as_deref(), options.json),
+            Some(address) => {
+                object_storage::verify(app, &address, options.snapshot.as_deref(), options.json)
+            }
             None if options.snapshot.is_some() => bail!(not_in_a_file("--snapshot")),
             None => verify(app, source, options.json),
         };
     }
-    match options.dest.as_deref().map(parse_address).transpose()?.flatten() {
+    match options
+        .dest
+        .as_deref()
+        .map(parse_address)
+        .transpose()?
+        .flatten()
+    {
         Some(address) => object_storage::upload(app, &address, options),
         None if options.reupload => bail!(not_in_a_file("--reupload")),
         None => write(app, options),
@@ -122,12 +132,18 @@ pub(super) fn parse_address(typed: &Path) -> Result<Option<RepositoryAddress>> {
     if is_repository(typed) {
         return Ok(Some(RepositoryAddress::Folder(typed.to_path_buf())));
     }
-    Ok(typed.to_str().map(RepositoryAddress::parse).transpose()?.flatten())
+    Ok(typed
+        .to_str()
+        .map(RepositoryAddress::parse)
+        .transpose()?
+        .flatten())
 }
 
 pub(super) fn not_in_a_file(option: &str) -> CliError {
-    CliError::misuse(format!("`{option}` is for repositories, and a backup file holds a single backup"))
-        .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
+    CliError::misuse(format!(
+        "`{option}` is for repositories, and a backup file holds a single backup"
+    ))
+    .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
 }
 
 /// The conversations and everything else to back up.
@@ -140,23 +156,37 @@ struct BackupSelection {
 impl BackupSelection {
     fn from_args(app: &mut App, options: &BackupArgs) -> Result<Self> {
         if !crate::conversations::has_conversations(&app.home.conversations())? {
-            let nothing = CliError::misuse("there is nothing to back up: no conversation has been saved yet");
+            let nothing =
+                CliError::misuse("there is nothing to back up: no conversation has been saved yet");
             bail!(nothing.hint("start one with `chatbot chat`"));
         }
         let archive = app.archive()?;
         let ids = match options.only.as_slice() {
             [] => archive.newest_first()?,
-            some => some.iter().map(|typed| archive.find(typed)).collect::<Result<Vec<_>, _>>()?,
+            some => some
+                .iter()
+                .map(|typed| archive.find(typed))
+                .collect::<Result<Vec<_>, _>>()?,
         };
         let extras = extras(app, options)?;
-        Ok(Self { archive, ids, extras })
+        Ok(Self {
+            archive,
+            ids,
+            extras,
+        })
     }
 
     fn warn_about_keys(&self, app: &App) {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
-            let (are, like) = if keys == 1 { ("1 API key is".to_owned(), "it") } else { (format!("{keys} API keys are"), "them") };
-            app.ui.error_line(&format!("chatbot: warning: {are} in this backup: protect it and its passphrase like {like}"));
+            let (are, like) = if keys == 1 {
+                ("1 API key is".to_owned(), "it")
+            } else {
+                (format!("{keys} API keys are"), "them")
+            };
+            app.ui.error_line(&format!(
+                "chatbot: warning: {are} in this backup: protect it and its passphrase like {like}"
+            ));
         }
     }
 }
@@ -166,39 +196,75 @@ impl BackupSelection {
 pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
     let manager = app.keys()?.manager();
     let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
-    let secrets = slots.iter().map(|slot| manager.get(slot)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Origin::new(&secrets.into_iter().flatten().collect::<Vec<_>>()))
+    let secrets = slots
+        .iter()
+        .map(|slot| manager.get(slot))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Origin::new(
+        &secrets.into_iter().flatten().collect::<Vec<_>>(),
+    ))
 }
 
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
 fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
-    new_passphrase(app, NewPassphrase { purpose: what, source: PassphraseSource::Unattended, weak })
+    new_passphrase(
+        app,
+        NewPassphrase {
+            purpose: what,
+            source: PassphraseSource::Unattended,
+            weak,
+        },
+    )
 }
 
 /// The passphrase of an existing backup.
 fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
     match named_passphrase(app.ui, app.env) {
         Some(named) => named.map_err(|e| CliError::new(CliExit::Key, "no_passphrase", e.0).into()),
-        None => app.ui.ask_hidden(&format!("Passphrase of {what}: "), "`CHATBOT_PASSPHRASE_FILE`"),
+        None => app.ui.ask_hidden(
+            &format!("Passphrase of {what}: "),
+            "`CHATBOT_PASSPHRASE_FILE`",
+        ),
     }
 }
 
 fn audit_failure(app: &App) {
-    app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Warning).word("action", "write").word("outcome", "failed"));
+    app.audit_event(
+        &Event::new(EventKind::Backup)
+            .severity(Severity::Warning)
+            .word("action", "write")
+            .word("outcome", "failed"),
+    );
 }
 
 fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
     let path = destination(app, options.dest.as_deref())?;
     let chosen = BackupSelection::from_args(app, options)?;
-    let BackupSelection { archive, ids, extras } = &chosen;
+    let BackupSelection {
+        archive,
+        ids,
+        extras,
+    } = &chosen;
     let passphrase = new_backup_passphrase(app, "the backup", options.weak)?;
     let (ui, of) = (app.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("encrypted", done, of);
-    let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
+    let written = backup::write(
+        &path,
+        archive,
+        ids,
+        extras,
+        &passphrase,
+        app.clock.now(),
+        bar,
+    );
     app.ui.end_progress();
     let written = written.inspect_err(|_| audit_failure(app))?;
-    let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };
+    let severity = if written.left_out.is_empty() {
+        Severity::Info
+    } else {
+        Severity::Critical
+    };
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
@@ -210,15 +276,24 @@ fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
     );
     report_written(app, &path, &written, options.json)?;
     chosen.warn_about_keys(app);
-    if written.left_out.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if written.left_out.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Warns about what could not be decrypted, and returns it as JSON.
 fn report_damaged(app: &App, left_out: &[SkippedConversation]) -> Vec<Value> {
     for SkippedConversation { id, reason, .. } in left_out {
-        app.ui.error_line(&format!("chatbot: warning: left out of the backup: {id}: {reason}"));
+        app.ui.error_line(&format!(
+            "chatbot: warning: left out of the backup: {id}: {reason}"
+        ));
     }
-    left_out.iter().map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason })).collect()
+    left_out
+        .iter()
+        .map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason }))
+        .collect()
 }
 
 fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
@@ -252,7 +327,13 @@ fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) 
 /// The path of the backup: a new file in an existing folder.
 fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
-    let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::conversations::new_id()?)) };
+    let name = || -> Result<String> {
+        Ok(format!(
+            "chatbot-{}-{}.backup",
+            app.clock.now().local_day(),
+            crate::conversations::new_id()?
+        ))
+    };
     let path = match dest {
         None => {
             fs::create_private_dir(&app.home.backups())?;
@@ -261,7 +342,11 @@ fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
         Some(folder) if fs::is_folder(&folder) => folder.join(name()?),
         Some(file) => file,
     };
-    let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
+    let path = if path.parent() == Some(Path::new("")) {
+        Path::new(".").join(path)
+    } else {
+        path
+    };
     if fs::exists(&path) {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(&path)))
@@ -272,13 +357,19 @@ fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
 }
 
 fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
-    let mut extras = Extras { origin: backup_origin(app)?, ..Extras::default() };
+    let mut extras = Extras {
+        origin: backup_origin(app)?,
+        ..Extras::default()
+    };
     if options.only.is_empty() {
         let text = app.settings_text()?;
         if !text.is_empty() {
-            let (text, found) = app.redactor()?.redact(Raw::from(text), &mut Placeholders::default());
+            let (text, found) = app
+                .redactor()?
+                .redact(Raw::from(text), &mut Placeholders::default());
             if !found.is_empty() {
-                app.ui.warning("private data in the settings was left out of the backup");
+                app.ui
+                    .warning("private data in the settings was left out of the backup");
             }
             extras.settings = Some(text);
         }
@@ -294,9 +385,14 @@ fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
 fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
     let index = super::key::load_full_index(app)?;
     let manager = app.keys()?.manager();
-    let slots: Vec<Slot> = index.map(|index| index.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
+    let slots: Vec<Slot> = index
+        .map(|index| index.records().map(|(slot, _)| slot).collect())
+        .unwrap_or_default();
     let mut keys = Vec::new();
-    for slot in slots.into_iter().filter(|s| matches!(s, Slot::ApiKey { .. })) {
+    for slot in slots
+        .into_iter()
+        .filter(|s| matches!(s, Slot::ApiKey { .. }))
+    {
         if let Some(key) = manager.get(&slot)? {
             keys.push((slot, key));
         }
@@ -314,13 +410,21 @@ pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<OpenedBackup
             backup::Error::WrongPassphrase
         })
     };
-    let checked = if salvage { backup::salvage(file, passphrase) } else { backup::open_backup(file, passphrase) };
+    let checked = if salvage {
+        backup::salvage(file, passphrase)
+    } else {
+        backup::open_backup(file, passphrase)
+    };
     match (asked, checked) {
         (Some(error), _) => Err(error),
         (None, Err(backup::Error::InvalidBackup)) => {
             bail!(
-                CliError::new(CliExit::Storage, "not_a_backup", format!("`{}` is not a chatbot backup", display_path(file)))
-                    .hint("check the path")
+                CliError::new(
+                    CliExit::Storage,
+                    "not_a_backup",
+                    format!("`{}` is not a chatbot backup", display_path(file))
+                )
+                .hint("check the path")
             )
         }
         (None, checked) => Ok(checked?),
@@ -329,12 +433,24 @@ pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<OpenedBackup
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
     let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
-        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "verify").word("outcome", "failed"));
+        app.audit_event(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Critical)
+                .word("action", "verify")
+                .word("outcome", "failed"),
+        );
     })?;
-    app.audit_event(&Event::new(EventKind::Backup).word("action", "verify").number("conversations", contents.conversations));
+    app.audit_event(
+        &Event::new(EventKind::Backup)
+            .word("action", "verify")
+            .number("conversations", contents.conversations),
+    );
     let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
     if as_json {
-        let damaged: Vec<Value> = left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
+        let damaged: Vec<Value> = left_out
+            .iter()
+            .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
+            .collect();
         let object = json!({
             "schema_version": 1,
             "file": file.display().to_string(),
@@ -363,14 +479,27 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
 
 fn report_undecryptable(app: &App, contents: &BackupContents) -> Result<()> {
     contents.left_out.iter().try_for_each(|(id, reason)| {
-        app.ui.say(&format!("could not be decrypted when the backup was made: {id}: {}\n", Raw::from(reason.as_str()).printable_line()), 2)
+        app.ui.say(
+            &format!(
+                "could not be decrypted when the backup was made: {id}: {}\n",
+                Raw::from(reason.as_str()).printable_line()
+            ),
+            2,
+        )
     })
 }
 
 /// Lists what a backup contains besides conversations.
 fn describe_extras(contents: &BackupContents) -> String {
-    let also = [(contents.settings, "settings"), (contents.usage, "usage"), (contents.keys > 0, "API keys")];
-    also.iter().filter(|(is, _)| *is).map(|(_, what)| format!(", {what}")).collect()
+    let also = [
+        (contents.settings, "settings"),
+        (contents.usage, "usage"),
+        (contents.keys > 0, "API keys"),
+    ];
+    also.iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, what)| format!(", {what}"))
+        .collect()
 }
 
 /// `14.2 MB`

@@ -1,11 +1,14 @@
 //! Backups in a repository: written, listed, verified, and old ones deleted.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::backup::repository::{self, PruneReport, RepositoryAddress, RepositoryHeader, Snapshot, UploadContext, UploadReport};
+use crate::backup::repository::{
+    self, PruneReport, RepositoryAddress, RepositoryHeader, Snapshot, UploadContext, UploadReport,
+};
 use crate::cli::app::App;
 use crate::cli::commands::backup::repository::{Repository, home_id, open_objects};
 use crate::cli::commands::backup::{
-    BackupArgs, BackupSelection, audit_failure, backup_passphrase, format_size, new_backup_passphrase, report_damaged,
+    BackupArgs, BackupSelection, audit_failure, backup_passphrase, format_size,
+    new_backup_passphrase, report_damaged,
 };
 use crate::cli::commands::history::pluralize;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
@@ -50,12 +53,18 @@ pub(crate) struct BackupPruneArgs {
     pub(super) json: bool,
 }
 
-pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &BackupArgs) -> Result<()> {
+pub(super) fn upload(
+    app: &mut App,
+    address: &RepositoryAddress,
+    options: &BackupArgs,
+) -> Result<()> {
     let objects = open_objects(app, address)?;
     let chosen = BackupSelection::from_args(app, options)?;
     let _alone = lock_uploads(app)?;
     let runtime = runtime()?;
-    let there = runtime.block_on(repository::read_header(&objects)).inspect_err(|_| audit_failure(app))?;
+    let there = runtime
+        .block_on(repository::read_header(&objects))
+        .inspect_err(|_| audit_failure(app))?;
     let (header, keys) = match there {
         Some(header) => {
             let keys = header.open(&backup_passphrase(app, "the repository")?)?;
@@ -63,7 +72,13 @@ pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &Backu
         }
         None => {
             let passphrase = new_backup_passphrase(app, "the repository", options.weak)?;
-            runtime.block_on(RepositoryHeader::create(&objects, &passphrase, app.clock.now())).inspect_err(|_| audit_failure(app))?
+            runtime
+                .block_on(RepositoryHeader::create(
+                    &objects,
+                    &passphrase,
+                    app.clock.now(),
+                ))
+                .inspect_err(|_| audit_failure(app))?
         }
     };
     let home = home_id(app)?;
@@ -77,11 +92,21 @@ pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &Backu
     };
     let (ui, of) = (app.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("uploaded", done, of);
-    let sent = runtime.block_on(repository::upload(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
+    let sent = runtime.block_on(repository::upload(
+        &sender,
+        &chosen.archive,
+        &chosen.ids,
+        &chosen.extras,
+        bar,
+    ));
     app.ui.end_progress();
     let sent = sent.inspect_err(|_| audit_failure(app))?;
     repository::remember_newest(app.home.state(), &header.id, &sent.snapshot)?;
-    let severity = if sent.left_out.is_empty() { Severity::Info } else { Severity::Critical };
+    let severity = if sent.left_out.is_empty() {
+        Severity::Info
+    } else {
+        Severity::Critical
+    };
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
@@ -96,24 +121,38 @@ pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &Backu
     );
     report_upload(app, address, &sent, options.json)?;
     chosen.warn_about_keys(app);
-    if sent.left_out.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if sent.left_out.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Locks the repository for this installation: two processes of one installation would write the
 /// same lease.
 fn lock_uploads(app: &App) -> Result<fs::FileLock> {
     fs::FileLock::try_acquire(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
-        let busy = CliError::new(CliExit::Storage, "busy", "another chatbot of this installation is using the repository");
+        let busy = CliError::new(
+            CliExit::Storage,
+            "busy",
+            "another chatbot of this installation is using the repository",
+        );
         busy.hint("wait until it has finished").into()
     })
 }
 
-fn report_upload(app: &App, address: &RepositoryAddress, sent: &UploadReport, as_json: bool) -> Result<()> {
+fn report_upload(
+    app: &App,
+    address: &RepositoryAddress,
+    sent: &UploadReport,
+    as_json: bool,
+) -> Result<()> {
     let damaged = report_damaged(app, &sent.left_out);
     let snapshot = &sent.snapshot;
     // Objects that were already there were only measured, and may be damaged.
     let verified = sent.objects_opened == sent.objects;
-    let there_already = snapshot.conversations - sent.conversations_sent.min(snapshot.conversations);
+    let there_already =
+        snapshot.conversations - sent.conversations_sent.min(snapshot.conversations);
     if as_json {
         let object = json!({
             "schema_version": 1,
@@ -166,8 +205,11 @@ fn parse_url(url: &std::path::Path) -> Result<RepositoryAddress> {
     match crate::cli::commands::backup::parse_address(url)? {
         Some(address) => Ok(address),
         None => bail!(
-            CliError::misuse(format!("`{}` is not the address of a repository", crate::cli::term::display_path(url)))
-                .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
+            CliError::misuse(format!(
+                "`{}` is not the address of a repository",
+                crate::cli::term::display_path(url)
+            ))
+            .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
         ),
     }
 }
@@ -192,12 +234,21 @@ pub(super) fn list(app: &mut App, options: &BackupListArgs) -> Result<()> {
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
-        app.ui.json(&json!({ "schema_version": 1, "backups": backups, "damaged": found.undecryptable }))?;
+        app.ui.json(
+            &json!({ "schema_version": 1, "backups": backups, "damaged": found.undecryptable }),
+        )?;
     } else {
         let line = |s: &Snapshot| {
-            let whose = if s.home == here { "this machine".to_owned() } else { s.home.to_string() };
+            let whose = if s.home == here {
+                "this machine".to_owned()
+            } else {
+                s.home.to_string()
+            };
             let also = if s.keys > 0 { ", with API keys" } else { "" };
-            let (id, at) = (app.ui.paint(Style::Bold, s.id.as_str()), s.created_at.local_minute());
+            let (id, at) = (
+                app.ui.paint(Style::Bold, s.id.as_str()),
+                s.created_at.local_minute(),
+            );
             id + format!(
                 "  {at}  {}, {}, {}{also}, from {whose}\n",
                 pluralize(s.conversations, "conversation"),
@@ -205,29 +256,55 @@ pub(super) fn list(app: &mut App, options: &BackupListArgs) -> Result<()> {
                 format_size(s.bytes)
             )
         };
-        app.ui.out(found.open.iter().rev().map(line).collect::<Displayable>())?;
+        app.ui
+            .out(found.open.iter().rev().map(line).collect::<Displayable>())?;
         for closed in &found.undecryptable {
-            app.ui.error_line(&format!("chatbot: warning: backup {closed} cannot be decrypted"));
+            app.ui.error_line(&format!(
+                "chatbot: warning: backup {closed} cannot be decrypted"
+            ));
         }
     }
-    if found.undecryptable.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if found.undecryptable.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
-pub(super) fn verify(app: &mut App, address: &RepositoryAddress, wanted: Option<&str>, as_json: bool) -> Result<()> {
+pub(super) fn verify(
+    app: &mut App,
+    address: &RepositoryAddress,
+    wanted: Option<&str>,
+    as_json: bool,
+) -> Result<()> {
     let place = Repository::open(app, address)?;
     let found = place.snapshots(app)?;
     let snapshot = found.choose(wanted, app.clock.now())?;
     let (ui, of) = (app.ui, snapshot.conversations);
     let bar = &mut |done: usize| ui.progress("checked", done, of);
-    let contents = place.runtime.block_on(repository::inspect(&place.source(snapshot), bar));
+    let contents = place
+        .runtime
+        .block_on(repository::inspect(&place.source(snapshot), bar));
     app.ui.end_progress();
     let contents = contents.inspect_err(|_| {
-        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "verify").word("outcome", "failed"));
+        app.audit_event(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Critical)
+                .word("action", "verify")
+                .word("outcome", "failed"),
+        );
     })?;
-    app.audit_event(&Event::new(EventKind::Backup).word("action", "verify").number("conversations", contents.conversations));
+    app.audit_event(
+        &Event::new(EventKind::Backup)
+            .word("action", "verify")
+            .number("conversations", contents.conversations),
+    );
     if as_json {
-        let damaged: Vec<Value> =
-            contents.left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
+        let damaged: Vec<Value> = contents
+            .left_out
+            .iter()
+            .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
+            .collect();
         let object = json!({
             "schema_version": 1,
             "file": address.to_string(),
@@ -261,20 +338,39 @@ pub(super) fn prune(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
     let place = Repository::open(app, &address)?;
     let keep = usize::try_from(options.keep).unwrap_or(usize::MAX);
     let (objects, keys, store) = (&place.objects, &place.keys, &place.head.id);
-    let planned = place.runtime.block_on(repository::plan_prune(objects, keys, store, keep))?;
+    let planned = place
+        .runtime
+        .block_on(repository::plan_prune(objects, keys, store, keep))?;
     let nothing = planned.snapshots.is_empty() && planned.objects == 0;
     if options.dry_run || nothing {
         return report_prune(app, &planned, options, true);
     }
-    let (backups, many) = (pluralize(planned.snapshots.len(), "backup"), pluralize(planned.objects, "object"));
-    if !app.yes && !app.ui.confirm(&format!("Delete {backups} and {many}, {}?", format_size(planned.bytes)), "`--yes`")? {
-        bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
+    let (backups, many) = (
+        pluralize(planned.snapshots.len(), "backup"),
+        pluralize(planned.objects, "object"),
+    );
+    if !app.yes
+        && !app.ui.confirm(
+            &format!(
+                "Delete {backups} and {many}, {}?",
+                format_size(planned.bytes)
+            ),
+            "`--yes`",
+        )?
+    {
+        bail!(CliError::new(
+            CliExit::Failure,
+            "declined",
+            "nothing was deleted"
+        ));
     }
     let _alone = lock_uploads(app)?;
     let home = home_id(app)?;
     let ui = app.ui;
     let bar = &mut |done, of| ui.progress("deleted", done, of);
-    let pruned = place.runtime.block_on(repository::prune(objects, keys, store, keep, &home, &app.clock, bar));
+    let pruned = place.runtime.block_on(repository::prune(
+        objects, keys, store, keep, &home, &app.clock, bar,
+    ));
     app.ui.end_progress();
     let pruned = pruned?;
     app.audit_event(
@@ -289,7 +385,12 @@ pub(super) fn prune(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
     report_prune(app, &pruned, options, false)
 }
 
-fn report_prune(app: &App, pruned: &PruneReport, options: &BackupPruneArgs, dry: bool) -> Result<()> {
+fn report_prune(
+    app: &App,
+    pruned: &PruneReport,
+    options: &BackupPruneArgs,
+    dry: bool,
+) -> Result<()> {
     if options.json {
         let removed: Vec<&str> = pruned.snapshots.iter().map(|s| s.id.as_str()).collect();
         let object = json!({
@@ -302,7 +403,21 @@ fn report_prune(app: &App, pruned: &PruneReport, options: &BackupPruneArgs, dry:
         });
         return app.ui.json(&object);
     }
-    let would = if dry && options.dry_run { "would be " } else { "" };
-    let (backups, objects) = (pluralize(pruned.snapshots.len(), "backup"), pluralize(pruned.objects, "object"));
-    app.ui.say(&format!("{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n", pruned.kept, format_size(pruned.bytes)), 2)
+    let would = if dry && options.dry_run {
+        "would be "
+    } else {
+        ""
+    };
+    let (backups, objects) = (
+        pluralize(pruned.snapshots.len(), "backup"),
+        pluralize(pruned.objects, "object"),
+    );
+    app.ui.say(
+        &format!(
+            "{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n",
+            pruned.kept,
+            format_size(pruned.bytes)
+        ),
+        2,
+    )
 }

@@ -1,8 +1,8 @@
 //! A repository in object storage: reached, decrypted, listed, and a backup downloaded from it.
 
 use crate::backup::repository::{
-    self, BackupSource, CloudKind, DownloadedBackup, NetworkContext, ObjectStorage, RepositoryAddress, RepositoryHeader, RepositoryKeys,
-    Snapshot, SnapshotList,
+    self, BackupSource, CloudKind, DownloadedBackup, NetworkContext, ObjectStorage,
+    RepositoryAddress, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotList,
 };
 use crate::cli::app::App;
 use crate::cli::commands::backup::backup_passphrase;
@@ -35,26 +35,45 @@ pub(super) fn open_objects(app: &mut App, address: &RepositoryAddress) -> Result
             RepositoryAddress::Folder(_) => "",
         };
         let variables = app.env.with_prefix(start);
-        Ok(NetworkContext { context: app.http_context()?, variables })
+        Ok(NetworkContext {
+            context: app.http_context()?,
+            variables,
+        })
     })
 }
 
 impl Repository {
     /// Opens an existing repository: asks for its passphrase and reads its header.
-    pub(in crate::cli::commands) fn open(app: &mut App, address: &RepositoryAddress) -> Result<Self> {
+    pub(in crate::cli::commands) fn open(
+        app: &mut App,
+        address: &RepositoryAddress,
+    ) -> Result<Self> {
         let objects = open_objects(app, address)?;
         let runtime = runtime()?;
-        let header = runtime.block_on(repository::read_header(&objects))?.ok_or(repository::Error::NoRepository)?;
+        let header = runtime
+            .block_on(repository::read_header(&objects))?
+            .ok_or(repository::Error::NoRepository)?;
         let keys = Arc::new(header.open(&backup_passphrase(app, "the repository")?)?);
-        Ok(Self { runtime, objects, head: header, keys })
+        Ok(Self {
+            runtime,
+            objects,
+            head: header,
+            keys,
+        })
     }
 
     /// Lists the backups, and warns if one that was seen before is missing.
     pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<SnapshotList> {
-        let found = self.runtime.block_on(repository::list_snapshots(&self.objects, &self.keys, &self.head.id))?;
+        let found = self.runtime.block_on(repository::list_snapshots(
+            &self.objects,
+            &self.keys,
+            &self.head.id,
+        ))?;
         // An older copy of a repository is consistent in itself: only the list of backups seen
         // before reveals it.
-        if let Some(missing) = repository::missing_newest(app.home.state(), &self.head.id, &found, app.clock.now())? {
+        if let Some(missing) =
+            repository::missing_newest(app.home.state(), &self.head.id, &found, app.clock.now())?
+        {
             app.ui.error_line(&format!(
                 "chatbot: warning: the repository is an older copy: backup `{}` of {} is missing",
                 missing.id,
@@ -65,7 +84,12 @@ impl Repository {
     }
 
     pub(super) fn source<'a>(&'a self, snapshot: &'a Snapshot) -> BackupSource<'a> {
-        BackupSource { objects: &self.objects, head: &self.head, keys: Arc::clone(&self.keys), snapshot }
+        BackupSource {
+            objects: &self.objects,
+            head: &self.head,
+            keys: Arc::clone(&self.keys),
+            snapshot,
+        }
     }
 
     /// Downloads a backup to the cache, encrypted with a key that exists only in memory. The lock
@@ -80,13 +104,27 @@ impl Repository {
         let cache = app.home.cache();
         fs::create_private_dir(cache)?;
         let Some(lock) = fs::FileLock::try_acquire(&cache.join("restore.lock"))? else {
-            bail!(CliError::new(CliExit::Storage, "busy", "another chatbot is restoring right now").hint("wait until it has finished"));
+            bail!(
+                CliError::new(
+                    CliExit::Storage,
+                    "busy",
+                    "another chatbot is restoring right now"
+                )
+                .hint("wait until it has finished")
+            );
         };
         let path = cache.join("restore.backup");
         fs::sweep_drafts(&path)?;
         let (ui, of) = (app.ui, snapshot.conversations);
         let bar = &mut |done: usize| ui.progress("downloaded", done, of);
-        let fetched = self.runtime.block_on(repository::download(&self.source(snapshot), &path, only, salvage, app.clock.now(), bar));
+        let fetched = self.runtime.block_on(repository::download(
+            &self.source(snapshot),
+            &path,
+            only,
+            salvage,
+            app.clock.now(),
+            bar,
+        ));
         app.ui.end_progress();
         Ok((fetched?, lock))
     }
@@ -95,7 +133,9 @@ impl Repository {
 /// The random id of this installation within a repository, created once.
 pub(super) fn home_id(app: &App) -> Result<Name> {
     let path = app.home.state().join("home-id");
-    if let Some(name) = fs::read_at_most(&path, 100)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()) {
+    if let Some(name) = fs::read_at_most(&path, 100)?
+        .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok())
+    {
         return Ok(name);
     }
     let made = crate::conversations::new_id()?;

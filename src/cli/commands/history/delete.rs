@@ -25,8 +25,11 @@ pub(super) fn run(app: &mut App, options: &HistoryDeleteArgs) -> Result<()> {
         ids.push(resolve_id(app, Some(typed))?.1);
     }
     ids.dedup();
-    let what =
-        if let [id] = ids.as_slice() { format!("delete conversation `{id}`?") } else { format!("delete {} conversations?", ids.len()) };
+    let what = if let [id] = ids.as_slice() {
+        format!("delete conversation `{id}`?")
+    } else {
+        format!("delete {} conversations?", ids.len())
+    };
     if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
         bail!(SilentExit(CliExit::Failure));
     }
@@ -39,7 +42,11 @@ pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
     // can be run again.
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
-    app.audit_event(&Event::new(EventKind::History).word("action", "delete").word("id", id.as_str()));
+    app.audit_event(
+        &Event::new(EventKind::History)
+            .word("action", "delete")
+            .word("id", id.as_str()),
+    );
     app.ui.notice(&format!("deleted {id}"));
     Ok(())
 }

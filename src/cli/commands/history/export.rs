@@ -74,7 +74,11 @@ pub(super) fn run(app: &mut App, options: &HistoryExportArgs) -> Result<()> {
         draft.commit()?;
         app.ui.notice(&format!("wrote {}", display_path(path)));
     }
-    app.audit_event(&Event::new(EventKind::History).word("action", "export").number("conversations", ids.len()));
+    app.audit_event(
+        &Event::new(EventKind::History)
+            .word("action", "export")
+            .number("conversations", ids.len()),
+    );
     if damaged {
         bail!(SilentExit(CliExit::Storage))
     }
@@ -83,14 +87,24 @@ pub(super) fn run(app: &mut App, options: &HistoryExportArgs) -> Result<()> {
 
 /// Writes one conversation, message by message, and returns whether it is damaged. The file is read
 /// twice, because the heading has the number of messages.
-fn export_one(app: &mut App, out: &mut ExportOutput, id: &Name, form: ExportFormat) -> Result<bool> {
+fn export_one(
+    app: &mut App,
+    out: &mut ExportOutput,
+    id: &Name,
+    form: ExportFormat,
+) -> Result<bool> {
     let archive = app.archive()?;
     let ending = archive.stream(id, &mut |_| anyhow::Ok(()))?;
     report_damage(app, &ending.damage);
     let title = redacted_title(app, ending.header.as_ref().map_or("", |h| h.title.as_str()))?;
-    let page = ExportPage { summary: Summary::from_state(id, &ending), title };
+    let page = ExportPage {
+        summary: Summary::from_state(id, &ending),
+        title,
+    };
     let above = match form {
-        ExportFormat::Md => Displayable::from(format!("# {}\n\n{}\n", page.title, page_header(&page))),
+        ExportFormat::Md => {
+            Displayable::from(format!("# {}\n\n{}\n", page.title, page_header(&page)))
+        }
         ExportFormat::Html => Displayable::from(format!(
             "<main>\n<h1>{}</h1>\n<p class=\"about\">{}</p>\n",
             escape_html(&page.title),
@@ -98,9 +112,14 @@ fn export_one(app: &mut App, out: &mut ExportOutput, id: &Name, form: ExportForm
         )),
         ExportFormat::Json => {
             let mut object = list::summary_json(app, &page.summary)?;
-            object.as_object_mut().map(|object| object.remove("messages"));
+            object
+                .as_object_mut()
+                .map(|object| object.remove("messages"));
             let object = object.to_string();
-            Displayable::json_text(&format!("{},\"messages\":[", object.strip_suffix('}').unwrap_or(&object)))
+            Displayable::json_text(&format!(
+                "{},\"messages\":[",
+                object.strip_suffix('}').unwrap_or(&object)
+            ))
         }
     };
     out.add(app, above)?;
@@ -111,9 +130,13 @@ fn export_one(app: &mut App, out: &mut ExportOutput, id: &Name, form: ExportForm
         let said = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
         let said = said.as_str();
         let text = match form {
-            ExportFormat::Md => format!("\n## {}\n\n{}", json_line(&m), quoted(said.trim_end())).into(),
+            ExportFormat::Md => {
+                format!("\n## {}\n\n{}", json_line(&m), quoted(said.trim_end())).into()
+            }
             ExportFormat::Html => message_section(&m, said).into(),
-            ExportFormat::Json => Displayable::json_text(&format!("{comma}{}", show::message_json(&m, said))),
+            ExportFormat::Json => {
+                Displayable::json_text(&format!("{comma}{}", show::message_json(&m, said)))
+            }
         };
         comma = ",";
         out.add(app, text)
@@ -140,32 +163,67 @@ pub(crate) fn export_to_file(app: &mut App, id: &Name, path: &Path) -> Result<()
                 .hint("use a file name that ends in `.md`, `.html` or `.json`")
         ),
     };
-    run(app, &HistoryExportArgs { ids: vec![id.to_string()], all: false, format, output: Some(path.to_path_buf()) })
+    run(
+        app,
+        &HistoryExportArgs {
+            ids: vec![id.to_string()],
+            all: false,
+            format,
+            output: Some(path.to_path_buf()),
+        },
+    )
 }
 
 fn selected_ids(app: &mut App, options: &HistoryExportArgs) -> Result<Vec<Name>> {
     if options.all {
-        return if super::is_history_empty(app)? { Ok(Vec::new()) } else { Ok(app.archive()?.newest_first()?) };
+        return if super::is_history_empty(app)? {
+            Ok(Vec::new())
+        } else {
+            Ok(app.archive()?.newest_first()?)
+        };
     }
     if options.ids.is_empty() {
         return Ok(vec![resolve_id(app, None)?.1]);
     }
-    options.ids.iter().map(|typed| Ok(resolve_id(app, Some(typed))?.1)).collect()
+    options
+        .ids
+        .iter()
+        .map(|typed| Ok(resolve_id(app, Some(typed))?.1))
+        .collect()
 }
 
 fn open(path: Option<&Path>) -> Result<ExportOutput> {
-    let Some(path) = path else { return Ok(ExportOutput { draft: None, waiting: Displayable::default() }) };
+    let Some(path) = path else {
+        return Ok(ExportOutput {
+            draft: None,
+            waiting: Displayable::default(),
+        });
+    };
     if fs::exists(path) {
-        bail!(CliError::misuse(format!("`{}` already exists", display_path(path))).hint("choose another file name"));
+        bail!(
+            CliError::misuse(format!("`{}` already exists", display_path(path)))
+                .hint("choose another file name")
+        );
     }
-    let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_path_buf() };
-    Ok(ExportOutput { draft: Some(AtomicFile::create_for(&path)?), waiting: Displayable::default() })
+    let path = if path.parent() == Some(Path::new("")) {
+        Path::new(".").join(path)
+    } else {
+        path.to_path_buf()
+    };
+    Ok(ExportOutput {
+        draft: Some(AtomicFile::create_for(&path)?),
+        waiting: Displayable::default(),
+    })
 }
 
 impl ExportOutput {
     fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
         self.waiting += text;
-        if self.waiting.as_ref().len() >= BATCH_BYTES { self.write(app) } else { Ok(()) }
+        if self.waiting.as_ref().len() >= BATCH_BYTES {
+            self.write(app)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes what has been collected. A file is made harmless like the screen, because `cat` would
@@ -196,22 +254,47 @@ const fn format_foot(form: ExportFormat) -> &'static str {
 }
 
 fn page_header(page: &ExportPage) -> String {
-    let model = page.summary.header.as_ref().map_or("", |h| h.model.as_str());
+    let model = page
+        .summary
+        .header
+        .as_ref()
+        .map_or("", |h| h.model.as_str());
     let model = crate::privacy::Raw::from(model).printable_line();
     let messages = super::pluralize(page.summary.messages, "message");
-    let when = page.summary.header.as_ref().map_or(page.summary.updated_at, |h| h.created_at).local_minute();
-    [when, model, messages, page.summary.id.to_string()].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")
+    let when = page
+        .summary
+        .header
+        .as_ref()
+        .map_or(page.summary.updated_at, |h| h.created_at)
+        .local_minute();
+    [when, model, messages, page.summary.id.to_string()]
+        .into_iter()
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 fn json_line(message: &StoredMessage) -> String {
     let cut = if message.cut { " · incomplete" } else { "" };
-    format!("{} · {}{cut}", show::role_label(message), message.at.local_minute())
+    format!(
+        "{} · {}{cut}",
+        show::role_label(message),
+        message.at.local_minute()
+    )
 }
 
 /// A text as a quotation of Markdown: a heading, a code block or a comment in it is none of this page's, and
 /// ends with it.
 fn quoted(text: &str) -> String {
-    text.lines().map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect()
+    text.lines()
+        .map(|line| {
+            if line.is_empty() {
+                ">\n".to_owned()
+            } else {
+                format!("> {line}\n")
+            }
+        })
+        .collect()
 }
 
 fn message_section(message: &StoredMessage, said: &str) -> String {
@@ -226,7 +309,11 @@ fn message_section(message: &StoredMessage, said: &str) -> String {
 }
 
 fn escape_html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 const HTML_HEAD: &str = "\

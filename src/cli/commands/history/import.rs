@@ -5,7 +5,9 @@ use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
-use crate::conversations::import::{self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods};
+use crate::conversations::import::{
+    self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods,
+};
 use crate::fs;
 use crate::privacy::Raw;
 use crate::privacy::input_check::{self, InputLimits};
@@ -68,41 +70,87 @@ pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
         let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts });
         app.ui.json(&object)?;
     } else {
-        let here = if count.here_already > 0 { format!("; {} imported earlier", count.here_already) } else { String::new() };
-        let (conversations, messages) = (pluralize(count.ids.len(), "conversation"), pluralize(count.messages, "message"));
-        let parts: Vec<String> = count.parts.iter().map(|(kind, many)| pluralize(*many, kind)).collect();
-        let parts = if parts.is_empty() { String::new() } else { format!("; left out, because not text: {}", parts.join(", ")) };
-        app.ui.say(&format!("imported {conversations}, {messages}{here}{parts}\n"), 2)?;
+        let here = if count.here_already > 0 {
+            format!("; {} imported earlier", count.here_already)
+        } else {
+            String::new()
+        };
+        let (conversations, messages) = (
+            pluralize(count.ids.len(), "conversation"),
+            pluralize(count.messages, "message"),
+        );
+        let parts: Vec<String> = count
+            .parts
+            .iter()
+            .map(|(kind, many)| pluralize(*many, kind))
+            .collect();
+        let parts = if parts.is_empty() {
+            String::new()
+        } else {
+            format!("; left out, because not text: {}", parts.join(", "))
+        };
+        app.ui.say(
+            &format!("imported {conversations}, {messages}{here}{parts}\n"),
+            2,
+        )?;
         if count.left_out > 0 {
-            app.ui
-                .warning(&format!("{} left out: refused by validation or by the retention settings", pluralize(count.left_out, "message")));
+            app.ui.warning(&format!(
+                "{} left out: refused by validation or by the retention settings",
+                pluralize(count.left_out, "message")
+            ));
         }
     }
     Ok(())
 }
 
-fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count: &mut ImportCount) -> Result<()> {
+fn import(
+    app: &mut App,
+    file: &Path,
+    known: &mut BTreeMap<String, usize>,
+    count: &mut ImportCount,
+) -> Result<()> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if fs::length(Path::new(&log)) > 0 {
-        bail!(CliError::misuse(format!("`{}` is being written by another program", display_path(file))).hint("close it, then try again"));
+        bail!(
+            CliError::misuse(format!(
+                "`{}` is being written by another program",
+                display_path(file)
+            ))
+            .hint("close it, then try again")
+        );
     }
     let bytes = zeroize::Zeroizing::new(fs::read_external(file, MAX_FILE_BYTES)?);
     // A conversation that a file contains twice is imported twice.
     let here = known.clone();
-    let mut taker = FileImporter { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
+    let mut taker = FileImporter {
+        app,
+        here,
+        known,
+        count,
+        waiting: Vec::new(),
+        bytes: 0,
+        ids: 0,
+        failed: None,
+    };
     let source = if let Some(listed) = mods::read_index(&bytes) {
         drop(bytes);
         // A file of mods has only the index; each conversation is a file of its own, which may be
         // missing.
         let folder = file.parent().unwrap_or(Path::new(""));
-        let read = |one: &mods::IndexEntry| one.read_conversation(&fs::read_external(&folder.join(&one.file), MAX_FILE_BYTES).ok()?);
-        listed.iter().filter_map(read).for_each(|one| taker.add(ImportSource::Mods, one));
+        let read = |one: &mods::IndexEntry| {
+            one.read_conversation(&fs::read_external(&folder.join(&one.file), MAX_FILE_BYTES).ok()?)
+        };
+        listed
+            .iter()
+            .filter_map(read)
+            .for_each(|one| taker.add(ImportSource::Mods, one));
         ImportSource::Mods
     } else {
         // The first pass checks that the whole file can be read: if not, nothing of it is imported.
         let source = import::read(&bytes, &mut drop).map_err(|why| import_problem(file, why))?;
-        import::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| import_problem(file, why))?;
+        import::read(&bytes, &mut |one| taker.add(source, one))
+            .map_err(|why| import_problem(file, why))?;
         source
     };
     taker.finish(source)
@@ -111,12 +159,21 @@ fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count
 fn import_problem(file: &Path, why: ImportError) -> CliError {
     let what = match why {
         ImportError::Truncated => {
-            let what = format!("`{}` is truncated: pages of the database are missing", display_path(file));
-            return CliError::new(CliExit::Storage, "damaged", what).hint("copy it again while its program is not running");
+            let what = format!(
+                "`{}` is truncated: pages of the database are missing",
+                display_path(file)
+            );
+            return CliError::new(CliExit::Storage, "damaged", what)
+                .hint("copy it again while its program is not running");
         }
         ImportError::TooMuch(what) => {
-            let what = format!("cannot import `{}`: it has {}", display_path(file), Raw::from(what).printable());
-            return CliError::new(CliExit::Misuse, "too_much", what).hint("export fewer conversations at a time");
+            let what = format!(
+                "cannot import `{}`: it has {}",
+                display_path(file),
+                Raw::from(what).printable()
+            );
+            return CliError::new(CliExit::Misuse, "too_much", what)
+                .hint("export fewer conversations at a time");
         }
         ImportError::DuplicateField(name) => {
             let (file, name) = (display_path(file), Raw::from(name).printable_line());
@@ -124,10 +181,18 @@ fn import_problem(file: &Path, why: ImportError) -> CliError {
             let hint = "export the conversations again, or remove one of the two";
             return CliError::new(CliExit::Misuse, "duplicate_field", what).hint(hint);
         }
-        ImportError::UnknownFormat => format!("`{}` has no conversations in a known format", display_path(file)),
-        ImportError::UnknownSchema(what) => format!("`{}` is {}: unknown format", display_path(file), Raw::from(what).printable()),
+        ImportError::UnknownFormat => format!(
+            "`{}` has no conversations in a known format",
+            display_path(file)
+        ),
+        ImportError::UnknownSchema(what) => format!(
+            "`{}` is {}: unknown format",
+            display_path(file),
+            Raw::from(what).printable()
+        ),
     };
-    CliError::new(CliExit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
+    CliError::new(CliExit::Misuse, "unknown_form", what)
+        .hint("`chatbot history import --help` lists the formats")
 }
 
 /// Imports the conversations of one file.
@@ -153,10 +218,19 @@ impl FileImporter<'_> {
         }
     }
 
-    fn try_to_add(&mut self, source: ImportSource, mut conversation: ImportedConversation) -> Result<()> {
-        let rules = InputLimits { max_chars: MAX_MESSAGE_BYTES, suspicious: self.app.settings()?.privacy.suspicious };
+    fn try_to_add(
+        &mut self,
+        source: ImportSource,
+        mut conversation: ImportedConversation,
+    ) -> Result<()> {
+        let rules = InputLimits {
+            max_chars: MAX_MESSAGE_BYTES,
+            suspicious: self.app.settings()?.privacy.suspicious,
+        };
         let before = conversation.messages.len();
-        conversation.messages.retain(|said| input_check::validate(&said.text, &rules).is_ok());
+        conversation
+            .messages
+            .retain(|said| input_check::validate(&said.text, &rules).is_ok());
         self.count.left_out += before - conversation.messages.len();
         let origin = conversation.origin(source);
         if let Some(id) = &conversation.message_count
@@ -174,15 +248,26 @@ impl FileImporter<'_> {
         for (kind, many) in &conversation.skipped {
             *self.count.parts.entry(kind).or_default() += many;
         }
-        self.bytes += conversation.messages.iter().map(|said| said.text.len()).sum::<usize>();
+        self.bytes += conversation
+            .messages
+            .iter()
+            .map(|said| said.text.len())
+            .sum::<usize>();
         self.waiting.push(conversation);
-        if self.waiting.len() >= BATCH_CONVERSATIONS || self.bytes >= BATCH_BYTES { self.write(source) } else { Ok(()) }
+        if self.waiting.len() >= BATCH_CONVERSATIONS || self.bytes >= BATCH_BYTES {
+            self.write(source)
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self, source: ImportSource) -> Result<()> {
         let settings = self.app.settings()?;
         let (archive, redactor) = (self.app.archive()?, self.app.redactor()?);
-        let policy = ImportPolicy { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
+        let policy = ImportPolicy {
+            redactor: &redactor,
+            drop_findings: settings.privacy.drop_findings,
+        };
         self.bytes = 0;
         for taken in archive.import(source, std::mem::take(&mut self.waiting), &policy) {
             if let Some(taken) = taken? {
@@ -201,8 +286,11 @@ impl FileImporter<'_> {
             return Err(error);
         }
         written?;
-        let event = Event::new(EventKind::History).word("action", "import").word("from", &source.to_string());
-        self.app.audit_event(&event.number("conversations", self.ids));
+        let event = Event::new(EventKind::History)
+            .word("action", "import")
+            .word("from", &source.to_string());
+        self.app
+            .audit_event(&event.number("conversations", self.ids));
         Ok(())
     }
 }

@@ -30,35 +30,66 @@ pub(super) struct HistoryListArgs {
 
 /// Prints the last ten, for `/history`.
 pub(crate) fn list_recent(app: &mut App) -> Result<()> {
-    run(app, &HistoryListArgs { limit: 10, skip: 0, json: false })
+    run(
+        app,
+        &HistoryListArgs {
+            limit: 10,
+            skip: 0,
+            json: false,
+        },
+    )
 }
 
 pub(super) fn run(app: &mut App, options: &HistoryListArgs) -> Result<()> {
-    let Summaries { summaries: found, unreadable: failed } = load_summaries(app)?;
+    let Summaries {
+        summaries: found,
+        unreadable: failed,
+    } = load_summaries(app)?;
     for (id, error) in &failed {
-        app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
+        app.ui.error_line(&format!(
+            "chatbot: warning: cannot read conversation `{id}`: {error}"
+        ));
     }
     let shown = found.iter().skip(options.skip).take(options.limit);
-    let more = found.len().saturating_sub(options.skip.saturating_add(options.limit));
+    let more = found
+        .len()
+        .saturating_sub(options.skip.saturating_add(options.limit));
     if options.json {
-        let list = shown.map(|s| summary_json(app, s)).collect::<Result<Vec<_>>>()?;
-        app.ui.json(&json!({ "schema_version": 1, "conversations": list }))?;
+        let list = shown
+            .map(|s| summary_json(app, s))
+            .collect::<Result<Vec<_>>>()?;
+        app.ui
+            .json(&json!({ "schema_version": 1, "conversations": list }))?;
     } else {
-        let room = app.ui.width().saturating_sub(10 + 2 + 16 + 2 + 5 + 2).max(16);
+        let room = app
+            .ui
+            .width()
+            .saturating_sub(10 + 2 + 16 + 2 + 5 + 2)
+            .max(16);
         let mut text = Displayable::default();
         for summary in shown {
             let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
             text += format!("{:<10}  ", summary.id.as_str());
-            text += when + format!("  {:>5}  {}\n", summary.messages, truncate_to_width(&display_title(summary), room));
+            text += when
+                + format!(
+                    "  {:>5}  {}\n",
+                    summary.messages,
+                    truncate_to_width(&display_title(summary), room)
+                );
         }
         app.ui.out(text)?;
         if found.is_empty() && failed.is_empty() {
             app.ui.notice("no conversation has been saved yet");
         } else if more > 0 {
-            app.ui.notice(&format!("{more} more; raise `--limit` to see them"));
+            app.ui
+                .notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Reads all summaries. A thread lists the folder while the keys are fetched, because both are
@@ -81,7 +112,11 @@ fn load_summaries(app: &mut App) -> Result<Summaries> {
 /// The title, not redacted: this is the user's own screen.
 fn display_title(summary: &Summary) -> String {
     let title = summary.header.as_ref().map_or("", |h| h.title.as_str());
-    if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable_line() }
+    if title.is_empty() {
+        UNTITLED.to_owned()
+    } else {
+        Raw::from(title).printable_line()
+    }
 }
 
 /// A conversation as JSON, with its title redacted.
@@ -105,7 +140,11 @@ pub(crate) fn truncate_to_width(text: &str, columns: usize) -> String {
     let (mut used, mut end, mut whole) = (0, 0, true);
     for (at, c) in text.char_indices() {
         let before = used;
-        used += if matches!(c, ' '..='~' | '\n' | '\t') { 1 } else { c.width().unwrap_or(0) };
+        used += if matches!(c, ' '..='~' | '\n' | '\t') {
+            1
+        } else {
+            c.width().unwrap_or(0)
+        };
         // From here on the ellipsis would no longer fit.
         if before < columns && used >= columns {
             end = at;
@@ -115,7 +154,11 @@ pub(crate) fn truncate_to_width(text: &str, columns: usize) -> String {
             break;
         }
     }
-    let shown = if whole { text } else { text.get(..end).unwrap_or_default() };
+    let shown = if whole {
+        text
+    } else {
+        text.get(..end).unwrap_or_default()
+    };
     let mut out = String::with_capacity(shown.len() + '…'.len_utf8());
     out.push_str(shown);
     if out.contains(['\n', '\t']) {
@@ -147,7 +190,11 @@ mod tests {
             ("", 5, ""),
             ("x", 0, "…"),
         ] {
-            assert_eq!(truncate_to_width(text, columns), shown, "{text:?} in {columns}");
+            assert_eq!(
+                truncate_to_width(text, columns),
+                shown,
+                "{text:?} in {columns}"
+            );
         }
     }
 }

@@ -68,7 +68,10 @@ impl HistoryArgs {
             HistoryCommand::Prune(o) => o.json,
             HistoryCommand::Verify(o) => o.json,
             HistoryCommand::Import(o) => o.json,
-            HistoryCommand::Rename(_) | HistoryCommand::Delete(_) | HistoryCommand::Export(_) | HistoryCommand::Rekey(_) => false,
+            HistoryCommand::Rename(_)
+            | HistoryCommand::Delete(_)
+            | HistoryCommand::Export(_)
+            | HistoryCommand::Rekey(_) => false,
         }
     }
 }
@@ -90,7 +93,9 @@ pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
 
 /// Whether nothing has been saved at all: then no key is needed to say so.
 fn is_history_empty(app: &App) -> Result<bool> {
-    Ok(!conversations::has_conversations(&app.home.conversations())?)
+    Ok(!conversations::has_conversations(
+        &app.home.conversations(),
+    )?)
 }
 
 /// Finds the conversation with this id; the last one if `typed` is `None`.
@@ -105,7 +110,9 @@ fn resolve_id(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
     let archive = app.archive()?;
     let id = match typed {
         Some(typed) => archive.find(typed)?,
-        None => archive.latest()?.ok_or_else(|| CliError::misuse("no conversation has been saved yet"))?,
+        None => archive
+            .latest()?
+            .ok_or_else(|| CliError::misuse("no conversation has been saved yet"))?,
     };
     Ok((archive, id))
 }
@@ -116,11 +123,17 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
     if title.is_empty() {
         return Ok(list::UNTITLED.to_owned());
     }
-    let (title, _) = app.redactor()?.redact(Raw::from(title), &mut Placeholders::default());
+    let (title, _) = app
+        .redactor()?
+        .redact(Raw::from(title), &mut Placeholders::default());
     Ok(title.printable_line())
 }
 
 /// A count with its noun: `1 conversation`, `12 conversations`.
 pub(super) fn pluralize(many: usize, what: &str) -> String {
-    if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
+    if many == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{many} {what}s")
+    }
 }

@@ -34,20 +34,36 @@ pub(super) struct HistoryPruneArgs {
 
 pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
     let before = audit::parse_since(&options.older_than, app.clock.now())?;
-    let old = if is_history_empty(app)? { Vec::new() } else { older_than(&app.archive()?, before)? };
+    let old = if is_history_empty(app)? {
+        Vec::new()
+    } else {
+        older_than(&app.archive()?, before)?
+    };
     if !options.dry_run && !old.is_empty() {
         let what = format!("delete {}?", pluralize(old.len(), "conversation"));
-        if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
+        if !app.yes
+            && !app
+                .ui
+                .confirm(&what, "`--yes`, or `--dry-run` to see which")?
+        {
             bail!(SilentExit(CliExit::Failure));
         }
         remove_all(app, &old, "prune")?;
     }
     let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
     if options.json {
-        app.ui.json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
+        app.ui
+            .json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
     } else {
-        let would = if options.dry_run { "would be deleted" } else { "deleted" };
-        let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();
+        let would = if options.dry_run {
+            "would be deleted"
+        } else {
+            "deleted"
+        };
+        let lines: String = old
+            .iter()
+            .map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day()))
+            .collect();
         app.ui.out(&lines)?;
         if old.is_empty() {
             app.ui.notice("no conversation is that old");
@@ -57,7 +73,12 @@ pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
 }
 
 fn older_than(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
-    Ok(archive.summaries()?.summaries.into_iter().filter(|s| s.updated_at < before).collect())
+    Ok(archive
+        .summaries()?
+        .summaries
+        .into_iter()
+        .filter(|s| s.updated_at < before)
+        .collect())
 }
 
 /// Deletes conversations. One that another process has open is in use, and is skipped.
@@ -68,11 +89,18 @@ fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
     for summary in old {
         match archive.delete(&summary.id) {
             Ok(()) => gone += 1,
-            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!("{} is open in another chatbot and was not deleted", summary.id)),
+            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!(
+                "{} is open in another chatbot and was not deleted",
+                summary.id
+            )),
             Err(error) => return Err(error.into()),
         }
     }
-    app.audit_event(&Event::new(EventKind::History).word("action", action).number("conversations", gone));
+    app.audit_event(
+        &Event::new(EventKind::History)
+            .word("action", action)
+            .number("conversations", gone),
+    );
     Ok(())
 }
 
@@ -85,7 +113,9 @@ pub(crate) fn apply_retention(app: &mut App) -> Result<()> {
         return Ok(());
     }
     let (path, now) = (app.home.state().join("retention"), app.clock.now());
-    let last = fs::read_at_most(&path, 64)?.and_then(|b| String::from_utf8(b).ok()).and_then(|t| Time::parse(t.trim()));
+    let last = fs::read_at_most(&path, 64)?
+        .and_then(|b| String::from_utf8(b).ok())
+        .and_then(|t| Time::parse(t.trim()));
     if last.is_some_and(|last| last <= now && now.since(last) < DAY) {
         return Ok(());
     }
@@ -103,7 +133,10 @@ pub(crate) fn apply_retention(app: &mut App) -> Result<()> {
     let old = older_than(&app.archive()?, before)?;
     if !old.is_empty() {
         remove_all(app, &old, "retention")?;
-        app.ui.notice(&format!("deleted {}: unchanged for {days} days (`retention.days`)", pluralize(old.len(), "conversation")));
+        app.ui.notice(&format!(
+            "deleted {}: unchanged for {days} days (`retention.days`)",
+            pluralize(old.len(), "conversation")
+        ));
     }
     Ok(())
 }

@@ -33,7 +33,9 @@ pub(super) struct HistoryRekeyArgs {
 
 pub(super) fn run(app: &mut App, options: HistoryRekeyArgs) -> Result<()> {
     if super::is_history_empty(app)? {
-        bail!(CliError::misuse("there is nothing to re-encrypt: no conversation has been saved yet"));
+        bail!(CliError::misuse(
+            "there is nothing to re-encrypt: no conversation has been saved yet"
+        ));
     }
     let question = if options.drop_old_key {
         "re-encrypt every conversation with a new key, and delete the old key even if something cannot be decrypted?"
@@ -51,8 +53,12 @@ pub(super) fn run(app: &mut App, options: HistoryRekeyArgs) -> Result<()> {
 pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     let Some(_alone) = FileLock::try_acquire(&app.data_key_lock())? else {
         bail!(
-            CliError::new(CliExit::Storage, "busy", "another chatbot is running and uses the old key")
-                .hint("close it, then try again; nothing was changed")
+            CliError::new(
+                CliExit::Storage,
+                "busy",
+                "another chatbot is running and uses the old key"
+            )
+            .hint("close it, then try again; nothing was changed")
         );
     };
     let keys = app.keys()?.manager().begin_rekey()?;
@@ -61,24 +67,49 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
         Some(previous) => data_keys.with_fallback(previous)?,
         None => data_keys,
     };
-    let archive = Archive::new(app.home.conversations(), Arc::new(data_keys), app.clock.clone());
+    let archive = Archive::new(
+        app.home.conversations(),
+        Arc::new(data_keys),
+        app.clock.clone(),
+    );
     let others = other_encrypted_files(app)?;
     let anew = reencrypt_all(app, &archive, &others)?;
     let remaining = archive.needing_old_key(&others)?;
     let before = remaining.iter().filter(|r| r.with_old_key).count();
     if before > 0 {
         bail!(
-            CliError::new(CliExit::Storage, "not_resealed", format!("{} still need the old key, which is kept", pluralize(before, "file")))
-                .hint("run `chatbot history rekey` again")
+            CliError::new(
+                CliExit::Storage,
+                "not_resealed",
+                format!(
+                    "{} still need the old key, which is kept",
+                    pluralize(before, "file")
+                )
+            )
+            .hint("run `chatbot history rekey` again")
         );
     }
     for closed in &remaining {
-        app.ui.error_line(&format!("chatbot: warning: neither key decrypts `{}`: {}", display_path(&closed.path), closed.describe()));
+        app.ui.error_line(&format!(
+            "chatbot: warning: neither key decrypts `{}`: {}",
+            display_path(&closed.path),
+            closed.describe()
+        ));
     }
-    let event = Event::new(EventKind::History).severity(Severity::Notice).word("action", "rekey").number("conversations", anew);
+    let event = Event::new(EventKind::History)
+        .severity(Severity::Notice)
+        .word("action", "rekey")
+        .number("conversations", anew);
     if !remaining.is_empty() && !drop_old_key {
-        app.audit_event(&event.severity(Severity::Critical).number("closed", remaining.len()));
-        let (files, what) = (pluralize(remaining.len(), "file"), if remaining.len() == 1 { "is" } else { "are" });
+        app.audit_event(
+            &event
+                .severity(Severity::Critical)
+                .number("closed", remaining.len()),
+        );
+        let (files, what) = (
+            pluralize(remaining.len(), "file"),
+            if remaining.len() == 1 { "is" } else { "are" },
+        );
         bail!(
             CliError::new(CliExit::Storage, "not_opened", format!("{files} {what} not readable with either key; the old key is kept"))
                 .hint("restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`")
@@ -86,13 +117,23 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     }
     app.keys()?.manager().end_rekey()?;
     app.audit_event(&event);
-    app.ui.say(&format!("re-encrypted {}; the old key was deleted\n", pluralize(anew, "conversation")), 2)
+    app.ui.say(
+        &format!(
+            "re-encrypted {}; the old key was deleted\n",
+            pluralize(anew, "conversation")
+        ),
+        2,
+    )
 }
 
 /// Other files that are encrypted with the data key.
 fn other_encrypted_files(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
     let mut others = vec![(app.lines_file(), Purpose::LineHistory)];
-    others.extend(scrub::list_copies(app)?.into_iter().map(|path| (path, Purpose::ImportCopy)));
+    others.extend(
+        scrub::list_copies(app)?
+            .into_iter()
+            .map(|path| (path, Purpose::ImportCopy)),
+    );
     Ok(others)
 }
 
@@ -103,7 +144,9 @@ fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) ->
     for (n, id) in ids.iter().enumerate() {
         match archive.reencrypt(id) {
             Ok(resealed) => anew += usize::from(resealed == Rekeyed::Rewritten),
-            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!("{id} is open in another chatbot")),
+            Err(conversations::Error::Busy(_)) => {
+                app.ui.warning(&format!("{id} is open in another chatbot"))
+            }
             Err(error) => {
                 app.ui.end_progress();
                 return Err(error.into());

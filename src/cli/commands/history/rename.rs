@@ -37,14 +37,24 @@ pub(super) fn run(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
 /// A title, redacted as it is saved.
 pub(crate) fn redact_title(app: &mut App, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
-    if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
-        bail!(CliError::misuse("a title must be one line of 1 to 200 characters"));
+    if title.as_str().trim().is_empty()
+        || title.as_str().chars().count() > 200
+        || title.as_str().contains(char::is_control)
+    {
+        bail!(CliError::misuse(
+            "a title must be one line of 1 to 200 characters"
+        ));
     }
     Ok(title)
 }
 
 /// Logs and prints the new title of a conversation.
 pub(crate) fn report_renamed(app: &App, id: &Name, title: &Redacted) {
-    app.audit_event(&Event::new(EventKind::History).word("action", "rename").word("id", id.as_str()));
-    app.ui.notice(&format!("renamed {id} to `{}`", title.printable()));
+    app.audit_event(
+        &Event::new(EventKind::History)
+            .word("action", "rename")
+            .word("id", id.as_str()),
+    );
+    app.ui
+        .notice(&format!("renamed {id} to `{}`", title.printable()));
 }

@@ -52,40 +52,67 @@ struct SearchMatch {
 }
 
 pub(super) fn run(app: &mut App, options: &HistorySearchArgs) -> Result<()> {
-    let text = Query::new(&options.text.join(" "))
-        .map_err(|e| CliError::misuse(format!("`{}`: {}", crate::privacy::Raw::from(e.pattern).printable(), e.reason)))?;
+    let text = Query::new(&options.text.join(" ")).map_err(|e| {
+        CliError::misuse(format!(
+            "`{}`: {}",
+            crate::privacy::Raw::from(e.pattern).printable(),
+            e.reason
+        ))
+    })?;
     let role = options.role.map(|who| match who {
         RoleArg::User => Role::User,
         RoleArg::Assistant => Role::Assistant,
         RoleArg::System => Role::System,
     });
-    let since = options.since.as_deref().map(|s| audit::parse_since(s, app.clock.now())).transpose()?;
+    let since = options
+        .since
+        .as_deref()
+        .map(|s| audit::parse_since(s, app.clock.now()))
+        .transpose()?;
     let wanted = SearchQuery { text, role, since };
-    let searched = if is_history_empty(app)? { SearchResults::default() } else { search(app, &wanted)? };
-    let SearchResults { hits: found, damaged, unreadable: failed } = searched;
+    let searched = if is_history_empty(app)? {
+        SearchResults::default()
+    } else {
+        search(app, &wanted)?
+    };
+    let SearchResults {
+        hits: found,
+        damaged,
+        unreadable: failed,
+    } = searched;
     let (matches, more) = matches_to_show(app, found, &wanted.text, options.limit)?;
     if options.json {
         let list: Vec<_> = matches
             .iter()
             .map(|m| json!({ "id": m.hit.id, "title": m.title, "message": m.hit.message.n, "snippet": m.snippet, "role": m.hit.message.role, "at": m.hit.message.at }))
             .collect();
-        app.ui.json(&json!({ "schema_version": 1, "matches": list }))?;
+        app.ui
+            .json(&json!({ "schema_version": 1, "matches": list }))?;
     } else {
         print_matches(app, &matches)?;
         if matches.is_empty() {
             app.ui.notice("no matches");
         } else if more > 0 {
-            app.ui.notice(&format!("{more} more; raise `--limit` to see them"));
+            app.ui
+                .notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
     if damaged > 0 {
-        app.ui
-            .error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` shows what", pluralize(damaged, "conversation")));
+        app.ui.error_line(&format!(
+            "chatbot: warning: {} damaged: `chatbot history verify` shows what",
+            pluralize(damaged, "conversation")
+        ));
     }
     for (id, error) in &failed {
-        app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
+        app.ui.error_line(&format!(
+            "chatbot: warning: cannot read conversation `{id}`: {error}"
+        ));
     }
-    if failed.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Searches all conversations. A thread lists the folder while the keys are fetched, because both
@@ -103,16 +130,29 @@ fn search(app: &mut App, wanted: &SearchQuery) -> Result<SearchResults> {
 
 /// The snippets to show, and how many matches are left. A message is redacted before a snippet is
 /// cut from it: a secret that is cut in half would not be recognised.
-fn matches_to_show(app: &mut App, found: Vec<SearchHit>, text: &Query, limit: usize) -> Result<(Vec<SearchMatch>, usize)> {
+fn matches_to_show(
+    app: &mut App,
+    found: Vec<SearchHit>,
+    text: &Query,
+    limit: usize,
+) -> Result<(Vec<SearchMatch>, usize)> {
     let redactor = app.redactor()?;
     let mut matches = Vec::new();
     let mut rest = found.into_iter();
     while matches.len() < limit {
         let Some(found) = rest.next() else { break };
-        let redacted = redactor.redact_stored(found.message.text.clone(), found.message.rules, &mut Placeholders::default());
+        let redacted = redactor.redact_stored(
+            found.message.text.clone(),
+            found.message.rules,
+            &mut Placeholders::default(),
+        );
         if let Some(snippet) = text.snippet(&redacted) {
             let title = redacted_title(app, &found.title)?;
-            matches.push(SearchMatch { hit: found, title, snippet });
+            matches.push(SearchMatch {
+                hit: found,
+                title,
+                snippet,
+            });
         }
     }
     Ok((matches, rest.count()))
@@ -121,13 +161,23 @@ fn matches_to_show(app: &mut App, found: Vec<SearchHit>, text: &Query, limit: us
 fn print_matches(app: &App, matches: &[SearchMatch]) -> Result<()> {
     let mut text = Displayable::default();
     let mut last = None;
-    for SearchMatch { hit: found, title, snippet } in matches {
+    for SearchMatch {
+        hit: found,
+        title,
+        snippet,
+    } in matches
+    {
         if last != Some(&found.id) {
             text += format!("{}{}  ", if last.is_some() { "\n" } else { "" }, found.id);
             text += app.ui.paint(Style::Bold, Displayable::line(title)) + "\n";
             last = Some(&found.id);
         }
-        let head = format!("{:>5} {} {}", found.message.n, found.message.at.local_minute(), found.message.role.as_str());
+        let head = format!(
+            "{:>5} {} {}",
+            found.message.n,
+            found.message.at.local_minute(),
+            found.message.role.as_str()
+        );
         text += app.ui.paint(Style::Dim, &head) + "  " + Displayable::line(snippet) + "\n";
     }
     app.ui.out(text)

@@ -34,16 +34,36 @@ pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
     let (archive, id) = resolve_id(app, options.id.as_deref())?;
     let ending = if options.json {
         show_json(app, &archive, &id)?
-    } else if let Some(ending) = show_text(app, &archive, &id, PagedOutput::new(app, !options.raw), options.raw)? {
+    } else if let Some(ending) = show_text(
+        app,
+        &archive,
+        &id,
+        PagedOutput::new(app, !options.raw),
+        options.raw,
+    )? {
         ending
     } else {
         // The pager does not exist: write to standard output instead.
-        show_text(app, &archive, &id, PagedOutput::new(app, false), options.raw)?
-            .ok_or_else(|| conversations::Error::Missing(id.to_string()))?
+        show_text(
+            app,
+            &archive,
+            &id,
+            PagedOutput::new(app, false),
+            options.raw,
+        )?
+        .ok_or_else(|| conversations::Error::Missing(id.to_string()))?
     };
-    app.audit_event(&Event::new(EventKind::History).word("action", "show").word("conversation", id.as_str()));
+    app.audit_event(
+        &Event::new(EventKind::History)
+            .word("action", "show")
+            .word("conversation", id.as_str()),
+    );
     report_damage(app, &ending.damage);
-    if ending.damage.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if ending.damage.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Writes each message when it is read, so that a long conversation is not held in memory; what is
@@ -55,7 +75,10 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Conversation
     let mut before = "{\"messages\":[";
     let ending = archive.stream(id, &mut |m| {
         let text = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
-        out.add(app, Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))))?;
+        out.add(
+            app,
+            Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))),
+        )?;
         before = ",";
         anyhow::Ok(())
     })?;
@@ -68,13 +91,22 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Conversation
         about.insert("schema_version".to_owned(), json!(1));
     }
     let about = about.to_string();
-    out.add(app, Displayable::json_text(&format!("],{}", about.strip_prefix('{').unwrap_or(&about))) + "\n")?;
+    out.add(
+        app,
+        Displayable::json_text(&format!("],{}", about.strip_prefix('{').unwrap_or(&about))) + "\n",
+    )?;
     out.finish(app)?;
     Ok(ending)
 }
 
 /// Writes each message when it is read; `None` if the pager could not be started.
-fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: PagedOutput, raw: bool) -> Result<Option<ConversationState>> {
+fn show_text(
+    app: &mut App,
+    archive: &Archive,
+    id: &Name,
+    mut out: PagedOutput,
+    raw: bool,
+) -> Result<Option<ConversationState>> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
     let ending = archive.stream(id, &mut |m| {
@@ -96,7 +128,11 @@ struct PagedOutput {
 
 impl PagedOutput {
     fn new(app: &App, may_page: bool) -> Self {
-        Self { waiting: Displayable::default(), may_page: may_page && app.ui.output_is_terminal(), pager: None }
+        Self {
+            waiting: Displayable::default(),
+            may_page: may_page && app.ui.output_is_terminal(),
+            pager: None,
+        }
     }
 
     fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
@@ -106,7 +142,11 @@ impl PagedOutput {
             self.pager = start_pager(app)?;
             self.write(app)?;
         }
-        if self.waiting.as_ref().len() >= BATCH_BYTES { self.write(app) } else { Ok(()) }
+        if self.waiting.as_ref().len() >= BATCH_BYTES {
+            self.write(app)
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self, app: &App) -> Result<()> {
@@ -121,7 +161,9 @@ impl PagedOutput {
     /// Writes the rest and waits for the pager; `false` if it could not be started.
     fn finish(mut self, app: &App) -> Result<bool> {
         self.write(app)?;
-        let Some((mut pager, pipe)) = self.pager else { return Ok(true) };
+        let Some((mut pager, pipe)) = self.pager else {
+            return Ok(true);
+        };
         drop(pipe);
         // A shell exits with 127 if the program does not exist.
         Ok(pager.wait().is_ok_and(|status| status.code() != Some(127)))
@@ -130,17 +172,30 @@ impl PagedOutput {
 
 /// Starts the user's pager, if there is one and the terminal can show it.
 fn start_pager(app: &App) -> Result<Option<(Child, ChildStdin)>> {
-    let pager = app.env.text("PAGER")?.unwrap_or_else(|| "less -R".to_owned());
+    let pager = app
+        .env
+        .text("PAGER")?
+        .unwrap_or_else(|| "less -R".to_owned());
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
         return Ok(None);
     }
-    let Ok(mut child) = app.env.command("sh").arg("-c").arg(&pager).stdin(Stdio::piped()).spawn() else { return Ok(None) };
+    let Ok(mut child) = app
+        .env
+        .command("sh")
+        .arg("-c")
+        .arg(&pager)
+        .stdin(Stdio::piped())
+        .spawn()
+    else {
+        return Ok(None);
+    };
     Ok(child.stdin.take().map(|pipe| (child, pipe)))
 }
 
 /// A message as JSON, with its text redacted.
 pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
-    let mut object = json!({ "role": message.role, "text": text, "at": message.at, "n": message.n });
+    let mut object =
+        json!({ "role": message.role, "text": text, "at": message.at, "n": message.n });
     if let Some(object) = object.as_object_mut() {
         if let Some(model) = &message.model {
             object.insert("model".to_owned(), json!(model));
@@ -160,9 +215,10 @@ pub(super) fn role_label(message: &StoredMessage) -> String {
         Role::User => "you".to_owned(),
         Role::System if message.foreign => "imported system prompt, not sent".to_owned(),
         Role::System => "system".to_owned(),
-        Role::Assistant => {
-            message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| format!("assistant, {}", Raw::from(m).printable_line()))
-        }
+        Role::Assistant => message.model.as_deref().map_or_else(
+            || "assistant".to_owned(),
+            |m| format!("assistant, {}", Raw::from(m).printable_line()),
+        ),
     }
 }
 
@@ -171,8 +227,17 @@ fn format_message(app: &App, message: &StoredMessage, text: &str, raw: bool) -> 
     let about = format!(" · {}{cut}", message.at.local_minute());
     let width = app.ui.output_is_terminal().then(|| app.ui.width());
     // A heading that the terminal breaks would go on in the first column.
-    let room = width.map_or(usize::MAX, |width| width.saturating_sub(about.chars().count() + 3).max(16));
-    let head = format!("── {}{about}", list::truncate_to_width(&role_label(message), room));
-    let head = if raw { Displayable::line(&head) } else { app.ui.paint(Style::Dim, &head) };
+    let room = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(about.chars().count() + 3).max(16)
+    });
+    let head = format!(
+        "── {}{about}",
+        list::truncate_to_width(&role_label(message), room)
+    );
+    let head = if raw {
+        Displayable::line(&head)
+    } else {
+        app.ui.paint(Style::Dim, &head)
+    };
     head + "\n" + indented(text.trim_end(), width) + "\n"
 }

@@ -23,14 +23,27 @@ pub(crate) fn verify_all(app: &mut App) -> Result<()> {
 }
 
 pub(super) fn run(app: &mut App, options: &HistoryVerifyArgs) -> Result<()> {
-    let VerifyReport { conversations, messages, damaged } =
-        if is_history_empty(app)? { VerifyReport::default() } else { app.archive()?.verify()? };
+    let VerifyReport {
+        conversations,
+        messages,
+        damaged,
+    } = if is_history_empty(app)? {
+        VerifyReport::default()
+    } else {
+        app.archive()?.verify()?
+    };
     if !damaged.is_empty() {
-        app.audit_event(&Event::new(EventKind::Damage).severity(Severity::Critical).number("records", damaged.len()));
+        app.audit_event(
+            &Event::new(EventKind::Damage)
+                .severity(Severity::Critical)
+                .number("records", damaged.len()),
+        );
     }
     if options.json {
-        let list: Vec<Value> =
-            damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
+        let list: Vec<Value> = damaged
+            .iter()
+            .map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason }))
+            .collect();
         let object = json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list });
         app.ui.json(&object)?;
     } else {
@@ -38,8 +51,23 @@ pub(super) fn run(app: &mut App, options: &HistoryVerifyArgs) -> Result<()> {
         for (id, _, reason) in &damaged {
             text.push_str(&format!("{id}: {reason}\n"));
         }
-        let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
-        app.ui.say(&format!("{text}{}, {}: {bad}\n", pluralize(conversations, "conversation"), pluralize(messages, "message")), 2)?;
+        let bad = if damaged.is_empty() {
+            "nothing is damaged".to_owned()
+        } else {
+            format!("{} damaged", damaged.len())
+        };
+        app.ui.say(
+            &format!(
+                "{text}{}, {}: {bad}\n",
+                pluralize(conversations, "conversation"),
+                pluralize(messages, "message")
+            ),
+            2,
+        )?;
     }
-    if damaged.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Findings)) }
+    if damaged.is_empty() {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Findings))
+    }
 }

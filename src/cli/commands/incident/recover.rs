@@ -43,8 +43,14 @@ enum RecoveryStep {
     Release,
 }
 
-const STEPS: [RecoveryStep; 6] =
-    [RecoveryStep::Log, RecoveryStep::Conversations, RecoveryStep::Restore, RecoveryStep::Rekey, RecoveryStep::Keys, RecoveryStep::Release];
+const STEPS: [RecoveryStep; 6] = [
+    RecoveryStep::Log,
+    RecoveryStep::Conversations,
+    RecoveryStep::Restore,
+    RecoveryStep::Rekey,
+    RecoveryStep::Keys,
+    RecoveryStep::Release,
+];
 
 impl RecoveryStep {
     /// The name of the step in the record of completed steps.
@@ -82,7 +88,8 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
     let mut recovery = RecoveryProgress::resume(app.home.state(), app.clock.now())?;
     if !app.yes && !app.ui.can_ask() {
         for (n, step) in STEPS.into_iter().enumerate() {
-            app.ui.say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
+            app.ui
+                .say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
             CliError::new(
@@ -98,11 +105,15 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
     }
     audit_incident(app, "recover", Severity::Critical);
     if let Some(began) = recovery.interrupted_since() {
-        app.ui.notice(&format!("continuing the recovery started at {}; `--restart` starts over", began.local_minute()));
+        app.ui.notice(&format!(
+            "continuing the recovery started at {}; `--restart` starts over",
+            began.local_minute()
+        ));
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
-        app.ui.say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
+        app.ui
+            .say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
         if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
             continue;
         }
@@ -123,13 +134,24 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
 fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
     let backup = match &options.backup {
         Some(file) if !fs::exists(file) => {
-            bail!(CliError::misuse(format!("there is no file `{}`", display_path(file))).hint("check the path"))
+            bail!(
+                CliError::misuse(format!("there is no file `{}`", display_path(file)))
+                    .hint("check the path")
+            )
         }
         Some(file) => Some((file.clone(), None)),
         None => {
             let files = fs::list(&app.home.backups())?;
-            let newest = files.into_iter().filter(|f| f.name.ends_with(".backup")).max_by_key(|f| f.modified_ms);
-            newest.map(|f| (app.home.backups().join(&f.name), Some(Time::from_millis(f.modified_ms))))
+            let newest = files
+                .into_iter()
+                .filter(|f| f.name.ends_with(".backup"))
+                .max_by_key(|f| f.modified_ms);
+            newest.map(|f| {
+                (
+                    app.home.backups().join(&f.name),
+                    Some(Time::from_millis(f.modified_ms)),
+                )
+            })
         }
     };
     Ok(RecoveryPlan {
@@ -140,7 +162,13 @@ fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPla
     })
 }
 
-fn step_line(app: &App, plan: &RecoveryPlan, recovery: &RecoveryProgress, n: usize, step: RecoveryStep) -> Displayable {
+fn step_line(
+    app: &App,
+    plan: &RecoveryPlan,
+    recovery: &RecoveryProgress,
+    n: usize,
+    step: RecoveryStep,
+) -> Displayable {
     let what = match step {
         RecoveryStep::Log => "check the audit log: was any record changed or removed? (`chatbot audit verify`)".to_owned(),
         RecoveryStep::Conversations => "check every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
@@ -159,17 +187,25 @@ fn step_line(app: &App, plan: &RecoveryPlan, recovery: &RecoveryProgress, n: usi
         }
         RecoveryStep::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
     };
-    let state = if recovery.is_done(step.name()) { Some("already done") } else { nothing_to_do(plan, step) };
-    let state = state.map_or_else(Displayable::default, |s| Displayable::from("\n   ") + app.ui.paint(Style::Dim, s));
+    let state = if recovery.is_done(step.name()) {
+        Some("already done")
+    } else {
+        nothing_to_do(plan, step)
+    };
+    let state = state.map_or_else(Displayable::default, |s| {
+        Displayable::from("\n   ") + app.ui.paint(Style::Dim, s)
+    });
     app.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
 }
 
 fn nothing_to_do(plan: &RecoveryPlan, step: RecoveryStep) -> Option<&'static str> {
     match step {
-        RecoveryStep::Restore if plan.backup.is_none() => {
-            Some("skipped: there is no backup in the backup folder; select one with `--backup FILE`")
-        }
-        RecoveryStep::Conversations | RecoveryStep::Rekey if !plan.sealed && plan.backup.is_none() => {
+        RecoveryStep::Restore if plan.backup.is_none() => Some(
+            "skipped: there is no backup in the backup folder; select one with `--backup FILE`",
+        ),
+        RecoveryStep::Conversations | RecoveryStep::Rekey
+            if !plan.sealed && plan.backup.is_none() =>
+        {
             Some("skipped: no conversation has been saved")
         }
         RecoveryStep::Keys if plan.keys.is_empty() => Some("skipped: there are no keys"),
@@ -193,7 +229,11 @@ fn confirm_step(app: &App, step: RecoveryStep, left: &[usize], bad: bool) -> Res
         }
         return Ok(!unsafe_yet);
     }
-    let question = if unsafe_yet { "   A step above found damage or is not done. Continue anyway?" } else { "   Continue?" };
+    let question = if unsafe_yet {
+        "   A step above found damage or is not done. Continue anyway?"
+    } else {
+        "   Continue?"
+    };
     app.ui.confirm(question, "`--yes`")
 }
 
@@ -205,7 +245,9 @@ fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<St
         },
         RecoveryStep::Conversations => check_outcome(history::verify_all(app)),
         RecoveryStep::Restore => {
-            let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| restore::run(app, &restore::RestoreArgs::all_of(file.clone())));
+            let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| {
+                restore::run(app, &restore::RestoreArgs::all_of(file.clone()))
+            });
             Ok(or_leave(app, restored))
         }
         RecoveryStep::Rekey => {
@@ -255,7 +297,13 @@ fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
             Ok(key::RotationOutcome::Done | key::RotationOutcome::AlreadyDone) => {}
             Ok(key::RotationOutcome::NotDone(why)) => {
                 partly = true;
-                app.ui.say(&format!("   not replaced: the key for {}: {why}\n", key::display_key(provider, profile)), 3)?;
+                app.ui.say(
+                    &format!(
+                        "   not replaced: the key for {}: {why}\n",
+                        key::display_key(provider, profile)
+                    ),
+                    3,
+                )?;
             }
             Err(error) => {
                 partly = true;
@@ -266,7 +314,11 @@ fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
             }
         }
     }
-    Ok(if partly { StepOutcome::Partial } else { StepOutcome::Done })
+    Ok(if partly {
+        StepOutcome::Partial
+    } else {
+        StepOutcome::Done
+    })
 }
 
 /// Changes the vault's passphrase and key first, so that no older copy of the vault can be used to
@@ -276,7 +328,11 @@ fn renew_vault(app: &mut App) -> Result<()> {
     if !fs::exists(&app.home.vault()) {
         return Ok(());
     }
-    let renew = !app.yes && app.ui.confirm("   Change the passphrase and the key of the vault first?", "`--yes`")?;
+    let renew = !app.yes
+        && app.ui.confirm(
+            "   Change the passphrase and the key of the vault first?",
+            "`--yes`",
+        )?;
     if renew {
         return vault::passwd_typed(app);
     }
@@ -291,10 +347,19 @@ fn finish(app: &App, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
     let bad = recovery.found_problems();
     if left.is_empty() {
         recovery.finish()?;
-        app.ui.say("recovery complete; make a new backup now with `chatbot backup`\n", 2)?;
+        app.ui.say(
+            "recovery complete; make a new backup now with `chatbot backup`\n",
+            2,
+        )?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        app.ui.say(&format!("steps not done, run this command again: {}\n", left.join(", ")), 2)?;
+        app.ui.say(
+            &format!(
+                "steps not done, run this command again: {}\n",
+                left.join(", ")
+            ),
+            2,
+        )?;
     }
     if bad || !left.is_empty() {
         bail!(SilentExit(CliExit::Findings))

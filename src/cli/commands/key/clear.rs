@@ -11,7 +11,10 @@ use std::collections::BTreeSet;
 
 pub(super) fn run(app: &mut App) -> Result<()> {
     let manager = app.keys()?.manager();
-    let written = manager.index()?.into_iter().flat_map(|index| index.records().map(|(slot, _)| slot).collect::<Vec<_>>());
+    let written = manager
+        .index()?
+        .into_iter()
+        .flat_map(|index| index.records().map(|(slot, _)| slot).collect::<Vec<_>>());
     let mut slots: BTreeSet<Slot> = written.filter(Slot::is_provider_key).collect();
     match manager.selected_store().map(|chosen| chosen.store.kind()) {
         Ok(store) => slots.extend(manager.list_slots(store)?),
@@ -38,19 +41,38 @@ pub(super) fn run(app: &mut App) -> Result<()> {
             ));
         }
         if app.ui.ask("Type `clear` to delete them: ", "`--yes`")? != "clear" {
-            bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
+            bail!(CliError::new(
+                CliExit::Failure,
+                "declined",
+                "nothing was deleted"
+            ));
         }
     }
     for slot in &slots {
         app.keys()?.manager().remove(slot)?;
         if let Slot::ApiKey { provider, profile } = slot {
             let event = Event::new(EventKind::KeyDeleted).severity(Severity::Notice);
-            app.audit_key_event(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
+            app.audit_key_event(
+                &event
+                    .word("provider", provider.as_str())
+                    .word("profile", profile.as_str()),
+            );
         }
     }
-    app.ui.say(&format!("deleted {}: {}\n", pluralize_keys(list.len()), list.join(", ").replace('`', "")), 2)
+    app.ui.say(
+        &format!(
+            "deleted {}: {}\n",
+            pluralize_keys(list.len()),
+            list.join(", ").replace('`', "")
+        ),
+        2,
+    )
 }
 
 fn pluralize_keys(keys: usize) -> String {
-    if keys == 1 { String::from("1 key") } else { format!("{keys} keys") }
+    if keys == 1 {
+        String::from("1 key")
+    } else {
+        format!("{keys} keys")
+    }
 }

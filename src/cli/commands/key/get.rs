@@ -21,22 +21,52 @@ pub(super) fn run(app: &mut App, options: &KeyGetArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     if options.reveal && !app.ui.output_is_terminal() {
         bail!(
-            CliError::new(CliExit::Misuse, "not_a_terminal", "`--reveal` works only on a terminal")
-                .hint("leave out `--reveal`; a program that needs the key takes it from the store itself")
+            CliError::new(
+                CliExit::Misuse,
+                "not_a_terminal",
+                "`--reveal` works only on a terminal"
+            )
+            .hint(
+                "leave out `--reveal`; a program that needs the key takes it from the store itself"
+            )
         );
     }
     if options.reveal {
         app.refuse_in_lockdown()?;
     }
-    let Some(found) = locate(app, &target)? else { bail!(target.missing_error()) };
-    let what = if options.reveal { EventKind::KeyRevealed } else { EventKind::KeyShown };
-    let severity = if options.reveal { Severity::Notice } else { Severity::Info };
-    let source = if found.stored { found.source.clone() } else { String::from("env") };
+    let Some(found) = locate(app, &target)? else {
+        bail!(target.missing_error())
+    };
+    let what = if options.reveal {
+        EventKind::KeyRevealed
+    } else {
+        EventKind::KeyShown
+    };
+    let severity = if options.reveal {
+        Severity::Notice
+    } else {
+        Severity::Info
+    };
+    let source = if found.stored {
+        found.source.clone()
+    } else {
+        String::from("env")
+    };
     app.audit_key_event(&key_event(what, &target, &source).severity(severity));
     if options.reveal {
         return app.ui.out(&format!("{}\n", found.secret.expose()));
     }
     // Not even the first or last letters are shown: they help to recognise or guess a key.
-    let print = app.keys()?.manager().update_index(|index| index.fingerprint(&found.secret))?;
-    app.ui.say(&format!("{}: ******** in {}, fingerprint {print}\n", target.display().replace('`', ""), found.source.replace('`', "")), 2)
+    let print = app
+        .keys()?
+        .manager()
+        .update_index(|index| index.fingerprint(&found.secret))?;
+    app.ui.say(
+        &format!(
+            "{}: ******** in {}, fingerprint {print}\n",
+            target.display().replace('`', ""),
+            found.source.replace('`', "")
+        ),
+        2,
+    )
 }

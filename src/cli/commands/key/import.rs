@@ -37,7 +37,11 @@ const CONFIG_FILES: &[&str] = &[
     "ort.cfg",
     "ort/ort.cfg",
 ];
-const HOME_FILES: &[&str] = &[".codex/auth.json", ".local/share/crush/crush.json", ".config/goose/secrets.yaml"];
+const HOME_FILES: &[&str] = &[
+    ".codex/auth.json",
+    ".local/share/crush/crush.json",
+    ".config/goose/secrets.yaml",
+];
 
 const DETAILS: &str = "\
 Without a file and without --from-env, the settings of aichat, llm, shell_gpt, mods, crush, codex, \
@@ -95,9 +99,16 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
         return scrub::restore_copy(app, copy);
     }
     let texts = read_files(app, options)?;
-    let found: Vec<Vec<FoundKey>> = texts.iter().map(|(_, text)| discover::find_keys(text.as_str())).collect();
+    let found: Vec<Vec<FoundKey>> = texts
+        .iter()
+        .map(|(_, text)| discover::find_keys(text.as_str()))
+        .collect();
     if found.iter().all(Vec::is_empty) && !imports_env(app, options) {
-        let seen = if texts.is_empty() { String::new() } else { format!(" in {}", pluralize_keys(texts.len(), "file")) };
+        let seen = if texts.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", pluralize_keys(texts.len(), "file"))
+        };
         return app.ui.say(&format!("found no keys{seen}\n"), 2);
     }
     ensure_store(app)?;
@@ -108,16 +119,38 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
             StoredState::Same => "already saved",
             StoredState::Different => "another key is saved",
         };
-        app.ui.say(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.display().replace('`', ""), offer.from), 2)?;
+        app.ui.say(
+            &format!(
+                "{:>2}. {} from {}: {state}\n",
+                n + 1,
+                offer.target.display().replace('`', ""),
+                offer.from
+            ),
+            2,
+        )?;
     }
     let chosen = select_offers(app, options, &offers)?;
-    for (n, offer) in offers.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
+    for (n, offer) in offers
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| chosen.contains(n))
+    {
         // An earlier iteration may have saved another key for the same provider and profile.
         let now = stored_state(app, &offer.target, &offer.secret)?;
         let nobody_to_ask = app.yes || !app.ui.can_ask();
-        if now == StoredState::Different && offer.now == StoredState::Empty && nobody_to_ask && !options.force {
+        if now == StoredState::Different
+            && offer.now == StoredState::Empty
+            && nobody_to_ask
+            && !options.force
+        {
             let said = offer.target.display().replace('`', "");
-            app.ui.say(&format!("skipped number {}: another key for {said} was just imported\n", n + 1), 2)?;
+            app.ui.say(
+                &format!(
+                    "skipped number {}: another key for {said} was just imported\n",
+                    n + 1
+                ),
+                2,
+            )?;
             continue;
         }
         store_offer(app, options, offer, now)?;
@@ -134,7 +167,10 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
     }
     for (n, (path, text)) in texts.iter().enumerate() {
         let numbered = found.get(n).into_iter().flatten().enumerate();
-        let gone: Vec<&FoundKey> = numbered.filter(|(k, _)| done.contains(&(n, *k))).map(|(_, found)| found).collect();
+        let gone: Vec<&FoundKey> = numbered
+            .filter(|(k, _)| done.contains(&(n, *k)))
+            .map(|(_, found)| found)
+            .collect();
         if !gone.is_empty() {
             scrub::offer_scrub(app, path, text.as_str(), &gone, options.scrub)?;
         }
@@ -143,7 +179,11 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
 }
 
 fn pluralize_keys(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+    if n == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{n} {word}s")
+    }
 }
 
 type SecretText = zeroize::Zeroizing<String>;
@@ -152,16 +192,25 @@ type SecretText = zeroize::Zeroizing<String>;
 fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, SecretText)>> {
     let named = !options.files.is_empty();
     let mut texts: Vec<(PathBuf, SecretText)> = Vec::new();
-    let paths = if named || options.from_env { options.files.clone() } else { known_places(app) };
+    let paths = if named || options.from_env {
+        options.files.clone()
+    } else {
+        known_places(app)
+    };
     for path in paths {
         match fs::read_external(&path, MAX_FILE_BYTES) {
             Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) if !texts.iter().any(|(seen, _)| *seen == path) => texts.push((path, SecretText::new(text))),
+                Ok(text) if !texts.iter().any(|(seen, _)| *seen == path) => {
+                    texts.push((path, SecretText::new(text)))
+                }
                 Ok(text) => drop(SecretText::new(text)),
                 Err(error) => {
                     drop(zeroize::Zeroizing::new(error.into_bytes()));
                     if named {
-                        bail!(CliError::misuse(format!("`{}` is not text", display_path(&path))));
+                        bail!(CliError::misuse(format!(
+                            "`{}` is not text",
+                            display_path(&path)
+                        )));
                     }
                 }
             },
@@ -175,9 +224,15 @@ fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, Secret
 
 fn known_places(app: &App) -> Vec<PathBuf> {
     let home = app.env.path("HOME").or_else(|| app.env.path("USERPROFILE"));
-    let config = app.env.path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|h| h.join(".config")));
+    let config = app
+        .env
+        .path("XDG_CONFIG_HOME")
+        .or_else(|| home.as_ref().map(|h| h.join(".config")));
     let below = |folder: &Option<PathBuf>, names: &[&str]| -> Vec<PathBuf> {
-        folder.iter().flat_map(|folder| names.iter().map(move |name| Path::new(folder).join(name))).collect()
+        folder
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| Path::new(folder).join(name)))
+            .collect()
     };
     let mut places = below(&config, CONFIG_FILES);
     places.extend(below(&home, HOME_FILES));
@@ -186,7 +241,11 @@ fn known_places(app: &App) -> Vec<PathBuf> {
 }
 
 fn imports_env(app: &App, options: &KeyImportArgs) -> bool {
-    options.from_env && catalog::all().iter().filter_map(|entry| entry.env).any(|name| app.env.has(name))
+    options.from_env
+        && catalog::all()
+            .iter()
+            .filter_map(|entry| entry.env)
+            .any(|name| app.env.has(name))
 }
 
 fn list_offers(
@@ -200,7 +259,12 @@ fn list_offers(
         for (k, f) in found.iter().enumerate() {
             let lines: Vec<String> = f.places.iter().map(|(line, _)| line.to_string()).collect();
             let from = format!("{} line {}", display_path(path), lines.join(", "));
-            raw.push((f.provider.name, Secret::new(f.secret.expose().to_owned()), Some((n, k)), from));
+            raw.push((
+                f.provider.name,
+                Secret::new(f.secret.expose().to_owned()),
+                Some((n, k)),
+                from,
+            ));
         }
     }
     for entry in catalog::all().iter().filter(|_| options.from_env) {
@@ -216,7 +280,13 @@ fn list_offers(
         let (_, profile) = app.resolve_provider(Some(&provider), options.profile.as_ref())?;
         let target = target_for(app, &provider, &profile)?;
         let now = stored_state(app, &target, &secret)?;
-        offers.push(ImportOffer { target, secret, place, from, now });
+        offers.push(ImportOffer {
+            target,
+            secret,
+            place,
+            from,
+            now,
+        });
     }
     Ok(offers)
 }
@@ -231,9 +301,20 @@ fn stored_state(app: &mut App, target: &KeyTarget, secret: &Secret) -> Result<St
 }
 
 /// Which keys to import: the numbers that the user types, or with `--yes` all that replace nothing.
-fn select_offers(app: &App, options: &KeyImportArgs, offers: &[ImportOffer]) -> Result<BTreeSet<usize>> {
-    let free = |offer: &ImportOffer| offer.now == StoredState::Empty || (offer.now == StoredState::Different && options.force);
-    let all: BTreeSet<usize> = offers.iter().enumerate().filter(|(_, o)| free(o)).map(|(n, _)| n).collect();
+fn select_offers(
+    app: &App,
+    options: &KeyImportArgs,
+    offers: &[ImportOffer],
+) -> Result<BTreeSet<usize>> {
+    let free = |offer: &ImportOffer| {
+        offer.now == StoredState::Empty || (offer.now == StoredState::Different && options.force)
+    };
+    let all: BTreeSet<usize> = offers
+        .iter()
+        .enumerate()
+        .filter(|(_, o)| free(o))
+        .map(|(n, _)| n)
+        .collect();
     if app.yes {
         return Ok(all);
     }
@@ -242,42 +323,76 @@ fn select_offers(app: &App, options: &KeyImportArgs, offers: &[ImportOffer]) -> 
     }
     if !app.ui.can_ask() {
         bail!(
-            CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask which keys to import: there is no terminal")
-                .hint("import all new keys with `--yes`")
+            CliError::new(
+                CliExit::Misuse,
+                "not_a_terminal",
+                "cannot ask which keys to import: there is no terminal"
+            )
+            .hint("import all new keys with `--yes`")
         );
     }
-    let typed = app.ui.ask("Import which keys? Numbers such as `1 3`, `all` for all new keys, or Enter for none: ", "`--yes`")?;
+    let typed = app.ui.ask(
+        "Import which keys? Numbers such as `1 3`, `all` for all new keys, or Enter for none: ",
+        "`--yes`",
+    )?;
     if typed == "all" {
         return Ok(all);
     }
-    let numbers = typed.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+    let numbers = typed
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty());
     numbers
         .map(|part| {
-            let n = part.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < offers.len());
+            let n = part
+                .parse::<usize>()
+                .ok()
+                .and_then(|n| n.checked_sub(1))
+                .filter(|n| *n < offers.len());
             n.with_context(|| CliError::misuse(format!("there is no number {part}")))
         })
         .collect()
 }
 
 /// Saves a key; with `--force` or after a confirmation it replaces another one.
-fn store_offer(app: &mut App, options: &KeyImportArgs, offer: &ImportOffer, now: StoredState) -> Result<()> {
+fn store_offer(
+    app: &mut App,
+    options: &KeyImportArgs,
+    offer: &ImportOffer,
+    now: StoredState,
+) -> Result<()> {
     let said = offer.target.display().replace('`', "");
     if now == StoredState::Different
         && !options.force
-        && !(app.ui.can_ask() && app.ui.confirm(&format!("Replace the saved key for {said}?"), "`--force`")?)
+        && !(app.ui.can_ask()
+            && app
+                .ui
+                .confirm(&format!("Replace the saved key for {said}?"), "`--force`")?)
     {
         return Ok(());
     }
     offer.target.require_stored()?;
     // The settings may give this provider another host than that of the key's issuer.
     app.refuse_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, &offer.target, &offer.secret)? };
+    let answer = if options.no_validate {
+        KeyValidation::not_asked()
+    } else {
+        ask_provider(app, &offer.target, &offer.secret)?
+    };
     if answer.status == KeyStatus::Invalid && !options.force {
-        return app.ui.say(&format!("skipped {said}: {}\n", answer.describe()), 2);
+        return app
+            .ui
+            .say(&format!("skipped {said}: {}\n", answer.describe()), 2);
     }
     store_key(app, &offer.target, &offer.secret, &answer)?;
     let store = app.store_name();
     let from = if offer.place.is_some() { "file" } else { "env" };
-    app.audit_key_event(&key_event(EventKind::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
-    app.ui.say(&format!("imported {said} into the {store}: {}\n", answer.describe()), 2)
+    app.audit_key_event(
+        &key_event(EventKind::KeyImported, &offer.target, &store)
+            .severity(Severity::Notice)
+            .word("from", from),
+    );
+    app.ui.say(
+        &format!("imported {said} into the {store}: {}\n", answer.describe()),
+        2,
+    )
 }

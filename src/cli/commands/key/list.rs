@@ -44,7 +44,12 @@ pub(super) fn run(app: &mut App, options: &KeyListArgs) -> Result<()> {
     let table = render(app, &entries)?;
     app.ui.say(&table, 2)?;
     // The records can be listed even if the key store cannot be opened.
-    if app.keys()?.manager().selected_store().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
+    if app
+        .keys()?
+        .manager()
+        .selected_store()
+        .is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault)
+    {
         vault::describe(&app.home.vault())?;
     }
     Ok(())
@@ -58,12 +63,18 @@ pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
         .filter(|(_, variable)| app.env.has(variable))
         .collect();
     let settings = app.settings()?;
-    let own = settings.providers.iter().filter_map(|(name, custom)| match &custom.key {
-        crate::config::KeySource::Env(variable) => Some((name.clone(), variable.clone())),
-        _ => None,
-    });
-    let variables: Vec<(Name, String)> =
-        variables.into_iter().filter(|(name, _)| !settings.providers.contains_key(name)).chain(own).collect();
+    let own = settings
+        .providers
+        .iter()
+        .filter_map(|(name, custom)| match &custom.key {
+            crate::config::KeySource::Env(variable) => Some((name.clone(), variable.clone())),
+            _ => None,
+        });
+    let variables: Vec<(Name, String)> = variables
+        .into_iter()
+        .filter(|(name, _)| !settings.providers.contains_key(name))
+        .chain(own)
+        .collect();
     let index = load_index(app)?;
     let mut entries = Vec::new();
     for (slot, record) in index.iter().flat_map(KeyIndex::records) {
@@ -81,11 +92,26 @@ pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
     }
     entries.sort_by(|a, b| (&a.profile, &a.provider).cmp(&(&b.profile, &b.provider)));
     for (provider, variable) in variables {
-        let Some(secret) = app.env.secret(&variable)? else { continue };
+        let Some(secret) = app.env.secret(&variable)? else {
+            continue;
+        };
         let profile: Name = "default".parse()?;
-        let fingerprint = Some(app.keys()?.manager().update_index(|index| index.fingerprint(&secret))?);
-        let used = !entries.iter().any(|e| e.provider == provider && e.profile == profile);
-        entries.push(ListedKeyEntry { provider, profile, source: String::from("env"), fingerprint, record: None, used });
+        let fingerprint = Some(
+            app.keys()?
+                .manager()
+                .update_index(|index| index.fingerprint(&secret))?,
+        );
+        let used = !entries
+            .iter()
+            .any(|e| e.provider == provider && e.profile == profile);
+        entries.push(ListedKeyEntry {
+            provider,
+            profile,
+            source: String::from("env"),
+            fingerprint,
+            record: None,
+            used,
+        });
     }
     Ok(entries)
 }
@@ -108,9 +134,15 @@ pub(crate) fn load_full_index(app: &mut App) -> Result<Option<KeyIndex>> {
         Err(error) => return Err(error.into()),
     };
     // Without a key store there are no keys.
-    let Ok(kind) = manager.selected_store().map(|chosen| chosen.store.kind()) else { return Ok(index) };
+    let Ok(kind) = manager.selected_store().map(|chosen| chosen.store.kind()) else {
+        return Ok(index);
+    };
     let mut slots = manager.list_slots(kind)?;
-    slots.retain(|slot| index.as_ref().is_none_or(|index| index.record(slot).is_none()));
+    slots.retain(|slot| {
+        index
+            .as_ref()
+            .is_none_or(|index| index.record(slot).is_none())
+    });
     let now = app.clock.now();
     let manager = app.keys()?.manager();
     let mut found = Vec::new();
@@ -147,28 +179,52 @@ fn as_json(entry: &ListedKeyEntry) -> Value {
 }
 
 fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
-    let mut out =
-        if entries.is_empty() { Displayable::from("no keys yet: save one with `chatbot key set`\n") } else { render_table(app, entries) };
+    let mut out = if entries.is_empty() {
+        Displayable::from("no keys yet: save one with `chatbot key set`\n")
+    } else {
+        render_table(app, entries)
+    };
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
     for entry in entries {
         let said = super::target::display_key(&entry.provider, &entry.profile);
-        for warning in entry.record.iter().flat_map(|r| r.warnings(now, rotate_after)) {
+        for warning in entry
+            .record
+            .iter()
+            .flat_map(|r| r.warnings(now, rotate_after))
+        {
             out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {warning}\n");
         }
         if !entry.used {
-            out += format!("the key for {said} in the environment is not used: a saved key takes precedence\n");
+            out += format!(
+                "the key for {said} in the environment is not used: a saved key takes precedence\n"
+            );
         }
     }
     match app.keys()?.manager().selected_store() {
-        Ok(chosen) => out += format!("store: {}, because {}\n", chosen.store.kind(), chosen.reason),
+        Ok(chosen) => {
+            out += format!(
+                "store: {}, because {}\n",
+                chosen.store.kind(),
+                chosen.reason
+            )
+        }
         Err(error) => out += format!("store: none: {error}\n"),
     }
     Ok(out)
 }
 
 fn render_table(app: &App, entries: &[ListedKeyEntry]) -> Displayable {
-    let head = ["provider", "profile", "source", "fingerprint", "status", "since", "validated"].map(str::to_owned);
+    let head = [
+        "provider",
+        "profile",
+        "source",
+        "fingerprint",
+        "status",
+        "since",
+        "validated",
+    ]
+    .map(str::to_owned);
     let rows: Vec<[String; 7]> = entries
         .iter()
         .map(|entry| {
@@ -177,10 +233,15 @@ fn render_table(app: &App, entries: &[ListedKeyEntry]) -> Displayable {
                 entry.provider.to_string(),
                 entry.profile.to_string(),
                 entry.source.clone(),
-                entry.fingerprint.clone().unwrap_or_else(|| String::from("-")),
+                entry
+                    .fingerprint
+                    .clone()
+                    .unwrap_or_else(|| String::from("-")),
                 record.map_or(KeyStatus::Unknown, |r| r.status).to_string(),
                 record.map_or_else(|| String::from("-"), |r| r.updated_at.local_day()),
-                record.and_then(|r| r.last_validated).map_or_else(|| String::from("never"), Time::local_minute),
+                record
+                    .and_then(|r| r.last_validated)
+                    .map_or_else(|| String::from("never"), Time::local_minute),
             ]
         })
         .collect();
@@ -188,14 +249,22 @@ fn render_table(app: &App, entries: &[ListedKeyEntry]) -> Displayable {
     for row in std::iter::once(&head).chain(&rows) {
         let mut line = Displayable::default();
         for (column, cell) in row.iter().enumerate() {
-            let width = std::iter::once(&head).chain(&rows).filter_map(|r| r.get(column)).map(String::len).max().unwrap_or(0);
+            let width = std::iter::once(&head)
+                .chain(&rows)
+                .filter_map(|r| r.get(column))
+                .map(String::len)
+                .max()
+                .unwrap_or(0);
             let cell = format!("{cell:<width$}");
             let style = match cell.trim_end() {
                 "valid" => Some(Style::Green),
                 "invalid" => Some(Style::Red),
                 _ => None,
             };
-            line += style.filter(|_| column == 4).map_or_else(|| Displayable::line(&cell), |style| app.ui.paint(style, &cell));
+            line += style.filter(|_| column == 4).map_or_else(
+                || Displayable::line(&cell),
+                |style| app.ui.paint(style, &cell),
+            );
             line += "  ";
         }
         out += line.trim_end();

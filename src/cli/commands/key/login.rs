@@ -37,49 +37,102 @@ pub(super) struct KeyLoginArgs {
 }
 
 fn parse_limit(text: &str) -> Result<String, &'static str> {
-    let number = text.parse::<f64>().map_err(|_| "must be an amount in dollars, such as 5 or 2.50")?;
-    if number.is_finite() && number > 0.0 { Ok(text.to_owned()) } else { Err("must be an amount in dollars, such as 5 or 2.50") }
+    let number = text
+        .parse::<f64>()
+        .map_err(|_| "must be an amount in dollars, such as 5 or 2.50")?;
+    if number.is_finite() && number > 0.0 {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an amount in dollars, such as 5 or 2.50")
+    }
 }
 
 pub(super) fn run(app: &mut App, options: &KeyLoginArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
     if target.endpoint.key_check_api != KeyCheckApi::OpenRouter {
-        let page = target.known.map_or_else(|| String::from("there"), |entry| format!("at {}", entry.key_page));
+        let page = target.known.map_or_else(
+            || String::from("there"),
+            |entry| format!("at {}", entry.key_page),
+        );
         bail!(
-            CliError::misuse(format!("{} does not support login", target.endpoint.title))
-                .hint(format!("create a key {page}, and save it with `chatbot key set{}`", target.format_options()))
+            CliError::misuse(format!("{} does not support login", target.endpoint.title)).hint(
+                format!(
+                    "create a key {page}, and save it with `chatbot key set{}`",
+                    target.format_options()
+                )
+            )
         );
     }
     ensure_store(app)?;
     let proof = Pkce::new()?;
-    let code =
-        if options.headless { ask_for_code(app, &target, options, &proof)? } else { wait_for_browser(app, &target, options, &proof)? };
+    let code = if options.headless {
+        ask_for_code(app, &target, options, &proof)?
+    } else {
+        wait_for_browser(app, &target, options, &proof)?
+    };
     let context = app.http_context()?;
-    let key = runtime()?.block_on(exchange_code(&target.endpoint, &code, &proof.verifier, context))?;
+    let key = runtime()?.block_on(exchange_code(
+        &target.endpoint,
+        &code,
+        &proof.verifier,
+        context,
+    ))?;
     check_format(&target, &key, false)?;
     let answer = ask_provider(app, &target, &key)?;
     store_key(app, &target, &key, &answer)?;
     let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
-    app.ui.say(&format!("saved the key for {} in the {store}: {}\n", target.display(), answer.describe()), 2)
+    app.audit_key_event(
+        &key_event(EventKind::KeySet, &target, &store)
+            .word("status", &answer.status.to_string())
+            .word("from", "login"),
+    );
+    app.ui.say(
+        &format!(
+            "saved the key for {} in the {store}: {}\n",
+            target.display(),
+            answer.describe()
+        ),
+        2,
+    )
 }
 
 /// The address of the login page, at the root of the provider's host.
-fn login_page(target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce, callback: Option<&str>) -> String {
+fn login_page(
+    target: &KeyTarget,
+    options: &KeyLoginArgs,
+    proof: &Pkce,
+    callback: Option<&str>,
+) -> String {
     let base = &target.endpoint.base_url;
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
     let host = rest.split('/').next().unwrap_or_default();
-    let callback = callback.map_or_else(String::new, |to| format!("callback_url={}&", percent_encode(to)));
-    let limit = options.limit.as_ref().map_or_else(String::new, |limit| format!("&limit={limit}"));
-    format!("{scheme}://{host}/auth?{callback}code_challenge={}&code_challenge_method=S256&key_label=chatbot{limit}", proof.challenge)
+    let callback = callback.map_or_else(String::new, |to| {
+        format!("callback_url={}&", percent_encode(to))
+    });
+    let limit = options
+        .limit
+        .as_ref()
+        .map_or_else(String::new, |limit| format!("&limit={limit}"));
+    format!(
+        "{scheme}://{host}/auth?{callback}code_challenge={}&code_challenge_method=S256&key_label=chatbot{limit}",
+        proof.challenge
+    )
 }
 
-fn wait_for_browser(app: &mut App, target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce) -> Result<Secret> {
+fn wait_for_browser(
+    app: &mut App,
+    target: &KeyTarget,
+    options: &KeyLoginArgs,
+    proof: &Pkce,
+) -> Result<Secret> {
     // The listener starts before the browser is opened, so that no callback is missed.
     let door = CallbackServer::open()?;
     let page = login_page(target, options, proof, Some(&door.callback_url()));
-    app.ui.error_line(&format!("Log in at {}:\n\n  {page}\n", target.endpoint.title));
+    app.ui.error_line(&format!(
+        "Log in at {}:\n\n  {page}\n",
+        target.endpoint.title
+    ));
     if !options.no_browser && app.ui.can_ask() {
         open_browser(app, &page);
     }
@@ -89,24 +142,50 @@ fn wait_for_browser(app: &mut App, target: &KeyTarget, options: &KeyLoginArgs, p
     Ok(door.wait(LOGIN_TIMEOUT)?)
 }
 
-fn ask_for_code(app: &mut App, target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce) -> Result<Secret> {
+fn ask_for_code(
+    app: &mut App,
+    target: &KeyTarget,
+    options: &KeyLoginArgs,
+    proof: &Pkce,
+) -> Result<Secret> {
     let page = login_page(target, options, proof, None);
-    app.ui.error_line(&format!("Log in at {}, on any machine:\n\n  {page}\n", target.endpoint.title));
-    let code = app.ui.ask_hidden("Code from the page (input hidden): ", "`key login` without `--headless`")?;
+    app.ui.error_line(&format!(
+        "Log in at {}, on any machine:\n\n  {page}\n",
+        target.endpoint.title
+    ));
+    let code = app.ui.ask_hidden(
+        "Code from the page (input hidden): ",
+        "`key login` without `--headless`",
+    )?;
     if code.is_empty() {
-        bail!(CliError::new(CliExit::Failure, "declined", "no code was entered; nothing was saved"));
+        bail!(CliError::new(
+            CliExit::Failure,
+            "declined",
+            "no code was entered; nothing was saved"
+        ));
     }
     Ok(code)
 }
 
 /// Opens the page in the browser. Errors are ignored, because the address is also printed.
 fn open_browser(app: &App, page: &str) {
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
     let mut command = app.env.command(opener);
     // `cmd /C start` would interpret the `&` of the address.
     if cfg!(windows) {
         command = app.env.command("rundll32");
         command.arg("url.dll,FileProtocolHandler");
     }
-    drop(command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn());
+    drop(
+        command
+            .arg(page)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn(),
+    );
 }

@@ -93,7 +93,9 @@ pub(crate) fn set_default_key(app: &mut App) -> Result<()> {
 
 /// The keys that are recorded as saved.
 pub(crate) fn stored_keys(app: &mut App) -> Result<Vec<(Name, Name)>> {
-    let Some(index) = load_full_index(app)? else { return Ok(Vec::new()) };
+    let Some(index) = load_full_index(app)? else {
+        return Ok(Vec::new());
+    };
     let slots = index.records().filter_map(|(slot, _)| match slot {
         Slot::ApiKey { provider, profile } => Some((provider, profile)),
         _ => None,

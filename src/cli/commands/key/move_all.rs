@@ -33,9 +33,16 @@ pub(super) fn run(app: &mut App, options: &KeyMoveArgs) -> Result<()> {
         ensure_vault(app)?;
     }
     let candidates = app.keys()?.manager().list_slots(target.other())?;
-    let question = format!("Move every key from the {} to the {target}?", target.other());
+    let question = format!(
+        "Move every key from the {} to the {target}?",
+        target.other()
+    );
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
-        bail!(CliError::new(CliExit::Failure, "declined", "nothing was moved"));
+        bail!(CliError::new(
+            CliExit::Failure,
+            "declined",
+            "nothing was moved"
+        ));
     }
     let keyring = app.keys()?.manager().os_keyring();
     let sealed = app.keys()?.open_vault();
@@ -44,7 +51,10 @@ pub(super) fn run(app: &mut App, options: &KeyMoveArgs) -> Result<()> {
         StoreKind::OsKeyring => (&sealed, &keyring),
     };
     target.probe()?;
-    let moved = app.keys()?.manager().move_all(source, target, &candidates)?;
+    let moved = app
+        .keys()?
+        .manager()
+        .move_all(source, target, &candidates)?;
     let (from, to) = (source.kind(), target.kind());
     app.audit_key_event(
         &Event::new(EventKind::KeyMoved)
@@ -53,10 +63,19 @@ pub(super) fn run(app: &mut App, options: &KeyMoveArgs) -> Result<()> {
             .word("to", &to.to_string())
             .number("keys", moved.slots.len()),
     );
-    let plural = if moved.slots.len() == 1 { "key" } else { "keys" };
+    let plural = if moved.slots.len() == 1 {
+        "key"
+    } else {
+        "keys"
+    };
     app.ui
         .say(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()), 2)?;
-    if app.keys()?.manager().selected_store().is_ok_and(|chosen| chosen.store.kind() != to) {
+    if app
+        .keys()?
+        .manager()
+        .selected_store()
+        .is_ok_and(|chosen| chosen.store.kind() != to)
+    {
         app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the {from}: change it"));
     }
     Ok(())

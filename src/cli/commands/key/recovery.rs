@@ -59,8 +59,17 @@ enum RecoveryCommand {
 
 pub(super) fn run(app: &mut App, options: KeyRecoveryArgs) -> Result<()> {
     match options.command {
-        RecoveryCommand::Export { file, kdf, force, weak } => {
-            let wanted = NewPassphrase { purpose: "the recovery file", source: PassphraseSource::Environment, weak };
+        RecoveryCommand::Export {
+            file,
+            kdf,
+            force,
+            weak,
+        } => {
+            let wanted = NewPassphrase {
+                purpose: "the recovery file",
+                source: PassphraseSource::Environment,
+                weak,
+            };
             export(app, &file, kdf.unwrap_or_default(), force, wanted)
         }
         RecoveryCommand::Import { file } => import(app, file.as_deref()),
@@ -68,20 +77,34 @@ pub(super) fn run(app: &mut App, options: KeyRecoveryArgs) -> Result<()> {
 }
 
 fn audit_recovery(app: &mut App, action: &str) {
-    app.audit_key_event(&Event::new(EventKind::DataKeyRecovery).severity(Severity::Notice).word("action", action));
+    app.audit_key_event(
+        &Event::new(EventKind::DataKeyRecovery)
+            .severity(Severity::Notice)
+            .word("action", action),
+    );
 }
 
-fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewPassphrase<'_>) -> Result<()> {
+fn export(
+    app: &mut App,
+    file: &Path,
+    cost: KdfParams,
+    force: bool,
+    wanted: NewPassphrase<'_>,
+) -> Result<()> {
     app.refuse_in_lockdown()?;
     let Some(key) = app.keys()?.manager().existing_data_key(&Slot::DataKey)? else {
         bail!(
-            CliError::new(CliExit::Key, "no_data_key", "there is no data key yet")
-                .hint("it is created with the first saved conversation, such as `chatbot chat --demo`")
+            CliError::new(CliExit::Key, "no_data_key", "there is no data key yet").hint(
+                "it is created with the first saved conversation, such as `chatbot chat --demo`"
+            )
         );
     };
     let to_screen = file == Path::new("-");
     if !to_screen && !force && fs::exists(file) {
-        bail!(CliError::misuse(format!("`{}` already exists", display_path(file))).hint("choose another file name, or use `--force`"));
+        bail!(
+            CliError::misuse(format!("`{}` already exists", display_path(file)))
+                .hint("choose another file name, or use `--force`")
+        );
     }
     let passphrase = new_passphrase(app, wanted)?;
     let sealed = RecoveryKey::seal(&key, &passphrase, cost)?;
@@ -92,7 +115,11 @@ fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewP
     } else {
         // A file name without a folder means the current folder.
         let bare = file.parent().is_none_or(|parent| parent == Path::new(""));
-        let mut draft = AtomicFile::create_for(&if bare { Path::new(".").join(file) } else { file.to_path_buf() })?;
+        let mut draft = AtomicFile::create_for(&if bare {
+            Path::new(".").join(file)
+        } else {
+            file.to_path_buf()
+        })?;
         draft.write(text.as_bytes())?;
         draft.commit()?;
         // The written file is read back and decrypted with the passphrase before it counts as
@@ -102,24 +129,38 @@ fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewP
             bail!(CliError::new(
                 CliExit::Storage,
                 "not_kept",
-                format!("`{}` does not contain the key that was written to it", display_path(file))
+                format!(
+                    "`{}` does not contain the key that was written to it",
+                    display_path(file)
+                )
             ));
         }
-        app.ui.say(&format!("wrote `{}`; its passphrase decrypts it\n", display_path(file)), 2)?;
+        app.ui.say(
+            &format!(
+                "wrote `{}`; its passphrase decrypts it\n",
+                display_path(file)
+            ),
+            2,
+        )?;
     }
-    app.keys()?.manager().update_index(|index| index.recovery_at = Some(now))?;
+    app.keys()?
+        .manager()
+        .update_index(|index| index.recovery_at = Some(now))?;
     audit_recovery(app, "export");
     if app.ui.can_ask() && !app.yes {
         confirm_words(app, &sealed)?;
     }
-    app.ui.notice("Keep it away from this machine, and keep the passphrase somewhere else.");
+    app.ui
+        .notice("Keep it away from this machine, and keep the passphrase somewhere else.");
     Ok(())
 }
 
 /// Asks the user to retype two lines, to prove that the print-out is legible.
 fn confirm_words(app: &App, sealed: &RecoveryKey) -> Result<()> {
     let lines = sealed.to_words();
-    app.ui.error_line("Print it or copy it down. Then type two of its lines, to check that the copy is legible.");
+    app.ui.error_line(
+        "Print it or copy it down. Then type two of its lines, to check that the copy is legible.",
+    );
     for n in sealed.random_lines()? {
         for _ in 0..3 {
             let typed = app.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
@@ -128,11 +169,18 @@ fn confirm_words(app: &App, sealed: &RecoveryKey) -> Result<()> {
             }
             if typed.is_empty() {
                 bail!(
-                    CliError::new(CliExit::Failure, "not_confirmed", "the words were not confirmed; the file was written anyway")
-                        .hint("run `chatbot key recovery export` again when you have them in front of you")
+                    CliError::new(
+                        CliExit::Failure,
+                        "not_confirmed",
+                        "the words were not confirmed; the file was written anyway"
+                    )
+                    .hint(
+                        "run `chatbot key recovery export` again when you have them in front of you"
+                    )
                 );
             }
-            app.ui.error_line("That line does not match. Try again, or press Enter to stop.");
+            app.ui
+                .error_line("That line does not match. Try again, or press Enter to stop.");
         }
     }
     app.ui.error_line("The lines match.");
@@ -140,8 +188,12 @@ fn confirm_words(app: &App, sealed: &RecoveryKey) -> Result<()> {
 }
 
 fn same_words(line: &str, typed: &str) -> bool {
-    let words =
-        |text: &str| text.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect::<Vec<_>>();
+    let words = |text: &str| {
+        text.split(|c: char| !c.is_ascii_alphabetic())
+            .filter(|w| !w.is_empty())
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+    };
     words(line) == words(typed)
 }
 
@@ -151,7 +203,10 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
         Some(_) => app.ui.read_input(MAX_FILE_BYTES)?,
         None if app.ui.can_ask() => read_words(app)?.into_bytes(),
         None => {
-            bail!(CliError::misuse("cannot ask for the words: there is no terminal").hint("pass the file name, or `-` for standard input"))
+            bail!(
+                CliError::misuse("cannot ask for the words: there is no terminal")
+                    .hint("pass the file name, or `-` for standard input")
+            )
         }
     };
     let text = String::from_utf8(text).map_err(|_| recovery::Error::Corrupt)?;
@@ -180,7 +235,12 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
 /// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted conversation to
 /// try the key on, one that an attacker knows would encrypt everything from now on.
 fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
-    let current = app.keys()?.manager().existing_data_key(&Slot::DataKey).ok().flatten();
+    let current = app
+        .keys()?
+        .manager()
+        .existing_data_key(&Slot::DataKey)
+        .ok()
+        .flatten();
     if app.yes || current.is_some_and(|current| crate::keys::same_secret(&current, key)) {
         return Ok(());
     }
@@ -190,14 +250,19 @@ fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
          Its fingerprint is {fingerprint}. Is that the one on your recovery sheet?"
     );
     if !app.ui.confirm(&question, "`--yes`")? {
-        bail!(CliError::new(CliExit::Failure, "declined", "the key was not saved"));
+        bail!(CliError::new(
+            CliExit::Failure,
+            "declined",
+            "the key was not saved"
+        ));
     }
     Ok(())
 }
 
 /// The words, line by line, until one is empty.
 fn read_words(app: &App) -> Result<String> {
-    app.ui.error_line("Type the words, line by line; finish with an empty line.");
+    app.ui
+        .error_line("Type the words, line by line; finish with an empty line.");
     let mut text = String::new();
     loop {
         let line = app.ui.ask("", "a file")?;
@@ -211,7 +276,8 @@ fn read_words(app: &App) -> Result<String> {
 
 fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
     if let Some(named) = named_passphrase(app.ui, app.env) {
-        let passphrase = named.map_err(|why| CliError::new(CliExit::Misuse, "no_passphrase", why.0))?;
+        let passphrase =
+            named.map_err(|why| CliError::new(CliExit::Misuse, "no_passphrase", why.0))?;
         match sealed.open(&passphrase) {
             // The passphrase in the environment may be that of the vault, so on a terminal that of
             // the file can be typed.
@@ -220,12 +286,20 @@ fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
         }
     }
     for _ in 0..2 {
-        match sealed.open(&app.ui.ask_hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?) {
-            Err(recovery::Error::WrongPassphrase) => app.ui.error_line("Wrong passphrase, try again."),
+        match sealed.open(&app.ui.ask_hidden(
+            "Passphrase of the recovery file: ",
+            "`CHATBOT_PASSPHRASE_FILE`",
+        )?) {
+            Err(recovery::Error::WrongPassphrase) => {
+                app.ui.error_line("Wrong passphrase, try again.")
+            }
             other => return Ok(other?),
         }
     }
-    Ok(sealed.open(&app.ui.ask_hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
+    Ok(sealed.open(&app.ui.ask_hidden(
+        "Passphrase of the recovery file: ",
+        "`CHATBOT_PASSPHRASE_FILE`",
+    )?)?)
 }
 
 /// Whether the key decrypts anything here. One that decrypts nothing belongs to another

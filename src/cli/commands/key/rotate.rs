@@ -76,13 +76,19 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
     let management = management_key(app, &target, options)?;
     if options.confirm {
         if rotation.is_none() && kept_back.is_none() {
-            bail!(CliError::misuse(format!("there is no rotation of the key for {} to confirm", target.display())));
+            bail!(CliError::misuse(format!(
+                "there is no rotation of the key for {} to confirm",
+                target.display()
+            )));
         }
         return confirm(app, &target, management.as_ref(), rotation.as_ref());
     }
     if options.undo {
         let Some(old) = kept_back else {
-            bail!(CliError::misuse(format!("there is no earlier key for {} to restore", target.display())));
+            bail!(CliError::misuse(format!(
+                "there is no earlier key for {} to restore",
+                target.display()
+            )));
         };
         return undo(app, &target, &old, management.as_ref(), rotation.as_ref());
     }
@@ -91,12 +97,20 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
             CliError::new(
                 CliExit::Misuse,
                 "unconfirmed",
-                format!("the last rotation of the key for {} is not confirmed yet", target.display())
+                format!(
+                    "the last rotation of the key for {} is not confirmed yet",
+                    target.display()
+                )
             )
-            .hint(format!("`chatbot key rotate{} --confirm` deletes the old key, `--undo` restores it", target.format_options()))
+            .hint(format!(
+                "`chatbot key rotate{} --confirm` deletes the old key, `--undo` restores it",
+                target.format_options()
+            ))
         );
     }
-    let Some(old) = app.keys()?.manager().get(&target.slot)? else { bail!(target.missing_error()) };
+    let Some(old) = app.keys()?.manager().get(&target.slot)? else {
+        bail!(target.missing_error())
+    };
     match management {
         Some(manager) if !options.stdin => rotate_auto::run(app, &target, &old, &manager, rotation),
         _ if rotation.is_some() => bail!(
@@ -112,8 +126,13 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
 }
 
 /// Whether the last rotation is done and not confirmed yet.
-fn awaits_confirmation(kept_back: Option<&Secret>, rotation: Option<&crate::keys::rotation::RotationState>) -> bool {
-    rotation.map_or(kept_back.is_some(), |i| i.step == crate::keys::rotation::RotationStep::Confirm)
+fn awaits_confirmation(
+    kept_back: Option<&Secret>,
+    rotation: Option<&crate::keys::rotation::RotationState>,
+) -> bool {
+    rotation.map_or(kept_back.is_some(), |i| {
+        i.step == crate::keys::rotation::RotationStep::Confirm
+    })
 }
 
 /// The result of replacing one of several keys.
@@ -128,23 +147,40 @@ pub(crate) enum RotationOutcome {
 
 /// Replaces the key of a provider: automatically with a management key, otherwise the user enters
 /// the new key.
-pub(crate) fn rotate_key(app: &mut App, provider: &Name, profile: &Name) -> Result<RotationOutcome> {
-    let whose = KeyTargetArgs { provider: Some(provider.clone()), profile: Some(profile.clone()) };
+pub(crate) fn rotate_key(
+    app: &mut App,
+    provider: &Name,
+    profile: &Name,
+) -> Result<RotationOutcome> {
+    let whose = KeyTargetArgs {
+        provider: Some(provider.clone()),
+        profile: Some(profile.clone()),
+    };
     let target = resolve_target(app, &whose)?;
     if target.require_stored().is_err() {
-        return Ok(RotationOutcome::NotDone("the settings take it from elsewhere"));
+        return Ok(RotationOutcome::NotDone(
+            "the settings take it from elsewhere",
+        ));
     }
     let options = KeyRotateArgs::for_target(whose)?;
     let management = management_key(app, &target, &options)?;
     let rotation = app.keys()?.manager().load_rotation(&target.slot)?;
-    if awaits_confirmation(app.keys()?.manager().get(&target.previous_slot())?.as_ref(), rotation.as_ref()) {
+    if awaits_confirmation(
+        app.keys()?.manager().get(&target.previous_slot())?.as_ref(),
+        rotation.as_ref(),
+    ) {
         return Ok(RotationOutcome::AlreadyDone);
     }
     if management.is_none() {
         if !app.ui.can_ask() {
-            return Ok(RotationOutcome::NotDone("you must create the new key at the provider, and there is no terminal to enter it"));
+            return Ok(RotationOutcome::NotDone(
+                "you must create the new key at the provider, and there is no terminal to enter it",
+            ));
         }
-        if !app.ui.confirm(&format!("   Replace the key for {} now?", target.display()), "`chatbot key rotate`")? {
+        if !app.ui.confirm(
+            &format!("   Replace the key for {} now?", target.display()),
+            "`chatbot key rotate`",
+        )? {
             return Ok(RotationOutcome::NotDone("not now"));
         }
     }
@@ -153,11 +189,21 @@ pub(crate) fn rotate_key(app: &mut App, provider: &Name, profile: &Name) -> Resu
 }
 
 /// The management key, if the provider has an interface for it.
-fn management_key(app: &mut App, target: &KeyTarget, options: &KeyRotateArgs) -> Result<Option<Secret>> {
-    if options.manual || !KeyAdmin::is_for(target.endpoint.key_check_api) || target.profile == options.management_profile {
+fn management_key(
+    app: &mut App,
+    target: &KeyTarget,
+    options: &KeyRotateArgs,
+) -> Result<Option<Secret>> {
+    if options.manual
+        || !KeyAdmin::is_for(target.endpoint.key_check_api)
+        || target.profile == options.management_profile
+    {
         return Ok(None);
     }
-    let slot = Slot::ApiKey { provider: target.endpoint.name.clone(), profile: options.management_profile.clone() };
+    let slot = Slot::ApiKey {
+        provider: target.endpoint.name.clone(),
+        profile: options.management_profile.clone(),
+    };
     let key = app.keys()?.manager().get(&slot)?;
     if let Some(key) = &key {
         app.require_bound(&target.endpoint, &slot, key)?;
@@ -165,16 +211,28 @@ fn management_key(app: &mut App, target: &KeyTarget, options: &KeyRotateArgs) ->
     Ok(key)
 }
 
-fn rotate_guided(app: &mut App, target: &KeyTarget, old: &Secret, options: &KeyRotateArgs) -> Result<()> {
+fn rotate_guided(
+    app: &mut App,
+    target: &KeyTarget,
+    old: &Secret,
+    options: &KeyRotateArgs,
+) -> Result<()> {
     let page = target.known.map(|entry| entry.key_page);
     if !options.stdin {
         if !app.ui.can_ask() {
             bail!(
-                CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask for the new key: there is no terminal")
-                    .hint("pipe it in with `--stdin`")
+                CliError::new(
+                    CliExit::Misuse,
+                    "not_a_terminal",
+                    "cannot ask for the new key: there is no terminal"
+                )
+                .hint("pipe it in with `--stdin`")
             );
         }
-        app.ui.error_line(&format!("A key of {} cannot be replaced from here: create a new one there.", target.endpoint.title));
+        app.ui.error_line(&format!(
+            "A key of {} cannot be replaced from here: create a new one there.",
+            target.endpoint.title
+        ));
         if let Some(page) = page {
             app.ui.error_line(&format!("  {page}"));
         }
@@ -182,20 +240,37 @@ fn rotate_guided(app: &mut App, target: &KeyTarget, old: &Secret, options: &KeyR
     let new = if options.stdin {
         app.ui.secret_input()?
     } else {
-        app.ui.ask_hidden(&format!("New {} API key (input hidden): ", target.endpoint.title), "`--stdin`")?
+        app.ui.ask_hidden(
+            &format!("New {} API key (input hidden): ", target.endpoint.title),
+            "`--stdin`",
+        )?
     };
     check_format(target, &new, options.force)?;
     if !options.force {
         app.refuse_other_issuer(&target.endpoint, &target.slot, old, &new)?;
     }
     if same_secret(&new, old) {
-        bail!(CliError::new(CliExit::Key, "same_key", "this key is already saved").hint("create a new one at your provider"));
+        bail!(
+            CliError::new(CliExit::Key, "same_key", "this key is already saved")
+                .hint("create a new one at your provider")
+        );
     }
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, target, &new)? };
+    let answer = if options.no_validate {
+        KeyValidation::not_asked()
+    } else {
+        ask_provider(app, target, &new)?
+    };
     if answer.status != KeyStatus::Valid && !options.force && !options.no_validate {
         bail!(
-            CliError::new(CliExit::Key, "not_validated", format!("the new key is {}; the old one stays in use", answer.describe()))
-                .hint("try again, or save it anyway with `--force`")
+            CliError::new(
+                CliExit::Key,
+                "not_validated",
+                format!(
+                    "the new key is {}; the old one stays in use",
+                    answer.describe()
+                )
+            )
+            .hint("try again, or save it anyway with `--force`")
         );
     }
     app.keys()?.manager().store(&target.previous_slot(), old)?;
@@ -227,11 +302,17 @@ fn confirm(
     audit_rotation(app, target, "confirm");
     let there = match (rotation, target.known) {
         (Some(_), _) if deleted => String::from("here and at the provider"),
-        (Some(_), Some(entry)) => format!("here; {} does not allow deleting it from here: delete it at {}", entry.title, entry.key_page),
+        (Some(_), Some(entry)) => format!(
+            "here; {} does not allow deleting it from here: delete it at {}",
+            entry.title, entry.key_page
+        ),
         (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
         (_, None) => String::from("here; delete it at the provider too"),
     };
-    app.ui.say(&format!("the old key for {} was deleted {there}\n", target.display()), 2)
+    app.ui.say(
+        &format!("the old key for {} was deleted {there}\n", target.display()),
+        2,
+    )
 }
 
 fn undo(
@@ -255,10 +336,19 @@ fn undo(
     app.keys()?.manager().clear_rotation(&target.slot)?;
     app.keys()?.manager().remove(&target.previous_slot())?;
     audit_rotation(app, target, "undo");
-    app.ui.say(&format!("restored the old key for {}\n", target.display()), 2)?;
+    app.ui.say(
+        &format!("restored the old key for {}\n", target.display()),
+        2,
+    )?;
     if !deleted {
-        let page = target.known.map_or_else(|| "the provider".to_owned(), |entry| entry.key_page.to_owned());
-        app.ui.say(&format!("the new one cannot be deleted from here: delete it at {page}\n"), 2)?;
+        let page = target.known.map_or_else(
+            || "the provider".to_owned(),
+            |entry| entry.key_page.to_owned(),
+        );
+        app.ui.say(
+            &format!("the new one cannot be deleted from here: delete it at {page}\n"),
+            2,
+        )?;
     }
     Ok(())
 }

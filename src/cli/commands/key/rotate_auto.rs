@@ -14,12 +14,23 @@ use crate::provider::{Error, KeyAdmin, NotRotatable};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 
-fn with_admin<T>(app: &mut App, target: &KeyTarget, key: &Secret, action: impl AsyncFnOnce(KeyAdmin<'_>) -> Result<T, Error>) -> Result<T> {
+fn with_admin<T>(
+    app: &mut App,
+    target: &KeyTarget,
+    key: &Secret,
+    action: impl AsyncFnOnce(KeyAdmin<'_>) -> Result<T, Error>,
+) -> Result<T> {
     let admin = KeyAdmin::new(&target.endpoint, key, app.http_context()?)?;
     Ok(runtime()?.block_on(action(admin))?)
 }
 
-pub(super) fn run(app: &mut App, target: &KeyTarget, old: &Secret, management: &Secret, started: Option<RotationState>) -> Result<()> {
+pub(super) fn run(
+    app: &mut App,
+    target: &KeyTarget,
+    old: &Secret,
+    management: &Secret,
+    started: Option<RotationState>,
+) -> Result<()> {
     let mut rotation = match started {
         Some(rotation) => rotation,
         None => start(app, target, old, management)?,
@@ -28,10 +39,14 @@ pub(super) fn run(app: &mut App, target: &KeyTarget, old: &Secret, management: &
     loop {
         match rotation.step {
             RotationStep::Create => made = Some(create(app, target, management, &mut rotation)?),
-            RotationStep::Switch => switch(app, target, management, old, made.take(), &mut rotation)?,
+            RotationStep::Switch => {
+                switch(app, target, management, old, made.take(), &mut rotation)?
+            }
             RotationStep::Disable => {
                 let old_hash = rotation.old_hash.clone();
-                with_admin(app, target, management, async |admin| admin.disable(&old_hash, true).await)?;
+                with_admin(app, target, management, async |admin| {
+                    admin.disable(&old_hash, true).await
+                })?;
                 advance(app, target, &mut rotation, RotationStep::Confirm)?;
             }
             RotationStep::Confirm => break,
@@ -55,25 +70,45 @@ pub(super) fn run(app: &mut App, target: &KeyTarget, old: &Secret, management: &
     )
 }
 
-fn advance(app: &mut App, target: &KeyTarget, rotation: &mut RotationState, next: RotationStep) -> Result<()> {
+fn advance(
+    app: &mut App,
+    target: &KeyTarget,
+    rotation: &mut RotationState,
+    next: RotationStep,
+) -> Result<()> {
     rotation.step = next;
-    Ok(app.keys()?.manager().save_rotation(&target.slot, rotation)?)
+    Ok(app
+        .keys()?
+        .manager()
+        .save_rotation(&target.slot, rotation)?)
 }
 
 /// Finds the old key at the provider; the new one gets the same limits.
-fn start(app: &mut App, target: &KeyTarget, old: &Secret, management: &Secret) -> Result<RotationState> {
-    let key_id = match with_admin(app, target, management, async |admin| admin.find_key_id(old).await)? {
+fn start(
+    app: &mut App,
+    target: &KeyTarget,
+    old: &Secret,
+    management: &Secret,
+) -> Result<RotationState> {
+    let key_id = match with_admin(app, target, management, async |admin| {
+        admin.find_key_id(old).await
+    })? {
         Ok(key_id) => key_id,
         Err(reason) => bail!(cannot_rotate(target, reason)),
     };
     let rotation = RotationState::new(&target.slot, key_id, app.clock.now())?;
-    app.keys()?.manager().save_rotation(&target.slot, &rotation)?;
+    app.keys()?
+        .manager()
+        .save_rotation(&target.slot, &rotation)?;
     Ok(rotation)
 }
 
 /// Explains why the provider cannot replace this key.
 fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
-    let (said, by_hand) = (target.display(), format!("`chatbot key rotate{} --manual`", target.format_options()));
+    let (said, by_hand) = (
+        target.display(),
+        format!("`chatbot key rotate{} --manual`", target.format_options()),
+    );
     match reason {
         NotRotatable::Unknown => {
             CliError::new(CliExit::Key, "unknown_key", format!("the key for {said} is not in the account of the management key"))
@@ -94,20 +129,36 @@ fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
 
 /// Creates and checks a new key. Keys with this rotation's name from an interrupted run are deleted
 /// first: their secret is lost.
-fn create(app: &mut App, target: &KeyTarget, management: &Secret, rotation: &mut RotationState) -> Result<Secret> {
+fn create(
+    app: &mut App,
+    target: &KeyTarget,
+    management: &Secret,
+    rotation: &mut RotationState,
+) -> Result<Secret> {
     let (name, old_hash) = (rotation.name.clone(), rotation.old_hash.clone());
-    let (key_id, new) = with_admin(app, target, management, async |admin| admin.create(&name, &old_hash).await)?;
+    let (key_id, new) = with_admin(app, target, management, async |admin| {
+        admin.create(&name, &old_hash).await
+    })?;
     let answer = ask_provider(app, target, &new)?;
     if answer.status != KeyStatus::Valid {
-        with_admin(app, target, management, async |admin| admin.delete(&key_id).await)?;
+        with_admin(app, target, management, async |admin| {
+            admin.delete(&key_id).await
+        })?;
         app.keys()?.manager().clear_rotation(&target.slot)?;
         bail!(CliError::new(
             CliExit::Key,
             "not_validated",
-            format!("the new key is {}; it was deleted, and the old one stays in use", answer.describe())
+            format!(
+                "the new key is {}; it was deleted, and the old one stays in use",
+                answer.describe()
+            )
         ));
     }
-    rotation.new_fingerprint = Some(app.keys()?.manager().update_index(|index| index.fingerprint(&new))?);
+    rotation.new_fingerprint = Some(
+        app.keys()?
+            .manager()
+            .update_index(|index| index.fingerprint(&new))?,
+    );
     rotation.new_hash = Some(key_id);
     advance(app, target, rotation, RotationStep::Switch)?;
     Ok(new)
@@ -128,12 +179,17 @@ fn switch(
         store_key(app, target, &new, &KeyValidation::valid())?;
         return advance(app, target, rotation, RotationStep::Disable);
     }
-    let stored = app.keys()?.manager().update_index(|index| index.fingerprint(old))?;
+    let stored = app
+        .keys()?
+        .manager()
+        .update_index(|index| index.fingerprint(old))?;
     if rotation.new_fingerprint.as_ref() == Some(&stored) {
         return advance(app, target, rotation, RotationStep::Disable);
     }
     if let Some(hash) = rotation.new_hash.take() {
-        with_admin(app, target, management, async |admin| admin.delete(&hash).await)?;
+        with_admin(app, target, management, async |admin| {
+            admin.delete(&hash).await
+        })?;
     }
     rotation.new_fingerprint = None;
     advance(app, target, rotation, RotationStep::Create)
@@ -141,30 +197,68 @@ fn switch(
 
 fn require_management(management: Option<&Secret>) -> Result<&Secret> {
     management.ok_or_else(|| {
-        CliError::new(CliExit::Key, "no_management_key", "this rotation was started with a management key, which is not saved here")
-            .hint("save it again with `chatbot key set --profile management`")
-            .into()
+        CliError::new(
+            CliExit::Key,
+            "no_management_key",
+            "this rotation was started with a management key, which is not saved here",
+        )
+        .hint("save it again with `chatbot key set --profile management`")
+        .into()
     })
 }
 
 /// Deletes the old key at the provider; returns whether the provider allows that.
-pub(super) fn confirm(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<bool> {
+pub(super) fn confirm(
+    app: &mut App,
+    target: &KeyTarget,
+    management: Option<&Secret>,
+    rotation: &RotationState,
+) -> Result<bool> {
     if rotation.step != RotationStep::Confirm {
         bail!(
-            CliError::new(CliExit::Misuse, "cut_off", "the rotation was interrupted")
-                .hint(format!("finish it with `chatbot key rotate{}` first", target.format_options()))
+            CliError::new(CliExit::Misuse, "cut_off", "the rotation was interrupted").hint(
+                format!(
+                    "finish it with `chatbot key rotate{}` first",
+                    target.format_options()
+                )
+            )
         );
     }
-    with_admin(app, target, require_management(management)?, async |admin| admin.delete(&rotation.old_hash).await)
+    with_admin(
+        app,
+        target,
+        require_management(management)?,
+        async |admin| admin.delete(&rotation.old_hash).await,
+    )
 }
 
 /// Enables the old key at the provider again.
-pub(super) fn enable_old(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<()> {
-    with_admin(app, target, require_management(management)?, async |admin| admin.disable(&rotation.old_hash, false).await)
+pub(super) fn enable_old(
+    app: &mut App,
+    target: &KeyTarget,
+    management: Option<&Secret>,
+    rotation: &RotationState,
+) -> Result<()> {
+    with_admin(
+        app,
+        target,
+        require_management(management)?,
+        async |admin| admin.disable(&rotation.old_hash, false).await,
+    )
 }
 
 /// Deletes the new key, or those that an interrupted run created under its name; returns whether
 /// the provider allows that.
-pub(super) fn delete_new(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<bool> {
-    with_admin(app, target, require_management(management)?, async |admin| admin.delete_named(&rotation.name, &rotation.old_hash).await)
+pub(super) fn delete_new(
+    app: &mut App,
+    target: &KeyTarget,
+    management: Option<&Secret>,
+    rotation: &RotationState,
+) -> Result<bool> {
+    with_admin(
+        app,
+        target,
+        require_management(management)?,
+        async |admin| admin.delete_named(&rotation.name, &rotation.old_hash).await,
+    )
 }

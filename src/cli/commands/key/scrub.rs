@@ -26,24 +26,45 @@ struct ScrubbedCopy {
 const FORMAT: &str = "chatbot-scrubbed 1";
 
 /// Shows the lines with keys in them, and removes the keys if the user agrees.
-pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&FoundKey], wanted: bool) -> Result<()> {
+pub(super) fn offer_scrub(
+    app: &mut App,
+    path: &Path,
+    text: &str,
+    keys: &[&FoundKey],
+    wanted: bool,
+) -> Result<()> {
     if !wanted && !app.ui.can_ask() {
-        return app.ui.say(&format!("{} still contains them; `--scrub` removes them\n", display_path(path)), 2);
+        return app.ui.say(
+            &format!(
+                "{} still contains them; `--scrub` removes them\n",
+                display_path(path)
+            ),
+            2,
+        );
     }
     let after = without_keys(text, keys);
     app.ui.out(&format!("in {}:\n", display_path(path)))?;
     for line in key_lines(keys) {
         let now = after.lines().nth(line - 1).unwrap_or_default();
-        app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
+        app.ui
+            .out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
-    let told = (wanted && app.yes) || app.ui.confirm("Remove them like this? An encrypted copy of the file is kept.", "`--scrub --yes`")?;
+    let told = (wanted && app.yes)
+        || app.ui.confirm(
+            "Remove them like this? An encrypted copy of the file is kept.",
+            "`--scrub --yes`",
+        )?;
     if !told {
         return Ok(());
     }
     if fs::is_link(path) {
         bail!(
-            CliError::new(CliExit::Refused, "symlink", format!("`{}` is a symbolic link", display_path(path)))
-                .hint("pass the file it points to")
+            CliError::new(
+                CliExit::Refused,
+                "symlink",
+                format!("`{}` is a symbolic link", display_path(path))
+            )
+            .hint("pass the file it points to")
         );
     }
     let kept = save_copy(app, path, text)?;
@@ -52,19 +73,41 @@ pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&Found
         bail!(CliError::new(
             CliExit::Storage,
             "changed",
-            format!("`{}` has changed in the meantime and was not touched", display_path(path))
+            format!(
+                "`{}` has changed in the meantime and was not touched",
+                display_path(path)
+            )
         ));
     }
     let bare = path.parent().is_none_or(|parent| parent == Path::new(""));
-    let mut draft = AtomicFile::create_for(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
+    let mut draft = AtomicFile::create_for(&if bare {
+        Path::new(".").join(path)
+    } else {
+        path.to_path_buf()
+    })?;
     draft.write(after.as_bytes())?;
     draft.commit()?;
-    app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("action", "scrub").number("keys", keys.len()));
-    app.ui.say(&format!("removed; `chatbot key import --restore {}` restores the file\n", display_path(&kept)), 2)
+    app.audit_key_event(
+        &Event::new(EventKind::KeyImported)
+            .severity(Severity::Notice)
+            .word("action", "scrub")
+            .number("keys", keys.len()),
+    );
+    app.ui.say(
+        &format!(
+            "removed; `chatbot key import --restore {}` restores the file\n",
+            display_path(&kept)
+        ),
+        2,
+    )
 }
 
 fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {
-    let mut lines: Vec<usize> = keys.iter().flat_map(|k| &k.places).map(|(line, _)| *line).collect();
+    let mut lines: Vec<usize> = keys
+        .iter()
+        .flat_map(|k| &k.places)
+        .map(|(line, _)| *line)
+        .collect();
     lines.sort_unstable();
     lines.dedup();
     lines
@@ -76,21 +119,32 @@ const COPY_NAME: (&str, &str) = ("scrubbed-", ".fernet");
 pub(in crate::cli::commands) fn list_copies(app: &App) -> Result<Vec<PathBuf>> {
     let folder = app.home.backups();
     let (begin, end) = COPY_NAME;
-    let names = fs::names(&folder, end)?.into_iter().filter(|name| name.starts_with(begin));
-    let mut copies: Vec<PathBuf> = names.map(|name| folder.join(format!("{name}{end}"))).collect();
+    let names = fs::names(&folder, end)?
+        .into_iter()
+        .filter(|name| name.starts_with(begin));
+    let mut copies: Vec<PathBuf> = names
+        .map(|name| folder.join(format!("{name}{end}")))
+        .collect();
     copies.sort();
     Ok(copies)
 }
 
 /// Writes an encrypted copy of the file, with the data key.
 fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
-    let copy = ScrubbedCopy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
+    let copy = ScrubbedCopy {
+        format: FORMAT.to_owned(),
+        path: std::path::absolute(path)?,
+        text: text.to_owned(),
+    };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
     drop(zeroize::Zeroizing::new(copy.text));
     let now = app.clock.now();
     let sealed = app.data_keys(Purpose::ImportCopy)?.encrypt(&plain, now);
     let (begin, end) = COPY_NAME;
-    let to = app.home.backups().join(format!("{begin}{}{end}", now.millis()));
+    let to = app
+        .home
+        .backups()
+        .join(format!("{begin}{}{end}", now.millis()));
     fs::write(&to, sealed.as_bytes())?;
     Ok(to)
 }
@@ -102,22 +156,45 @@ pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
         CliError::new(
             CliExit::Storage,
             "cannot_open",
-            format!("`{}` is damaged, or was not encrypted by this installation", display_path(from)),
+            format!(
+                "`{}` is damaged, or was not encrypted by this installation",
+                display_path(from)
+            ),
         )
     };
-    let plain = app.data_keys(Purpose::ImportCopy)?.decrypt(sealed.trim()).map_err(closed)?;
-    let copy: ScrubbedCopy =
-        serde_json::from_slice(&plain).map_err(|_| CliError::new(CliExit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
+    let plain = app
+        .data_keys(Purpose::ImportCopy)?
+        .decrypt(sealed.trim())
+        .map_err(closed)?;
+    let copy: ScrubbedCopy = serde_json::from_slice(&plain).map_err(|_| {
+        CliError::new(
+            CliExit::Storage,
+            "torn",
+            "this is not a copy of a scrubbed file",
+        )
+    })?;
     let text = zeroize::Zeroizing::new(copy.text);
     if copy.format != FORMAT {
-        bail!(CliError::new(CliExit::Storage, "torn", "this is not a copy of a scrubbed file"));
+        bail!(CliError::new(
+            CliExit::Storage,
+            "torn",
+            "this is not a copy of a scrubbed file"
+        ));
     }
-    let question = format!("Restore `{}`, with its keys in plain text?", display_path(&copy.path));
+    let question = format!(
+        "Restore `{}`, with its keys in plain text?",
+        display_path(&copy.path)
+    );
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
-        bail!(CliError::new(CliExit::Failure, "declined", "nothing was written"));
+        bail!(CliError::new(
+            CliExit::Failure,
+            "declined",
+            "nothing was written"
+        ));
     }
     let mut draft = AtomicFile::create_for(&copy.path)?;
     draft.write(text.as_bytes())?;
     draft.commit()?;
-    app.ui.say(&format!("restored `{}`\n", display_path(&copy.path)), 2)
+    app.ui
+        .say(&format!("restored `{}`\n", display_path(&copy.path)), 2)
 }

@@ -37,8 +37,12 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     target.require_stored()?;
     if !options.stdin && !app.ui.can_ask() {
         bail!(
-            CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask for a key: there is no terminal")
-                .hint("pipe it in with `--stdin`")
+            CliError::new(
+                CliExit::Misuse,
+                "not_a_terminal",
+                "cannot ask for a key: there is no terminal"
+            )
+            .hint("pipe it in with `--stdin`")
         );
     }
     // The store is checked first: a missing one is reported before the user has to find the key.
@@ -46,28 +50,60 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     let key = if options.stdin {
         app.ui.secret_input()?
     } else {
-        app.ui.ask_hidden(&format!("{} API key (input hidden): ", target.endpoint.title), "`--stdin`")?
+        app.ui.ask_hidden(
+            &format!("{} API key (input hidden): ", target.endpoint.title),
+            "`--stdin`",
+        )?
     };
     check_format(&target, &key, options.force)?;
     if !options.force {
         app.refuse_foreign_key(&target.endpoint, &key, None)?;
     }
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, &target, &key)? };
+    let answer = if options.no_validate {
+        KeyValidation::not_asked()
+    } else {
+        ask_provider(app, &target, &key)?
+    };
     if let (KeyStatus::Invalid, false) = (answer.status, options.force) {
         bail!(
-            CliError::new(CliExit::Key, "invalid_key", format!("{} rejects this key; it was not saved", target.endpoint.title))
-                .hint(format!("check it at {}, or save it anyway with `--force`", key_page(&target)))
+            CliError::new(
+                CliExit::Key,
+                "invalid_key",
+                format!(
+                    "{} rejects this key; it was not saved",
+                    target.endpoint.title
+                )
+            )
+            .hint(format!(
+                "check it at {}, or save it anyway with `--force`",
+                key_page(&target)
+            ))
         );
     }
-    let before = app.keys()?.manager().index()?.is_some_and(|index| index.record(&target.slot).is_some());
+    let before = app
+        .keys()?
+        .manager()
+        .index()?
+        .is_some_and(|index| index.record(&target.slot).is_some());
     store_key(app, &target, &key, &answer)?;
     let store = app.store_name();
     let action = if before { "replaced" } else { "saved" };
-    let said = format!("{action} the key for {} in the {store}: {}\n", target.display(), answer.describe());
-    app.audit_key_event(&key_event(EventKind::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
+    let said = format!(
+        "{action} the key for {} in the {store}: {}\n",
+        target.display(),
+        answer.describe()
+    );
+    app.audit_key_event(
+        &key_event(EventKind::KeySet, &target, &store)
+            .word("status", &answer.status.to_string())
+            .flag("replaced", before),
+    );
     app.ui.say(&said, 2)
 }
 
 fn key_page(target: &KeyTarget) -> String {
-    target.known.map_or_else(|| format!("`{}`", target.endpoint.base_url), |entry| entry.key_page.to_owned())
+    target.known.map_or_else(
+        || format!("`{}`", target.endpoint.base_url),
+        |entry| entry.key_page.to_owned(),
+    )
 }

@@ -24,17 +24,34 @@ pub(super) struct LocatedKey {
 pub(super) fn locate(app: &mut App, target: &KeyTarget) -> Result<Option<LocatedKey>> {
     let variable = target.variable.clone().filter(|name| app.env.has(name));
     match app.keys()?.manager().get(&target.slot) {
-        Ok(Some(secret)) => return Ok(Some(LocatedKey { secret, source: app.store_name(), stored: true })),
+        Ok(Some(secret)) => {
+            return Ok(Some(LocatedKey {
+                secret,
+                source: app.store_name(),
+                stored: true,
+            }));
+        }
         Ok(None) => {}
         Err(error) if variable.is_some() && means_no_store(&error) => {}
         Err(error) => return Err(error.into()),
     }
-    let Some(name) = variable else { return Ok(None) };
-    Ok(app.env.secret(&name)?.map(|secret| LocatedKey { secret, source: format!("env `{name}`"), stored: false }))
+    let Some(name) = variable else {
+        return Ok(None);
+    };
+    Ok(app.env.secret(&name)?.map(|secret| LocatedKey {
+        secret,
+        source: format!("env `{name}`"),
+        stored: false,
+    }))
 }
 
 /// Saves a key and the result of its validation.
-pub(super) fn store_key(app: &mut App, target: &KeyTarget, key: &Secret, answer: &KeyValidation) -> Result<()> {
+pub(super) fn store_key(
+    app: &mut App,
+    target: &KeyTarget,
+    key: &Secret,
+    answer: &KeyValidation,
+) -> Result<()> {
     let now = app.clock.now();
     let manager = app.keys()?.manager();
     let host = target.endpoint.host();
@@ -55,13 +72,19 @@ pub(super) fn store_key(app: &mut App, target: &KeyTarget, key: &Secret, answer:
 pub(super) fn check_format(target: &KeyTarget, key: &Secret, force: bool) -> Result<()> {
     let text = key.expose();
     let wrong = |why: String| CliError::new(CliExit::Key, "bad_key", why);
-    check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy only the key, complete and on one line"))?;
+    check_any_key(text).map_err(|why| {
+        wrong(why.to_string()).hint("copy only the key, complete and on one line")
+    })?;
     // A management key cannot answer messages, so it is accepted only in its own profile.
-    let makes_keys = target.profile.as_str() == MANAGEMENT_PROFILE && target.known.is_some_and(|entry| entry.is_admin_key(text));
+    let makes_keys = target.profile.as_str() == MANAGEMENT_PROFILE
+        && target.known.is_some_and(|entry| entry.is_admin_key(text));
     if let (Some(entry), false) = (target.known, force || makes_keys) {
-        entry
-            .check_key(text)
-            .map_err(|why| wrong(why.to_string()).hint(format!("check it at {}, or save it anyway with `--force`", entry.key_page)))?;
+        entry.check_key(text).map_err(|why| {
+            wrong(why.to_string()).hint(format!(
+                "check it at {}, or save it anyway with `--force`",
+                entry.key_page
+            ))
+        })?;
     }
     Ok(())
 }

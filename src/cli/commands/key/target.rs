@@ -45,8 +45,16 @@ impl KeyTarget {
     pub(super) fn format_options(&self) -> String {
         let provider = &self.endpoint.name;
         let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
-        let provider = if other { format!(" --provider {provider}") } else { String::new() };
-        let profile = if self.profile.as_str() == "default" { String::new() } else { format!(" --profile {}", self.profile) };
+        let provider = if other {
+            format!(" --provider {provider}")
+        } else {
+            String::new()
+        };
+        let profile = if self.profile.as_str() == "default" {
+            String::new()
+        } else {
+            format!(" --profile {}", self.profile)
+        };
         provider + &profile
     }
 
@@ -55,34 +63,52 @@ impl KeyTarget {
         let name = &self.endpoint.name;
         match &self.from {
             KeySource::Stored => Ok(()),
-            KeySource::NoKey if self.known.is_some() => bail!(CliError::misuse(format!("`{name}` needs no key"))),
+            KeySource::NoKey if self.known.is_some() => {
+                bail!(CliError::misuse(format!("`{name}` needs no key")))
+            }
             KeySource::NoKey => bail!(
-                CliError::misuse(format!("the settings say that `{name}` needs no key"))
-                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
+                CliError::misuse(format!("the settings say that `{name}` needs no key")).hint(
+                    format!("set `key = \"stored\"` in `[providers.{name}]` of the settings")
+                )
             ),
             KeySource::Env(variable) => bail!(
-                CliError::misuse(format!("`{name}` takes its key from `{variable}`"))
-                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
+                CliError::misuse(format!("`{name}` takes its key from `{variable}`")).hint(
+                    format!("set `key = \"stored\"` in `[providers.{name}]` of the settings")
+                )
             ),
         }
     }
 
     /// Where the key that a rotation replaced is kept until the rotation is confirmed.
     pub(super) fn previous_slot(&self) -> Slot {
-        Slot::PreviousApiKey { provider: self.endpoint.name.clone(), profile: self.profile.clone() }
+        Slot::PreviousApiKey {
+            provider: self.endpoint.name.clone(),
+            profile: self.profile.clone(),
+        }
     }
 
     /// The error for a missing key.
     pub(super) fn missing_error(&self) -> anyhow::Error {
-        CliError::new(CliExit::Key, "no_key", format!("no key for {}", self.display()))
-            .hint(format!("save one with `chatbot key set{}`", self.format_options()))
-            .into()
+        CliError::new(
+            CliExit::Key,
+            "no_key",
+            format!("no key for {}", self.display()),
+        )
+        .hint(format!(
+            "save one with `chatbot key set{}`",
+            self.format_options()
+        ))
+        .into()
     }
 }
 
 /// The key's name in messages: `openrouter`, or ``openrouter` in profile `work``.
 pub(crate) fn display_key(provider: &Name, profile: &Name) -> String {
-    if profile.as_str() == "default" { format!("`{provider}`") } else { format!("`{provider}` in profile `{profile}`") }
+    if profile.as_str() == "default" {
+        format!("`{provider}`")
+    } else {
+        format!("`{provider}` in profile `{profile}`")
+    }
 }
 
 /// Resolves the options to a provider and profile.
@@ -93,34 +119,76 @@ pub(super) fn resolve_target(app: &mut App, whose: &KeyTargetArgs) -> Result<Key
 
 pub(super) fn target_for(app: &mut App, name: &Name, profile: &Name) -> Result<KeyTarget> {
     let endpoint = app.endpoint(name)?;
-    let slot = Slot::ApiKey { provider: name.clone(), profile: profile.clone() };
+    let slot = Slot::ApiKey {
+        provider: name.clone(),
+        profile: profile.clone(),
+    };
     let settings = app.settings()?;
     if let Some(custom) = settings.providers.get(name) {
-        let variable = if let KeySource::Env(variable) = &custom.key { Some(variable.clone()) } else { None };
-        return Ok(KeyTarget { endpoint, profile: profile.clone(), slot, variable, from: custom.key.clone(), known: None });
+        let variable = if let KeySource::Env(variable) = &custom.key {
+            Some(variable.clone())
+        } else {
+            None
+        };
+        return Ok(KeyTarget {
+            endpoint,
+            profile: profile.clone(),
+            slot,
+            variable,
+            from: custom.key.clone(),
+            known: None,
+        });
     }
     let known = catalog::find(name.as_str());
     let needs = known.is_some_and(|entry| entry.needs_key);
-    let variable = known.and_then(|entry| entry.env).filter(|_| profile.as_str() == "default").map(str::to_owned);
-    let from = if needs { KeySource::Stored } else { KeySource::NoKey };
-    Ok(KeyTarget { endpoint, profile: profile.clone(), slot, variable, from, known })
+    let variable = known
+        .and_then(|entry| entry.env)
+        .filter(|_| profile.as_str() == "default")
+        .map(str::to_owned);
+    let from = if needs {
+        KeySource::Stored
+    } else {
+        KeySource::NoKey
+    };
+    Ok(KeyTarget {
+        endpoint,
+        profile: profile.clone(),
+        slot,
+        variable,
+        from,
+        known,
+    })
 }
 
 /// An audit event about a key.
 pub(super) fn key_event(what: EventKind, target: &KeyTarget, store: &str) -> Event {
-    Event::new(what).word("provider", target.endpoint.name.as_str()).word("profile", target.profile.as_str()).word("store", store)
+    Event::new(what)
+        .word("provider", target.endpoint.name.as_str())
+        .word("profile", target.profile.as_str())
+        .word("store", store)
 }
 
 /// Logs a step of a rotation that the user asked for.
 pub(super) fn audit_rotation(app: &mut App, target: &KeyTarget, action: &str) {
     let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("action", action));
+    app.audit_key_event(
+        &key_event(EventKind::KeyRotated, target, &store)
+            .severity(Severity::Notice)
+            .word("action", action),
+    );
 }
 
 impl App {
     /// The name of the store in use; `none` without one.
     pub(super) fn store_name(&mut self) -> String {
-        let kind = |manager: &KeyManager| manager.selected_store().map(|chosen| chosen.store.kind().to_string());
-        self.keys().ok().and_then(|keys| kind(keys.manager()).ok()).unwrap_or_default()
+        let kind = |manager: &KeyManager| {
+            manager
+                .selected_store()
+                .map(|chosen| chosen.store.kind().to_string())
+        };
+        self.keys()
+            .ok()
+            .and_then(|keys| kind(keys.manager()).ok())
+            .unwrap_or_default()
     }
 }

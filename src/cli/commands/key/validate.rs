@@ -34,7 +34,11 @@ pub(super) struct KeyValidateArgs {
 }
 
 pub(super) fn run(app: &mut App, options: &KeyValidateArgs) -> Result<()> {
-    let targets = if options.all { all_targets(app)? } else { vec![resolve_target(app, &options.target)?] };
+    let targets = if options.all {
+        all_targets(app)?
+    } else {
+        vec![resolve_target(app, &options.target)?]
+    };
     if targets.is_empty() {
         return Err(resolve_target(app, &options.target)?.missing_error());
     }
@@ -61,15 +65,29 @@ fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
     if !there.eq_ignore_ascii_case(host) {
         let shown = Raw::from(host).printable();
         bail!(
-            CliError::misuse(format!("`{}` is at `{there}`, not at `{shown}`", target.endpoint.name))
-                .hint(format!("check `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
+            CliError::misuse(format!(
+                "`{}` is at `{there}`, not at `{shown}`",
+                target.endpoint.name
+            ))
+            .hint(format!(
+                "check `base_url` in `[providers.{}]` of the settings",
+                target.endpoint.name
+            ))
         );
     }
-    let Some(key) = locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = locate(app, target)? else {
+        bail!(target.missing_error())
+    };
     if key.stored {
         bail!(
-            CliError::misuse(format!("the key for {} is saved, and is sent only to the host it was saved for", target.display()))
-                .hint(format!("save it again with `chatbot key set{} --force`", target.format_options()))
+            CliError::misuse(format!(
+                "the key for {} is saved, and is sent only to the host it was saved for",
+                target.display()
+            ))
+            .hint(format!(
+                "save it again with `chatbot key set{} --force`",
+                target.format_options()
+            ))
         );
     }
     app.allow_host(&target.endpoint, &key.secret)
@@ -92,16 +110,33 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
             KeyStatus::Invalid => Style::Red,
             KeyStatus::Unknown => Style::Yellow,
         };
-        app.ui.out(Displayable::from(target.display().replace('`', "")) + ": " + app.ui.paint(style, words) + "\n")
+        app.ui.out(
+            Displayable::from(target.display().replace('`', ""))
+                + ": "
+                + app.ui.paint(style, words)
+                + "\n",
+        )
     };
-    let record = app.keys()?.manager().index()?.and_then(|index| index.record(&target.slot).cloned());
+    let record = app
+        .keys()?
+        .manager()
+        .index()?
+        .and_then(|index| index.record(&target.slot).cloned());
     if let Some(record) = &record
-        && let Some(at) = record.last_validated.filter(|at| !force && *at <= now && now.since(*at) < CACHE_LIFETIME)
+        && let Some(at) = record
+            .last_validated
+            .filter(|at| !force && *at <= now && now.since(*at) < CACHE_LIFETIME)
     {
-        line(app, record.status, &format!("{}, checked {} ago", record.status, humanize(now.since(at))))?;
+        line(
+            app,
+            record.status,
+            &format!("{}, checked {} ago", record.status, humanize(now.since(at))),
+        )?;
         return Ok(record.status);
     }
-    let Some(key) = locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = locate(app, target)? else {
+        bail!(target.missing_error())
+    };
     if key.stored {
         app.require_bound(&target.endpoint, &target.slot, &key.secret)?;
     } else {
@@ -120,12 +155,26 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
 }
 
 /// Warnings about a key when a chat begins; empty if there are none.
-pub(crate) fn key_notices(app: &mut App, provider: &crate::Name, profile: &crate::Name) -> Result<Vec<String>> {
-    let slot = Slot::ApiKey { provider: provider.clone(), profile: profile.clone() };
+pub(crate) fn key_notices(
+    app: &mut App,
+    provider: &crate::Name,
+    profile: &crate::Name,
+) -> Result<Vec<String>> {
+    let slot = Slot::ApiKey {
+        provider: provider.clone(),
+        profile: profile.clone(),
+    };
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
-    let Some(index) = app.keys()?.manager().index()? else { return Ok(Vec::new()) };
-    let Some(record) = index.record(&slot) else { return Ok(Vec::new()) };
+    let Some(index) = app.keys()?.manager().index()? else {
+        return Ok(Vec::new());
+    };
+    let Some(record) = index.record(&slot) else {
+        return Ok(Vec::new());
+    };
     let troubles = record.warnings(now, rotate_after);
-    Ok(troubles.iter().map(|warning| format!("the key for {} {warning}", display_key(provider, profile))).collect())
+    Ok(troubles
+        .iter()
+        .map(|warning| format!("the key for {} {warning}", display_key(provider, profile)))
+        .collect())
 }

@@ -20,22 +20,46 @@ pub(super) struct KeyValidation {
 
 impl KeyValidation {
     pub(super) fn not_asked() -> Self {
-        Self { status: KeyStatus::Unknown, words: String::from("not validated"), info: None }
+        Self {
+            status: KeyStatus::Unknown,
+            words: String::from("not validated"),
+            info: None,
+        }
     }
 
     /// For a login: the provider has just created the key.
     pub(super) fn valid() -> Self {
-        Self { status: KeyStatus::Valid, words: String::from("valid"), info: None }
+        Self {
+            status: KeyStatus::Valid,
+            words: String::from("valid"),
+            info: None,
+        }
     }
 
     fn from_check(result: KeyCheck) -> Self {
         match result {
-            KeyCheck::Valid(info) => Self { status: KeyStatus::Valid, words: String::from("valid"), info: Some(info) },
+            KeyCheck::Valid(info) => Self {
+                status: KeyStatus::Valid,
+                words: String::from("valid"),
+                info: Some(info),
+            },
             // The provider knows the key, so it is not a wrong one; that it cannot be used for
             // messages is shown.
-            KeyCheck::Restricted(why) => Self { status: KeyStatus::Valid, words: format!("valid, but {why}"), info: None },
-            KeyCheck::Invalid(why) => Self { status: KeyStatus::Invalid, words: format!("invalid: {why}"), info: None },
-            KeyCheck::Unknown(why) => Self { status: KeyStatus::Unknown, words: format!("unknown: {why}"), info: None },
+            KeyCheck::Restricted(why) => Self {
+                status: KeyStatus::Valid,
+                words: format!("valid, but {why}"),
+                info: None,
+            },
+            KeyCheck::Invalid(why) => Self {
+                status: KeyStatus::Invalid,
+                words: format!("invalid: {why}"),
+                info: None,
+            },
+            KeyCheck::Unknown(why) => Self {
+                status: KeyStatus::Unknown,
+                words: format!("unknown: {why}"),
+                info: None,
+            },
         }
     }
 
@@ -55,18 +79,33 @@ impl KeyValidation {
             record.remaining = info.remaining.map(|left| left.0);
             record.limit = info.limit.map(|limit| limit.0);
             // The provider's label may be the key with its middle left out: it is not stored.
-            record.label = info.label.clone().filter(|label| !label.contains("...") && !label.starts_with("sk-"));
+            record.label = info
+                .label
+                .clone()
+                .filter(|label| !label.contains("...") && !label.starts_with("sk-"));
         }
     }
 }
 
 /// Validates a key with its provider.
-pub(super) fn ask_provider(app: &mut App, target: &KeyTarget, key: &Secret) -> Result<KeyValidation> {
+pub(super) fn ask_provider(
+    app: &mut App,
+    target: &KeyTarget,
+    key: &Secret,
+) -> Result<KeyValidation> {
     let context = app.http_context()?;
     let result = runtime()?.block_on(check_key(&target.endpoint, key, context))?;
     let answer = KeyValidation::from_check(result);
-    let severity = if answer.status == KeyStatus::Invalid { Severity::Warning } else { Severity::Info };
+    let severity = if answer.status == KeyStatus::Invalid {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
     let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyValidated, target, &store).severity(severity).word("status", &answer.status.to_string()));
+    app.audit_key_event(
+        &key_event(EventKind::KeyValidated, target, &store)
+            .severity(severity)
+            .word("status", &answer.status.to_string()),
+    );
     Ok(answer)
 }

@@ -35,7 +35,10 @@ impl RestoredKey<'_> {
     }
 
     pub(super) fn line(&self) -> String {
-        let fingerprint = self.fingerprint.as_deref().map_or_else(String::new, |f| format!(" ({f})"));
+        let fingerprint = self
+            .fingerprint
+            .as_deref()
+            .map_or_else(String::new, |f| format!(" ({f})"));
         format!("key {}{fingerprint}: {}\n", self.name(), self.outcome)
     }
 
@@ -46,20 +49,45 @@ impl RestoredKey<'_> {
 
 /// Selects the keys to restore. Those of another installation are confirmed one by one: the maker
 /// of the backup would pay for requests made with them, and could read those requests.
-pub(super) fn select_keys<'a>(app: &mut App, options: &RestoreArgs, plan: &'a RestorePlan, keyed: bool) -> Result<Vec<RestoredKey<'a>>> {
-    let index = if keyed && !plan.keys.is_empty() { app.keys()?.manager().index()? } else { None };
+pub(super) fn select_keys<'a>(
+    app: &mut App,
+    options: &RestoreArgs,
+    plan: &'a RestorePlan,
+    keyed: bool,
+) -> Result<Vec<RestoredKey<'a>>> {
+    let index = if keyed && !plan.keys.is_empty() {
+        app.keys()?.manager().index()?
+    } else {
+        None
+    };
     let mut keys: Vec<RestoredKey<'_>> = Vec::new();
     for (name, secret) in &plan.keys {
         if let Ok(slot @ Slot::ApiKey { .. }) = name.parse::<Slot>() {
             let fingerprint = index.as_ref().map(|index| index.fingerprint(secret));
-            keys.push(RestoredKey { slot, secret, fingerprint, wanted: false, outcome: "not restored" });
+            keys.push(RestoredKey {
+                slot,
+                secret,
+                fingerprint,
+                wanted: false,
+                outcome: "not restored",
+            });
         }
     }
-    if let Some(missing) = options.key.iter().find(|name| !keys.iter().any(|key| key.is_named(name))) {
+    if let Some(missing) = options
+        .key
+        .iter()
+        .find(|name| !keys.iter().any(|key| key.is_named(name)))
+    {
         let missing = crate::privacy::Raw::from(missing.as_str()).printable();
-        bail!(CliError::misuse(format!("the backup has no key `{missing}`")).hint("list them with `chatbot restore FILE --dry-run`"));
+        bail!(
+            CliError::misuse(format!("the backup has no key `{missing}`"))
+                .hint("list them with `chatbot restore FILE --dry-run`")
+        );
     }
-    let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Trusted && !options.dry_run;
+    let each = options.with_keys
+        && options.key.is_empty()
+        && plan.trust != Trust::Trusted
+        && !options.dry_run;
     if each && !keys.is_empty() && !app.ui.can_ask() {
         bail!(CliError::misuse("keys of another installation are confirmed one by one, but there is no terminal to ask on").hint(format!(
             "select each with `--key {}`, or confirm with `--mine` that the backup is yours",
@@ -67,9 +95,14 @@ pub(super) fn select_keys<'a>(app: &mut App, options: &RestoreArgs, plan: &'a Re
         )));
     }
     for key in &mut keys {
-        key.wanted = if options.key.is_empty() { options.with_keys } else { options.key.iter().any(|name| key.is_named(name)) };
+        key.wanted = if options.key.is_empty() {
+            options.with_keys
+        } else {
+            options.key.iter().any(|name| key.is_named(name))
+        };
         if each {
-            app.ui.error_line(&format!("the backup has a key for {}", key.name()));
+            app.ui
+                .error_line(&format!("the backup has a key for {}", key.name()));
             key.wanted = app.ui.confirm("save it here?", "`--key`")?;
         }
     }
@@ -88,7 +121,11 @@ pub(super) fn store_keys(app: &mut App, keys: &mut [RestoredKey<'_>]) -> Result<
             Some(_) => "not restored: another key is saved",
             None => {
                 manager.store(&key.slot, key.secret)?;
-                app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("key", &key.slot.to_string()));
+                app.audit_key_event(
+                    &Event::new(EventKind::KeyImported)
+                        .severity(Severity::Notice)
+                        .word("key", &key.slot.to_string()),
+                );
                 "restored"
             }
         };

@@ -7,7 +7,9 @@ use self::settings::{BackupSettings, SettingsOutcome};
 use super::backup::{backup_origin, not_in_a_file, open, parse_address};
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{DownloadedBackup, Snapshot};
-use crate::backup::{self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest};
+use crate::backup::{
+    self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest,
+};
 use crate::cli::app::App;
 use crate::cli::commands::backup::repository::Repository;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
@@ -81,7 +83,10 @@ pub(crate) struct RestoreArgs {
 impl RestoreArgs {
     /// Restores everything of this backup except its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
-        Self { source, ..Self::default() }
+        Self {
+            source,
+            ..Self::default()
+        }
     }
 }
 
@@ -95,7 +100,11 @@ struct RestoreCount {
 /// An open backup.
 enum RestoreSource {
     File(PathBuf, OpenedBackup),
-    Fetched(DownloadedBackup, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] fs::FileLock),
+    Fetched(
+        DownloadedBackup,
+        Box<Snapshot>,
+        #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] fs::FileLock,
+    ),
 }
 
 impl RestoreSource {
@@ -113,7 +122,10 @@ impl RestoreSource {
         if options.snapshot.is_some() {
             bail!(not_in_a_file("--snapshot"));
         }
-        Ok(Self::File(options.source.clone(), open(app, &options.source, options.salvage)?))
+        Ok(Self::File(
+            options.source.clone(),
+            open(app, &options.source, options.salvage)?,
+        ))
     }
 
     fn path(&self) -> &Path {
@@ -140,11 +152,20 @@ impl RestoreSource {
 
 pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
     if parse_address(&options.source)?.is_none() && !fs::exists(&options.source) {
-        bail!(CliError::misuse(format!("there is no file `{}`", display_path(&options.source))).hint("check the path"));
+        bail!(
+            CliError::misuse(format!(
+                "there is no file `{}`",
+                display_path(&options.source)
+            ))
+            .hint("check the path")
+        );
     }
     restore_all(app, options).inspect_err(|_| {
         app.audit_event(
-            &Event::new(EventKind::Restore).severity(Severity::Warning).word("outcome", "failed").flag("dry_run", options.dry_run),
+            &Event::new(EventKind::Restore)
+                .severity(Severity::Warning)
+                .word("outcome", "failed")
+                .flag("dry_run", options.dry_run),
         );
     })
 }
@@ -153,11 +174,27 @@ fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
     let source = RestoreSource::open(app, options)?;
     // A dry run with no saved conversations needs no data key, and must not create one.
     let empty = !crate::conversations::has_conversations(&app.home.conversations())?;
-    let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
-    let origin = if archive.is_some() { backup_origin(app)? } else { Origin::default() };
+    let archive = if empty && options.dry_run {
+        None
+    } else {
+        Some(app.archive()?)
+    };
+    let origin = if archive.is_some() {
+        backup_origin(app)?
+    } else {
+        Origin::default()
+    };
     let own = is_own(app, options, &source, &origin)?;
-    let trust = if own { Trust::Trusted } else { Trust::Untrusted(app.clock.now()) };
-    let wish = RestoreRequest { only: &options.only, trust, usage: own || options.with_usage };
+    let trust = if own {
+        Trust::Trusted
+    } else {
+        Trust::Untrusted(app.clock.now())
+    };
+    let wish = RestoreRequest {
+        only: &options.only,
+        trust,
+        usage: own || options.with_usage,
+    };
     let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), wish)?;
     let count = count_actions(&plan);
     let offered = BackupSettings::from_backup(app, plan.settings.as_ref())?;
@@ -180,24 +217,47 @@ fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
     let lost = source.checked().lost.as_deref();
     let named = lost.unwrap_or_default();
     for what in named.iter().take(MAX_NAMED_LOSSES) {
-        app.ui.error_line(&format!("chatbot: warning: not everything can be restored: {what}"));
+        app.ui.error_line(&format!(
+            "chatbot: warning: not everything can be restored: {what}"
+        ));
     }
-    if let Some(more) = named.len().checked_sub(MAX_NAMED_LOSSES).filter(|more| *more > 0) {
-        app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` lists them all"));
+    if let Some(more) = named
+        .len()
+        .checked_sub(MAX_NAMED_LOSSES)
+        .filter(|more| *more > 0)
+    {
+        app.ui.error_line(&format!(
+            "chatbot: warning: and {more} more; `--json` lists them all"
+        ));
     }
     report_restored(
         app,
         options,
-        &RestoreReport { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost },
+        &RestoreReport {
+            count,
+            own,
+            keys,
+            settings: offered.as_ref().map(|offered| (offered, &outcome)),
+            lost,
+        },
     )?;
     // A script must not take a partial restore for a complete one.
-    if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
+    if lost.is_none_or(<[String]>::is_empty) {
+        Ok(())
+    } else {
+        bail!(SilentExit(CliExit::Storage))
+    }
 }
 
 /// Whether the backup is the user's own: this installation made it, or the user says so. `--yes`
 /// does not count as saying so: a script that restores any file must not trust it more than a user
 /// would.
-fn is_own(app: &App, options: &RestoreArgs, source: &RestoreSource, origin: &Origin) -> Result<bool> {
+fn is_own(
+    app: &App,
+    options: &RestoreArgs,
+    source: &RestoreSource,
+    origin: &Origin,
+) -> Result<bool> {
     if options.mine || source.is_made_by(origin) {
         return Ok(true);
     }
@@ -225,9 +285,20 @@ fn count_actions(plan: &RestorePlan) -> RestoreCount {
     count
 }
 
-fn restore_conversations(app: &mut App, source: &RestoreSource, archive: &Archive, plan: &RestorePlan) -> Result<()> {
+fn restore_conversations(
+    app: &mut App,
+    source: &RestoreSource,
+    archive: &Archive,
+    plan: &RestorePlan,
+) -> Result<()> {
     let (ui, of) = (app.ui, plan.conversations.len());
-    let done = backup::restore(source.path(), source.checked(), archive, plan, &mut |done| ui.progress("restored", done, of));
+    let done = backup::restore(
+        source.path(),
+        source.checked(),
+        archive,
+        plan,
+        &mut |done| ui.progress("restored", done, of),
+    );
     app.ui.end_progress();
     done?;
     restore_usage(app, plan)
@@ -241,9 +312,15 @@ fn restore_usage(app: &mut App, plan: &RestorePlan) -> Result<()> {
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
     let fit = |line: &&str| {
         let entry = serde_json::from_str::<UsageEntry>(line).ok();
-        entry.is_some_and(|entry| is_believed(&entry, plan.trust)) && !known.contains(line.as_bytes())
+        entry.is_some_and(|entry| is_believed(&entry, plan.trust))
+            && !known.contains(line.as_bytes())
     };
-    let more: String = plan.usage.lines().filter(fit).map(|l| format!("{l}\n")).collect();
+    let more: String = plan
+        .usage
+        .lines()
+        .filter(fit)
+        .map(|l| format!("{l}\n"))
+        .collect();
     if !more.is_empty() {
         fs::Appender::open(&path)?.append(more.as_bytes())?;
     }
@@ -254,7 +331,11 @@ fn is_believed(entry: &UsageEntry, trust: Trust) -> bool {
     match trust {
         Trust::Trusted => true,
         Trust::Untrusted(now) => {
-            entry.at <= now && entry.prompt >= 0 && entry.completion >= 0 && entry.nanos.is_none_or(|nanos| nanos >= 0) && !entry.correction
+            entry.at <= now
+                && entry.prompt >= 0
+                && entry.completion >= 0
+                && entry.nanos.is_none_or(|nanos| nanos >= 0)
+                && !entry.correction
         }
     }
 }
@@ -269,9 +350,23 @@ struct RestoreReport<'a> {
 }
 
 fn report_restored(app: &App, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
-    let RestoreReport { count: RestoreCount { restored, skipped, conflicts }, own, keys, settings, lost } = told;
+    let RestoreReport {
+        count:
+            RestoreCount {
+                restored,
+                skipped,
+                conflicts,
+            },
+        own,
+        keys,
+        settings,
+        lost,
+    } = told;
     if options.json {
-        let copies: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
+        let copies: Vec<Value> = conflicts
+            .iter()
+            .map(|(id, other)| json!({ "id": id, "restored_as": other }))
+            .collect();
         let mut object = json!({
             "schema_version": 1,
             "restored": restored,
@@ -288,14 +383,29 @@ fn report_restored(app: &App, options: &RestoreArgs, told: &RestoreReport<'_>) -
         }
         return app.ui.json(&object);
     }
-    let (would, are) = if options.dry_run { ("would be ", "would be") } else { ("", "was") };
+    let (would, are) = if options.dry_run {
+        ("would be ", "would be")
+    } else {
+        ("", "was")
+    };
     for (id, other) in conflicts {
-        app.ui.say(&format!("{id} differs here: the backup's version {are} restored as {other}\n"), 2)?;
+        app.ui.say(
+            &format!("{id} differs here: the backup's version {are} restored as {other}\n"),
+            2,
+        )?;
     }
-    app.ui.say(&format!("{restored} {would}restored, {skipped} already present, {} {would}restored as copies\n", conflicts.len()), 2)?;
+    app.ui.say(
+        &format!(
+            "{restored} {would}restored, {skipped} already present, {} {would}restored as copies\n",
+            conflicts.len()
+        ),
+        2,
+    )?;
     if !own {
         app.ui.say(UNTRUSTED_NOTICE, 2)?;
     }
     keys.iter().try_for_each(|key| app.ui.say(&key.line(), 2))?;
-    settings.map_or(Ok(()), |(offered, outcome)| app.ui.say(&offered.describe(outcome), 2))
+    settings.map_or(Ok(()), |(offered, outcome)| {
+        app.ui.say(&offered.describe(outcome), 2)
+    })
 }

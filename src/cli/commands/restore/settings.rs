@@ -40,19 +40,28 @@ impl BackupSettings {
     /// The settings of the backup that differ from those here; `None` if there are none.
     pub(super) fn from_backup(app: &mut App, raw: Option<&Raw>) -> Result<Option<Self>> {
         let Some(raw) = raw else { return Ok(None) };
-        let (text, _) = app.redactor()?.redact(raw.clone(), &mut Placeholders::default());
+        let (text, _) = app
+            .redactor()?
+            .redact(raw.clone(), &mut Placeholders::default());
         let others = fs::exists(app.settings_file());
         if others && app.settings_text().is_ok_and(|here| here == text.as_str()) {
             return Ok(None);
         }
         let setting = config::list_raw(text.as_str());
-        Ok(Some(Self { text, given: setting, others }))
+        Ok(Some(Self {
+            text,
+            given: setting,
+            others,
+        }))
     }
 
     /// Applies the settings, or saves them for review.
     pub(super) fn apply(&self, app: &App) -> Result<SettingsOutcome> {
         let path = app.settings_file().clone();
-        let guarded = self.given.as_ref().is_none_or(|all| all.iter().any(|g| g.guarded));
+        let guarded = self
+            .given
+            .as_ref()
+            .is_none_or(|all| all.iter().any(|g| g.guarded));
         let why = if self.others {
             "there are other settings here"
         } else if self.given.is_none() {
@@ -65,7 +74,11 @@ impl BackupSettings {
             // Another process may have created settings while the question was open: they are kept.
             fs::prepare_file(&path, self.text.as_str().as_bytes(), None)?.commit_new()?;
             if app.settings_text()? == self.text.as_str() {
-                app.audit_event(&Event::new(EventKind::Config).severity(Severity::Notice).word("action", "restore"));
+                app.audit_event(
+                    &Event::new(EventKind::Config)
+                        .severity(Severity::Notice)
+                        .word("action", "restore"),
+                );
                 return Ok(SettingsOutcome::Installed(path));
             }
             "there are other settings here"
@@ -83,14 +96,23 @@ impl BackupSettings {
         if !app.ui.can_ask() {
             return Ok(false);
         }
-        app.ui.error_line(&format!("the backup contains settings, and there are none here:\n{}", self.list()));
+        app.ui.error_line(&format!(
+            "the backup contains settings, and there are none here:\n{}",
+            self.list()
+        ));
         app.ui.confirm("apply them?", "`--yes`")
     }
 
     /// Whether there are more guarded settings than can be shown before a confirmation.
     fn is_too_much(&self) -> bool {
-        let guarded = || self.given.iter().flatten().filter(|setting| setting.guarded);
-        guarded().count() > MAX_SHOWN.0 || guarded().any(|setting| format_setting(setting).chars().count() > MAX_SHOWN.1)
+        let guarded = || {
+            self.given
+                .iter()
+                .flatten()
+                .filter(|setting| setting.guarded)
+        };
+        guarded().count() > MAX_SHOWN.0
+            || guarded().any(|setting| format_setting(setting).chars().count() > MAX_SHOWN.1)
     }
 
     /// Lists the settings. Guarded ones, which the user must confirm, are marked and come first.
@@ -98,7 +120,8 @@ impl BackupSettings {
         let (many, wide) = MAX_SHOWN;
         let all = self.given.as_deref().unwrap_or_default();
         let mut list = String::new();
-        let (guarded, others): (Vec<&RawSetting>, Vec<&RawSetting>) = all.iter().partition(|setting| setting.guarded);
+        let (guarded, others): (Vec<&RawSetting>, Vec<&RawSetting>) =
+            all.iter().partition(|setting| setting.guarded);
         for setting in guarded.into_iter().chain(others).take(many) {
             let whole = format_setting(setting);
             let mut line: String = whole.chars().take(wide).collect();
@@ -108,7 +131,12 @@ impl BackupSettings {
                 let _ = write!(line, " … and {rest} more characters");
             }
             // Writing to a string cannot fail.
-            let _ = writeln!(list, "  {} {}", if setting.guarded { '!' } else { ' ' }, line.replace('\n', " "));
+            let _ = writeln!(
+                list,
+                "  {} {}",
+                if setting.guarded { '!' } else { ' ' },
+                line.replace('\n', " ")
+            );
         }
         if let Some(more) = all.len().checked_sub(many).filter(|more| *more > 0) {
             let _ = writeln!(list, "  ! and {more} more");
@@ -123,7 +151,10 @@ impl BackupSettings {
     pub(super) fn describe(&self, outcome: &SettingsOutcome) -> String {
         match outcome {
             SettingsOutcome::Shown if self.others => {
-                format!("settings in the backup, which would be saved next to yours:\n{}", self.list())
+                format!(
+                    "settings in the backup, which would be saved next to yours:\n{}",
+                    self.list()
+                )
             }
             SettingsOutcome::Shown => {
                 format!(
@@ -131,9 +162,15 @@ impl BackupSettings {
                     self.list()
                 )
             }
-            SettingsOutcome::Installed(path) => format!("settings applied: `{}`\n", display_path(path)),
+            SettingsOutcome::Installed(path) => {
+                format!("settings applied: `{}`\n", display_path(path))
+            }
             SettingsOutcome::SavedAsCopy(path, why) => {
-                format!("settings not applied, but saved to `{}`: {why}\n{}", display_path(path), self.list())
+                format!(
+                    "settings not applied, but saved to `{}`: {why}\n{}",
+                    display_path(path),
+                    self.list()
+                )
             }
         }
     }
@@ -146,7 +183,10 @@ impl BackupSettings {
             SettingsOutcome::SavedAsCopy(path, _) => (false, Some(path)),
         };
         let setting = self.given.as_deref().unwrap_or_default();
-        let each: Vec<Value> = setting.iter().map(|g| json!({ "key": g.key, "value": g.value, "guarded": g.guarded })).collect();
+        let each: Vec<Value> = setting
+            .iter()
+            .map(|g| json!({ "key": g.key, "value": g.value, "guarded": g.guarded }))
+            .collect();
         json!({ "installed": installed, "file": file.map(|path| path.display().to_string()), "valid": self.given.is_some(), "given": each })
     }
 }

@@ -40,8 +40,18 @@ impl KeyringCache {
     #[must_use]
     pub fn for_home(home: &Dirs, length: Duration, clock: Clock) -> Self {
         let sum = Sha256::digest(home.state().as_os_str().as_encoded_bytes());
-        let home = sum.iter().take(8).fold(String::with_capacity(16), |sum, byte| format!("{sum}{byte:02x}"));
-        Self { home, length, clock, probe: Arc::default() }
+        let home = sum
+            .iter()
+            .take(8)
+            .fold(String::with_capacity(16), |sum, byte| {
+                format!("{sum}{byte:02x}")
+            });
+        Self {
+            home,
+            length,
+            clock,
+            probe: Arc::default(),
+        }
     }
 
     /// Discards all entries of the installation, without contacting the OS keyring.
@@ -81,12 +91,19 @@ impl KeyringCache {
         // entry.
         let unsettled = if slot.is_provider_key() { MIN_AGE_S } else { 0 };
         let settled = self.clock.now().seconds().saturating_sub(unsettled);
-        self.probe.item(name).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
+        self.probe
+            .item(name)
+            .filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
     }
 
     /// Caches the secret of an item. A failure is ignored: it only makes the next command slower.
     pub(in crate::keys) fn store(&self, slot: &Slot, item: &KeyringItem, secret: &Secret) {
-        let KeyringItem { bus, owner, path, modified } = item;
+        let KeyringItem {
+            bus,
+            owner,
+            path,
+            modified,
+        } = item;
         let mut bytes = Zeroizing::new(Vec::with_capacity(512 + secret.len()));
         bytes.extend_from_slice(format!("{bus}\n{owner}\n{path}\n{modified}\n").as_bytes());
         bytes.extend_from_slice(secret.expose().as_bytes());
@@ -105,8 +122,17 @@ impl KeyringCache {
         let bytes = kernel_keyring::read_bytes(&self.cache_key(slot))?;
         let mut parts = std::str::from_utf8(&bytes).ok()?.splitn(5, '\n');
         let mut part = || parts.next().map(str::to_owned);
-        let (bus, owner, path, modified, secret) = (part()?, part()?, part()?, part()?.parse().ok()?, part()?);
-        Some((KeyringItem { bus, owner, path, modified }, Secret::new(secret)))
+        let (bus, owner, path, modified, secret) =
+            (part()?, part()?, part()?, part()?.parse().ok()?, part()?);
+        Some((
+            KeyringItem {
+                bus,
+                owner,
+                path,
+                modified,
+            },
+            Secret::new(secret),
+        ))
     }
 
     fn cache_key(&self, slot: &Slot) -> String {
@@ -125,8 +151,17 @@ mod tests {
         let home = Dirs::under_root(&dir.path().join("home")).unwrap();
         let clock = Clock::fixed(Time::from_millis(0));
         let recent = KeyringCache::for_home(&home, Duration::from_secs(60), clock.clone());
-        let item = KeyringItem { bus: String::from("b"), owner: String::from(":1.2"), path: String::from("/a/1"), modified: 7 };
-        recent.store(&Slot::DataKey, &item, &Secret::new(String::from("two\nlines")));
+        let item = KeyringItem {
+            bus: String::from("b"),
+            owner: String::from(":1.2"),
+            path: String::from("/a/1"),
+            modified: 7,
+        };
+        recent.store(
+            &Slot::DataKey,
+            &item,
+            &Secret::new(String::from("two\nlines")),
+        );
         let Some((found, secret)) = recent.lookup(&Slot::DataKey) else {
             // The kernel keyring cannot be used here; then nothing is cached, which is not an
             // error.

@@ -59,7 +59,10 @@ pub(in crate::keys) struct DbusReply {
 impl DbusReply {
     /// Decodes the body.
     pub(in crate::keys) fn read<T: for<'a> serde::Deserialize<'a> + Type>(&self) -> Option<T> {
-        Data::new(self.body.as_slice(), le_context(0)).deserialize().ok().map(|(value, _)| value)
+        Data::new(self.body.as_slice(), le_context(0))
+            .deserialize()
+            .ok()
+            .map(|(value, _)| value)
     }
 }
 
@@ -67,7 +70,9 @@ impl DbusConnection {
     /// Connects to the session bus; `None` if there is none or if it is on another machine.
     pub(in crate::keys) fn connect() -> Option<Self> {
         let address = Address::session().ok()?;
-        let Transport::Unix(unix) = address.transport() else { return None };
+        let Transport::Unix(unix) = address.transport() else {
+            return None;
+        };
         let place = match unix.path() {
             UnixSocket::File(path) => SocketAddr::from_pathname(path),
             UnixSocket::Abstract(name) => SocketAddr::from_abstract_name(name.as_encoded_bytes()),
@@ -75,15 +80,39 @@ impl DbusConnection {
         };
         let mut stream = UnixStream::connect_addr(&place.ok()?).ok()?;
         // The bus takes the user id from the socket's credentials; EXTERNAL only has to repeat it.
-        let user: String = geteuid().as_raw().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        stream.write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes()).ok()?;
-        let mut bus = Self { stream: BufReader::new(stream), name: None, last_serial: 0 };
-        bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", &())?;
+        let user: String = geteuid()
+            .as_raw()
+            .to_string()
+            .bytes()
+            .map(|digit| format!("{digit:02x}"))
+            .collect();
+        stream
+            .write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes())
+            .ok()?;
+        let mut bus = Self {
+            stream: BufReader::new(stream),
+            name: None,
+            last_serial: 0,
+        };
+        bus.call(
+            "org.freedesktop.DBus",
+            "/org/freedesktop/DBus",
+            "org.freedesktop.DBus",
+            "Hello",
+            &(),
+        )?;
         Some(bus)
     }
 
     /// Sends a method call with one argument, or with none (`&()`).
-    pub(in crate::keys) fn call<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<PendingCall>
+    pub(in crate::keys) fn call<B>(
+        &mut self,
+        whom: &str,
+        path: &str,
+        interface: &str,
+        what: &str,
+        with: &B,
+    ) -> Option<PendingCall>
     where
         B: serde::Serialize + DynamicType,
     {
@@ -98,7 +127,15 @@ impl DbusConnection {
         if !body.is_empty() {
             known.push((FIELD_SIGNATURE, Value::from(with.signature())));
         }
-        let header: MessageHeader<'_> = (b'l', METHOD_CALL, 0, 1, u32::try_from(body.len()).ok()?, self.last_serial, known);
+        let header: MessageHeader<'_> = (
+            b'l',
+            METHOD_CALL,
+            0,
+            1,
+            u32::try_from(body.len()).ok()?,
+            self.last_serial,
+            known,
+        );
         let mut message = to_bytes(le_context(0), &header).ok()?.bytes().to_vec();
         message.resize(message.len().next_multiple_of(8), 0);
         message.extend_from_slice(body.bytes());
@@ -128,19 +165,29 @@ impl DbusConnection {
         // The fixed part has twelve bytes; the length of the header fields follows.
         let mut start = [0; 16];
         self.stream.read_exact(&mut start).ok()?;
-        let number = |at: usize| usize::try_from(u32::from_le_bytes(start.get(at..at + 4)?.try_into().ok()?)).ok();
+        let number = |at: usize| {
+            usize::try_from(u32::from_le_bytes(start.get(at..at + 4)?.try_into().ok()?)).ok()
+        };
         let (body, known) = (number(4)?, number(12)?);
         if start.first() != Some(&b'l') || body.max(known) > MAX_MESSAGE_BYTES {
             return None;
         }
         let mut header = start.to_vec();
         header.resize((start.len() + known).next_multiple_of(8), 0);
-        self.stream.read_exact(header.get_mut(start.len()..)?).ok()?;
+        self.stream
+            .read_exact(header.get_mut(start.len()..)?)
+            .ok()?;
         let mut bytes = vec![0; body];
         self.stream.read_exact(&mut bytes).ok()?;
         let data = Data::new(header.as_slice(), le_context(0));
-        let ((_, kind, _, _, _, _, known), _): (MessageHeader<'_>, usize) = data.deserialize().ok()?;
-        let mut said = DbusReply { kind, answers: None, sender: String::new(), body: bytes };
+        let ((_, kind, _, _, _, _, known), _): (MessageHeader<'_>, usize) =
+            data.deserialize().ok()?;
+        let mut said = DbusReply {
+            kind,
+            answers: None,
+            sender: String::new(),
+            body: bytes,
+        };
         for (code, value) in known {
             match (code, value) {
                 (FIELD_REPLY_SERIAL, Value::U32(number)) => said.answers = Some(number),

@@ -60,8 +60,19 @@ impl OsKeyring {
     /// Creates a store with a deadline for each call, a cache, and the namespace of the
     /// installation.
     #[must_use]
-    pub fn new(deadline: Duration, recent: KeyringCache, namespace: KeyringNamespace, waits: SlowNotice) -> Self {
-        Self { deadline, stuck: Arc::default(), cache: recent, namespace, slow_notice: waits }
+    pub fn new(
+        deadline: Duration,
+        recent: KeyringCache,
+        namespace: KeyringNamespace,
+        waits: SlowNotice,
+    ) -> Self {
+        Self {
+            deadline,
+            stuck: Arc::default(),
+            cache: recent,
+            namespace,
+            slow_notice: waits,
+        }
     }
 
     /// Lists the API keys in it, of all installations.
@@ -74,8 +85,12 @@ impl OsKeyring {
     /// another machine.
     pub fn all_data_keys(&self) -> Result<Vec<Secret>, Error> {
         self.call(move || {
-            let found = our_entries()?.into_iter().filter(|(name, _)| is_data_key_name(name));
-            Ok(found.filter_map(|(_, entry)| entry.get_password().ok().map(Secret::new)).collect())
+            let found = our_entries()?
+                .into_iter()
+                .filter(|(name, _)| is_data_key_name(name));
+            Ok(found
+                .filter_map(|(_, entry)| entry.get_password().ok().map(Secret::new))
+                .collect())
         })
     }
 
@@ -91,15 +106,25 @@ impl OsKeyring {
                 check_available().unwrap_or_default();
             }
         };
-        drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
+        drop(
+            thread::Builder::new()
+                .name(String::from("keyring"))
+                .spawn(connect),
+        );
     }
 
     /// Runs `f` once the store is connected.
-    fn call<T: Send + 'static>(&self, action: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    fn call<T: Send + 'static>(
+        &self,
+        action: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         self.with_deadline(|| check_available().and_then(|()| action()))
     }
 
-    fn with_deadline<T: Send + 'static>(&self, action: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    fn with_deadline<T: Send + 'static>(
+        &self,
+        action: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         if self.stuck.load(Ordering::Acquire) {
             return Err(Error::TimedOut(self.deadline));
         }
@@ -108,7 +133,9 @@ impl OsKeyring {
             .name(String::from("keyring"))
             // After the deadline the receiver is gone; the returned value is then wiped here.
             .spawn(move || drop(answer.send(action())))
-            .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
+            .map_err(|error| Error::Failed {
+                cause: one_line(&error.to_string()),
+            })?;
         let short = SLOW_AFTER.min(self.deadline);
         let answer = hear.recv_timeout(short).or_else(|error| match error {
             mpsc::RecvTimeoutError::Timeout if short < self.deadline => {
@@ -122,7 +149,13 @@ impl OsKeyring {
             Err(Error::TimedOut(self.deadline))
         });
         // The keyring is locked or gone: secrets cached from it must not outlive that.
-        if let Err(Error::Locked { .. } | Error::TimedOut(_) | Error::NoKeyring { .. } | Error::Failed { .. }) = &answer {
+        if let Err(
+            Error::Locked { .. }
+            | Error::TimedOut(_)
+            | Error::NoKeyring { .. }
+            | Error::Failed { .. },
+        ) = &answer
+        {
             self.cache.forget_all();
         }
         answer
@@ -135,18 +168,22 @@ impl KeyStore for OsKeyring {
     }
 
     fn probe(&self) -> Result<(), Error> {
-        self.call(|| match keyring::Entry::new(SERVICE, "probe").and_then(|entry| entry.get_password()) {
-            Ok(found) => {
-                drop(Zeroizing::new(found));
-                Ok(())
+        self.call(|| {
+            match keyring::Entry::new(SERVICE, "probe").and_then(|entry| entry.get_password()) {
+                Ok(found) => {
+                    drop(Zeroizing::new(found));
+                    Ok(())
+                }
+                Err(keyring::Error::NoEntry) => Ok(()),
+                Err(error) => Err(map_keyring_error(error, &Slot::DataKey)),
             }
-            Err(keyring::Error::NoEntry) => Ok(()),
-            Err(error) => Err(map_keyring_error(error, &Slot::DataKey)),
         })
     }
 
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-        let Some(name) = self.namespace.name(slot)? else { return Ok(None) };
+        let Some(name) = self.namespace.name(slot)? else {
+            return Ok(None);
+        };
         let (slot, recent) = (slot.clone(), self.cache.clone());
         self.with_deadline(move || {
             if let Some(secret) = recent.get(&slot, &name) {
@@ -167,39 +204,55 @@ impl KeyStore for OsKeyring {
         let (slot, name) = (slot.clone(), self.namespace.name_or_create(slot)?);
         let text = Zeroizing::new(secret.expose().to_owned());
         self.call(move || {
-            keyring::Entry::new(SERVICE, &name).and_then(|entry| entry.set_password(&text)).map_err(|error| map_keyring_error(error, &slot))
+            keyring::Entry::new(SERVICE, &name)
+                .and_then(|entry| entry.set_password(&text))
+                .map_err(|error| map_keyring_error(error, &slot))
         })
     }
 
     /// Deletes all items of that name, because each collection can have one.
     fn delete(&self, slot: &Slot) -> Result<bool, Error> {
         self.cache.forget(slot);
-        let Some(name) = self.namespace.name(slot)? else { return Ok(false) };
+        let Some(name) = self.namespace.name(slot)? else {
+            return Ok(false);
+        };
         let slot = slot.clone();
-        self.call(move || match keyring::Entry::new(SERVICE, &name).and_then(|entry| entry.delete_credential()) {
-            Ok(()) => Ok(true),
-            Err(keyring::Error::NoEntry) => Ok(false),
-            Err(keyring::Error::Ambiguous(entries)) => {
-                for entry in &entries {
-                    entry.delete_credential().map_err(|error| map_keyring_error(error, &slot))?;
+        self.call(move || {
+            match keyring::Entry::new(SERVICE, &name).and_then(|entry| entry.delete_credential()) {
+                Ok(()) => Ok(true),
+                Err(keyring::Error::NoEntry) => Ok(false),
+                Err(keyring::Error::Ambiguous(entries)) => {
+                    for entry in &entries {
+                        entry
+                            .delete_credential()
+                            .map_err(|error| map_keyring_error(error, &slot))?;
+                    }
+                    Ok(true)
                 }
-                Ok(true)
+                Err(error) => Err(map_keyring_error(error, &slot)),
             }
-            Err(error) => Err(map_keyring_error(error, &slot)),
         })
     }
 }
 
 /// Connects to the store if this is the first call, and returns why it is missing if it is.
 fn check_available() -> Result<(), Error> {
-    keyring::Entry::store_status().as_ref().copied().map_err(no_keyring_error)
+    keyring::Entry::store_status()
+        .as_ref()
+        .copied()
+        .map_err(no_keyring_error)
 }
 
 /// All items of this program, with their names.
 fn our_entries() -> Result<Vec<(String, keyring_core::Entry)>, Error> {
     // The Credential Manager searches by a pattern of the name, the other stores by attributes.
-    let spec = HashMap::from([if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) }]);
-    let found = keyring_core::Entry::search(&spec).map_err(|error| map_keyring_error(error, &Slot::DataKey))?;
+    let spec = HashMap::from([if cfg!(windows) {
+        ("pattern", SERVICE)
+    } else {
+        ("service", SERVICE)
+    }]);
+    let found = keyring_core::Entry::search(&spec)
+        .map_err(|error| map_keyring_error(error, &Slot::DataKey))?;
     let named = |entry: keyring_core::Entry| {
         let (service, name) = entry.get_specifiers()?;
         (service == SERVICE).then_some((name, entry))
@@ -222,12 +275,23 @@ fn read(slot: &Slot, name: &str) -> Result<Option<Secret>, Error> {
             // Two collections with the same secret are harmless; with two secrets the user must
             // decide.
             let count = entries.len();
-            let mut texts = entries.iter().map(|entry| entry.get_password().map(Secret::new));
-            let first = texts.next().transpose().map_err(|error| map_keyring_error(error, slot))?;
+            let mut texts = entries
+                .iter()
+                .map(|entry| entry.get_password().map(Secret::new));
+            let first = texts
+                .next()
+                .transpose()
+                .map_err(|error| map_keyring_error(error, slot))?;
             for text in texts {
                 let text = text.map_err(|error| map_keyring_error(error, slot))?;
-                if first.as_ref().is_none_or(|first| !same_secret(first, &text)) {
-                    return Err(Error::Ambiguous { slot: slot.clone(), count });
+                if first
+                    .as_ref()
+                    .is_none_or(|first| !same_secret(first, &text))
+                {
+                    return Err(Error::Ambiguous {
+                        slot: slot.clone(),
+                        count,
+                    });
                 }
             }
             Ok(first)
@@ -239,9 +303,13 @@ fn read(slot: &Slot, name: &str) -> Result<Option<Secret>, Error> {
 fn no_keyring_error(error: &keyring::Error) -> Error {
     match error {
         keyring::Error::PlatformFailure(cause) | keyring::Error::NoStorageAccess(cause) => {
-            Error::NoKeyring { cause: root_cause(cause.as_ref()) }
+            Error::NoKeyring {
+                cause: root_cause(cause.as_ref()),
+            }
         }
-        _ => Error::NoKeyring { cause: String::from("this platform has no supported keyring") },
+        _ => Error::NoKeyring {
+            cause: String::from("this platform has no supported keyring"),
+        },
     }
 }
 
@@ -249,21 +317,40 @@ fn no_keyring_error(error: &keyring::Error) -> Error {
 /// never formatted.
 fn map_keyring_error(error: keyring::Error, slot: &Slot) -> Error {
     match error {
-        keyring::Error::NoStorageAccess(cause) => Error::Locked { cause: root_cause(cause.as_ref()) },
-        keyring::Error::PlatformFailure(cause) => Error::Failed { cause: root_cause(cause.as_ref()) },
+        keyring::Error::NoStorageAccess(cause) => Error::Locked {
+            cause: root_cause(cause.as_ref()),
+        },
+        keyring::Error::PlatformFailure(cause) => Error::Failed {
+            cause: root_cause(cause.as_ref()),
+        },
         keyring::Error::BadEncoding(bytes) => {
             drop(Zeroizing::new(bytes));
-            Error::Failed { cause: format!("item `{slot}` is not text") }
+            Error::Failed {
+                cause: format!("item `{slot}` is not text"),
+            }
         }
         keyring::Error::BadDataFormat(bytes, _) => {
             drop(Zeroizing::new(bytes));
-            Error::Failed { cause: format!("item `{slot}` has an unknown format") }
+            Error::Failed {
+                cause: format!("item `{slot}` has an unknown format"),
+            }
         }
-        keyring::Error::BadStoreFormat(_) => Error::Failed { cause: String::from("its storage is damaged") },
-        keyring::Error::TooLong(_, most) => Error::Failed { cause: format!("a secret can have at most {most} characters") },
-        keyring::Error::Ambiguous(entries) => Error::Ambiguous { slot: slot.clone(), count: entries.len() },
-        keyring::Error::NoDefaultStore => Error::NoKeyring { cause: String::from("it is no longer available") },
-        _ => Error::Failed { cause: format!("this operation is not supported for item `{slot}`") },
+        keyring::Error::BadStoreFormat(_) => Error::Failed {
+            cause: String::from("its storage is damaged"),
+        },
+        keyring::Error::TooLong(_, most) => Error::Failed {
+            cause: format!("a secret can have at most {most} characters"),
+        },
+        keyring::Error::Ambiguous(entries) => Error::Ambiguous {
+            slot: slot.clone(),
+            count: entries.len(),
+        },
+        keyring::Error::NoDefaultStore => Error::NoKeyring {
+            cause: String::from("it is no longer available"),
+        },
+        _ => Error::Failed {
+            cause: format!("this operation is not supported for item `{slot}`"),
+        },
     }
 }
 
@@ -274,9 +361,13 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let io = innermost.downcast_ref::<Io>().or_else(|| innermost.downcast_ref::<Arc<Io>>().map(Arc::as_ref));
+    let io = innermost
+        .downcast_ref::<Io>()
+        .or_else(|| innermost.downcast_ref::<Arc<Io>>().map(Arc::as_ref));
     match io.map(Io::kind) {
-        Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => String::from("there is no session bus"),
+        Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            String::from("there is no session bus")
+        }
         _ => match innermost.to_string().strip_prefix("SS error: ") {
             Some("prompt dismissed") => String::from("the prompt was dismissed"),
             Some(other) => one_line(other),
@@ -286,7 +377,10 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(200)
+        .collect()
 }
 
 #[cfg(test)]
@@ -297,7 +391,10 @@ mod tests {
     fn os_keyring_error_omits_secret() {
         for error in [
             keyring::Error::BadEncoding(b"canary".to_vec()),
-            keyring::Error::BadDataFormat(b"canary".to_vec(), Box::new(std::io::Error::other("canary"))),
+            keyring::Error::BadDataFormat(
+                b"canary".to_vec(),
+                Box::new(std::io::Error::other("canary")),
+            ),
             keyring::Error::BadStoreFormat(String::from("canary")),
         ] {
             let told = map_keyring_error(error, &Slot::DataKey);
@@ -310,7 +407,12 @@ mod tests {
         for name in ["data-key", "data-key@abc", "data-key-previous@abc"] {
             assert!(is_data_key_name(name), "{name}");
         }
-        for name in ["audit-key@abc", "default/openrouter", "data-keys/openrouter", ""] {
+        for name in [
+            "audit-key@abc",
+            "default/openrouter",
+            "data-keys/openrouter",
+            "",
+        ] {
             assert!(!is_data_key_name(name), "{name}");
         }
     }
@@ -320,7 +422,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = crate::Dirs::under_root(&dir.path().join("home")).unwrap();
         let recent = KeyringCache::for_home(&home, Duration::ZERO, crate::Clock::system());
-        let store = OsKeyring::new(Duration::from_millis(20), recent, KeyringNamespace::for_home(&home), SlowNotice::new(|| ()));
+        let store = OsKeyring::new(
+            Duration::from_millis(20),
+            recent,
+            KeyringNamespace::for_home(&home),
+            SlowNotice::new(|| ()),
+        );
         let (_keep, never) = mpsc::channel::<()>();
         // With a session bus the call blocks here; without one it fails at once.
         let answer = store.call(move || {

@@ -24,7 +24,10 @@ impl KeyringNamespace {
     /// The namespace of an installation. The id is not read yet.
     #[must_use]
     pub fn for_home(home: &Dirs) -> Self {
-        Self { file: home.data().join("keyring-namespace"), lock: home.state().join("keyring-namespace.lock") }
+        Self {
+            file: home.data().join("keyring-namespace"),
+            lock: home.state().join("keyring-namespace.lock"),
+        }
     }
 
     /// The item name of a slot; `None` if this installation has no id yet and so has stored
@@ -48,16 +51,29 @@ impl KeyringNamespace {
             return Ok(name);
         }
         let mut random = [0_u8; ID_LENGTH];
-        getrandom::fill(&mut random).map_err(|_| Error::Random(std::io::ErrorKind::Other.into()))?;
-        let mark: Vec<u8> = random.iter().map(|b| ID_ALPHABET.get(usize::from(b % 32)).copied().unwrap_or(b'a')).collect();
+        getrandom::fill(&mut random)
+            .map_err(|_| Error::Random(std::io::ErrorKind::Other.into()))?;
+        let mark: Vec<u8> = random
+            .iter()
+            .map(|b| {
+                ID_ALPHABET
+                    .get(usize::from(b % 32))
+                    .copied()
+                    .unwrap_or(b'a')
+            })
+            .collect();
         fs::write(&self.file, &mark)?;
-        self.name(slot)?.ok_or_else(|| Error::Failed { cause: format!("cannot save `{}`", self.file.display()) })
+        self.name(slot)?.ok_or_else(|| Error::Failed {
+            cause: format!("cannot save `{}`", self.file.display()),
+        })
     }
 
     /// The id. A damaged one counts as missing; `find_data_key` then recovers the data key.
     fn id(&self) -> Result<Option<String>, Error> {
         let bytes = fs::read_at_most(&self.file, 64)?;
-        Ok(bytes.filter(|b| b.len() == ID_LENGTH && b.iter().all(|c| ID_ALPHABET.contains(c))).and_then(|b| String::from_utf8(b).ok()))
+        Ok(bytes
+            .filter(|b| b.len() == ID_LENGTH && b.iter().all(|c| ID_ALPHABET.contains(c)))
+            .and_then(|b| String::from_utf8(b).ok()))
     }
 }
 
@@ -69,23 +85,42 @@ mod tests {
     #[test]
     fn keyring_namespace_is_per_home() {
         let ((_one, first), (_two, second)) = (place(), place());
-        let (first, second) = (KeyringNamespace::for_home(&first), KeyringNamespace::for_home(&second));
+        let (first, second) = (
+            KeyringNamespace::for_home(&first),
+            KeyringNamespace::for_home(&second),
+        );
         assert_eq!(first.name(&Slot::DataKey).unwrap(), None);
         let name = first.name_or_create(&Slot::DataKey).unwrap();
         assert_eq!(first.name(&Slot::DataKey).unwrap().as_ref(), Some(&name));
-        assert_eq!(first.name_or_create(&Slot::AuditKey).unwrap(), name.replace("data-key", "audit-key"));
+        assert_eq!(
+            first.name_or_create(&Slot::AuditKey).unwrap(),
+            name.replace("data-key", "audit-key")
+        );
         assert_ne!(second.name_or_create(&Slot::DataKey).unwrap(), name);
         let openrouter: Slot = "default/openrouter".parse().unwrap();
-        assert_eq!(first.name(&openrouter).unwrap().as_deref(), Some("default/openrouter"));
-        assert_eq!(second.name_or_create(&openrouter).unwrap(), "default/openrouter");
+        assert_eq!(
+            first.name(&openrouter).unwrap().as_deref(),
+            Some("default/openrouter")
+        );
+        assert_eq!(
+            second.name_or_create(&openrouter).unwrap(),
+            "default/openrouter"
+        );
     }
 
     #[test]
     fn keyring_namespace_is_created_once() {
         let (_dir, home) = place();
         let names: Vec<String> = std::thread::scope(|scope| {
-            let running: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| KeyringNamespace::for_home(&home).name_or_create(&Slot::DataKey).unwrap())).collect();
+            let running: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        KeyringNamespace::for_home(&home)
+                            .name_or_create(&Slot::DataKey)
+                            .unwrap()
+                    })
+                })
+                .collect();
             running.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(names.iter().all(|name| *name == names[0]), "{names:?}");

@@ -27,15 +27,24 @@ pub(in crate::keys) struct NoItemProbe;
 
 #[cfg(not(target_os = "linux"))]
 impl NoItemProbe {
-    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
+    #[expect(
+        clippy::unused_self,
+        reason = "same signature as the Linux implementation"
+    )]
     pub(in crate::keys) fn connect(&self) {}
 
-    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
+    #[expect(
+        clippy::unused_self,
+        reason = "same signature as the Linux implementation"
+    )]
     pub(in crate::keys) fn item(&self, _: &str) -> Option<KeyringItem> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
+    #[expect(
+        clippy::unused_self,
+        reason = "same signature as the Linux implementation"
+    )]
     pub(in crate::keys) fn is_unchanged(&self, _: &str, _: &KeyringItem) -> bool {
         false
     }
@@ -95,19 +104,36 @@ mod service {
         fn query<T>(&self, question: impl FnOnce(&mut DbusConnection) -> Option<T>) -> Option<T> {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if matches!(*state, ConnectionState::NotAsked) {
-                *state = DbusConnection::connect().map_or(ConnectionState::Failed, ConnectionState::Connected);
+                *state = DbusConnection::connect()
+                    .map_or(ConnectionState::Failed, ConnectionState::Connected);
             }
-            if let ConnectionState::Connected(bus) = &mut *state { question(bus) } else { None }
+            if let ConnectionState::Connected(bus) = &mut *state {
+                question(bus)
+            } else {
+                None
+            }
         }
     }
 
     fn search(bus: &mut DbusConnection, name: &str) -> Option<PendingCall> {
         let wanted = HashMap::from([("service", SERVICE), ("username", name)]);
-        bus.call(SERVICE_NAME, SERVICE_PATH, "org.freedesktop.Secret.Service", "SearchItems", &wanted)
+        bus.call(
+            SERVICE_NAME,
+            SERVICE_PATH,
+            "org.freedesktop.Secret.Service",
+            "SearchItems",
+            &wanted,
+        )
     }
 
     fn query_item(bus: &mut DbusConnection, path: &str) -> Option<PendingCall> {
-        bus.call(SERVICE_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")
+        bus.call(
+            SERVICE_NAME,
+            path,
+            "org.freedesktop.DBus.Properties",
+            "GetAll",
+            &"org.freedesktop.Secret.Item",
+        )
     }
 
     /// The only item of a search, and the bus name of the keyring.
@@ -120,7 +146,12 @@ mod service {
         }
     }
 
-    fn read_item(bus: &mut DbusConnection, owner: String, path: String, about: PendingCall) -> Option<KeyringItem> {
+    fn read_item(
+        bus: &mut DbusConnection,
+        owner: String,
+        path: String,
+        about: PendingCall,
+    ) -> Option<KeyringItem> {
         let said = bus.wait_for_reply(about)?;
         let mut known: HashMap<String, OwnedValue> = said.read()?;
         let mut at = |what: &str| u64::try_from(known.remove(what)?).ok();
@@ -131,6 +162,11 @@ mod service {
             return None;
         }
         let bus = bus.name.clone()?;
-        (said.sender == owner).then_some(KeyringItem { bus, owner, path, modified })
+        (said.sender == owner).then_some(KeyringItem {
+            bus,
+            owner,
+            path,
+            modified,
+        })
     }
 }

@@ -21,11 +21,24 @@ pub(super) fn object_start(text: TextBytes<'_>, at: usize, limit: usize) -> (usi
         }
     }
     let depth = usize::from(text.at(start) != b'{');
-    (start, JsonState { level, depth, block: None, inside: false })
+    (
+        start,
+        JsonState {
+            level,
+            depth,
+            block: None,
+            inside: false,
+        },
+    )
 }
 
 /// Reads to the closing brace of the object, or to the end of the text.
-pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: JsonState, take: RangeCallback<'_>) -> (usize, Option<JsonState>) {
+pub(super) fn read(
+    text: TextBytes<'_>,
+    from: usize,
+    mut state: JsonState,
+    take: RangeCallback<'_>,
+) -> (usize, Option<JsonState>) {
     let mut at = from;
     if state.inside {
         let end = string_end(text, at, state.level);
@@ -33,7 +46,9 @@ pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: JsonState, take:
         if stop > at {
             take(at, stop);
         }
-        let Some(end) = end else { return (text.len(), Some(state)) };
+        let Some(end) = end else {
+            return (text.len(), Some(state));
+        };
         state.inside = false;
         at = end + state.level + 1;
     }
@@ -51,12 +66,21 @@ pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: JsonState, take:
             }
             _ => {
                 let Some(end) = string_end(text, at, state.level) else {
-                    let value =
-                        state.block.is_some() && text.at(text.scan_back(i - state.level.min(i), 8, |b| b == b' ').wrapping_sub(1)) == b':';
+                    let value = state.block.is_some()
+                        && text.at(text
+                            .scan_back(i - state.level.min(i), 8, |b| b == b' ')
+                            .wrapping_sub(1))
+                            == b':';
                     if value && text.len() > at {
                         take(at, text.len());
                     }
-                    return (text.len(), Some(JsonState { inside: value, ..state }));
+                    return (
+                        text.len(),
+                        Some(JsonState {
+                            inside: value,
+                            ..state
+                        }),
+                    );
                 };
                 let behind = end + state.level + 1;
                 let sign = text.scan_while(behind, 8, |b| b.is_ascii_whitespace());

@@ -19,7 +19,12 @@ type RangeCallback<'a> = &'a mut dyn FnMut(usize, usize);
 impl OpenManifest {
     /// Reads on from a position. Returns where the manifest ends, and the state if the text ended
     /// first.
-    fn read(self, text: TextBytes<'_>, from: usize, take: RangeCallback<'_>) -> (usize, Option<Self>) {
+    fn read(
+        self,
+        text: TextBytes<'_>,
+        from: usize,
+        take: RangeCallback<'_>,
+    ) -> (usize, Option<Self>) {
         match self {
             Self::Yaml(state) => {
                 let (end, open) = yaml::read(text, from, state, take);
@@ -37,7 +42,8 @@ impl OpenManifest {
 pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let sign = text.scan_while(to, 4, |b| matches!(b, b'"' | b'\'' | b'\\'));
-    if text.at(sign).is_ascii_alphanumeric() && !text.starts_with_ignore_case_at(at, b"type: helm") {
+    if text.at(sign).is_ascii_alphanumeric() && !text.starts_with_ignore_case_at(at, b"type: helm")
+    {
         return;
     }
     if at >= scan.listed {
@@ -62,7 +68,9 @@ pub(in crate::privacy) fn read_unfinished(scan: &mut Scan<'_>, at: usize, to: us
     if at < scan.listed || !matches!(text.at(to), b'\n' | b'\r') {
         return;
     }
-    let Some((start, state)) = yaml::data_first(text, at, to) else { return };
+    let Some((start, state)) = yaml::data_first(text, at, to) else {
+        return;
+    };
     let (mut values, mut encoded) = (0, true);
     let (_, open) = yaml::read(text, start, state, &mut |from, to| {
         values += 1;
@@ -83,8 +91,12 @@ pub(in crate::privacy) fn helm_release(scan: &mut Scan<'_>, at: usize, to: usize
     if at < scan.encoded {
         return;
     }
-    let end = text.scan_while(to, text.len(), |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
-    let exact = HELM_PREFIX.iter().any(|word| text.starts_with_at(at, word.as_bytes()));
+    let end = text.scan_while(to, text.len(), |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
+    });
+    let exact = HELM_PREFIX
+        .iter()
+        .any(|word| text.starts_with_at(at, word.as_bytes()));
     scan.encoded = end;
     if exact && !text.byte_before(at).is_ascii_alphanumeric() && end - at >= 64 {
         scan.report(at, end, SECRET, "helm-release", CHECKSUM);
@@ -97,9 +109,19 @@ pub(in crate::privacy) fn resume(scan: &mut Scan<'_>, from: usize, open: OpenMan
 }
 
 /// The parser state at a position that cuts a manifest in two.
-pub(in crate::privacy) fn state_at(text: TextBytes<'_>, regions: &[ManifestRegion], cut: usize) -> Option<OpenManifest> {
-    let region = regions.iter().rev().find(|region| region.start < cut && (cut < region.end || region.end >= text.len()))?;
-    region.open.read(TextBytes(text.slice(0, cut)), region.start, &mut |_, _| {}).1
+pub(in crate::privacy) fn state_at(
+    text: TextBytes<'_>,
+    regions: &[ManifestRegion],
+    cut: usize,
+) -> Option<OpenManifest> {
+    let region = regions
+        .iter()
+        .rev()
+        .find(|region| region.start < cut && (cut < region.end || region.end >= text.len()))?;
+    region
+        .open
+        .read(TextBytes(text.slice(0, cut)), region.start, &mut |_, _| {})
+        .1
 }
 
 fn read_from(scan: &mut Scan<'_>, start: usize, open: OpenManifest) {
@@ -123,9 +145,11 @@ fn read_from(scan: &mut Scan<'_>, start: usize, open: OpenManifest) {
 /// Whether a value of a `Secret` needs redaction. Certificates are public; short words and
 /// references hold no secret. The rest of a value whose beginning was redacted is always redacted.
 fn is_secret_value(bytes: &[u8], rest: bool) -> bool {
-    let solid = char_stats::char_stats(bytes).length >= 8 && bytes.iter().any(u8::is_ascii_alphanumeric);
+    let solid =
+        char_stats::char_stats(bytes).length >= 8 && bytes.iter().any(u8::is_ascii_alphanumeric);
     // Long base64 may contain any word by chance.
-    let stands_for_another = || !(bytes.len() >= 24 && is_base64(bytes)) && char_stats::is_dummy_value(bytes);
+    let stands_for_another =
+        || !(bytes.len() >= 24 && is_base64(bytes)) && char_stats::is_dummy_value(bytes);
     (solid || rest) && !stands_for_another() && !is_certificate(bytes)
 }
 
@@ -135,15 +159,22 @@ fn is_certificate(bytes: &[u8]) -> bool {
     if !bytes.starts_with(b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS") {
         return false;
     }
-    let whole = bytes.get(..bytes.len() - bytes.len() % 4).unwrap_or_default();
-    let decoded = base64::engine::general_purpose::STANDARD.decode(whole).unwrap_or_default();
-    find(&decoded, b"-----BEGIN CERTIFICATE").is_some() && memchr::memmem::find(&decoded, b"PRIVATE KEY").is_none()
+    let whole = bytes
+        .get(..bytes.len() - bytes.len() % 4)
+        .unwrap_or_default();
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(whole)
+        .unwrap_or_default();
+    find(&decoded, b"-----BEGIN CERTIFICATE").is_some()
+        && memchr::memmem::find(&decoded, b"PRIVATE KEY").is_none()
 }
 
 fn is_base64(bytes: &[u8]) -> bool {
     bytes.len() >= 8
         && (bytes.len().is_multiple_of(4) || bytes.len() > 4096)
-        && bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        && bytes
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
 }
 
 #[cfg(test)]

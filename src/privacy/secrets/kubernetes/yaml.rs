@@ -17,13 +17,21 @@ struct YamlLine<'t> {
 /// Quote marks, frames and diff signs before a line count as blanks.
 fn yaml_line(text: TextBytes<'_>, from: usize, end: usize) -> YamlLine<'_> {
     let stop = text.scan_back(end, 1, |b| b == b'\r').max(from);
-    let mut start = text.scan_while(from, stop - from, |b| matches!(b, b' ' | b'\t' | b'>' | b'+'));
+    let mut start = text.scan_while(from, stop - from, |b| {
+        matches!(b, b' ' | b'\t' | b'>' | b'+')
+    });
     let mut dash = None;
     if text.at(start) == b'-' && text.at(start + 1) == b' ' {
         dash = Some(start - from);
         start = text.scan_while(start + 1, stop - start - 1, |b| b == b' ');
     }
-    YamlLine { start, stop, column: start - from, content: text.slice(start, stop), dash }
+    YamlLine {
+        start,
+        stop,
+        column: start - from,
+        content: text.slice(start, stop),
+        dash,
+    }
 }
 
 /// The end of a line, at any distance.
@@ -32,7 +40,9 @@ fn line_end(text: TextBytes<'_>, from: usize) -> usize {
 }
 
 fn ends_document(content: &[u8]) -> bool {
-    content.starts_with(b"---") && !content.starts_with(b"-----") || content.starts_with(b"```") || content == b"..."
+    content.starts_with(b"---") && !content.starts_with(b"-----")
+        || content.starts_with(b"```")
+        || content == b"..."
 }
 
 /// The first line of the mapping around a position, not before `limit`.
@@ -42,7 +52,8 @@ pub(super) fn mapping_start(text: TextBytes<'_>, at: usize, limit: usize) -> (us
     let column = own.column;
     let mut dash = own.dash;
     while from > limit && dash.is_none() {
-        let before = memchr::memrchr(b'\n', text.slice(limit, from - 1)).map_or(limit, |p| limit + p + 1);
+        let before =
+            memchr::memrchr(b'\n', text.slice(limit, from - 1)).map_or(limit, |p| limit + p + 1);
         let above = yaml_line(text, before, from - 1);
         if !above.content.is_empty() && (above.column < column || ends_document(above.content)) {
             break;
@@ -51,28 +62,60 @@ pub(super) fn mapping_start(text: TextBytes<'_>, at: usize, limit: usize) -> (us
         dash = above.dash.filter(|_| above.column == column);
         from = before;
     }
-    (from, YamlState { column, block: None, name: None, public: false, inside: false, skips: false, assumed: false, first: true })
+    (
+        from,
+        YamlState {
+            column,
+            block: None,
+            name: None,
+            public: false,
+            inside: false,
+            skips: false,
+            assumed: false,
+            first: true,
+        },
+    )
 }
 
 /// The mapping that begins with an API version followed by its data.
 pub(super) fn data_first(text: TextBytes<'_>, at: usize, to: usize) -> Option<(usize, YamlState)> {
     let from = text.line_start(at, 64);
     let first = yaml_line(text, from, to);
-    let next = yaml_line(text, line_end(text, to) + 1, line_end(text, line_end(text, to) + 1));
-    let state =
-        YamlState { column: first.column, block: None, name: None, public: false, inside: false, skips: false, assumed: true, first: true };
-    (first.start == at && next.content == b"data:" && next.column == first.column).then_some((from, state))
+    let next = yaml_line(
+        text,
+        line_end(text, to) + 1,
+        line_end(text, line_end(text, to) + 1),
+    );
+    let state = YamlState {
+        column: first.column,
+        block: None,
+        name: None,
+        public: false,
+        inside: false,
+        skips: false,
+        assumed: true,
+        first: true,
+    };
+    (first.start == at && next.content == b"data:" && next.column == first.column)
+        .then_some((from, state))
 }
 
 /// Reads lines to the end of the mapping or of the text.
-pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: YamlState, take: RangeCallback<'_>) -> (usize, Option<YamlState>) {
+pub(super) fn read(
+    text: TextBytes<'_>,
+    from: usize,
+    mut state: YamlState,
+    take: RangeCallback<'_>,
+) -> (usize, Option<YamlState>) {
     let mut at = from;
     while at < text.len() {
         let end = line_end(text, at);
         let last = end == text.len();
         if state.inside {
             // The rest of a line from an earlier block.
-            let stop = text.scan_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\'')).max(at);
+            let stop = text
+                .scan_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\''))
+                .max(at);
             if stop > at {
                 take(at, stop);
             }
@@ -92,13 +135,20 @@ pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: YamlState, take:
 
 impl YamlState {
     /// Reads a line. Returns whether the mapping continues.
-    fn read_line(&mut self, text: TextBytes<'_>, from: usize, end: usize, take: RangeCallback<'_>) -> bool {
+    fn read_line(
+        &mut self,
+        text: TextBytes<'_>,
+        from: usize,
+        end: usize,
+        take: RangeCallback<'_>,
+    ) -> bool {
         let line = yaml_line(text, from, end);
         let first = std::mem::replace(&mut self.first, false);
         if line.content.is_empty() || line.content.starts_with(b"#") {
             return true;
         }
-        let outside = line.column < self.column || line.dash.is_some_and(|dash| dash < self.column) && !first;
+        let outside =
+            line.column < self.column || line.dash.is_some_and(|dash| dash < self.column) && !first;
         if outside || ends_document(line.content) {
             return false;
         }
@@ -115,10 +165,16 @@ impl YamlState {
                 read_flow(text, line.start + name.len(), rest, take);
             }
         }
-        let kind = line.content.strip_prefix(b"kind:").filter(|_| self.assumed && line.column == self.column);
+        let kind = line
+            .content
+            .strip_prefix(b"kind:")
+            .filter(|_| self.assumed && line.column == self.column);
         if let Some(kind) = kind {
             self.assumed = false;
-            return kind.trim_ascii().trim_ascii_start().eq_ignore_ascii_case(b"secret");
+            return kind
+                .trim_ascii()
+                .trim_ascii_start()
+                .eq_ignore_ascii_case(b"secret");
         }
         true
     }
@@ -137,16 +193,28 @@ impl YamlState {
             return;
         }
         self.public = false;
-        let colon =
-            text.scan_while(line.start, 256, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\'' | b'/'));
-        let (from, named) = if text.at(colon) == b':' { (text.skip_blanks(colon + 1), true) } else { (line.start, false) };
+        let colon = text.scan_while(line.start, 256, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\'' | b'/')
+        });
+        let (from, named) = if text.at(colon) == b':' {
+            (text.skip_blanks(colon + 1), true)
+        } else {
+            (line.start, false)
+        };
         if named {
             self.name = Some(line.column);
         }
-        let from = if text.starts_with_at(from, b"!!binary") { text.skip_blanks(from + 8) } else { from };
+        let from = if text.starts_with_at(from, b"!!binary") {
+            text.skip_blanks(from + 8)
+        } else {
+            from
+        };
         let (start, stop) = scalar_range(text, from.min(line.stop), line.stop);
         // The block scalar indicators of a value on the following lines.
-        let below = matches!(text.slice(start, stop), [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]);
+        let below = matches!(
+            text.slice(start, stop),
+            [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]
+        );
         if stop > start && !below {
             take(start, stop);
         }
@@ -162,8 +230,16 @@ fn scalar_range(text: TextBytes<'_>, from: usize, stop: usize) -> (usize, usize)
         return (from + 1, end);
     }
     let content = text.slice(from, stop);
-    let comment = content.windows(2).position(|pair| pair == b" #").unwrap_or(content.len());
-    let end = from + content.get(..comment).unwrap_or_default().trim_ascii_end().len();
+    let comment = content
+        .windows(2)
+        .position(|pair| pair == b" #")
+        .unwrap_or(content.len());
+    let end = from
+        + content
+            .get(..comment)
+            .unwrap_or_default()
+            .trim_ascii_end()
+            .len();
     (from, end)
 }
 
@@ -177,7 +253,9 @@ fn read_flow(text: TextBytes<'_>, from: usize, rest: &[u8], take: RangeCallback<
     while at < end {
         let colon = text.scan_while(at, end - at, |b| b != b':');
         let value = text.scan_while(colon + 1, 8, |b| matches!(b, b' ' | b'"' | b'\''));
-        let stop = text.scan_while(value, end.saturating_sub(value), |b| !matches!(b, b',' | b'}' | b'"' | b'\''));
+        let stop = text.scan_while(value, end.saturating_sub(value), |b| {
+            !matches!(b, b',' | b'}' | b'"' | b'\'')
+        });
         if stop > value {
             take(value, stop);
         }
