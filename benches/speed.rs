@@ -294,7 +294,7 @@ mod archive {
             assert_eq!(
                 folder.archive.read(&id).expect("read").messages.len(),
                 messages
-            )
+            );
         });
     }
 
@@ -325,7 +325,7 @@ mod archive {
                 assert_eq!(
                     folder.archive.summaries().expect("a list").summaries.len(),
                     conversations
-                )
+                );
             });
     }
 

@@ -54,7 +54,7 @@ pub struct BackupContents {
     /// Whether it contains a usage log.
     pub usage: bool,
     /// What could not be decrypted when the backup was made, and why.
-    pub left_out: BTreeMap<Name, String>,
+    pub skipped: BTreeMap<Name, String>,
     /// The statement and proofs of the last record, if its hash matches the file.
     pub(super) proof: Option<(Vec<u8>, Vec<String>)>,
 }

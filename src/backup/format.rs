@@ -190,7 +190,7 @@ pub(super) struct EndRecord {
     pub(super) messages: usize,
     pub(super) keys: usize,
     /// What could not be decrypted when the backup was made, and why.
-    pub(super) left_out: BTreeMap<Name, String>,
+    pub(super) skipped: BTreeMap<Name, String>,
     /// The hash of every byte before this line.
     pub(super) sha256: String,
     /// The proofs by which the installation that made the backup recognises it.
@@ -205,7 +205,7 @@ impl EndRecord {
             conversations,
             messages,
             keys,
-            left_out,
+            skipped,
             sha256,
             ..
         } = self;
@@ -215,7 +215,7 @@ impl EndRecord {
             conversations,
             messages,
             keys,
-            left_out,
+            skipped,
             sha256,
         );
         serde_json::to_vec(&counted).unwrap_or_default()

@@ -80,13 +80,13 @@ pub fn plan(
                 );
             }
             BackupItem::Text(TextFile::Settings, text) if only.is_empty() => {
-                plan.settings = Some(Raw::from(text))
+                plan.settings = Some(Raw::from(text));
             }
             BackupItem::Text(TextFile::Usage, text) if only.is_empty() && usage => {
-                plan.usage.push_str(text)
+                plan.usage.push_str(text);
             }
             BackupItem::Key(slot, secret) if only.is_empty() => {
-                plan.keys.push((slot.to_owned(), secret))
+                plan.keys.push((slot.to_owned(), secret));
             }
             _ => {}
         }

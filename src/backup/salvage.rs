@@ -278,14 +278,14 @@ impl Salvage {
                 if of != there {
                     lost.push(describe_partial(of, there));
                 }
-                self.contents.left_out = end.left_out;
+                self.contents.skipped = end.skipped;
             }
             None => lost.push("the last record, which contains the totals, is missing".to_owned()),
         }
         let gaps = self
             .gaps
             .iter()
-            .filter(|id| !self.contents.left_out.contains_key(*id));
+            .filter(|id| !self.contents.skipped.contains_key(*id));
         lost.extend(gaps.map(|id| format!("conversation `{id}` is incomplete")));
         Ok((self.contents, lost))
     }

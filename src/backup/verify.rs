@@ -131,11 +131,11 @@ impl BackupReader {
                 if (end.conversations, end.messages, end.keys) != counted || end.sha256 != sha256 {
                     return Err(Error::Mismatch);
                 }
-                if let Some(id) = self.gaps.iter().find(|id| !end.left_out.contains_key(*id)) {
+                if let Some(id) = self.gaps.iter().find(|id| !end.skipped.contains_key(*id)) {
                     return Err(Error::Gaps(id.clone()));
                 }
                 self.contents.set_proof(&mut end, &self.backup, &sha256);
-                self.contents.left_out = end.left_out;
+                self.contents.skipped = end.skipped;
                 Ok(true)
             }
             _ => Err(Error::UnknownRecord(number)),

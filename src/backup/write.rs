@@ -57,7 +57,7 @@ pub struct WriteReport {
     /// The number of messages in it.
     pub messages: usize,
     /// What could not be decrypted.
-    pub left_out: Vec<SkippedConversation>,
+    pub skipped: Vec<SkippedConversation>,
 }
 
 /// Writes a backup of these conversations to `path` atomically, then decrypts and counts all of it.
@@ -75,7 +75,7 @@ pub fn write(
     let header = BackupHeader::new(conversations::new_id()?, now, KdfParams::default())?;
     let key = header.lock(passphrase)?;
     let mut writer = BackupWriter::begin(path, header, &key, now)?;
-    let mut left_out = Vec::new();
+    let mut skipped = Vec::new();
     let (mut conversations, mut messages, mut of) = (0, 0, ids.len());
     for (n, id) in ids.iter().enumerate() {
         match archive.export(id) {
@@ -84,7 +84,7 @@ pub fn write(
                 conversations += 1;
                 messages += carried.messages;
                 let damage = carried.damage.into_iter();
-                left_out.extend(damage.map(|d| SkippedConversation {
+                skipped.extend(damage.map(|d| SkippedConversation {
                     id: id.clone(),
                     message: d.message,
                     reason: d.describe(),
@@ -92,7 +92,7 @@ pub fn write(
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => left_out.push(SkippedConversation {
+            Err(error) => skipped.push(SkippedConversation {
                 id: id.clone(),
                 message: None,
                 reason: error.to_string(),
@@ -101,7 +101,7 @@ pub fn write(
         progress(n + 1);
     }
     writer.write_extras(extras)?;
-    let reasons = left_out
+    let reasons = skipped
         .iter()
         .map(|l| (l.id.clone(), l.reason.clone()))
         .collect();
@@ -120,7 +120,7 @@ pub fn write(
         conversations,
         of,
         messages,
-        left_out,
+        skipped,
     })
 }
 
@@ -290,7 +290,7 @@ impl<'a> BackupWriter<'a> {
         conversations: usize,
         messages: usize,
         keys: usize,
-        left_out: BTreeMap<Name, String>,
+        skipped: BTreeMap<Name, String>,
         origin: &Origin,
     ) -> Result<(), Error> {
         let sha256 = hex(&self.hash.clone().finalize());
@@ -298,7 +298,7 @@ impl<'a> BackupWriter<'a> {
             conversations,
             messages,
             keys,
-            left_out,
+            skipped,
             sha256,
             proofs: Vec::new(),
         };

@@ -113,7 +113,7 @@ impl<'a> ReplyCollector<'a> {
                 match &other {
                     StreamEvent::Reasoning(piece) => self.reasoned += piece.len() as u64,
                     StreamEvent::Retrying { after, .. } => {
-                        self.pause = Some((self.services.clock.stopwatch(), *after))
+                        self.pause = Some((self.services.clock.stopwatch(), *after));
                     }
                     _ => {}
                 }

@@ -52,7 +52,7 @@ impl App {
     fn show_alerts(&self, alerts: &[Alert]) {
         let line = |text: &str| {
             self.ui
-                .error_line(self.ui.paint(Style::Red, "alert:") + " " + Displayable::line(text))
+                .error_line(self.ui.paint(Style::Red, "alert:") + " " + Displayable::line(text));
         };
         for alert in alerts.iter().take(3) {
             line(&format!(

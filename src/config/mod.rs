@@ -320,46 +320,14 @@ impl Settings {
             );
         });
         s.section("privacy", |s| self.privacy.read_section(s));
-        s.section("keys", |s| {
-            let stores = [
-                ("auto", StoreSetting::Auto),
-                ("os-keyring", StoreSetting::Os),
-                ("os", StoreSetting::Os),
-                ("vault", StoreSetting::Vault),
-            ];
-            s.read(
-                "rotate_after_days",
-                UINT_HINT,
-                parse_uint,
-                &mut self.keys.rotate_after_days,
-            );
-            s.read(
-                "keyring_timeout_s",
-                "a whole number from 1 to 600",
-                |v| parse_uint(v).filter(|n| (1..=600).contains(n)),
-                &mut self.keys.keyring_timeout_s,
-            );
-            s.read(
-                "keyring_remember_s",
-                "0, 1 or 2",
-                // No process notices that the keyring was locked: a cached secret must expire soon.
-                |v| parse_uint(v).filter(|n| (0..=2).contains(n)),
-                &mut self.keys.keyring_remember_s,
-            );
-            s.read(
-                "store",
-                "`auto`, `os` or `vault`",
-                |v| parse_word(v, &stores),
-                &mut self.keys.store,
-            );
-        });
+        s.section("keys", |s| self.keys.read_section(s));
         s.section("alerts", |s| {
             s.read(
                 "command",
                 "a list of strings: a program and its arguments",
                 parse_texts,
                 &mut self.alerts.command,
-            )
+            );
         });
         s.section("network", |s| {
             s.read(
@@ -377,43 +345,81 @@ impl Settings {
                 &mut self.children.pass_env,
             );
         });
-        s.sections("providers", |s, name| {
-            let mut custom = CustomProvider {
-                base_url: String::new(),
-                key: KeySource::Stored,
-                model: None,
-                compatible_with: None,
-            };
-            s.read(
-                "base_url",
-                "an address such as \"http://127.0.0.1:11434/v1\"",
-                |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()),
-                &mut custom.base_url,
-            );
-            s.read(
-                "key",
-                "`none`, `stored` or `env:NAME`",
-                parse_key_source,
-                &mut custom.key,
-            );
-            s.read(
-                "model",
-                "a string",
-                |v| Some(Some(v.as_str()?.to_owned())),
-                &mut custom.model,
-            );
-            s.read(
-                "compatible_with",
-                "the name of a provider, such as \"openrouter\"",
-                |v| Some(Some(v.as_str()?.parse().ok()?)),
-                &mut custom.compatible_with,
-            );
-            if custom.base_url.is_empty() {
-                s.report_missing("base_url");
-            } else {
-                self.providers.insert(name, custom);
-            }
-        });
+        s.sections("providers", |s, name| self.read_provider(s, name));
+    }
+
+    fn read_provider(&mut self, s: &mut SectionReader<'_, '_>, name: Name) {
+        let mut custom = CustomProvider {
+            base_url: String::new(),
+            key: KeySource::Stored,
+            model: None,
+            compatible_with: None,
+        };
+        s.read(
+            "base_url",
+            "an address such as \"http://127.0.0.1:11434/v1\"",
+            |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()),
+            &mut custom.base_url,
+        );
+        s.read(
+            "key",
+            "`none`, `stored` or `env:NAME`",
+            parse_key_source,
+            &mut custom.key,
+        );
+        s.read(
+            "model",
+            "a string",
+            |v| Some(Some(v.as_str()?.to_owned())),
+            &mut custom.model,
+        );
+        s.read(
+            "compatible_with",
+            "the name of a provider, such as \"openrouter\"",
+            |v| Some(Some(v.as_str()?.parse().ok()?)),
+            &mut custom.compatible_with,
+        );
+        if custom.base_url.is_empty() {
+            s.report_missing("base_url");
+        } else {
+            self.providers.insert(name, custom);
+        }
+    }
+}
+
+impl KeySettings {
+    fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
+        let stores = [
+            ("auto", StoreSetting::Auto),
+            ("os-keyring", StoreSetting::Os),
+            ("os", StoreSetting::Os),
+            ("vault", StoreSetting::Vault),
+        ];
+        s.read(
+            "rotate_after_days",
+            UINT_HINT,
+            parse_uint,
+            &mut self.rotate_after_days,
+        );
+        s.read(
+            "keyring_timeout_s",
+            "a whole number from 1 to 600",
+            |v| parse_uint(v).filter(|n| (1..=600).contains(n)),
+            &mut self.keyring_timeout_s,
+        );
+        s.read(
+            "keyring_remember_s",
+            "0, 1 or 2",
+            // No process notices that the keyring was locked: a cached secret must expire soon.
+            |v| parse_uint(v).filter(|n| (0..=2).contains(n)),
+            &mut self.keyring_remember_s,
+        );
+        s.read(
+            "store",
+            "`auto`, `os-keyring` or `vault`",
+            |v| parse_word(v, &stores),
+            &mut self.store,
+        );
     }
 }
 
@@ -619,7 +625,7 @@ impl<'t> SectionReader<'_, 't> {
                 let known = key.get_ref().parse::<Name>();
                 match (known, value.into_inner()) {
                     (Ok(name), DeValue::Table(table)) => {
-                        tables.read_section(key.get_ref(), table, |s| fill(s, name))
+                        tables.read_section(key.get_ref(), table, |s| fill(s, name));
                     }
                     (Ok(_), _) => tables.report_invalid(
                         &key.span(),
@@ -627,7 +633,7 @@ impl<'t> SectionReader<'_, 't> {
                         "must be a table".to_owned(),
                     ),
                     (Err(why), _) => {
-                        tables.report_invalid(&key.span(), key.get_ref(), why.to_string())
+                        tables.report_invalid(&key.span(), key.get_ref(), why.to_string());
                     }
                 }
             }

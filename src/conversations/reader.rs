@@ -344,11 +344,11 @@ impl<'a> RecordReader<'a> {
                 self.note_damage(number, None, "the header belongs to another conversation");
             }
             ParsedRecord::Header(_) if self.header.is_some() => {
-                self.note_damage(number, None, "the header is repeated")
+                self.note_damage(number, None, "the header is repeated");
             }
             ParsedRecord::Header(header) => self.header = Some(header),
             ParsedRecord::Nothing => {
-                self.note_damage(number, None, "the line decrypts, but is not a record")
+                self.note_damage(number, None, "the line decrypts, but is not a record");
             }
         }
         Ok(None)

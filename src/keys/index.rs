@@ -391,7 +391,7 @@ mod tests {
         })
         .unwrap();
         KeyIndex::update(&path, |index| {
-            index.record_key(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)
+            index.record_key(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later);
         })
         .unwrap();
         let index = KeyIndex::read(&path).unwrap().unwrap();
@@ -401,7 +401,7 @@ mod tests {
             (KeyStatus::Valid, first, StoreKind::OsKeyring)
         );
         KeyIndex::update(&path, |index| {
-            index.record_key(&slot(), &secret("sk-two"), StoreKind::Vault, later)
+            index.record_key(&slot(), &secret("sk-two"), StoreKind::Vault, later);
         })
         .unwrap();
         let index = KeyIndex::read(&path).unwrap().unwrap();
@@ -424,7 +424,7 @@ mod tests {
                 &secret("sk-one"),
                 StoreKind::Vault,
                 Time::from_millis(0),
-            )
+            );
         })
         .unwrap();
         assert!(

@@ -43,7 +43,7 @@ impl KeyRecord {
         match self.expires_at {
             Some(end) if end <= now => troubles.push(KeyWarning::Expired(end)),
             Some(end) if end.since(now) < EXPIRY_NOTICE => {
-                troubles.push(KeyWarning::ExpiresSoon(end.since(now)))
+                troubles.push(KeyWarning::ExpiresSoon(end.since(now)));
             }
             _ => {}
         }

@@ -519,7 +519,7 @@ mod tests {
             }
             match limiter.acquire(at(20), &seen) {
                 Err(Error::Full { wait, usage: level }) => {
-                    assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}")
+                    assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}");
                 }
                 other => panic!("{spoil:?} {other:?}"),
             }

@@ -343,9 +343,9 @@ impl Prices {
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if fits(middle) {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
         Some(low)

@@ -65,9 +65,9 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            all.extend(snapshot(&path))
+            all.extend(snapshot(&path));
         } else {
-            all.extend(fs::read(&path).ok().map(|b| (path, b)))
+            all.extend(fs::read(&path).ok().map(|b| (path, b)));
         }
     }
     all

@@ -381,7 +381,7 @@ fn store_setting_is_strict() {
         .run(["key", "get"])
         .code(2)
         .stderr(
-            "chatbot: error: `CHATBOT_KEYRING` is `file`, but must be one of `auto`, `os`, `vault`\n\
+            "chatbot: error: `CHATBOT_KEYRING` is `file`, but must be one of `auto`, `os-keyring`, `os`, `vault`\n\
          chatbot: hint: change `CHATBOT_KEYRING`, or unset it\n",
         )
         .check();

@@ -1,4 +1,9 @@
 //! The binary tested from outside, one module for each feature.
+
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test that tries every case of a table is long"
+)]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

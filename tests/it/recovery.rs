@@ -62,7 +62,7 @@ fn recovery_import_from_file() {
     let shown = sandbox.run(["history", "show"]).succeeds().stdout;
     assert!(shown.contains("a word to keep"), "{shown}");
     let events = sandbox
-        .run(["audit", "--json", "--event", "datakey"])
+        .run(["audit", "--json", "--event", "data_key"])
         .succeeds()
         .stdout;
     assert_eq!(
@@ -178,7 +178,7 @@ fn recovery_import_bad_file_changes_nothing() {
     assert!(
         refused
             .stderr
-            .starts_with("chatbot: error: wrong passphrase for the recovery file\n"),
+            .starts_with("chatbot: error: wrong passphrase for the vault\n"),
         "{refused:#?}"
     );
     import(&text[..120]).fails(8);

@@ -28,9 +28,9 @@ pub(crate) fn read_all() -> Vec<Source> {
         for entry in std::fs::read_dir(&folder).expect("a folder of the source") {
             let path = entry.expect("an entry of the source").path();
             if path.is_dir() {
-                folders.push(path)
+                folders.push(path);
             } else {
-                files.push(path)
+                files.push(path);
             }
         }
     }

@@ -4,13 +4,13 @@ use crate::source::{Source, read_all};
 use std::collections::BTreeMap;
 
 /// The longest file, its tests not counted. Longer files had two subjects whenever one was looked at.
-const MAX_FILE_LINES: usize = 750;
+const MAX_FILE_LINES: usize = 800;
 
 /// Words that a reader has to translate, and what to write.
 const FORBIDDEN_WORDS: &[(&str, &str)] = &[
     ("anew", "again"),
     ("beside", "next to, in the same folder, as a copy"),
-    ("action", "action, command"),
+    ("deed", "action, command"),
     ("goes along", "is attached, is included"),
     ("its owner", "the user"),
     ("mend", "fix, repair"),

@@ -114,7 +114,7 @@ fn tampered_backup_gaps_are_refused() {
     let empty = Sandbox::with_vault();
     for (what, change, message) in cases {
         let hostile = forge(&file, empty.root().join("hostile"), |records| {
-            messages(records, &*change)
+            messages(records, &*change);
         });
         for args in [
             ["restore", "--mine"].as_slice(),
@@ -295,7 +295,7 @@ fn tampered_backup_salvage_on_request() {
     let expected = format!(
         "{}{}",
         warning("line 2 cannot be decrypted"),
-        warning("of 1 conversation and 4 messages, 0 and 0 are there")
+        warning("of 1 conversation and 4 messages, 0 and 0 are left")
     );
     let count = "0 restored, 0 already present, 0 restored as copies\n";
     Sandbox::with_vault()

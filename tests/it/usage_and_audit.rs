@@ -319,7 +319,7 @@ fn debug_log_contains_nothing_private() {
         .succeeds()
         .stderr;
     assert!(
-        logged.starts_with("chatbot: warning: logging is on, here: "),
+        logged.starts_with("chatbot: warning: logging to standard error: "),
         "{logged}"
     );
     for part in [
@@ -332,7 +332,7 @@ fn debug_log_contains_nothing_private() {
         "request to own/default/maker/model-1: 1 messages, 29 bytes",
         "answer begins after ",
         "answer: first text after ",
-        "request {",
+        "request.finished {",
         "\"outcome\":\"answered\"",
         "booked: cost 147000 nano-dollars, estimated: false; 0 problems",
     ] {
@@ -350,7 +350,7 @@ fn debug_log_contains_nothing_private() {
     assert!(
         std::fs::read_to_string(&file)
             .unwrap()
-            .contains("request {")
+            .contains("request.finished {")
     );
     sandbox.is_private();
     sandbox
@@ -465,7 +465,7 @@ fn audit_records_failures_and_changes() {
         panic!("{:?}", events("config"))
     };
     assert!(
-        changed.starts_with("config.changed     sha256=") && changed.ends_with(" bytes=13"),
+        changed.starts_with("config.changed        sha256=") && changed.ends_with(" bytes=13"),
         "{changed}"
     );
     std::fs::remove_file(sandbox.settings()).unwrap();
@@ -474,7 +474,7 @@ fn audit_records_failures_and_changes() {
     assert!(
         events("config")
             .iter()
-            .any(|e| e == "config             action=init"),
+            .any(|e| e == "config.edited         action=init"),
         "{:?}",
         events("config")
     );
@@ -484,11 +484,11 @@ fn audit_records_failures_and_changes() {
     );
     sandbox.run(["restore", "torn.backup"]).fails(8);
     assert_eq!(
-        events("restore").last().unwrap(),
-        "restore            outcome=failed dry_run=false"
+        events("backup.restored").last().unwrap(),
+        "backup.restored       outcome=failed dry_run=false"
     );
     sandbox.run(["ask", "--demo", "-v", "hello"]).succeeds();
-    assert_eq!(events("debug"), ["debug              level=info"]);
+    assert_eq!(events("log.enabled"), ["log.enabled           level=info"]);
 }
 
 #[test]
@@ -512,7 +512,7 @@ fn key_as_model_name_is_refused() {
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
     assert_eq!(
         stdout
-            .matches("message.refused    reason=private_model\n")
+            .matches("message.refused       reason=private_model\n")
             .count(),
         2,
         "{stdout}"
@@ -554,9 +554,9 @@ fn audit_records_reads_and_damage() {
         .fails(4);
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in [
-        "history            action=show conversation=",
-        "vault              action=open outcome=failed",
-        "message.refused    reason=too_long",
+        "conversation.changed  action=show conversation=",
+        "vault.used            action=open outcome=failed",
+        "message.refused       reason=too_long",
     ] {
         assert_eq!(stdout.matches(part).count(), 1, "{part}: {stdout}");
     }
@@ -1047,7 +1047,7 @@ fn audit_log_that_cannot_be_written_stops_sending() {
     let elsewhere = sandbox.write("elsewhere", "");
     let spoil: [(&str, &dyn Fn()); 4] = [
         ("a link to a device", &|| {
-            symlink("/dev/null", &log).unwrap()
+            symlink("/dev/null", &log).unwrap();
         }),
         ("a link to a file", &|| symlink(&elsewhere, &log).unwrap()),
         ("a folder", &|| std::fs::create_dir(&log).unwrap()),

@@ -153,7 +153,7 @@ fn alerts_none_in_ordinary_use() {
         let life = SimulatedUse::month(seed);
         let mut requests = 0;
         life.audit
-            .read(|r, _| requests += u32::from(r.event == "request"))
+            .read(|r, _| requests += u32::from(r.event == "request.finished"))
             .unwrap();
         assert!(requests > 200, "{requests} requests are no month");
         assert!(life.raised.len() <= 2, "seed {seed}: {:#?}", life.raised);
@@ -291,7 +291,7 @@ fn alerts_failed_backup_repeats() {
             &Event::new(EventKind::Backup)
                 .word("action", "write")
                 .word("outcome", "failed"),
-        )
+        );
     };
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);

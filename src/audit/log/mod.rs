@@ -487,7 +487,7 @@ impl AuditLog {
         let times = |what| {
             let mut times = Vec::new();
             self.for_each(what, |record| {
-                times.extend((record.at >= since).then_some(record.at))
+                times.extend((record.at >= since).then_some(record.at));
             });
             times
         };

@@ -249,10 +249,10 @@ fn audit_next_record_does_not_bless_forgery() {
             .unwrap();
         }),
         ("edited, the old witness", |log, lines| {
-            forged(log, lines, |head| head.keyed.clone())
+            forged(log, lines, |head| head.keyed.clone());
         }),
         ("edited, no witness", |log, lines| {
-            forged(log, lines, |_| None)
+            forged(log, lines, |_| None);
         }),
         ("no head", |log, _| {
             fs::remove(&log.head_path()).unwrap();
@@ -348,7 +348,7 @@ fn audit_truncated_tail_stays_reported() {
             r.event.clone(),
             r.number("expected"),
             r.number("found"),
-        ))
+        ));
     })
     .unwrap();
     assert_eq!(told[8], (11, "audit.broken".to_owned(), Some(10), Some(8)));

@@ -122,7 +122,7 @@ pub async fn download(
     for (id, what) in lost.iter().flatten() {
         // Record in the file that this conversation is incomplete.
         if let Some(id) = id {
-            found.left_out.insert(id.clone(), what.clone());
+            found.skipped.insert(id.clone(), what.clone());
         }
     }
     // The file is decrypted and counted again before anything is restored.
@@ -130,7 +130,7 @@ pub async fn download(
         found.conversations,
         found.messages,
         found.keys,
-        found.left_out.clone(),
+        found.skipped.clone(),
         &Origin::default(),
     )?;
     Ok(DownloadedBackup {
@@ -180,7 +180,7 @@ async fn download_contents(
     each: DownloadCallback<'_>,
 ) -> Result<BackupContents, Error> {
     let mut found = BackupContents {
-        left_out: seen.snapshot.left_out.clone(),
+        skipped: seen.snapshot.skipped.clone(),
         ..BackupContents::default()
     };
     let mut entries: Vec<SnapshotEntry> = Vec::new();
@@ -199,7 +199,7 @@ async fn download_contents(
             // Refuse repeated conversations: a crafted backup could name a list until the memory is
             // full.
             Ok(named) if named.iter().all(|entry| ids.insert(entry.id.clone())) => {
-                entries.extend(named)
+                entries.extend(named);
             }
             Ok(_) => return Err(Error::UnknownPayload(short_name(seen.snapshot.id.as_str()))),
             Err(error) => tolerate(lost, None, error)?,
@@ -224,7 +224,7 @@ async fn download_contents(
     let mut parts = PartStream::new(seen, &parts)?;
     for entry in &entries {
         if let Some(messages) =
-            download_conversation(entry, &mut parts, &seen.snapshot.left_out, lost, each).await?
+            download_conversation(entry, &mut parts, &seen.snapshot.skipped, lost, each).await?
         {
             found.conversations += 1;
             found.messages += messages;
@@ -260,7 +260,7 @@ async fn download_contents(
 async fn download_conversation(
     entry: &SnapshotEntry,
     parts: &mut PartStream<'_>,
-    left_out: &BTreeMap<Name, String>,
+    skipped: &BTreeMap<Name, String>,
     lost: &mut Losses,
     each: DownloadCallback<'_>,
 ) -> Result<Option<usize>, Error> {
@@ -298,7 +298,7 @@ async fn download_conversation(
             Some(&entry.id),
             Error::UnknownPayload(entry.id.to_string()),
         )?;
-    } else if whole && !known.complete && !left_out.contains_key(&entry.id) {
+    } else if whole && !known.complete && !skipped.contains_key(&entry.id) {
         return Err(backup::Error::Gaps(entry.id.clone()).into());
     }
     if !any && !whole {

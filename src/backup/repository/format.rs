@@ -307,7 +307,7 @@ pub struct Snapshot {
     /// The number of API keys.
     pub keys: usize,
     /// What could not be decrypted when the backup was made, and why.
-    pub left_out: BTreeMap<Name, String>,
+    pub skipped: BTreeMap<Name, String>,
     /// The total size of its objects.
     pub bytes: u64,
     /// The object names of the lists of conversations.

@@ -64,7 +64,7 @@ pub async fn list_snapshots(
             Some(ObjectContent::Snapshot(snapshot))
                 if snapshot.id == id && snapshot.store == *store =>
             {
-                found.open.push(snapshot)
+                found.open.push(snapshot);
             }
             _ => found.undecryptable.push(id),
         }
@@ -181,7 +181,7 @@ async fn collect_needed(
             .map_err(|_| unknown())?;
         match serde_json::from_slice(&plain) {
             Ok(ObjectContent::List(list)) => {
-                needed.extend(list.into_iter().flat_map(|entry| entry.parts))
+                needed.extend(list.into_iter().flat_map(|entry| entry.parts));
             }
             _ => return Err(unknown()),
         }

@@ -67,7 +67,7 @@ pub struct UploadReport {
     /// was checked.
     pub objects_opened: usize,
     /// What could not be decrypted.
-    pub left_out: Vec<SkippedConversation>,
+    pub skipped: Vec<SkippedConversation>,
 }
 
 /// Uploads a backup of these conversations. Calls `tell` with the number done.
@@ -87,7 +87,7 @@ pub async fn upload(
     )
     .await?;
     let mut upload = Upload::begin(sender, lease).await?;
-    let mut left_out = Vec::new();
+    let mut skipped = Vec::new();
     let mut entries = Vec::new();
     let mut of = ids.len();
     for (n, id) in ids.iter().enumerate() {
@@ -100,7 +100,7 @@ pub async fn upload(
                     parts,
                 });
                 let damage = carried.damage.into_iter();
-                left_out.extend(damage.map(|d| SkippedConversation {
+                skipped.extend(damage.map(|d| SkippedConversation {
                     id: id.clone(),
                     message: d.message,
                     reason: d.describe(),
@@ -108,7 +108,7 @@ pub async fn upload(
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => left_out.push(SkippedConversation {
+            Err(error) => skipped.push(SkippedConversation {
                 id: id.clone(),
                 message: None,
                 reason: error.to_string(),
@@ -129,7 +129,7 @@ pub async fn upload(
         conversations,
         messages,
         keys: extras.keys.len(),
-        left_out: left_out
+        skipped: skipped
             .iter()
             .map(|l| (l.id.clone(), l.reason.clone()))
             .collect(),
@@ -150,7 +150,7 @@ pub async fn upload(
         bytes_sent,
         objects,
         objects_opened,
-        left_out,
+        skipped,
     })
 }
 

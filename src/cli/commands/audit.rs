@@ -163,16 +163,16 @@ fn list(app: &App, list: &AuditListArgs) -> Result<()> {
     }
     for line in lines {
         if list.json {
-            app.ui.out(line + "\n")?
+            app.ui.out(line + "\n")?;
         } else {
-            app.ui.say(line + "\n", 18)?
+            app.ui.say(line + "\n", 18)?;
         }
     }
     Ok(())
 }
 
 fn format_record(app: &App, record: &AuditRecord) -> Displayable {
-    let event = Displayable::line(&format!("{:<17}", record.event));
+    let event = Displayable::line(&format!("{:<20}", record.event));
     let event = match record.severity.as_str() {
         "warning" => app.ui.paint(Style::Yellow, event),
         "critical" => app.ui.paint(Style::Red, event),

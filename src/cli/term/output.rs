@@ -77,7 +77,7 @@ impl OutputStream {
             match part {
                 OutputPart::Text(text) => bytes.extend_from_slice(&text.bytes(styles)),
                 OutputPart::Control(control) => {
-                    bytes.extend_from_slice(control.sequence().as_bytes())
+                    bytes.extend_from_slice(control.sequence().as_bytes());
                 }
             }
         }

@@ -135,7 +135,7 @@ impl LlmDatabase<'_> {
         let mut last = None;
         self.database
             .rows(self.table("_llm_migrations")?, &mut |row| {
-                last = last.take().max(owned_text(row, "name"))
+                last = last.take().max(owned_text(row, "name"));
             });
         last
     }

@@ -176,7 +176,7 @@ impl<'a> Database<'a> {
                 number,
                 columns: &table.columns,
                 values,
-            })
+            });
         });
         !walk.spent
     }

@@ -184,7 +184,7 @@ impl VaultFile {
     fn checked_content(&self) -> String {
         let mut text = self.header();
         let mut line = |what: &str, piece: &SealedBox| {
-            writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default()
+            writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
         };
         line("key", &self.key);
         for (name, piece) in &self.entries {

@@ -115,9 +115,9 @@ impl Displayable {
     /// Appends text.
     pub fn push(&mut self, more: impl Into<Self>) {
         if self.0.is_empty() {
-            self.0 = more.into().0
+            self.0 = more.into().0;
         } else {
-            self.0.push_str(&more.into().0)
+            self.0.push_str(&more.into().0);
         }
     }
 

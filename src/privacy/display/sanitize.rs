@@ -69,9 +69,9 @@ impl Sanitizer {
         }
         if let Some(joiner) = self.joiner.take() {
             if is_valid_joiner(self.last, c) {
-                out.push(joiner)
+                out.push(joiner);
             } else {
-                write_visible(joiner, out)
+                write_visible(joiner, out);
             }
         }
         match c {

@@ -106,7 +106,7 @@ impl Markdown {
                 }
             }
             None if first && length >= 3 && self.inline.is_none() => {
-                (self.fence, self.opening) = (Some((sign, length)), true)
+                (self.fence, self.opening) = (Some((sign, length)), true);
             }
             None if sign == '`' => self.toggle(length),
             None => {}

@@ -437,10 +437,10 @@ fn holds_token(decoded: &[u8]) -> bool {
         fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
             match act {
                 Action::Token(theme, rule, shape) => {
-                    tokens::try_token(&mut self.0, at, (theme, rule, shape))
+                    tokens::try_token(&mut self.0, at, (theme, rule, shape));
                 }
                 Action::Call(_) if self.0.text.starts_with_ignore_case_at(at, b"-----begin") => {
-                    private_keys::read(&mut self.0, at, end)
+                    private_keys::read(&mut self.0, at, end);
                 }
                 _ => {}
             }

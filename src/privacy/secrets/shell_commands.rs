@@ -165,9 +165,9 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         {
             let value = argument_range(text, i + prefix.len());
             if pairs.is_empty() {
-                report_password(scan, value)
+                report_password(scan, value);
             } else {
-                report_pair(scan, value)
+                report_pair(scan, value);
             }
         }
         i = end;
@@ -309,9 +309,9 @@ pub(in crate::privacy) fn piped_password(scan: &mut Scan<'_>, at: usize, to: usi
     }
     let found = argument_range(text, from);
     if chpasswd {
-        report_pair(scan, found)
+        report_pair(scan, found);
     } else {
-        report_password(scan, found)
+        report_password(scan, found);
     }
 }
 

@@ -328,7 +328,7 @@ pub(in crate::privacy) mod samples {
         for piece in PatternPieces(shape.replace('|', "").as_bytes()) {
             match piece {
                 PatternPiece::Literal(literal) => {
-                    out.push_str(std::str::from_utf8(literal).unwrap())
+                    out.push_str(std::str::from_utf8(literal).unwrap());
                 }
                 PatternPiece::Run {
                     class, min: least, ..
@@ -355,7 +355,7 @@ pub(in crate::privacy) mod samples {
         for piece in PatternPieces(shape.as_bytes()) {
             match piece {
                 PatternPiece::Literal(literal) => {
-                    out.push_str(std::str::from_utf8(literal).unwrap())
+                    out.push_str(std::str::from_utf8(literal).unwrap());
                 }
                 PatternPiece::Run {
                     class, min: least, ..

@@ -179,7 +179,7 @@ impl ProviderClient {
                 let limit = humanize(limit);
                 Err(self.error(
                     ProviderErrorKind::Timeout,
-                    &format!("did not end its answer within {limit}"),
+                    &format!("did not finish its answer within {limit}"),
                 ))
             }
         }

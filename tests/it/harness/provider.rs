@@ -355,7 +355,7 @@ impl Server {
                     }
                     let (state, tls) = (Arc::clone(&state), tls.clone());
                     talks.push(thread::spawn(move || {
-                        handle_connection(stream, tls.as_ref(), &state)
+                        handle_connection(stream, tls.as_ref(), &state);
                     }));
                 }
                 for handle_connection in talks {

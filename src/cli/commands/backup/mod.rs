@@ -260,7 +260,7 @@ fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
     );
     app.ui.end_progress();
     let written = written.inspect_err(|_| audit_failure(app))?;
-    let severity = if written.left_out.is_empty() {
+    let severity = if written.skipped.is_empty() {
         Severity::Info
     } else {
         Severity::Critical
@@ -271,12 +271,12 @@ fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
             .word("action", "write")
             .number("conversations", written.conversations)
             .number("messages", written.messages)
-            .number("skipped", written.left_out.len())
+            .number("skipped", written.skipped.len())
             .number("keys", extras.keys.len()),
     );
     report_written(app, &path, &written, options.json)?;
     chosen.warn_about_keys(app);
-    if written.left_out.is_empty() {
+    if written.skipped.is_empty() {
         Ok(())
     } else {
         bail!(SilentExit(CliExit::Storage))
@@ -284,13 +284,13 @@ fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
 }
 
 /// Warns about what could not be decrypted, and returns it as JSON.
-fn report_damaged(app: &App, left_out: &[SkippedConversation]) -> Vec<Value> {
-    for SkippedConversation { id, reason, .. } in left_out {
+fn report_damaged(app: &App, skipped: &[SkippedConversation]) -> Vec<Value> {
+    for SkippedConversation { id, reason, .. } in skipped {
         app.ui.error_line(&format!(
             "chatbot: warning: left out of the backup: {id}: {reason}"
         ));
     }
-    left_out
+    skipped
         .iter()
         .map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason }))
         .collect()
@@ -298,7 +298,7 @@ fn report_damaged(app: &App, left_out: &[SkippedConversation]) -> Vec<Value> {
 
 fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
     let bytes = fs::length(path);
-    let damaged = report_damaged(app, &written.left_out);
+    let damaged = report_damaged(app, &written.skipped);
     if as_json {
         let object = json!({
             "schema_version": 1,
@@ -445,9 +445,9 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
             .word("action", "verify")
             .number("conversations", contents.conversations),
     );
-    let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
+    let skipped: Vec<(&Name, &String)> = contents.skipped.iter().collect();
     if as_json {
-        let damaged: Vec<Value> = left_out
+        let damaged: Vec<Value> = skipped
             .iter()
             .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
             .collect();
@@ -478,7 +478,7 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
 }
 
 fn report_undecryptable(app: &App, contents: &BackupContents) -> Result<()> {
-    contents.left_out.iter().try_for_each(|(id, reason)| {
+    contents.skipped.iter().try_for_each(|(id, reason)| {
         app.ui.say(
             &format!(
                 "could not be decrypted when the backup was made: {id}: {}\n",

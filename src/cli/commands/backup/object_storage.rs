@@ -102,7 +102,7 @@ pub(super) fn upload(
     app.ui.end_progress();
     let sent = sent.inspect_err(|_| audit_failure(app))?;
     repository::remember_newest(app.home.state(), &header.id, &sent.snapshot)?;
-    let severity = if sent.left_out.is_empty() {
+    let severity = if sent.skipped.is_empty() {
         Severity::Info
     } else {
         Severity::Critical
@@ -116,12 +116,12 @@ pub(super) fn upload(
             .number("sent", sent.conversations_sent)
             .number("objects", sent.objects_sent)
             .number("bytes", sent.bytes_sent)
-            .number("skipped", sent.left_out.len())
+            .number("skipped", sent.skipped.len())
             .number("keys", sent.snapshot.keys),
     );
     report_upload(app, address, &sent, options.json)?;
     chosen.warn_about_keys(app);
-    if sent.left_out.is_empty() {
+    if sent.skipped.is_empty() {
         Ok(())
     } else {
         bail!(SilentExit(CliExit::Storage))
@@ -147,7 +147,7 @@ fn report_upload(
     sent: &UploadReport,
     as_json: bool,
 ) -> Result<()> {
-    let damaged = report_damaged(app, &sent.left_out);
+    let damaged = report_damaged(app, &sent.skipped);
     let snapshot = &sent.snapshot;
     // Objects that were already there were only measured, and may be damaged.
     let verified = sent.objects_opened == sent.objects;
@@ -230,7 +230,7 @@ pub(super) fn list(app: &mut App, options: &BackupListArgs) -> Result<()> {
                 "messages": s.messages,
                 "keys": s.keys,
                 "bytes": s.bytes,
-                "skipped": s.left_out.len(),
+                "skipped": s.skipped.len(),
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
@@ -301,7 +301,7 @@ pub(super) fn verify(
     );
     if as_json {
         let damaged: Vec<Value> = contents
-            .left_out
+            .skipped
             .iter()
             .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
             .collect();

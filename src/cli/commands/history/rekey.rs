@@ -145,7 +145,7 @@ fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) ->
         match archive.reencrypt(id) {
             Ok(resealed) => anew += usize::from(resealed == Rekeyed::Rewritten),
             Err(conversations::Error::Busy(_)) => {
-                app.ui.warning(&format!("{id} is open in another chatbot"))
+                app.ui.warning(&format!("{id} is open in another chatbot"));
             }
             Err(error) => {
                 app.ui.end_progress();

@@ -201,7 +201,7 @@ fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, Secret
         match fs::read_external(&path, MAX_FILE_BYTES) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) if !texts.iter().any(|(seen, _)| *seen == path) => {
-                    texts.push((path, SecretText::new(text)))
+                    texts.push((path, SecretText::new(text)));
                 }
                 Ok(text) => drop(SecretText::new(text)),
                 Err(error) => {

@@ -207,7 +207,7 @@ fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
                 "store: {}, because {}\n",
                 chosen.store.kind(),
                 chosen.reason
-            )
+            );
         }
         Err(error) => out += format!("store: none: {error}\n"),
     }

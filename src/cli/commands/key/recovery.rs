@@ -291,7 +291,7 @@ fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
             "`CHATBOT_PASSPHRASE_FILE`",
         )?) {
             Err(recovery::Error::WrongPassphrase) => {
-                app.ui.error_line("Wrong passphrase, try again.")
+                app.ui.error_line("Wrong passphrase, try again.");
             }
             other => return Ok(other?),
         }

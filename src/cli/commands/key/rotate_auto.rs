@@ -40,7 +40,7 @@ pub(super) fn run(
         match rotation.step {
             RotationStep::Create => made = Some(create(app, target, management, &mut rotation)?),
             RotationStep::Switch => {
-                switch(app, target, management, old, made.take(), &mut rotation)?
+                switch(app, target, management, old, made.take(), &mut rotation)?;
             }
             RotationStep::Disable => {
                 let old_hash = rotation.old_hash.clone();

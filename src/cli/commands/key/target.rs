@@ -10,7 +10,7 @@ use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::Args;
 
-/// Whose key.
+/// Selects the key of a command.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KeyTargetArgs {
     /// Select the provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or
