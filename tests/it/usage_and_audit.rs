@@ -379,7 +379,7 @@ fn debug_log_contains_nothing_private() {
         .fails(2);
     assert!(!nowhere.exists());
     let started = sandbox
-        .run(["audit", "list", "--event", "debug"])
+        .run(["audit", "list", "--event", "log.enabled"])
         .succeeds()
         .stdout;
     assert_eq!(started.matches("level=debug").count(), 2, "{started}");
@@ -1030,7 +1030,7 @@ fn audit_list_filters_by_severity() {
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
     sandbox
         .run(["audit", "list", "--severity", "warning"])
-        .stdout("[..]  limit.reached      window=hour most=1\n")
+        .stdout("[..]  limit.reached         window=hour most=1\n")
         .check();
 }
 

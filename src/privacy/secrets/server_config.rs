@@ -1,4 +1,4 @@
-//! The configuration of servers: the users of Redis, what OpenVPN has in its file instead of beside it.
+//! The configuration of servers: the users of Redis, what OpenVPN has in its file instead of in files of their own.
 
 use crate::privacy::kind::{PASSWORD, PRIVATE_KEY};
 use crate::privacy::scan::bytes::{TextBytes, find, is_word};
