@@ -479,7 +479,7 @@ fn killed_request_counts() {
     };
     assert_eq!(
         &line[18..],
-        "message.sent       provider=own model=maker/model-1 bytes=5"
+        "message.sent          provider=own model=maker/model-1 bytes=5"
     );
     std::fs::remove_file(sandbox.state().join("requests")).unwrap();
     sandbox.run(["ask", "--no-log", "hello"]).fails(5);
