@@ -63,22 +63,22 @@ fn place() -> (tempfile::TempDir, Clock) {
 #[test]
 fn budget_hold_cannot_be_spent_twice() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    let first = purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    let first = tracker
         .reserve(&intent(), 40, 60, SessionSpend::default())
         .unwrap();
-    let second = purse
+    let second = tracker
         .reserve(&intent(), 40, 60, SessionSpend::default())
         .unwrap();
     assert_eq!((first.nanos, second.nanos), (60, 40));
-    let refused = purse
+    let refused = tracker
         .reserve(&intent(), 1, 60, SessionSpend::default())
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
         "budget of $0.0000001 for today reached: $0.00 spent and $0.0000001 reserved for running requests, and this request may cost up to $0.000000001"
     );
-    let budgets = purse
+    let budgets = tracker
         .commit(
             Some(&first.hold),
             &entry(&clock, Some(25)),
@@ -95,8 +95,8 @@ fn budget_hold_cannot_be_spent_twice() {
         ),
         (25, 40, 35, false)
     );
-    purse.release(&second.hold).unwrap();
-    assert_eq!(spent(&purse), (25, 0));
+    tracker.release(&second.hold).unwrap();
+    assert_eq!(spent(&tracker), (25, 0));
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn budget_tightest_period_counts() {
         per_conversation: Some(50),
         per_command: Some(30),
     };
-    let purse = budget(dir.path(), &clock, limits);
-    let span = |own| match purse.reserve(&intent(), 20, 20, own) {
+    let tracker = budget(dir.path(), &clock, limits);
+    let span = |own| match tracker.reserve(&intent(), 20, 20, own) {
         Ok(reservation) => {
-            purse.release(&reservation.hold).unwrap();
+            tracker.release(&reservation.hold).unwrap();
             None
         }
         Err(Error::Spent { status: fill, .. }) => Some(fill.span),
@@ -132,7 +132,7 @@ fn budget_tightest_period_counts() {
         }),
         Some(Period::Conversation)
     );
-    purse
+    tracker
         .commit(
             None,
             &entry(&clock, Some(81)),
@@ -143,7 +143,7 @@ fn budget_tightest_period_counts() {
     assert_eq!(span(SessionSpend::default()), Some(Period::Day));
     clock.set(clock.now().saturating_add(Duration::from_secs(86_400)));
     assert_eq!(span(SessionSpend::default()), None);
-    purse
+    tracker
         .commit(
             None,
             &entry(&clock, Some(901)),
@@ -160,25 +160,25 @@ fn budget_tightest_period_counts() {
 #[test]
 fn budget_stale_hold_counts_as_spent() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    let slow = purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    let slow = tracker
         .reserve(&intent(), 60, 60, SessionSpend::default())
         .unwrap();
     clock.set(clock.now().saturating_add(Duration::from_secs(899)));
     assert!(
-        purse
+        tracker
             .reserve(&intent(), 60, 60, SessionSpend::default())
             .is_err()
     );
-    assert_eq!(spent(&purse), (0, 60));
+    assert_eq!(spent(&tracker), (0, 60));
     clock.set(clock.now().saturating_add(Duration::from_secs(1)));
     assert!(
-        purse
+        tracker
             .reserve(&intent(), 60, 60, SessionSpend::default())
             .is_err()
     );
-    assert_eq!(spent(&purse), (60, 0));
-    purse
+    assert_eq!(spent(&tracker), (60, 0));
+    tracker
         .commit(
             Some(&slow.hold),
             &entry(&clock, Some(7)),
@@ -186,7 +186,7 @@ fn budget_stale_hold_counts_as_spent() {
             SessionSpend::default(),
         )
         .unwrap();
-    assert_eq!(spent(&purse), (7, 0));
+    assert_eq!(spent(&tracker), (7, 0));
 }
 
 #[test]
@@ -199,8 +199,8 @@ fn budget_totals_are_rebuilt() {
         Some(&[0xff; 100]),
     ] {
         let (dir, clock) = place();
-        let purse = budget(dir.path(), &clock, day(100));
-        purse
+        let tracker = budget(dir.path(), &clock, day(100));
+        tracker
             .commit(
                 None,
                 &entry(&clock, Some(30)),
@@ -208,7 +208,7 @@ fn budget_totals_are_rebuilt() {
                 SessionSpend::default(),
             )
             .unwrap();
-        purse
+        tracker
             .commit(
                 None,
                 &entry(&clock, Some(40)),
@@ -221,7 +221,7 @@ fn budget_totals_are_rebuilt() {
             None => drop(fs::remove(&totals).unwrap()),
             Some(bytes) => fs::write(&totals, bytes).unwrap(),
         }
-        let error = purse
+        let error = tracker
             .reserve(&intent(), 31, 31, SessionSpend::default())
             .unwrap_err();
         assert!(
@@ -237,8 +237,8 @@ fn budget_totals_are_rebuilt() {
     }
     // A changed digit is a damage too.
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    tracker
         .commit(
             None,
             &entry(&clock, Some(70)),
@@ -254,7 +254,7 @@ fn budget_totals_are_rebuilt() {
     )
     .unwrap();
     assert!(
-        purse
+        tracker
             .reserve(&intent(), 31, 31, SessionSpend::default())
             .is_err()
     );
@@ -263,8 +263,8 @@ fn budget_totals_are_rebuilt() {
 #[test]
 fn budget_shorter_usage_log_returns_nothing() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    tracker
         .commit(
             None,
             &entry(&clock, Some(70)),
@@ -274,7 +274,7 @@ fn budget_shorter_usage_log_returns_nothing() {
         .unwrap();
     fs::remove(&dir.path().join("state/usage.jsonl")).unwrap();
     assert!(
-        purse
+        tracker
             .reserve(&intent(), 31, 31, SessionSpend::default())
             .is_err()
     );
@@ -283,8 +283,8 @@ fn budget_shorter_usage_log_returns_nothing() {
 #[test]
 fn budget_missing_entry_is_counted() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    tracker
         .commit(
             None,
             &entry(&clock, Some(30)),
@@ -295,14 +295,14 @@ fn budget_missing_entry_is_counted() {
     UsageLog::new(&dir.path().join("state"))
         .append(&[entry(&clock, Some(45))])
         .unwrap();
-    assert_eq!(spent(&purse), (75, 0));
+    assert_eq!(spent(&tracker), (75, 0));
 }
 
 #[test]
 fn budget_clock_changes_return_nothing() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    tracker
         .commit(
             None,
             &entry(&clock, Some(70)),
@@ -313,26 +313,26 @@ fn budget_clock_changes_return_nothing() {
     let today = clock.now();
     for (off, expected) in [(3600, 70), (-3600, 70), (86_400, 0), (-86_400, 70), (0, 70)] {
         clock.set(Time::from_millis(today.millis() + off * 1000));
-        assert_eq!(spent(&purse).0, expected, "{off}");
-        let reservation = purse
+        assert_eq!(spent(&tracker).0, expected, "{off}");
+        let reservation = tracker
             .reserve(&intent(), 1, 1, SessionSpend::default())
             .unwrap();
-        purse.release(&reservation.hold).unwrap();
+        tracker.release(&reservation.hold).unwrap();
     }
 }
 
 #[test]
 fn budget_estimate_is_corrected() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
+    let tracker = budget(dir.path(), &clock, day(100));
     let stopped = UsageEntry {
         estimated: true,
         ..entry(&clock, Some(50))
     };
-    purse
+    tracker
         .commit(None, &stopped, Some("gen-1"), SessionSpend::default())
         .unwrap();
-    purse
+    tracker
         .commit(
             None,
             &entry(&clock, Some(1)),
@@ -341,22 +341,22 @@ fn budget_estimate_is_corrected() {
         )
         .unwrap();
     assert!(
-        purse
+        tracker
             .pending_corrections("q", "default")
             .unwrap()
             .is_empty()
     );
-    let pending = purse.pending_corrections("p", "default").unwrap();
+    let pending = tracker.pending_corrections("p", "default").unwrap();
     assert_eq!(
         pending.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(),
         ["gen-1"]
     );
-    assert!(purse.correct(&pending[0], 12, 3, 20).unwrap());
+    assert!(tracker.correct(&pending[0], 12, 3, 20).unwrap());
     // Another process had asked as well.
-    assert!(!purse.correct(&pending[0], 12, 3, 20).unwrap());
-    assert_eq!(spent(&purse), (21, 0));
+    assert!(!tracker.correct(&pending[0], 12, 3, 20).unwrap());
+    assert_eq!(spent(&tracker), (21, 0));
     assert!(
-        purse
+        tracker
             .pending_corrections("p", "default")
             .unwrap()
             .is_empty()
@@ -380,8 +380,8 @@ fn budget_estimate_is_corrected() {
 #[test]
 fn budget_unknown_cost_is_corrected() {
     let (dir, clock) = place();
-    let purse = budget(dir.path(), &clock, day(100));
-    purse
+    let tracker = budget(dir.path(), &clock, day(100));
+    tracker
         .commit(
             None,
             &entry(&clock, None),
@@ -389,8 +389,8 @@ fn budget_unknown_cost_is_corrected() {
             SessionSpend::default(),
         )
         .unwrap();
-    let pending = purse.pending_corrections("p", "default").unwrap();
-    assert!(purse.correct(&pending[0], 12, 3, 20).unwrap());
+    let pending = tracker.pending_corrections("p", "default").unwrap();
+    assert!(tracker.correct(&pending[0], 12, 3, 20).unwrap());
     let mut sum = crate::usage::UsageTotals::default();
     UsageLog::new(&dir.path().join("state"))
         .read(Time::from_millis(0), |e| sum.add(&e))
@@ -399,7 +399,7 @@ fn budget_unknown_cost_is_corrected() {
         (sum.requests, sum.nanos, sum.estimated, sum.unknown),
         (1, 20, 0, 0)
     );
-    assert_eq!(purse.spent().unwrap()[0], (20, 1, 0));
+    assert_eq!(tracker.spent().unwrap()[0], (20, 1, 0));
 }
 
 #[test]
@@ -409,11 +409,12 @@ fn budget_concurrent_reservations_are_exact() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let purse = budget(dir.path(), &clock, day(1000));
+                let tracker = budget(dir.path(), &clock, day(1000));
                 for _ in 0..100 {
-                    if let Ok(reservation) = purse.reserve(&intent(), 7, 7, SessionSpend::default())
+                    if let Ok(reservation) =
+                        tracker.reserve(&intent(), 7, 7, SessionSpend::default())
                     {
-                        purse
+                        tracker
                             .commit(
                                 Some(&reservation.hold),
                                 &entry(&clock, Some(7)),
