@@ -1,17 +1,21 @@
 //! A terminal chat client for people who treat their API key and their conversations as secrets.
 //!
-//! Every message takes the same path (`chat::Session::say`):
+//! Every message takes the same path (`chat::Session::send`):
 //!
 //! ```text
 //! typed ─► Raw ─► validate ─► redact ─► limits, budget ─► save (encrypted) ─► send ─► stream answer
 //!                                                                                      │
 //!         screen ◄─ restore placeholders ◄─ sanitize ◄─────────────────────────────────┤
 //!         disk   ◄─ encrypt ◄─ redact ◄── answer ◄─────────────────────────────────────┘
-//!                                          └─► ledger (numbers only)
+//!                                          └─► usage, audit (numbers only)
 //! ```
 //!
 //! Nothing is sent before it is saved, nothing is saved before it is redacted, and nothing is
-//! displayed before it is sanitized.
+//! displayed before it is sanitized. Types carry this: only the redactor makes a [`Redacted`] from
+//! [`Raw`] text, a [`Message`] holds a [`Redacted`], and a terminal accepts a [`Displayable`] only.
+//! `tests/it/types.rs` tries to get around them, `tests/it/leaks.rs` looks for a planted secret in
+//! everything that leaves the program, and `tests/it/architecture.rs` holds the layers and the
+//! imports. `docs/architecture.md` is the map of the modules.
 
 pub mod audit;
 pub mod backup;
