@@ -34,21 +34,21 @@ use std::time::Duration;
 /// It takes a slice of [`Message`]s, whose text is `Redacted`; there is no way to pass it anything
 /// else.
 /// ```compile_fail
-/// use chatbot::{Raw, provider::{Demo, Provider, Wish}};
+/// use chatbot::{Raw, provider::{Demo, Provider, RequestOptions}};
 /// let said = [Raw::from("my card is 4111 1111 1111 1111")];
-/// Demo::new().body(&said, &Wish::new("demo"));
+/// Demo::new().request_body(&said, &RequestOptions::new("demo"));
 /// ```
 /// ```compile_fail
-/// use chatbot::provider::{Demo, Provider, Wish};
+/// use chatbot::provider::{Demo, Provider, RequestOptions};
 /// let said = [String::from("my card is 4111 1111 1111 1111")];
-/// Demo::new().body(&said, &Wish::new("demo"));
+/// Demo::new().request_body(&said, &RequestOptions::new("demo"));
 /// ```
 /// ```
-/// use chatbot::{Message, Placeholders, Policy, Raw, Redactor, Role, Time, provider::{Demo, Provider, Wish}};
+/// use chatbot::{Message, Placeholders, Policy, Raw, Redactor, Role, Time, provider::{Demo, Provider, RequestOptions}};
 /// let redactor = Redactor::new(&Policy::default()).unwrap();
 /// let (text, _) = redactor.redact(Raw::from("my card is 4111 1111 1111 1111"), &mut Placeholders::default());
 /// let said = [Message { role: Role::User, text, at: Time::from_millis(0) }];
-/// Demo::new().body(&said, &Wish::new("demo"));
+/// Demo::new().request_body(&said, &RequestOptions::new("demo"));
 /// ```
 pub trait Provider {
     /// Its name in commands and files.

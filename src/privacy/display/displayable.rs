@@ -48,7 +48,7 @@ const RESET: &str = "\x1b[0m";
 /// Every conversion from text sanitizes it, so nothing unsanitized gets in:
 /// ```
 /// use chatbot::{Displayable, Style};
-/// let text = Displayable::from("a\x1b[2Jb").styled(Style::Bold) + "\u{202e}c";
+/// let text = Displayable::from("a\x1b[2Jb").with_style(Style::Bold) + "\u{202e}c";
 /// assert_eq!(text.plain(), "a␛[2Jb<U+202E>c");
 /// ```
 /// ```compile_fail
