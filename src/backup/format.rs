@@ -63,7 +63,7 @@ impl BackupHeader {
         })
     }
 
-    /// Derives the key from a passphrase. `open_head` has checked the cost parameters.
+    /// Derives the key from a passphrase. `read_header` has checked the cost parameters.
     pub fn lock(&self, passphrase: &Secret) -> Result<BackupKey, Error> {
         let cost = parse_kdf(&self.kdf)?;
         let salt: [u8; SALT_BYTES] = STANDARD

@@ -162,7 +162,7 @@ pub fn restore(
             })
         }
         BackupItem::Conversation(id, known) => {
-            let Some((deed, planned)) = plan.conversations.get(id) else {
+            let Some((action, planned)) = plan.conversations.get(id) else {
                 return Ok(());
             };
             if planned != known {
@@ -171,7 +171,7 @@ pub fn restore(
             match coming.take() {
                 Some(coming) => drafts.push(coming.finish(known.last)?),
                 // A conversation without any records.
-                None if matches!(deed, RestoreAction::Restore | RestoreAction::AsCopy(_)) => {
+                None if matches!(action, RestoreAction::Restore | RestoreAction::AsCopy(_)) => {
                     drafts.push(begin_transfer(archive, plan, id)?.finish(known.last)?);
                 }
                 None => {}

@@ -3,7 +3,7 @@
 //! The order matters for the keys, because opening one can open another:
 //! 1. `keys` checks that the folders are private before anything is encrypted for them, reads the
 //!    settings and selects a store. It does not contact the store yet.
-//! 2. `data_keys_only` shares the sealing lock, so that `history rekey` cannot replace the data key
+//! 2. `data_keys_only` shares the lock of the data keys, so that `history rekey` cannot replace the data key
 //!    while it is in use, then reads the data key. The key is created only if there are no
 //!    encrypted conversations yet. Its creation is the one event for which the audit key is opened
 //!    here: that record needs a MAC.
@@ -95,14 +95,14 @@ impl App {
         }?;
         apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
-        let beside = |path: PathBuf| {
+        let in_current_dir = |path: PathBuf| {
             if path.parent() == Some(Path::new("")) {
                 Path::new(".").join(path)
             } else {
                 path
             }
         };
-        let settings_file = named.map_or_else(|| home.settings(), beside);
+        let settings_file = named.map_or_else(|| home.settings(), in_current_dir);
         Ok(Self {
             ui,
             env,

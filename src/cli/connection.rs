@@ -1,4 +1,4 @@
-//! How requests leave this machine: proxy and extra certificates out of the environment, and the notice that says so.
+//! Proxy and extra certificates from the environment, and the notice that names them.
 
 use super::app::App;
 use crate::catalog::Endpoint;

@@ -315,11 +315,14 @@ fn conversation_partial_reply_is_replaced() {
     );
     conversation.truncate(2).unwrap();
     conversation
-        .save(&[(&message(Role::Assistant, "anew"), &MessageMeta::default())])
+        .save(&[(
+            &message(Role::Assistant, "second try"),
+            &MessageMeta::default(),
+        )])
         .unwrap();
     assert_eq!(
         texts(&place.archive.read(&id).unwrap()),
-        [(1, "text 0".into()), (2, "anew".into())]
+        [(1, "text 0".into()), (2, "second try".into())]
     );
 }
 

@@ -22,12 +22,13 @@ pub fn check_parent_dir(path: &Path) -> Result<(), Error> {
         }
     }
     #[cfg(not(unix))]
-    let _nobody_can_tell = path;
+    let _ = path;
     Ok(())
 }
 
 /// Checks a private folder and all folders above it: another user who can rename one of them can
 /// replace the home.
+///
 /// Accepts folders of this user and of root that only their owner can write to, and sticky ones such
 /// as `/tmp`, where users can rename only their own files. The owner of a folder can always rename
 /// what is in it, sticky or not.

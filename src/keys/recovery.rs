@@ -105,7 +105,8 @@ impl RecoveryKey {
         Ok(Secret::new(text))
     }
 
-    /// The file: what it is, the form for a machine, the form in words. `fingerprint` is that of the key in it.
+    /// The text of the file: an explanation, the base64 fields, the words. `fingerprint` is the one
+    /// of the encrypted key.
     #[must_use]
     pub fn to_text(&self, made: Time, fingerprint: &str) -> String {
         let mut text = format!(
@@ -261,8 +262,8 @@ impl RecoveryKey {
     }
 }
 
-/// Twelve hexadecimal digits that tell a data key from others, the same in every home: a person compares them
-/// with those on the sheet. They are part of a hash of 32 random bytes, so they do not help to find the key.
+/// Twelve hexadecimal digits that identify a data key, the same in every home, for comparison with
+/// those on the sheet. They are part of a hash of 32 random bytes and do not help to find the key.
 #[must_use]
 pub fn fingerprint(data_key: &Secret) -> String {
     let hash = Sha256::new()

@@ -7,7 +7,7 @@
 //! The life of a reservation ([`Hold`]), always under the lock of the tally:
 //!
 //! ```text
-//! reserve ──► request sent ──► settle ──────────────► correct
+//! reserve ──► request sent ──► commit ──────────────► correct
 //! hold added   (no lock)       entry in the record,    entry with the difference in the record,
 //! to tally                     then tally: counted,    then tally: counted, no longer pending
 //!    │                         hold removed
@@ -18,10 +18,10 @@
 //!
 //! - Before the tally is written in `reserve`: nothing, and no request was sent.
 //! - After `reserve`: the hold. After a quarter of an hour it is booked as spent, as an estimate. If
-//!   its process is alive after all, `settle` or `release` cancels that with a negative entry.
-//! - In `settle`, after the record is written: an entry the tally has not counted, which the next read
+//!   its process is alive after all, `commit` or `release` cancels that with a negative entry.
+//! - In `commit`, after the record is written: an entry the tally has not counted, which the next read
 //!   counts, and the hold, which is later booked as well: too much rather than too little.
-//! - After `settle`: an estimate instead of the real cost. The correction stays pending for up to two
+//! - After `commit`: an estimate instead of the real cost. The correction stays pending for up to two
 //!   days, and any process of the same provider and profile can make it.
 
 use crate::audit::log::AuditLog;

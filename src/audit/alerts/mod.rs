@@ -258,9 +258,9 @@ impl AlertMonitor {
         if walk {
             state.walked = Some(now);
         }
-        let mut mended = false;
+        let mut resolved = false;
         for fact in &facts(walk) {
-            mended |= state.observe(fact, now);
+            resolved |= state.observe(fact, now);
         }
         if !self.read_new_records(&mut state)? {
             let figure = i64::try_from(state.seq).unwrap_or(i64::MAX);
@@ -292,7 +292,7 @@ impl AlertMonitor {
         }
         // While there are few unwritten records, the same are simply read again next time.
         let few = state.seq < before.0 + WRITE_EVERY && state.seq >= before.0;
-        if walk || mended || !found.new_alerts.is_empty() || !found.to_show.is_empty() || !few {
+        if walk || resolved || !found.new_alerts.is_empty() || !found.to_show.is_empty() || !few {
             state.prune();
             self.write(&state)?;
         }

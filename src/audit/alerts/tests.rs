@@ -239,7 +239,7 @@ fn again_and_again(life: &mut SimulatedUse, times: u32, seconds: u64, what: fn(&
 #[test]
 fn alerts_ongoing_cause_is_raised_once() {
     let looked_at = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::KeyShown));
-    for (kind, deed) in [
+    for (kind, action) in [
         (
             AlertKind::Authentication,
             SimulatedUse::refused as fn(&mut SimulatedUse),
@@ -248,18 +248,18 @@ fn alerts_ongoing_cause_is_raised_once() {
     ] {
         let mut life = SimulatedUse::new(1);
         // All night long, and acknowledged on the way.
-        again_and_again(&mut life, 100, 100, deed);
+        again_and_again(&mut life, 100, 100, action);
         assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
-        again_and_again(&mut life, 300, 100, deed);
+        again_and_again(&mut life, 300, 100, action);
         assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
         // In the evening of the same day.
         life.wait(5 * 3600);
-        again_and_again(&mut life, 8, 100, deed);
+        again_and_again(&mut life, 8, 100, action);
         let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
         assert_eq!(kinds, [kind; 2], "{:#?}", life.raised);
         // Twice as bad as what was acknowledged.
         assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
-        again_and_again(&mut life, 30, 10, deed);
+        again_and_again(&mut life, 30, 10, action);
         assert_eq!(life.raised.len(), 3, "{:#?}", life.raised);
     }
 }
@@ -345,7 +345,7 @@ fn alerts_observations_are_raised_once() {
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 0);
     assert!(life.alerts.all().unwrap().iter().all(|a| a.acknowledged));
-    // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
+    // An acknowledged finding stays acknowledged until it changes: fixed and open again, or larger.
     assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
     assert_eq!(
         look(&[open(4)]),

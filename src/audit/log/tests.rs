@@ -233,7 +233,7 @@ fn forged(
 #[test]
 fn audit_next_record_does_not_bless_forgery() {
     type Tampering = fn(&AuditLog, &[&[u8]]);
-    let deeds: [(&str, Tampering); 6] = [
+    let tamperings: [(&str, Tampering); 6] = [
         ("cut", |log, lines| {
             let bytes = lines[..7].concat();
             std::fs::write(log.path(), &bytes).unwrap();
@@ -266,11 +266,11 @@ fn audit_next_record_does_not_bless_forgery() {
             fs::remove(&log.head_path()).unwrap();
         }),
     ];
-    for (what, deed) in deeds {
+    for (what, tamper) in tamperings {
         let (_dir, with, bytes) = written(10);
         let log = known(&with);
         let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
-        deed(&with, &lines);
+        tamper(&with, &lines);
         assert!(first_bad(&log).is_some(), "{what}: at once");
         log.append(&event(11)).unwrap();
         log.append(&event(12)).unwrap();

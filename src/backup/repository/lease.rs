@@ -14,7 +14,7 @@
 //! If one side writes its mark after the other has listed, the other has already written its own,
 //! so the late side sees it and stops. Both may stop; then the user tries again.
 //!
-//! A mark is rewritten every ten minutes. One that is older than `left_behind_after` is a leftover of
+//! A mark is rewritten every ten minutes. One that is older than `stale_after` is a leftover of
 //! a killed process and is ignored. So a process that finds its own mark nearly that old, because the
 //! machine was suspended, must abort: another process may ignore the mark and start.
 

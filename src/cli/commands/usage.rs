@@ -456,11 +456,11 @@ fn gauges(app: &App, view: &UsageView, width: usize) -> Displayable {
             .max()
             .unwrap_or(0)
     };
-    let (figures, anew) = (widest(|g| &g.figures), widest(|g| &g.resets));
+    let (figures, resets_width) = (widest(|g| &g.figures), widest(|g| &g.resets));
     let room = width.saturating_sub(15 + figures);
     // A terminal that is too narrow for both shows the bars without the reset times.
-    let (room, anew) = if room >= anew + 8 {
-        (room - anew - 2, true)
+    let (room, show_resets) = if room >= resets_width + 8 {
+        (room - resets_width - 2, true)
     } else {
         (room, false)
     };
@@ -475,7 +475,7 @@ fn gauges(app: &App, view: &UsageView, width: usize) -> Displayable {
         let gauge = app
             .ui
             .paint(gauge_style(*full), &render_bar(*full, room.clamp(4, 40)));
-        let then = if anew { then.as_str() } else { "" };
+        let then = if show_resets { then.as_str() } else { "" };
         out += (Displayable::from(format!("{what:<11}  "))
             + gauge
             + format!("  {said:<figures$}  {then}"))

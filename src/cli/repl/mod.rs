@@ -181,7 +181,7 @@ impl Repl<'_> {
                 self.send(input)?;
             }
             InputLine::Command(SlashCommand::Exit, _) => return Ok(false),
-            InputLine::Command(deed, arguments) => self.run_command(deed, arguments)?,
+            InputLine::Command(command, arguments) => self.run_command(command, arguments)?,
             InputLine::TooMuch(name) => {
                 let hint = format!("type `{name}` alone, or `/{name} …` to send it as a message");
                 return Err(CliError::misuse(format!("`{name}` takes no arguments"))

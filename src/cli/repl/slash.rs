@@ -198,10 +198,10 @@ pub(crate) fn parse(line: &str) -> InputLine<'_> {
         .map(|c| (c.name, c.command))
         .chain(ALIASES.iter().copied());
     match known.into_iter().find(|(n, _)| *n == name) {
-        Some((_, deed)) if !arguments.trim().is_empty() && takes_no_arguments(deed) => {
+        Some((_, command)) if !arguments.trim().is_empty() && takes_no_arguments(command) => {
             InputLine::TooMuch(name)
         }
-        Some((_, deed)) => InputLine::Command(deed, arguments.trim()),
+        Some((_, command)) => InputLine::Command(command, arguments.trim()),
         None => InputLine::Unknown(name, closest_name(name, COMMANDS.iter().map(|c| c.name))),
     }
 }

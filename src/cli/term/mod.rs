@@ -320,10 +320,10 @@ pub(super) fn map_broken_pipe(result: io::Result<()>) -> Result<()> {
     }
 }
 
-/// A panic says where it happened and not what about: its message could hold a word of the conversation. The terminal is
-/// put back as it was found, because the process ends without unwinding.
+/// Replaces the panic message, which could contain text of the conversation, with the place of the
+/// panic. Restores the terminal, because the process ends without unwinding.
 ///
-/// An allocation that fails is no panic: the standard library prints its size, and a backtrace if
+/// A failed allocation is not a panic: the standard library prints its size, and a backtrace if
 /// `RUST_BACKTRACE` asks for one, and aborts. Its hook for that, `set_alloc_error_hook`, is not
 /// stable, and an allocator of our own would be unsafe code.
 pub(crate) fn install_panic_hook() {

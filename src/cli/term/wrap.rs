@@ -1,5 +1,6 @@
-//! Lines for a narrow terminal: broken between words and never within what stands in backticks, so that a command or a path can
-//! be copied in one piece; and messages, indented so that they cannot look like the program's own lines.
+//! Wraps lines for a narrow terminal: between words, and never inside backticks, so that a command
+//! or a path can be copied in one piece. Indents messages, so that none of their lines can look like
+//! a line of the program.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -65,8 +66,8 @@ fn display_width(text: &str) -> usize {
     })
 }
 
-/// Indents a text, so that none of its lines begins where a heading begins. Lines wider than the terminal are
-/// broken here: where the terminal breaks one, the rest of it begins in the first column.
+/// Indents a text, so that none of its lines begins where a heading begins. Breaks lines that are
+/// wider than the terminal, which would continue them in the first column.
 pub(crate) fn indented(text: &str, width: Option<usize>) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
     for line in text.lines() {

@@ -1,12 +1,12 @@
 //! The Linux kernel keyring, which caches secrets between two runs of the program: in memory that
 //! is never swapped, and only until a timeout.
 //!
-//! A key is put into the keyring of the session, where only processes of this session possess it, and its permissions give
-//! reading to its possessors alone: a process of the same user in another session sees its name and can invalidate it, as
-//! `vault lock` does, and cannot read it.
+//! A key is linked to the session keyring. Only processes of the same session possess it, and only
+//! possessors have permission to read it. A process of the same user in another session sees its
+//! name and can invalidate it, as `vault lock` does, but cannot read it.
 //!
-//! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing. The kernel
-//! would give it the keyring of the user, from which every process of the user can read.
+//! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing:
+//! the kernel would use the user's keyring, which every process of the user can read.
 
 use crate::crypto::kdf::AeadKey;
 use crate::time::Time;
@@ -84,7 +84,7 @@ pub(in crate::keys) fn has_private_keyring() -> bool {
     system::has_private_keyring()
 }
 
-/// Forgets whatever is kept under a name that begins so.
+/// Discards everything cached under names with this prefix.
 pub(in crate::keys) fn forget_all(beginning: &str) {
     system::forget_all(beginning);
 }
@@ -137,20 +137,21 @@ mod system {
         })
     }
 
-    /// What makes a process outside the session a possessor of the session's keyring: joining it by its name
-    /// takes `SEARCH`, a link to it takes `LINK`, and `SETATTR` gives itself both.
+    /// Permissions by which a process of another session can become a possessor: it can join a
+    /// session by name with `SEARCH`, link its keyring with `LINK`, and grant itself both with
+    /// `SETATTR`.
     const OPEN: u32 =
         (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
 
-    /// The session's keyring, if only processes of this session can possess it. The user's default session
-    /// keyring, which the kernel gives to a process that has none, permits everything to every process of the
-    /// user. One of another user is inherited through `su` and `sudo`: what is put there, processes of that
-    /// user possess.
+    /// The session keyring, if only processes of this session can possess it. A process that has
+    /// none gets the user's default session keyring, which grants everything to every process of
+    /// the user. `su` and `sudo` inherit the keyring of another user, whose processes would
+    /// possess the keys in it.
     fn keyring() -> Result<KeyRing, KeyError> {
-        // Not created: a session keyring made now would end with this process.
+        // Do not create one: it would end with this process.
         let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false)
-            .and_then(|data_keys| Ok((data_keys, data_keys.metadata()?)));
-        let (data_keys, known) = session.map_err(|error| match error {
+            .and_then(|session_keyring| Ok((session_keyring, session_keyring.metadata()?)));
+        let (session_keyring, known) = session.map_err(|error| match error {
             KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => {
                 KeyError::KeyringDoesNotExist
             }
@@ -159,7 +160,7 @@ mod system {
         let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
         let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
         if private {
-            Ok(data_keys)
+            Ok(session_keyring)
         } else {
             Err(KeyError::KeyringDoesNotExist)
         }
@@ -188,15 +189,15 @@ mod system {
         let seconds = usize::try_from(length.as_secs())
             .unwrap_or(usize::MAX)
             .max(1);
-        let data_keys = keyring().map_err(map_error)?;
-        // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
-        // process that was killed after either would leave a key for ever. This keyring ends with the thread.
+        let session_keyring = keyring().map_err(map_error)?;
+        // Adding or updating a key clears its timeout, so a process killed before `set_timeout`
+        // would leave a key forever. Prepare it in the thread keyring, which ends with the thread.
         let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
             let key = own.add_key(name, payload)?;
             key.set_timeout(seconds)?;
             key.set_perms(permissions())?;
-            // The one of this name that was there goes.
-            data_keys.link_key(key)?;
+            // Linking replaces an existing key of the same name.
+            session_keyring.link_key(key)?;
             own.unlink_key(key)
         });
         kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop))
@@ -223,7 +224,7 @@ mod system {
         let seconds = usize::try_from(length.as_secs())
             .unwrap_or(usize::MAX)
             .max(1);
-        if let Ok(key) = keyring().and_then(|data_keys| data_keys.search(name)) {
+        if let Ok(key) = keyring().and_then(|session_keyring| session_keyring.search(name)) {
             // Where it cannot be renewed it ends as it was to end.
             key.set_timeout(seconds).unwrap_or_default();
         }

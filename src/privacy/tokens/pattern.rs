@@ -228,7 +228,7 @@ fn run(
 }
 
 /// Skips the signs between two parts of a string, in several languages: `"ghp_…" + "…"`.
-fn skip_concatenation(text: TextBytes<'_>, i: usize, beside: bool) -> Option<usize> {
+fn skip_concatenation(text: TextBytes<'_>, i: usize, adjacent_allowed: bool) -> Option<usize> {
     let quote = text.at(i);
     if !matches!(quote, b'"' | b'\'') {
         return None;
@@ -253,7 +253,9 @@ fn skip_concatenation(text: TextBytes<'_>, i: usize, beside: bool) -> Option<usi
                 && text.at(next + 1) == quote,
         );
     (text.at(next) == quote
-        && (behind > sign || beside && next > i + 1 || text.slice(i, next).contains(&b'\n')))
+        && (behind > sign
+            || adjacent_allowed && next > i + 1
+            || text.slice(i, next).contains(&b'\n')))
     .then_some(next + 1)
 }
 

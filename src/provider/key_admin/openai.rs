@@ -187,9 +187,9 @@ impl<'a> ServiceAccounts<'a> {
     pub async fn find_by_name(
         &self,
         name: &str,
-        beside: &KeyLocation,
+        location: &KeyLocation,
     ) -> Result<Vec<KeyLocation>, Error> {
-        let keys = self.list_keys(&beside.project).await?;
+        let keys = self.list_keys(&location.project).await?;
         let named = keys
             .into_iter()
             .filter(|listed| listed.name.as_deref() == Some(name));
@@ -197,7 +197,7 @@ impl<'a> ServiceAccounts<'a> {
             .filter_map(|listed| {
                 safe_id(&listed.id).map(|key| KeyLocation {
                     key: key.to_owned(),
-                    ..beside.clone()
+                    ..location.clone()
                 })
             })
             .collect())
@@ -207,7 +207,7 @@ impl<'a> ServiceAccounts<'a> {
     pub async fn create(
         &self,
         name: &str,
-        beside: &KeyLocation,
+        location: &KeyLocation,
         lives: Option<i64>,
     ) -> Result<(KeyLocation, Secret), Error> {
         #[derive(Deserialize)]
@@ -221,7 +221,7 @@ impl<'a> ServiceAccounts<'a> {
         }
         let path = format!(
             "/organization/projects/{}/service_accounts/{}/api_keys",
-            beside.project, beside.account
+            location.project, location.account
         );
         let body = change(
             &self.client,
@@ -236,7 +236,7 @@ impl<'a> ServiceAccounts<'a> {
         let key = Secret::new(made.value);
         let place = safe_id(&made.id).map(|key| KeyLocation {
             key: key.to_owned(),
-            ..beside.clone()
+            ..location.clone()
         });
         Ok((place.ok_or_else(|| self.unexpected_reply())?, key))
     }

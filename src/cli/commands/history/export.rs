@@ -283,8 +283,8 @@ fn json_line(message: &StoredMessage) -> String {
     )
 }
 
-/// A text as a quotation of Markdown: a heading, a code block or a comment in it is none of this page's, and
-/// ends with it.
+/// Quotes a text in Markdown, so that a heading, a code block or a comment in it ends with it and
+/// does not look like one of this page.
 fn quoted(text: &str) -> String {
     text.lines()
         .map(|line| {

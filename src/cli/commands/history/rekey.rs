@@ -73,7 +73,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
         app.clock.clone(),
     );
     let others = other_encrypted_files(app)?;
-    let anew = reencrypt_all(app, &archive, &others)?;
+    let rewritten = reencrypt_all(app, &archive, &others)?;
     let remaining = archive.needing_old_key(&others)?;
     let before = remaining.iter().filter(|r| r.with_old_key).count();
     if before > 0 {
@@ -99,7 +99,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     let event = Event::new(EventKind::History)
         .severity(Severity::Notice)
         .word("action", "rekey")
-        .number("conversations", anew);
+        .number("conversations", rewritten);
     if !remaining.is_empty() && !drop_old_key {
         app.audit_event(
             &event
@@ -120,7 +120,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     app.ui.say(
         &format!(
             "re-encrypted {}; the old key was deleted\n",
-            pluralize(anew, "conversation")
+            pluralize(rewritten, "conversation")
         ),
         2,
     )
@@ -140,10 +140,10 @@ fn other_encrypted_files(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
 fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result<usize> {
     archive.sweep()?;
     let ids = archive.ids()?;
-    let mut anew = 0;
+    let mut rewritten = 0;
     for (n, id) in ids.iter().enumerate() {
         match archive.reencrypt(id) {
-            Ok(resealed) => anew += usize::from(resealed == Rekeyed::Rewritten),
+            Ok(resealed) => rewritten += usize::from(resealed == Rekeyed::Rewritten),
             Err(conversations::Error::Busy(_)) => {
                 app.ui.warning(&format!("{id} is open in another chatbot"));
             }
@@ -160,5 +160,5 @@ fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) ->
     }
     // The index is a cache, and encrypted with the old key.
     fs::remove(&app.index_file())?;
-    Ok(anew)
+    Ok(rewritten)
 }

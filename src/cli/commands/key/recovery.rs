@@ -232,8 +232,8 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     )
 }
 
-/// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted conversation to
-/// try the key on, one that an attacker knows would encrypt everything from now on.
+/// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted
+/// conversation to try it on, a key that an attacker knows could encrypt everything from now on.
 fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
     let current = app
         .keys()?

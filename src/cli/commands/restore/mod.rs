@@ -275,8 +275,8 @@ fn is_own(
 
 fn count_actions(plan: &RestorePlan) -> RestoreCount {
     let mut count = RestoreCount::default();
-    for (id, (deed, _)) in &plan.conversations {
-        match deed {
+    for (id, (action, _)) in &plan.conversations {
+        match action {
             RestoreAction::Restore => count.restored += 1,
             RestoreAction::AlreadyPresent | RestoreAction::CopyPresent(_) => count.skipped += 1,
             RestoreAction::AsCopy(other) => count.conflicts.push((id.clone(), other.clone())),

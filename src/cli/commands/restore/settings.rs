@@ -87,9 +87,9 @@ impl BackupSettings {
         } else {
             "there is no terminal to ask on"
         };
-        let beside = path.with_extension("toml.restored");
-        fs::write(&beside, self.text.as_str().as_bytes())?;
-        Ok(SettingsOutcome::SavedAsCopy(beside, why))
+        let copy_path = path.with_extension("toml.restored");
+        fs::write(&copy_path, self.text.as_str().as_bytes())?;
+        Ok(SettingsOutcome::SavedAsCopy(copy_path, why))
     }
 
     fn confirm(&self, app: &App) -> Result<bool> {
