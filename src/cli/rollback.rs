@@ -89,7 +89,10 @@ impl App {
             if missing > 0 {
                 behind = true;
                 self.note_raised("requests", i64::from(missing));
-                self.ui.warning(&format!("the request counter was older than the mark in the key store: {missing} requests were added"));
+                self.ui.warning(&format!(
+                    "the request counter was older than the mark in the key store; \
+                     missing requests added: {missing}"
+                ));
             }
         }
         if let Some(mark) = &marks.spending
