@@ -80,10 +80,11 @@ pub(super) const CLOUD_RULES: &[Rule] = &[
     Rule {
         name: "alibaba",
         kind: API_KEY,
-        shapes: &["LTAI{w:12-24}"],
-        check: TokenCheck::Mixed,
-        matches: &["LTAI{w:20}"],
-        non_matches: &["LTAI"],
+        // The two lengths of this issuer. Between them lie names such as `LTAIntegrationTests`.
+        shapes: &["LTAI{w:12}", "LTAI{w:20}"],
+        check: TokenCheck::Cased,
+        matches: &["LTAI{w:12}", "LTAI{w:20}"],
+        non_matches: &["LTAI", "LTAIntegrationTests"],
     },
     Rule {
         name: "tencent",
