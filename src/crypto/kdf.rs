@@ -6,6 +6,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// Key material that is wiped when it is dropped.
@@ -222,11 +223,10 @@ fn normalize(passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
     if text.is_ascii() {
         return Ok(Zeroizing::new(text.to_owned()));
     }
-    Ok(Zeroizing::new(
-        icu_normalizer::ComposingNormalizerBorrowed::new_nfc()
-            .normalize(text)
-            .into_owned(),
-    ))
+    // Large enough for every composition, so that no copy stays behind when the string grows.
+    let mut composed = Zeroizing::new(String::with_capacity(3 * text.len()));
+    composed.extend(text.nfc());
+    Ok(composed)
 }
 
 /// `argon2id:m=65536,t=3,p=1` or `pbkdf2:600000`; `--kdf` accepts the same text.
