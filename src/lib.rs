@@ -33,6 +33,7 @@ pub mod keys;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod net;
 pub mod privacy;
 pub mod process;
 pub mod provider;

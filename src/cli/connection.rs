@@ -4,7 +4,7 @@ use super::app::App;
 use crate::catalog::Endpoint;
 use crate::cli::term::display_path;
 use crate::fs;
-use crate::provider::{HttpContext, NetworkConfig, Timeouts};
+use crate::net::{HttpContext, NetworkConfig, Timeouts};
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Collects an answer event by event and passes it on piece by piece.
 
+use crate::net::SizeLimits;
 use crate::privacy::Raw;
-use crate::provider::sse::{SizeLimits, SseEvent, SseParser, TooLarge};
+use crate::provider::sse::{SseEvent, SseParser, TooLarge};
 use crate::provider::{Completion, StreamEvent, TokenUsage, response, sanitize_token};
 
 /// The answer so far.

@@ -1,6 +1,6 @@
 //! The errors of provider requests.
 
-use crate::name::Name;
+use crate::net::{self, NetErrorKind};
 use crate::privacy::{Placeholders, Raw, Redactor};
 use crate::secret::Secret;
 use std::time::Duration;
@@ -96,6 +96,27 @@ impl ProviderErrorKind {
     }
 }
 
+impl From<NetErrorKind> for ProviderErrorKind {
+    fn from(kind: NetErrorKind) -> Self {
+        match kind {
+            NetErrorKind::Timeout => Self::Timeout,
+            NetErrorKind::Refused => Self::Refused,
+            NetErrorKind::Dns => Self::Dns,
+            NetErrorKind::Connect => Self::Connect,
+            NetErrorKind::Tls => Self::Tls,
+            NetErrorKind::Reset => Self::Reset,
+            NetErrorKind::Truncated => Self::Truncated,
+            NetErrorKind::Malformed => Self::Malformed,
+            NetErrorKind::TooLarge => Self::TooLarge,
+            NetErrorKind::Compressed => Self::Compressed,
+            NetErrorKind::PlainHttp => Self::PlainHttp,
+            NetErrorKind::BadAddress => Self::BadAddress,
+            NetErrorKind::BadKey => Self::InvalidKey,
+            NetErrorKind::BadNetworkConfig => Self::BadNetworkConfig,
+        }
+    }
+}
+
 /// An error of a provider request. Its message is safe to show and to log: it contains no key and
 /// no text of the conversation.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +128,15 @@ pub struct Error {
     wait: Option<Duration>,
     /// Whether the request can be repeated without being answered, or paid for, twice.
     pub(super) is_retryable: bool,
+}
+
+impl From<net::Error> for Error {
+    fn from(error: net::Error) -> Self {
+        Self {
+            is_retryable: error.is_retryable(),
+            ..Self::new(error.kind().into(), error.to_string())
+        }
+    }
 }
 
 impl Error {
@@ -168,45 +198,40 @@ const MIN_KEY_RUN: usize = 12;
 
 /// Makes a provider's message safe to show: redacted, without any part of the key, sanitized, one
 /// line, short.
-pub(super) fn sanitize_quote(messages: &str, key: Option<&Secret>, redactor: &Redactor) -> String {
+pub(super) fn sanitize_quote(message: &str, key: Option<&Secret>, redactor: &Redactor) -> String {
     // The rest would be cut off below in any case.
-    let messages: String = messages.chars().take(MAX_QUOTED_CHARS * 10).collect();
-    let messages = match key {
-        Some(key) => mask_key(&messages, key.expose()),
-        None => messages,
+    let message: String = message.chars().take(MAX_QUOTED_CHARS * 10).collect();
+    let message = match key {
+        Some(key) => mask_key(&message, key.expose()),
+        None => message,
     };
-    let (messages, _) = redactor.redact(Raw::from(messages), &mut Placeholders::default());
-    let messages = messages.printable();
-    let mut words = messages.split_whitespace();
-    let mut client = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        client.push(' ');
-        client.push_str(word);
+    let (message, _) = redactor.redact(Raw::from(message), &mut Placeholders::default());
+    let message = message.printable();
+    let mut line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() > MAX_QUOTED_CHARS {
+        line = line.chars().take(MAX_QUOTED_CHARS - 1).collect();
+        line.push('…');
     }
-    if client.chars().count() > MAX_QUOTED_CHARS {
-        client = client.chars().take(MAX_QUOTED_CHARS - 1).collect();
-        client.push('…');
-    }
-    client
+    line
 }
 
 /// Masks every run of [`MIN_KEY_RUN`] or more characters that also occurs in the key, so that a
 /// truncated echo of the key is caught too.
-fn mask_key(messages: &str, key: &str) -> String {
-    let (said_bytes, key_bytes) = (messages.as_bytes(), key.as_bytes());
+fn mask_key(message: &str, key: &str) -> String {
+    let (message_bytes, key_bytes) = (message.as_bytes(), key.as_bytes());
     let run = MIN_KEY_RUN.min(key_bytes.len());
     if run < 4 {
-        return messages.to_owned();
+        return message.to_owned();
     }
-    let mut hidden = vec![false; said_bytes.len()];
-    for (at, window) in said_bytes.windows(run).enumerate() {
+    let mut hidden = vec![false; message_bytes.len()];
+    for (at, window) in message_bytes.windows(run).enumerate() {
         if key_bytes.windows(run).any(|part| part == window) {
             hidden.iter_mut().skip(at).take(run).for_each(|h| *h = true);
         }
     }
-    let mut out = String::with_capacity(messages.len());
+    let mut out = String::with_capacity(message.len());
     let mut inside = false;
-    for (at, c) in messages.char_indices() {
+    for (at, c) in message.char_indices() {
         let hide = hidden.get(at).copied().unwrap_or(false);
         if !hide {
             out.push(c);
@@ -226,11 +251,6 @@ pub(super) fn message_suffix(quoted: &str) -> String {
     } else {
         format!(": {quoted}")
     }
-}
-
-/// The subject of a sentence about a provider.
-pub(super) fn provider_title(name: &Name) -> String {
-    format!("`{name}`")
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Reads error responses: turns the status and a body in any of many shapes into one error.
 
-use crate::provider::error::{Error, ProviderErrorKind, message_suffix, provider_title};
-use crate::provider::http::{HttpReply, ProviderClient};
+use crate::net::HttpReply;
+use crate::provider::client::ProviderClient;
+use crate::provider::error::{Error, ProviderErrorKind, message_suffix};
 use crate::secret::Secret;
 use crate::time::humanize;
 use serde_json::Value;
@@ -201,11 +202,11 @@ pub(super) async fn error_from_response(
             .with_status(status);
     }
     if let Err(error) = reply.reject_compressed() {
-        return error.with_status(status);
+        return Error::from(error).with_status(status);
     }
     let should = reply
         .text_header("x-should-retry")
-        .map(|messages| messages == "true");
+        .map(|value| value == "true");
     let retry_after = reply.retry_after();
     let body = reply.read_prefix(MAX_BODY).await;
     let refusal = ErrorBody::read(&body);
@@ -241,7 +242,7 @@ fn describe(
     wait: Option<Duration>,
     messages: &str,
 ) -> String {
-    let who = provider_title(&client.name);
+    let who = format!("`{}`", client.http.name);
     match kind {
         ProviderErrorKind::InvalidKey => {
             format!("{who} does not accept the key ({status}){messages}")

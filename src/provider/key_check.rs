@@ -1,15 +1,28 @@
 //! Checks keys and lists models, through the providers' endpoints that cost nothing.
 
 use crate::catalog::{Endpoint, KeyCheckApi};
+use crate::net::{AuthHeader, BaseUrl, BodyKind, HttpContext};
 use crate::provider::TokenUsage;
+use crate::provider::client::ProviderClient;
 use crate::provider::error::{Error, ProviderErrorKind};
 use crate::provider::error_body::error_from_response;
-use crate::provider::http::{Auth, BodyKind, HttpContext, ProviderClient};
 use crate::provider::pricing::{NanoDollars, Prices, unquote};
 use crate::secret::Secret;
 use crate::time::Time;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+const GOOGLE_AUTH: AuthHeader = AuthHeader {
+    name: "x-goog-api-key",
+    prefix: "",
+    companion: None,
+};
+/// With the version of the API that this client knows.
+const ANTHROPIC_AUTH: AuthHeader = AuthHeader {
+    name: "x-api-key",
+    prefix: "",
+    companion: Some(("anthropic-version", "2023-06-01")),
+};
 
 /// The result of checking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,23 +97,32 @@ async fn fetch_key_info(
     account: KeyCheckApi,
     key: &Secret,
 ) -> Result<Vec<u8>, Error> {
-    let base = &client.base_url;
+    let base = &client.http.base_url;
     let (at, path, auth) = match account {
-        KeyCheckApi::OpenRouter => (base.clone(), "/key", Auth::Bearer),
-        KeyCheckApi::OpenAi if is_admin_key(key) => {
-            (base.clone(), "/organization/projects?limit=1", Auth::Bearer)
-        }
-        KeyCheckApi::Models | KeyCheckApi::OpenAi => (base.clone(), "/models", Auth::Bearer),
+        KeyCheckApi::OpenRouter => (base.clone(), "/key", AuthHeader::BEARER),
+        KeyCheckApi::OpenAi if is_admin_key(key) => (
+            base.clone(),
+            "/organization/projects?limit=1",
+            AuthHeader::BEARER,
+        ),
+        KeyCheckApi::Models | KeyCheckApi::OpenAi => (base.clone(), "/models", AuthHeader::BEARER),
         KeyCheckApi::Gemini => (
             base.without_suffix("/openai"),
             "/models?pageSize=1",
-            Auth::Google,
+            GOOGLE_AUTH,
         ),
-        KeyCheckApi::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
-        KeyCheckApi::DeepSeek => (base.without_suffix("/v1"), "/user/balance", Auth::Bearer),
-        KeyCheckApi::XAi => (base.clone(), "/api-key", Auth::Bearer),
+        KeyCheckApi::Anthropic => (base.clone(), "/models?limit=1", ANTHROPIC_AUTH),
+        KeyCheckApi::DeepSeek => (
+            base.without_suffix("/v1"),
+            "/user/balance",
+            AuthHeader::BEARER,
+        ),
+        KeyCheckApi::XAi => (base.clone(), "/api-key", AuthHeader::BEARER),
     };
-    client.short(get(client, &at, path, auth, Some(key))).await
+    client
+        .http
+        .short(get(client, &at, path, auth, Some(key)))
+        .await
 }
 
 /// Whether it is an `OpenAI` admin key, which creates other keys.
@@ -110,18 +132,20 @@ fn is_admin_key(key: &Secret) -> bool {
 
 async fn get(
     client: &ProviderClient,
-    at: &crate::provider::http::BaseUrl,
+    at: &BaseUrl,
     path: &str,
-    auth: Auth,
+    auth: AuthHeader,
     key: Option<&Secret>,
 ) -> Result<Vec<u8>, Error> {
-    let mut reply = client.get(at, path, auth, key).await?;
+    let mut reply = client.http.get(at, path, auth, key).await?;
     if reply.status() != 200 {
         return Err(error_from_response(client, reply, key).await);
     }
     reply.reject_compressed()?;
     match reply.body_kind() {
-        BodyKind::Json | BodyKind::Unknown => reply.read_all(client.size_limits().whole).await,
+        BodyKind::Json | BodyKind::Unknown => {
+            Ok(reply.read_all(client.http.size_limits().whole).await?)
+        }
         BodyKind::Html => Err(client.error(ProviderErrorKind::NotJson, "answered with a web page")),
         BodyKind::Stream => Err(client.error(
             ProviderErrorKind::NotJson,
@@ -305,7 +329,14 @@ pub(super) async fn fetch_generation(
     }
     let path = format!("/generation?id={id}");
     let body = client
-        .short(get(client, &client.base_url, &path, Auth::Bearer, key))
+        .http
+        .short(get(
+            client,
+            &client.http.base_url,
+            &path,
+            AuthHeader::BEARER,
+            key,
+        ))
         .await
         .ok()?;
     let GenerationResponse { data } = serde_json::from_slice(&body).ok()?;
@@ -330,11 +361,12 @@ pub async fn list_models(
 ) -> Result<Vec<ModelInfo>, Error> {
     let client = ProviderClient::new(endpoint, context)?;
     let (path, auth) = match endpoint.key_check_api {
-        KeyCheckApi::Anthropic => ("/models?limit=1000", Auth::Anthropic),
-        _ => ("/models", Auth::Bearer),
+        KeyCheckApi::Anthropic => ("/models?limit=1000", ANTHROPIC_AUTH),
+        _ => ("/models", AuthHeader::BEARER),
     };
     let body = client
-        .short(get(&client, &client.base_url, path, auth, key))
+        .http
+        .short(get(&client, &client.http.base_url, path, auth, key))
         .await?;
     let list: ModelListResponse<'_> = serde_json::from_slice(&body).map_err(|_| {
         client.error(

@@ -1,10 +1,10 @@
 //! Providers: the only way to send a conversation. Requests take [`Message`]s, answers are `Raw`.
 
 mod accumulator;
+mod client;
 pub mod demo;
 mod error;
 mod error_body;
-pub mod http;
 mod json_string;
 mod key_admin;
 pub mod key_check;
@@ -16,13 +16,11 @@ pub mod sse;
 pub use accumulator::replay;
 pub use demo::Demo;
 pub use error::{Error, ProviderErrorKind};
-pub use http::{HttpContext, NetworkConfig, Timeouts};
 pub use key_admin::openrouter::exchange_code;
 pub use key_admin::{KeyAdmin, NotRotatable};
 pub use key_check::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
 pub use openai::OpenAi;
 pub use pricing::{NanoDollars, Prices};
-pub use sse::SizeLimits;
 
 use crate::message::Message;
 use crate::name::Name;

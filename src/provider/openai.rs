@@ -1,12 +1,13 @@
 //! The chat completions API: OpenRouter's, OpenAI's and compatible ones.
 
 use super::error::{Error, ProviderErrorKind};
-use super::http::{BodyKind, HttpContext, HttpReply, ProviderClient, RetryableRequest};
 use super::{Completion, Provider, RequestOptions, StreamEvent, TokenUsage, sanitize_token};
 use crate::catalog::{Dialect, Endpoint, KeyCheckApi, MaxTokensField};
 use crate::message::Message;
 use crate::name::Name;
+use crate::net::{BaseUrl, BodyKind, HttpContext, HttpReply, RetryableRequest};
 use crate::provider::accumulator::{ReplyAccumulator, StreamError};
+use crate::provider::client::ProviderClient;
 use crate::provider::error_body::{error_from_response, error_from_stream};
 use crate::provider::json_string::write_json_string;
 use crate::provider::sse::{SseEvent, SseParser, TooLarge};
@@ -86,8 +87,8 @@ impl OpenAi {
 
     /// The normalized address.
     #[must_use]
-    pub fn base_url(&self) -> &super::http::BaseUrl {
-        &self.client.base_url
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.client.http.base_url
     }
 
     /// A single attempt.
@@ -97,7 +98,7 @@ impl OpenAi {
         options: &RequestOptions,
         on_event: &mut dyn FnMut(StreamEvent),
     ) -> Result<Completion, Error> {
-        let mut reply = self.client.send_post(post).await?;
+        let mut reply = self.client.http.send_post(post).await?;
         if reply.status() != 200 {
             return Err(error_from_response(&self.client, reply, self.key.as_ref()).await);
         }
@@ -135,7 +136,7 @@ impl OpenAi {
 
     /// The pause before the next attempt; `None` if a retry is pointless.
     fn retry_delay(&self, error: &Error, attempt: u32) -> Option<Duration> {
-        let timeout = self.client.timeouts();
+        let timeout = self.client.http.timeouts();
         if !error.is_retryable || attempt >= timeout.retries {
             return None;
         }
@@ -155,7 +156,7 @@ impl OpenAi {
 
 impl Provider for OpenAi {
     fn name(&self) -> &Name {
-        &self.client.name
+        &self.client.http.name
     }
 
     fn request_body(&self, messages: &[Message], options: &RequestOptions) -> String {
@@ -214,7 +215,7 @@ impl Provider for OpenAi {
         options: &RequestOptions,
         on_event: &mut dyn FnMut(StreamEvent),
     ) -> Result<Completion, Error> {
-        let deadline = self.client.timeouts().deadline;
+        let deadline = self.client.http.timeouts().deadline;
         match tokio::time::timeout(deadline, self.attempts(messages, options, on_event)).await {
             Ok(result) => result,
             Err(_) => Err(self.client.error(
@@ -243,7 +244,7 @@ impl OpenAi {
         options: &RequestOptions,
         on_event: &mut dyn FnMut(StreamEvent),
     ) -> Result<Completion, Error> {
-        let post = self.client.post(
+        let post = self.client.http.post(
             "/chat/completions",
             self.key.as_ref(),
             self.request_body(messages, options),
@@ -283,7 +284,7 @@ impl ResponseReader<'_> {
         reply: &mut HttpReply<'_>,
         first: Option<&[u8]>,
     ) -> Result<(), Error> {
-        let mut parser = SseParser::new(*self.client.size_limits());
+        let mut parser = SseParser::new(*self.client.http.size_limits());
         if let Some(first) = first {
             self.feed(&mut parser, first)?;
         }
@@ -293,12 +294,12 @@ impl ResponseReader<'_> {
                 .accumulator
                 .finish
                 .as_ref()
-                .map(|_| self.client.timeouts().drain);
+                .map(|_| self.client.http.timeouts().drain);
             let piece = match reply.next_chunk(wait).await {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return self.on_end(parser),
                 Err(_) if self.accumulator.finish.is_some() => return Ok(()),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             self.feed(&mut parser, piece.as_ref())?;
         }
@@ -352,7 +353,7 @@ impl ResponseReader<'_> {
         first: Option<&[u8]>,
     ) -> Result<(), Error> {
         let mut whole = first.unwrap_or_default().to_owned();
-        whole.append(&mut reply.read_all(self.client.size_limits().whole).await?);
+        whole.append(&mut reply.read_all(self.client.http.size_limits().whole).await?);
         if whole.trim_ascii().is_empty() {
             return Err(self
                 .client
@@ -360,7 +361,7 @@ impl ResponseReader<'_> {
         }
         // A stream with the wrong content type.
         if whole.starts_with(b"data:") || whole.starts_with(b":") {
-            let mut parser = SseParser::new(*self.client.size_limits());
+            let mut parser = SseParser::new(*self.client.http.size_limits());
             self.feed(&mut parser, &whole)?;
             return if self.accumulator.finished {
                 Ok(())
@@ -408,14 +409,14 @@ impl ResponseReader<'_> {
                 ProviderErrorKind::TooLarge,
                 &format!(
                     "sent more than {} KB in one piece",
-                    self.client.size_limits().line / 1024
+                    self.client.http.size_limits().line / 1024
                 ),
             ),
             StreamError::TooLarge(TooLarge::Total) => self.client.error(
                 ProviderErrorKind::TooLarge,
                 &format!(
                     "sent an answer of more than {} MB",
-                    self.client.size_limits().total >> 20
+                    self.client.http.size_limits().total >> 20
                 ),
             ),
         }

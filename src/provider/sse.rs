@@ -1,30 +1,7 @@
 //! Parses server-sent events from bytes that are cut anywhere.
 
+use crate::net::SizeLimits;
 use memchr::memchr2;
-
-/// The size limits of an answer, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct SizeLimits {
-    /// One line of a stream.
-    pub line: usize,
-    /// One event of a stream, all its lines together.
-    pub event: usize,
-    /// A whole stream.
-    pub total: usize,
-    /// An answer that is not streamed.
-    pub whole: usize,
-}
-
-impl Default for SizeLimits {
-    fn default() -> Self {
-        Self {
-            line: 1 << 20,
-            event: 2 << 20,
-            total: 64 << 20,
-            whole: 16 << 20,
-        }
-    }
-}
 
 /// An event of a stream.
 #[derive(Debug, PartialEq, Eq)]

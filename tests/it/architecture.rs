@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const LAYERS: [&[&str]; 6] = [
     &["secret", "name", "dirs", "fs", "time", "privacy", "process"],
     &[
-        "message", "limits", "audit", "usage", "config", "crypto", "catalog",
+        "message", "net", "limits", "audit", "usage", "config", "crypto", "catalog",
     ],
     &["conversations", "provider", "keys"],
     &["chat", "backup", "incident"],
@@ -140,7 +140,7 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "reqwest",
-        &["provider/http/"],
+        &["net/"],
         "timeouts, size limits, redirects and TLS are set in one place",
     ),
     (
@@ -228,7 +228,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
     ("provider/key_admin/openai", 1, "finds a key by its mask"),
     ("provider/error", 1, "masks the key in a server's message"),
     (
-        "provider/http/mod",
+        "net/mod",
         2,
         "the authorization header; the password of a proxy",
     ),
@@ -572,7 +572,7 @@ mod rules {
         );
         is_found(
             &[("provider/openai", "use reqwest::Client;")],
-            "provider/http",
+            "`reqwest` belongs to net/",
         );
     }
 

@@ -4,10 +4,10 @@
 use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::provider::{Gate, Reply, Server};
 use chatbot::catalog::{self, Endpoint};
+use chatbot::net::{HttpContext, NetworkConfig, SizeLimits, Timeouts};
 use chatbot::provider::{
-    Completion, Error, HttpContext, KeyCheck, NanoDollars, NetworkConfig, OpenAi, Provider,
-    ProviderErrorKind, RequestOptions, SizeLimits, StreamEvent, Timeouts, TokenUsage, check_key,
-    exchange_code, list_models,
+    Completion, Error, KeyCheck, NanoDollars, OpenAi, Provider, ProviderErrorKind, RequestOptions,
+    StreamEvent, TokenUsage, check_key, exchange_code, list_models,
 };
 use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
 use std::net::TcpListener;

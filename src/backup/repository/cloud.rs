@@ -7,8 +7,7 @@ use crate::backup::repository::object::{
     ListedObject, MAX_OBJECT_BYTES, MAX_OBJECTS, NetworkContext,
 };
 use crate::name::Name;
-use crate::provider::http::{BaseUrl, StorageTransport};
-use crate::provider::{self, ProviderErrorKind as Trouble};
+use crate::net::{self, BaseUrl, NetErrorKind, StorageTransport};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -160,7 +159,7 @@ impl Bucket {
                 )
             }
             CloudKind::WebDav => {
-                BaseUrl::parse(&name, &place.bucket).map_err(|e| Error::Network(Arc::new(e)))?;
+                BaseUrl::parse(&name, &place.bucket)?;
                 let builder = HttpBuilder::new()
                     .with_url(&place.bucket)
                     .with_client_options(options)
@@ -303,8 +302,8 @@ impl Bucket {
                 _ => Error::Failed { kind, status, code },
             };
         }
-        if let Some(TransportError(error)) = find_cause(error) {
-            return Error::Network(Arc::clone(error));
+        if let Some(error) = find_cause::<net::Error>(error) {
+            return Error::Network(error.clone());
         }
         match self.post.failed.load(Ordering::Relaxed) {
             0 => Error::UnexpectedReply(kind),
@@ -438,7 +437,7 @@ impl HttpService for StorageConnector {
                 MAX_OBJECT_BYTES + (1 << 20),
             )
             .await;
-        let (mut parts, body) = answer.map_err(TransportError::wrap)?.into_parts();
+        let (mut parts, body) = answer.map_err(to_engine_error)?.into_parts();
         if makes_folder && parts.status == http::StatusCode::METHOD_NOT_ALLOWED {
             // The folder exists, possibly created by another process: treat it as success.
             parts.status = http::StatusCode::CREATED;
@@ -501,34 +500,30 @@ impl StorageRefusal {
     }
 }
 
-/// A request that failed on the way.
-#[derive(Debug, thiserror::Error)]
-#[error("request not sent")]
-struct TransportError(Arc<provider::Error>);
-
-impl TransportError {
-    fn wrap(error: provider::Error) -> HttpError {
-        let kind = match error.kind() {
-            // The crate asks the metadata server of cloud machines for credentials, at a plain http
-            // URL. This is not supported.
-            Trouble::PlainHttp => {
-                return HttpError::new(
-                    HttpErrorKind::Unknown,
-                    StorageRefusal {
-                        status: 0,
-                        code: String::new(),
-                    },
-                );
-            }
-            Trouble::Timeout => HttpErrorKind::Timeout,
-            Trouble::Reset | Trouble::Truncated => HttpErrorKind::Interrupted,
-            Trouble::Dns | Trouble::Refused | Trouble::Connect if error.is_retryable() => {
-                HttpErrorKind::Connect
-            }
-            _ => HttpErrorKind::Unknown,
-        };
-        HttpError::new(kind, Self(Arc::new(error)))
-    }
+/// Hands an error of the network to the crate, which repeats some requests by its kind.
+fn to_engine_error(error: net::Error) -> HttpError {
+    let kind = match error.kind() {
+        // The crate asks the metadata server of cloud machines for credentials, at a plain http
+        // URL. This is not supported.
+        NetErrorKind::PlainHttp => {
+            return HttpError::new(
+                HttpErrorKind::Unknown,
+                StorageRefusal {
+                    status: 0,
+                    code: String::new(),
+                },
+            );
+        }
+        NetErrorKind::Timeout => HttpErrorKind::Timeout,
+        NetErrorKind::Reset | NetErrorKind::Truncated => HttpErrorKind::Interrupted,
+        NetErrorKind::Dns | NetErrorKind::Refused | NetErrorKind::Connect
+            if error.is_retryable() =>
+        {
+            HttpErrorKind::Connect
+        }
+        _ => HttpErrorKind::Unknown,
+    };
+    HttpError::new(kind, error)
 }
 
 /// Finds an error of this program among the causes of an error of the crate.

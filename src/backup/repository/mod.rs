@@ -39,8 +39,6 @@ pub use prune::{PruneReport, SnapshotList, list_snapshots, plan_prune, prune};
 pub use upload::{UploadContext, UploadReport, upload};
 
 use crate::name::Name;
-#[cfg(feature = "object-storage")]
-use std::sync::Arc;
 
 /// The format version that this program writes.
 pub const VERSION: u32 = 1;
@@ -102,7 +100,7 @@ pub enum Error {
     /// The network.
     #[cfg(feature = "object-storage")]
     #[error("{0}")]
-    Network(#[source] Arc<crate::provider::Error>),
+    Network(#[from] crate::net::Error),
     /// The address contains no repository.
     #[error("no chatbot backup found")]
     NoRepository,

@@ -1,6 +1,6 @@
 //! What a folder and object storage have in common: objects in a listing and their limits.
 
-use crate::provider::HttpContext;
+use crate::net::HttpContext;
 use crate::secret::Secret;
 
 /// The longest object, which is read into memory as a whole.

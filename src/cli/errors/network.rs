@@ -5,7 +5,12 @@ use crate::provider::{Error, ProviderErrorKind};
 
 /// The exit code and the hint for an error of a provider.
 pub(crate) fn explain_network(error: &Error) -> Diagnosis {
-    let (exit, hint) = match error.kind() {
+    explain_kind(error.kind())
+}
+
+/// The exit code and the hint for a kind of error.
+pub(crate) fn explain_kind(kind: ProviderErrorKind) -> Diagnosis {
+    let (exit, hint) = match kind {
         ProviderErrorKind::InvalidKey => (CliExit::Key, "save another one with `chatbot key set`"),
         ProviderErrorKind::NoCredit => (
             CliExit::Provider,
@@ -67,5 +72,5 @@ pub(crate) fn explain_network(error: &Error) -> Diagnosis {
             "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
         ),
     };
-    diagnosis(exit, error.kind().code(), hint)
+    diagnosis(exit, kind.code(), hint)
 }

@@ -2,8 +2,10 @@
 
 use crate::backup::repository::{CloudKind, Error};
 #[cfg(feature = "object-storage")]
-use crate::cli::errors::network::explain_network;
+use crate::cli::errors::network::explain_kind;
 use crate::cli::errors::{CliExit, Diagnosis, diagnosis};
+#[cfg(feature = "object-storage")]
+use crate::net::NetErrorKind;
 
 const ADDRESSES: &str = "name `s3://bucket/path`, `gs://`, `az://`, `https://` (WebDAV), `file:/folder`, or the path of a file";
 
@@ -66,7 +68,7 @@ pub(crate) fn explain_storage(error: &Error) -> Diagnosis {
         ),
         #[cfg(feature = "object-storage")]
         Error::Network(error) => {
-            let (exit, code, _) = explain_network(error)?;
+            let (exit, code, _) = explain_kind(error.kind().into())?;
             diagnosis(exit, code, network_hint(error.kind()))
         }
         Error::NoRepository => diagnosis(
@@ -145,15 +147,14 @@ const fn refusal_hint(kind: CloudKind, status: u16) -> &'static str {
 }
 
 #[cfg(feature = "object-storage")]
-const fn network_hint(kind: crate::provider::ProviderErrorKind) -> &'static str {
-    use crate::provider::ProviderErrorKind as Trouble;
+const fn network_hint(kind: NetErrorKind) -> &'static str {
     match kind {
-        Trouble::Tls => {
+        NetErrorKind::Tls => {
             "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off"
         }
-        Trouble::PlainHttp => "use https; plain http is allowed for this machine only",
-        Trouble::BadNetworkConfig => "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
-        Trouble::BadAddress => ADDRESSES,
+        NetErrorKind::PlainHttp => "use https; plain http is allowed for this machine only",
+        NetErrorKind::BadNetworkConfig => "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
+        NetErrorKind::BadAddress => ADDRESSES,
         _ => "check the network and the address, and try again: uploaded data is not sent twice",
     }
 }

@@ -5,8 +5,8 @@ pub(super) mod openai;
 pub(super) mod openrouter;
 
 use crate::catalog::{Endpoint, KeyCheckApi};
+use crate::net::HttpContext;
 use crate::provider::error::Error;
-use crate::provider::http::HttpContext;
 use crate::provider::key_admin::openai::{KeyLocation, KeySearch, ServiceAccounts};
 use crate::provider::key_admin::openrouter::{ManagedKey, OpenRouterAdmin, key_hash};
 use crate::secret::Secret;

@@ -2,8 +2,9 @@
 //! keys can only be created by hand.
 
 use crate::catalog::Endpoint;
+use crate::net::{HttpContext, HttpMethod};
+use crate::provider::client::ProviderClient;
 use crate::provider::error::{Error, ProviderErrorKind};
-use crate::provider::http::{HttpContext, HttpMethod, ProviderClient};
 use crate::provider::key_admin::openrouter::{change, get};
 use crate::secret::Secret;
 use serde::Deserialize;

@@ -2,9 +2,10 @@
 //! exchange at the end of a login.
 
 use crate::catalog::Endpoint;
+use crate::net::{AuthHeader, BodyKind, HttpContext, HttpMethod, HttpReply};
+use crate::provider::client::ProviderClient;
 use crate::provider::error::{Error, ProviderErrorKind};
 use crate::provider::error_body::error_from_response;
-use crate::provider::http::{Auth, BodyKind, HttpContext, HttpMethod, HttpReply, ProviderClient};
 use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::json;
@@ -229,9 +230,11 @@ pub(in crate::provider) async fn get(
     key: &Secret,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     client
+        .http
         .short(async {
             let reply = client
-                .get(&client.base_url, path, Auth::Bearer, Some(key))
+                .http
+                .get(&client.http.base_url, path, AuthHeader::BEARER, Some(key))
                 .await?;
             read_reply(client, reply, Some(key)).await
         })
@@ -247,8 +250,9 @@ pub(in crate::provider) async fn change(
     body: Option<String>,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
     client
+        .http
         .short(async {
-            let reply = client.send_once(verb, path, key, body).await?;
+            let reply = client.http.send_once(verb, path, key, body).await?;
             read_reply(client, reply, key).await
         })
         .await
@@ -265,10 +269,10 @@ async fn read_reply(
     }
     reply.reject_compressed()?;
     match reply.body_kind() {
-        BodyKind::Json | BodyKind::Unknown => reply
-            .read_all(client.size_limits().whole)
-            .await
-            .map(Zeroizing::new),
+        BodyKind::Json | BodyKind::Unknown => {
+            let body = reply.read_all(client.http.size_limits().whole).await?;
+            Ok(Zeroizing::new(body))
+        }
         _ => Err(client.error(
             ProviderErrorKind::NotJson,
             "answered with something that is not JSON",

@@ -1,28 +1,98 @@
-//! Classifies network failures by the innermost error of the libraries.
+//! The errors of requests. A network failure is classified by the innermost error of the libraries.
 
-use crate::provider::error::{Error, ProviderErrorKind};
-use crate::provider::http::ProviderClient;
+use crate::net::HttpClient;
 use crate::time::humanize;
 use std::error::Error as _;
 use std::io;
 
-impl ProviderClient {
+/// The kind of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NetErrorKind {
+    /// No data for too long.
+    Timeout,
+    /// The connection was refused.
+    Refused,
+    /// The host name does not resolve.
+    Dns,
+    /// The connection failed for another reason.
+    Connect,
+    /// The certificate is not trusted, or the TLS connection failed.
+    Tls,
+    /// The connection was reset.
+    Reset,
+    /// The answer ended early.
+    Truncated,
+    /// The answer is not HTTP.
+    Malformed,
+    /// The answer exceeds the size limit.
+    TooLarge,
+    /// The answer is compressed, which was not requested.
+    Compressed,
+    /// The address would send the key unencrypted over the network.
+    PlainHttp,
+    /// The address is invalid.
+    BadAddress,
+    /// The key contains a character that is not allowed in a header.
+    BadKey,
+    /// The extra certificates or the proxy are invalid.
+    BadNetworkConfig,
+}
+
+/// An error of a request. Its message is safe to show and to log: it contains no key, and nothing
+/// of the request or the answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Error {
+    kind: NetErrorKind,
+    sentence: String,
+    is_retryable: bool,
+}
+
+impl Error {
+    pub(super) fn new(kind: NetErrorKind, sentence: String) -> Self {
+        Self {
+            kind,
+            sentence,
+            is_retryable: false,
+        }
+    }
+
+    /// The kind of error.
+    #[must_use]
+    pub const fn kind(&self) -> NetErrorKind {
+        self.kind
+    }
+
+    /// Whether the request was certainly not processed, so that it can be sent again.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.is_retryable
+    }
+
+    fn retryable(mut self) -> Self {
+        self.is_retryable = true;
+        self
+    }
+}
+
+impl HttpClient {
     /// The error for a network failure.
     pub(super) fn map_error(&self, failure: &reqwest::Error, stage: Phase) -> Error {
         let cause = NetCause::from_error(failure);
         let host = self.base_url.host();
         match cause {
             NetCause::Certificate(why) => self.error(
-                ProviderErrorKind::Tls,
+                NetErrorKind::Tls,
                 &format!("at `{host}` cannot be trusted: {why}"),
             ),
             NetCause::Tls => self.error(
-                ProviderErrorKind::Tls,
+                NetErrorKind::Tls,
                 &format!("at `{host}` cannot be reached: the TLS connection failed"),
             ),
             NetCause::Dns => self
                 .error(
-                    ProviderErrorKind::Dns,
+                    NetErrorKind::Dns,
                     &format!("cannot be found: no address for `{host}`"),
                 )
                 .retryable(),
@@ -30,50 +100,49 @@ impl ProviderClient {
             NetCause::Refused if self.base_url.is_loopback() => {
                 let port = self.base_url.0.port_or_known_default().unwrap_or(0);
                 self.error(
-                    ProviderErrorKind::Refused,
+                    NetErrorKind::Refused,
                     &format!("is not running: nothing listens at `{host}:{port}`"),
                 )
             }
             NetCause::Refused => self
                 .error(
-                    ProviderErrorKind::Refused,
+                    NetErrorKind::Refused,
                     &format!("cannot be reached: `{host}` refuses the connection"),
                 )
                 .retryable(),
             NetCause::Timeout => {
                 let wait = humanize(self.timeouts().connect);
                 self.error(
-                    ProviderErrorKind::Timeout,
+                    NetErrorKind::Timeout,
                     &format!(
                         "cannot be reached: `{host}` did not accept the connection within {wait}"
                     ),
                 )
                 .retryable()
             }
-            NetCause::NotHttp => self.error(
-                ProviderErrorKind::Malformed,
-                "sent an answer that is not HTTP",
-            ),
+            NetCause::NotHttp => {
+                self.error(NetErrorKind::Malformed, "sent an answer that is not HTTP")
+            }
             _ if stage == Phase::Before && failure.is_connect() => self
                 .error(
-                    ProviderErrorKind::Connect,
+                    NetErrorKind::Connect,
                     &format!("cannot be reached at `{host}`"),
                 )
                 .retryable(),
             NetCause::Reset if stage == Phase::Before => self.error(
-                ProviderErrorKind::Reset,
+                NetErrorKind::Reset,
                 "reset the connection before it answered",
             ),
             NetCause::Reset => self.error(
-                ProviderErrorKind::Reset,
+                NetErrorKind::Reset,
                 "reset the connection in the middle of the answer",
             ),
             NetCause::Ended | NetCause::Other if stage == Phase::Before => self.error(
-                ProviderErrorKind::Reset,
+                NetErrorKind::Reset,
                 "closed the connection without an answer",
             ),
             NetCause::Ended | NetCause::Other => self.error(
-                ProviderErrorKind::Truncated,
+                NetErrorKind::Truncated,
                 "stopped in the middle of the answer",
             ),
         }

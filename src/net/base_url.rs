@@ -1,7 +1,7 @@
 //! Base URLs of APIs, validated and normalized.
 
 use crate::name::Name;
-use crate::provider::error::{Error, ProviderErrorKind, provider_title};
+use crate::net::error::{Error, NetErrorKind};
 use reqwest::Url;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,8 +16,8 @@ impl BaseUrl {
     pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
         let bad = |why: &str| {
             Error::new(
-                ProviderErrorKind::BadAddress,
-                format!("the address of {} {why}", provider_title(name)),
+                NetErrorKind::BadAddress,
+                format!("the address of `{name}` {why}"),
             )
         };
         if !base_url.bytes().all(|b| b.is_ascii_graphic()) {
@@ -52,10 +52,9 @@ impl BaseUrl {
         if url.scheme() == "http" && !address.is_loopback() {
             let host = url.host_str().unwrap_or_default();
             return Err(Error::new(
-                ProviderErrorKind::PlainHttp,
+                NetErrorKind::PlainHttp,
                 format!(
-                    "{} uses plain http at `{host}`, which would expose the key and the conversation on the network: use https",
-                    provider_title(name)
+                    "`{name}` uses plain http at `{host}`, which would expose the key and the conversation on the network: use https"
                 ),
             ));
         }
@@ -99,7 +98,7 @@ impl BaseUrl {
 
     /// The same host, with a suffix of the base path removed.
     #[must_use]
-    pub(in crate::provider) fn without_suffix(&self, end: &str) -> Self {
+    pub(crate) fn without_suffix(&self, end: &str) -> Self {
         let mut url = self.0.clone();
         let path = url
             .path()
@@ -121,7 +120,7 @@ impl fmt::Display for BaseUrl {
 mod tests {
     use super::*;
 
-    fn address(base_url: &str) -> Result<String, ProviderErrorKind> {
+    fn address(base_url: &str) -> Result<String, NetErrorKind> {
         BaseUrl::parse(&"own".parse().unwrap(), base_url)
             .map(|a| a.to_string())
             .map_err(|e| e.kind())
@@ -155,43 +154,31 @@ mod tests {
     #[test]
     fn base_url_unsafe_is_refused() {
         for (given, want) in [
-            ("", ProviderErrorKind::BadAddress),
-            ("example.org/v1", ProviderErrorKind::BadAddress),
-            ("ftp://example.org", ProviderErrorKind::BadAddress),
-            ("https://ex\u{e4}mple.org", ProviderErrorKind::BadAddress),
-            ("https://example.org/a b", ProviderErrorKind::BadAddress),
-            ("https://example.org\n", ProviderErrorKind::BadAddress),
-            (
-                "https://me:secret@example.org",
-                ProviderErrorKind::BadAddress,
-            ),
-            (
-                "https://example.org/v1?key=1",
-                ProviderErrorKind::BadAddress,
-            ),
-            ("https://example.org/v1#x", ProviderErrorKind::BadAddress),
-            ("file:///etc/passwd", ProviderErrorKind::BadAddress),
+            ("", NetErrorKind::BadAddress),
+            ("example.org/v1", NetErrorKind::BadAddress),
+            ("ftp://example.org", NetErrorKind::BadAddress),
+            ("https://ex\u{e4}mple.org", NetErrorKind::BadAddress),
+            ("https://example.org/a b", NetErrorKind::BadAddress),
+            ("https://example.org\n", NetErrorKind::BadAddress),
+            ("https://me:secret@example.org", NetErrorKind::BadAddress),
+            ("https://example.org/v1?key=1", NetErrorKind::BadAddress),
+            ("https://example.org/v1#x", NetErrorKind::BadAddress),
+            ("file:///etc/passwd", NetErrorKind::BadAddress),
             (
                 "https:evil.example://openrouter.ai/api/v1",
-                ProviderErrorKind::BadAddress,
+                NetErrorKind::BadAddress,
             ),
-            ("https:evil.example", ProviderErrorKind::BadAddress),
+            ("https:evil.example", NetErrorKind::BadAddress),
             (
                 "https://evil.example\\openrouter.ai/v1",
-                ProviderErrorKind::BadAddress,
+                NetErrorKind::BadAddress,
             ),
-            ("http://example.org/v1", ProviderErrorKind::PlainHttp),
-            (
-                "http://localhost.example.org/v1",
-                ProviderErrorKind::PlainHttp,
-            ),
-            (
-                "http://127.0.0.1.example.org/v1",
-                ProviderErrorKind::PlainHttp,
-            ),
-            ("http://192.168.1.7:11434/v1", ProviderErrorKind::PlainHttp),
-            ("http://[::ffff:127.0.0.1]/v1", ProviderErrorKind::PlainHttp),
-            ("http://0.0.0.0:1/v1", ProviderErrorKind::PlainHttp),
+            ("http://example.org/v1", NetErrorKind::PlainHttp),
+            ("http://localhost.example.org/v1", NetErrorKind::PlainHttp),
+            ("http://127.0.0.1.example.org/v1", NetErrorKind::PlainHttp),
+            ("http://192.168.1.7:11434/v1", NetErrorKind::PlainHttp),
+            ("http://[::ffff:127.0.0.1]/v1", NetErrorKind::PlainHttp),
+            ("http://0.0.0.0:1/v1", NetErrorKind::PlainHttp),
         ] {
             assert_eq!(address(given), Err(want), "{given}");
         }

@@ -3,25 +3,23 @@
 
 mod base_url;
 mod body;
-mod net_error;
+mod error;
 #[cfg(feature = "object-storage")]
 mod object_transport;
 
 pub use base_url::BaseUrl;
-pub(super) use body::{BodyKind, HttpReply};
+pub(crate) use body::{BodyKind, HttpReply};
+pub use error::{Error, NetErrorKind};
 #[cfg(feature = "object-storage")]
 pub use object_transport::StorageTransport;
 
-use super::error::{Error, ProviderErrorKind, provider_title, sanitize_quote};
-use crate::catalog::Endpoint;
 use crate::name::Name;
 use crate::privacy::Redactor;
-use crate::provider::sse::SizeLimits;
 use crate::secret::Secret;
 use crate::time::{Clock, humanize};
-use net_error::Phase;
+use error::Phase;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fmt;
@@ -70,6 +68,30 @@ impl Default for Timeouts {
     }
 }
 
+/// The size limits of an answer, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct SizeLimits {
+    /// One line of a stream.
+    pub line: usize,
+    /// One event of a stream, all its lines together.
+    pub event: usize,
+    /// A whole stream.
+    pub total: usize,
+    /// An answer that is not streamed.
+    pub whole: usize,
+}
+
+impl Default for SizeLimits {
+    fn default() -> Self {
+        Self {
+            line: 1 << 20,
+            event: 2 << 20,
+            total: 64 << 20,
+            whole: 16 << 20,
+        }
+    }
+}
+
 /// The network settings of the environment.
 #[derive(Debug, Default)]
 pub struct NetworkConfig {
@@ -91,26 +113,35 @@ pub struct NetworkConfig {
 pub struct HttpContext {
     /// The network settings.
     pub config: Arc<NetworkConfig>,
-    /// Redacts the providers' messages in errors.
+    /// Redacts what a server says before an error quotes it.
     pub redactor: Arc<Redactor>,
     /// Reads the time, to interpret a date in `Retry-After`.
     pub clock: Clock,
 }
 
-/// How a key is sent to its provider. Never in the URL, because URLs end up in logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Auth {
+/// The header in which a key is sent. Never the URL, because URLs end up in logs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuthHeader {
+    /// The name of the header, in lower case.
+    pub(crate) name: &'static str,
+    /// What precedes the key in its value.
+    pub(crate) prefix: &'static str,
+    /// A second header that the server requires.
+    pub(crate) companion: Option<(&'static str, &'static str)>,
+}
+
+impl AuthHeader {
     /// `Authorization: Bearer …`
-    Bearer,
-    /// `x-goog-api-key: …`
-    Google,
-    /// `x-api-key: …`, with the API version of this client.
-    Anthropic,
+    pub(crate) const BEARER: Self = Self {
+        name: "authorization",
+        prefix: "Bearer ",
+        companion: None,
+    };
 }
 
 /// The method of a request that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HttpMethod {
+pub(crate) enum HttpMethod {
     /// Creates.
     Post,
     /// Updates.
@@ -119,92 +150,91 @@ pub(super) enum HttpMethod {
     Delete,
 }
 
-/// A connection to one provider.
-pub(super) struct ProviderClient {
-    pub(super) name: Name,
-    pub(super) base_url: BaseUrl,
-    pub(super) context: HttpContext,
+/// A connection to one server.
+pub(crate) struct HttpClient {
+    /// The name of the server in errors.
+    pub(crate) name: Name,
+    pub(crate) base_url: BaseUrl,
+    pub(crate) context: HttpContext,
     client: OnceLock<reqwest::Client>,
 }
 
-impl fmt::Debug for ProviderClient {
+impl fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
+        f.debug_struct("HttpClient")
             .field("name", &self.name)
-            .field("address", &self.base_url)
+            .field("base_url", &self.base_url)
             .finish_non_exhaustive()
     }
 }
 
-impl ProviderClient {
-    /// A connection to an endpoint. It connects with the first request.
-    pub(super) fn new(endpoint: &Endpoint, context: HttpContext) -> Result<Self, Error> {
-        let address = BaseUrl::parse(&endpoint.name, &endpoint.base_url)?;
+impl HttpClient {
+    /// A connection to a base URL. It connects with the first request.
+    pub(crate) fn new(name: &Name, base_url: &str, context: HttpContext) -> Result<Self, Error> {
         Ok(Self {
-            name: endpoint.name.clone(),
-            base_url: address,
+            name: name.clone(),
+            base_url: BaseUrl::parse(name, base_url)?,
             context,
             client: OnceLock::new(),
         })
     }
 
     /// The timeouts and retries.
-    pub(super) fn timeouts(&self) -> &Timeouts {
+    pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.context.config.timeouts
     }
 
-    pub(super) fn size_limits(&self) -> &SizeLimits {
+    pub(crate) fn size_limits(&self) -> &SizeLimits {
         &self.context.config.size_limits
     }
 
-    /// A provider's message, made safe to show.
-    pub(super) fn sanitize_message(&self, messages: &str, key: Option<&Secret>) -> String {
-        sanitize_quote(messages, key, &self.context.redactor)
-    }
-
-    pub(super) fn error(&self, kind: ProviderErrorKind, rest: &str) -> Error {
-        Error::new(kind, format!("{} {rest}", provider_title(&self.name)))
+    /// An error whose sentence begins with the name of the server.
+    fn error(&self, kind: NetErrorKind, rest: &str) -> Error {
+        Error::new(kind, format!("`{}` {rest}", self.name))
     }
 
     /// Holds a short exchange, such as a list of models, to its deadline: a server that drips its
     /// headers is as slow as one that drips its body.
-    pub(super) async fn short<T>(
+    pub(crate) async fn short<T, E: From<Error>>(
         &self,
-        exchange: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+        exchange: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let limit = self.timeouts().short_reply;
         match tokio::time::timeout(limit, exchange).await {
             Ok(result) => result,
             Err(_) => {
                 let limit = humanize(limit);
-                Err(self.error(
-                    ProviderErrorKind::Timeout,
-                    &format!("did not finish its answer within {limit}"),
-                ))
+                Err(self
+                    .error(
+                        NetErrorKind::Timeout,
+                        &format!("did not finish its answer within {limit}"),
+                    )
+                    .into())
             }
         }
     }
 
-    /// Asks for something at an address of this provider.
-    pub(super) async fn get(
+    /// Asks for something at an address of this server.
+    pub(crate) async fn get(
         &self,
         at: &BaseUrl,
         path: &str,
-        auth: Auth,
+        auth: AuthHeader,
         key: Option<&Secret>,
     ) -> Result<HttpReply<'_>, Error> {
         let request = self.request(Method::GET, at, path, auth, key)?;
         self.send(request).await
     }
 
-    /// A chat completion request. It can be sent more than once.
-    pub(super) fn post(
+    /// A request with a JSON body. It can be sent more than once.
+    pub(crate) fn post(
         &self,
         path: &str,
         key: Option<&Secret>,
         body: String,
     ) -> Result<RetryableRequest, Error> {
-        let mut request = self.request(Method::POST, &self.base_url, path, Auth::Bearer, key)?;
+        let mut request =
+            self.request(Method::POST, &self.base_url, path, AuthHeader::BEARER, key)?;
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -213,7 +243,7 @@ impl ProviderClient {
     }
 
     /// Sends a request that changes something. It is never repeated, because it may have succeeded.
-    pub(super) async fn send_once(
+    pub(crate) async fn send_once(
         &self,
         verb: HttpMethod,
         path: &str,
@@ -225,7 +255,7 @@ impl ProviderClient {
             HttpMethod::Patch => Method::PATCH,
             HttpMethod::Delete => Method::DELETE,
         };
-        let mut request = self.request(method, &self.base_url, path, Auth::Bearer, key)?;
+        let mut request = self.request(method, &self.base_url, path, AuthHeader::BEARER, key)?;
         if let Some(body) = body {
             request
                 .headers_mut()
@@ -236,11 +266,11 @@ impl ProviderClient {
     }
 
     /// Sends a request. The answer has begun when this returns.
-    pub(super) async fn send_post(&self, post: &RetryableRequest) -> Result<HttpReply<'_>, Error> {
+    pub(crate) async fn send_post(&self, post: &RetryableRequest) -> Result<HttpReply<'_>, Error> {
         let request = post
             .0
             .try_clone()
-            .ok_or_else(|| self.error(ProviderErrorKind::Malformed, "cannot repeat the request"))?;
+            .ok_or_else(|| self.error(NetErrorKind::Malformed, "cannot repeat the request"))?;
         self.send(request).await
     }
 
@@ -249,12 +279,12 @@ impl ProviderClient {
         method: Method,
         at: &BaseUrl,
         path: &str,
-        auth: Auth,
+        auth: AuthHeader,
         key: Option<&Secret>,
     ) -> Result<reqwest::Request, Error> {
         let url = at
             .join(path)
-            .ok_or_else(|| self.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
+            .ok_or_else(|| self.error(NetErrorKind::BadAddress, "has an invalid address"))?;
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
         headers.insert(
@@ -266,30 +296,19 @@ impl ProviderClient {
             HeaderValue::from_static(concat!("chatbot/", env!("CARGO_PKG_VERSION"))),
         );
         if let Some(key) = key.filter(|key| !key.is_empty()) {
-            let key = key.expose();
-            let (header, value) = match auth {
-                Auth::Bearer => (AUTHORIZATION, Zeroizing::new(format!("Bearer {key}"))),
-                Auth::Google => (
-                    HeaderName::from_static("x-goog-api-key"),
-                    Zeroizing::new(key.to_owned()),
-                ),
-                Auth::Anthropic => {
-                    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-                    (
-                        HeaderName::from_static("x-api-key"),
-                        Zeroizing::new(key.to_owned()),
-                    )
-                }
-            };
+            if let Some((name, value)) = auth.companion {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            let value = Zeroizing::new(format!("{}{}", auth.prefix, key.expose()));
             // The error of an invalid value is not passed on, because it might contain the key.
             let Ok(mut value) = HeaderValue::from_str(&value) else {
                 return Err(self.error(
-                    ProviderErrorKind::InvalidKey,
+                    NetErrorKind::BadKey,
                     "has a key with a character that is not allowed in a header",
                 ));
             };
             value.set_sensitive(true);
-            headers.insert(header, value);
+            headers.insert(HeaderName::from_static(auth.name), value);
         }
         Ok(request)
     }
@@ -300,7 +319,7 @@ impl ProviderClient {
         let response = match tokio::time::timeout(wait, client.execute(request)).await {
             Err(_) => {
                 return Err(self.error(
-                    ProviderErrorKind::Timeout,
+                    NetErrorKind::Timeout,
                     &format!("did not start to answer within {}", humanize(wait)),
                 ));
             }
@@ -336,12 +355,7 @@ impl ProviderClient {
             rustls::crypto::ring::default_provider(),
         ))
         .with_safe_default_protocol_versions()
-        .map_err(|_| {
-            self.error(
-                ProviderErrorKind::Tls,
-                "cannot be reached: TLS is not available",
-            )
-        })?
+        .map_err(|_| self.error(NetErrorKind::Tls, "cannot be reached: TLS is not available"))?
         .with_root_certificates(roots)
         .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
@@ -369,7 +383,7 @@ impl ProviderClient {
         }
         builder.build().map_err(|_| {
             self.error(
-                ProviderErrorKind::BadNetworkConfig,
+                NetErrorKind::BadNetworkConfig,
                 "cannot be reached: cannot create the HTTP client",
             )
         })
@@ -378,7 +392,7 @@ impl ProviderClient {
     fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
         let bad = |why: &str| {
             self.error(
-                ProviderErrorKind::BadNetworkConfig,
+                NetErrorKind::BadNetworkConfig,
                 &format!("cannot be reached: {why} in the extra certificates (`SSL_CERT_FILE`)"),
             )
         };
@@ -398,7 +412,7 @@ impl ProviderClient {
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
         let bad = |_| {
             self.error(
-                ProviderErrorKind::BadNetworkConfig,
+                NetErrorKind::BadNetworkConfig,
                 "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address",
             )
         };
@@ -415,4 +429,4 @@ impl ProviderClient {
 }
 
 /// A request that can be sent more than once.
-pub(super) struct RetryableRequest(reqwest::Request);
+pub(crate) struct RetryableRequest(reqwest::Request);

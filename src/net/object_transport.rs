@@ -2,32 +2,31 @@
 //! as for providers.
 
 use crate::name::Name;
-use crate::provider::HttpContext;
-use crate::provider::error::{Error, ProviderErrorKind};
-use crate::provider::http::{BaseUrl, ProviderClient};
+use crate::net::error::{Error, NetErrorKind};
+use crate::net::{HttpClient, HttpContext};
 use crate::time::humanize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 /// Sends requests and returns whole responses. The caller decides about address, content and
 /// signature.
 pub struct StorageTransport {
     name: Name,
     context: HttpContext,
-    clients: Mutex<BTreeMap<String, Arc<ProviderClient>>>,
+    clients: Mutex<BTreeMap<String, Arc<HttpClient>>>,
 }
 
 impl fmt::Debug for StorageTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Carrier")
+        f.debug_struct("StorageTransport")
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
 }
 
 impl StorageTransport {
-    /// Creates a carrier; `name` is used in error messages. It connects with the first request.
+    /// Creates a transport; `name` is used in error messages. It connects with the first request.
     #[must_use]
     pub fn new(name: Name, context: HttpContext) -> Self {
         Self {
@@ -46,9 +45,9 @@ impl StorageTransport {
     ) -> Result<http::Response<Vec<u8>>, Error> {
         let client = self.client_for(request.uri())?;
         let request = reqwest::Request::try_from(request)
-            .map_err(|_| client.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
+            .map_err(|_| client.error(NetErrorKind::BadAddress, "has an invalid address"))?;
         let deadline = client.timeouts().deadline;
-        let carried = async {
+        let exchange = async {
             let mut reply = client.send(request).await?;
             let mut answer = http::Response::new(Vec::new());
             *answer.status_mut() = reply.response.status();
@@ -56,39 +55,33 @@ impl StorageTransport {
             *answer.body_mut() = reply.read_all(most).await?;
             Ok(answer)
         };
-        match tokio::time::timeout(deadline, carried).await {
+        match tokio::time::timeout(deadline, exchange).await {
             Ok(result) => result,
             Err(_) => Err(client.error(
-                ProviderErrorKind::Timeout,
+                NetErrorKind::Timeout,
                 &format!("did not finish its answer within {}", humanize(deadline)),
             )),
         }
     }
 
     /// The connection for an address: one for each host.
-    fn client_for(&self, uri: &http::Uri) -> Result<Arc<ProviderClient>, Error> {
+    fn client_for(&self, uri: &http::Uri) -> Result<Arc<HttpClient>, Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(Error::new(
-                ProviderErrorKind::BadAddress,
+                NetErrorKind::BadAddress,
                 format!("the address of `{}` is not valid", self.name),
             ));
         };
         let origin = format!("{scheme}://{authority}");
-        let mut lines = self
+        let mut clients = self
             .clients
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(client) = lines.get(&origin) {
+        if let Some(client) = clients.get(&origin) {
             return Ok(Arc::clone(client));
         }
-        let address = BaseUrl::parse(&self.name, &origin)?;
-        let client = Arc::new(ProviderClient {
-            name: self.name.clone(),
-            base_url: address,
-            context: self.context.clone(),
-            client: OnceLock::new(),
-        });
-        lines.insert(origin, Arc::clone(&client));
+        let client = Arc::new(HttpClient::new(&self.name, &origin, self.context.clone())?);
+        clients.insert(origin, Arc::clone(&client));
         Ok(client)
     }
 }

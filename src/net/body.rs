@@ -1,8 +1,7 @@
 //! A response that has begun: its content type, and its bytes within time and size limits.
 
-use crate::provider::error::{Error, ProviderErrorKind};
-use crate::provider::http::ProviderClient;
-use crate::provider::http::net_error::Phase;
+use crate::net::HttpClient;
+use crate::net::error::{Error, NetErrorKind, Phase};
 use crate::time::{Clock, Time, humanize};
 use reqwest::header::{
     AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER,
@@ -17,7 +16,7 @@ const ERROR_BODY_TIMEOUT_FACTOR: u32 = 3;
 
 /// The content type of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::provider) enum BodyKind {
+pub(crate) enum BodyKind {
     /// A stream of events.
     Stream,
     /// JSON.
@@ -31,14 +30,14 @@ pub(in crate::provider) enum BodyKind {
 }
 
 /// A response that has begun.
-pub(in crate::provider) struct HttpReply<'a> {
-    pub(super) client: &'a ProviderClient,
+pub(crate) struct HttpReply<'a> {
+    pub(super) client: &'a HttpClient,
     pub(super) response: reqwest::Response,
     pub(super) started: bool,
 }
 
 impl HttpReply<'_> {
-    pub(in crate::provider) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
@@ -49,27 +48,28 @@ impl HttpReply<'_> {
             .and_then(|value| value.to_str().ok())
     }
 
-    pub(in crate::provider) fn text_header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_header(&self, name: &str) -> Option<&str> {
         self.header(name)
     }
 
     /// Its content type.
-    pub(in crate::provider) fn body_kind(&self) -> BodyKind {
-        let messages = self.header(CONTENT_TYPE).unwrap_or_default();
-        let sort = messages
+    pub(crate) fn body_kind(&self) -> BodyKind {
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let media_type = content_type
             .split(';')
             .next()
             .unwrap_or_default()
             .trim()
             .to_ascii_lowercase();
-        match sort.as_str() {
+        match media_type.as_str() {
             "" => BodyKind::Unknown,
             "text/event-stream" => BodyKind::Stream,
             "application/json" => BodyKind::Json,
             "text/html" | "application/xhtml+xml" => BodyKind::Html,
             json if json.ends_with("+json") => BodyKind::Json,
             _ => BodyKind::Other(
-                sort.chars()
+                media_type
+                    .chars()
                     .filter(|c| c.is_ascii_graphic() && *c != '`')
                     .take(60)
                     .collect(),
@@ -79,18 +79,18 @@ impl HttpReply<'_> {
 
     /// Rejects compression: it was not requested, and the compressed length of a secret leaks
     /// information about it.
-    pub(in crate::provider) fn reject_compressed(&self) -> Result<(), Error> {
+    pub(crate) fn reject_compressed(&self) -> Result<(), Error> {
         match self.header(CONTENT_ENCODING).map(str::trim) {
             None | Some("" | "identity") => Ok(()),
             Some(_) => Err(self.client.error(
-                ProviderErrorKind::Compressed,
+                NetErrorKind::Compressed,
                 "sent a compressed answer, although none was requested",
             )),
         }
     }
 
     /// The host of a redirect.
-    pub(in crate::provider) fn redirect_host(&self) -> Option<String> {
+    pub(crate) fn redirect_host(&self) -> Option<String> {
         let to = self.header(LOCATION)?;
         let to = self.response.url().join(to).ok()?;
         Some(
@@ -103,7 +103,7 @@ impl HttpReply<'_> {
     }
 
     /// The waiting time it names: seconds, or until a date.
-    pub(in crate::provider) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         // Zero is not a waiting time, and more than a day is a mistake.
         retry_after_header(self.response.headers(), &self.client.context.clock)
             .filter(|wait| !wait.is_zero())
@@ -111,7 +111,7 @@ impl HttpReply<'_> {
     }
 
     /// The next bytes; `None` at the end.
-    pub(in crate::provider) async fn next_chunk(
+    pub(crate) async fn next_chunk(
         &mut self,
         wait: Option<Duration>,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, Error> {
@@ -123,7 +123,7 @@ impl HttpReply<'_> {
         });
         match tokio::time::timeout(wait, self.response.chunk()).await {
             Err(_) => Err(self.client.error(
-                ProviderErrorKind::Timeout,
+                NetErrorKind::Timeout,
                 &format!("stopped sending: no data for {}", humanize(wait)),
             )),
             Ok(Err(failure)) => Err(self.client.map_error(&failure, Phase::Middle)),
@@ -135,13 +135,13 @@ impl HttpReply<'_> {
     }
 
     /// All of it, if it is not more than `cap` bytes. Bounded in time by the deadline of the request.
-    pub(in crate::provider) async fn read_all(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn read_all(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next_chunk(None).await? {
             let piece = piece.as_ref();
             if whole.len() + piece.len() > cap {
                 return Err(self.client.error(
-                    ProviderErrorKind::TooLarge,
+                    NetErrorKind::TooLarge,
                     &format!("sent an answer of more than {} KB", cap / 1024),
                 ));
             }
@@ -151,7 +151,7 @@ impl HttpReply<'_> {
     }
 
     /// As much as there is, up to `cap` bytes: the text of an error need not be complete.
-    pub(in crate::provider) async fn read_prefix(&mut self, cap: usize) -> Vec<u8> {
+    pub(crate) async fn read_prefix(&mut self, cap: usize) -> Vec<u8> {
         let mut some = Vec::new();
         let wait = self.client.timeouts().drain;
         let read = async {
@@ -173,11 +173,11 @@ impl HttpReply<'_> {
 
 /// The waiting time in the headers.
 fn retry_after_header(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
-    let messages = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = messages.parse::<u32>() {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u32>() {
         return Some(Duration::from_secs(u64::from(seconds)));
     }
-    let date = jiff::fmt::rfc2822::parse(messages).ok()?;
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
     let at = Time::from_millis(date.timestamp().as_millisecond());
     Some(at.since(clock.now()))
 }
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn retry_after_seconds_or_date() {
         let clock = Clock::fixed(Time::parse("2026-11-21T08:00:00Z").unwrap());
-        let wait = |messages: &str| {
+        let wait = |value: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_str(messages).unwrap());
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
             retry_after_header(&headers, &clock).map(|w| w.as_secs())
         };
         assert_eq!(wait("12"), Some(12));
