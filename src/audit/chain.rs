@@ -1,6 +1,7 @@
 //! The chain of the audit log: how a record is bound to the one before, and what the head file
 //! contains.
 
+use crate::crypto::encoding::hex;
 use crate::fs;
 use crate::secret::Secret;
 use crate::time::Time;
@@ -148,15 +149,4 @@ impl ChainHead {
 
 pub(crate) fn hash(line: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, line).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            for half in [byte >> 4, byte & 15] {
-                text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
-            }
-            text
-        })
 }

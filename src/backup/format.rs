@@ -10,13 +10,11 @@
 
 use crate::backup::{Error, VERSION};
 use crate::crypto::fernet::DataKeys;
+use crate::crypto::file_header::{FileFormat, HeaderError, KeyDerivation};
 use crate::crypto::kdf::KdfParams;
-use crate::crypto::kdf::SALT_BYTES;
 use crate::name::Name;
 use crate::secret::Secret;
 use crate::time::Time;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -32,16 +30,16 @@ pub(super) const MAX_LINE_BYTES: u64 = 96 << 20;
 /// The first line. It is not encrypted, but the hash in the last record covers it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BackupHeader {
-    format: String,
-    version: u32,
+    #[serde(flatten)]
+    format: FileFormat,
     /// The id of the backup.
     pub id: Name,
     /// When it was made.
     pub created_at: Time,
     /// The version of the program that made it.
     pub program: String,
-    kdf: String,
-    salt: String,
+    #[serde(flatten)]
+    derivation: KeyDerivation,
 }
 
 /// The key that a backup is encrypted with.
@@ -50,31 +48,19 @@ pub struct BackupKey(pub(super) DataKeys);
 
 impl BackupHeader {
     pub(super) fn new(id: Name, created_at: Time, cost: KdfParams) -> Result<Self, Error> {
-        let mut salt = [0_u8; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
         Ok(Self {
-            format: FORMAT_NAME.to_owned(),
-            version: VERSION,
+            format: FileFormat::new(FORMAT_NAME, VERSION),
             id,
             created_at,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            kdf: cost.to_string(),
-            salt: STANDARD.encode(salt),
+            derivation: KeyDerivation::new(cost).map_err(|_| Error::Random)?,
         })
     }
 
-    /// Derives the key from a passphrase. `read_header` has checked the cost parameters.
+    /// Derives the key from a passphrase. `parse_header` has checked the cost parameters.
     pub fn lock(&self, passphrase: &Secret) -> Result<BackupKey, Error> {
-        let cost = parse_kdf(&self.kdf)?;
-        let salt: [u8; SALT_BYTES] = STANDARD
-            .decode(&self.salt)
-            .ok()
-            .and_then(|s| s.try_into().ok())
-            .ok_or(Error::InvalidBackup)?;
-        let key = cost.derive(passphrase, &salt)?;
-        let mut text = String::with_capacity(44);
-        URL_SAFE.encode_string(*key, &mut text);
-        Ok(BackupKey(DataKeys::new(&Secret::new(text))?))
+        let key = self.derivation.derive(passphrase)?;
+        Ok(BackupKey(DataKeys::from_bytes(&key)?))
     }
 }
 
@@ -87,28 +73,24 @@ pub(super) fn is_backup(start: &[u8]) -> bool {
 
 /// Parses and checks the first line.
 pub fn parse_header(line: &[u8]) -> Result<BackupHeader, Error> {
-    #[derive(Deserialize)]
-    struct FormatProbe {
-        format: String,
-        version: u32,
-    }
-    let least: FormatProbe = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
-    if least.format != FORMAT_NAME {
-        return Err(Error::InvalidBackup);
-    }
-    if least.version > VERSION {
-        return Err(Error::Newer(least.version));
-    }
+    FileFormat::check(line, FORMAT_NAME, VERSION)?;
     let header: BackupHeader = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
-    parse_kdf(&header.kdf)?;
+    check_derivation(&header.derivation)?;
     Ok(header)
 }
 
-/// Parses the key derivation, within the limits for files from elsewhere.
-pub(super) fn parse_kdf(kdf: &str) -> Result<KdfParams, Error> {
-    let cost: KdfParams = kdf.parse().map_err(Error::KdfOutOfRange)?;
-    cost.check_untrusted().map_err(Error::KdfOutOfRange)?;
-    Ok(cost)
+impl From<HeaderError> for Error {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::OtherFormat => Self::InvalidBackup,
+            HeaderError::Newer(version) => Self::Newer(version),
+        }
+    }
+}
+
+/// Checks the cost parameters of a backup, which may come from someone else.
+pub(super) fn check_derivation(derivation: &KeyDerivation) -> Result<(), Error> {
+    derivation.check_untrusted().map_err(Error::KdfOutOfRange)
 }
 
 /// A record: the id of the backup, its number, and one kind of content.
@@ -254,10 +236,6 @@ pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(
         }
     }
     deserializer.deserialize_seq(RecordsVisitor)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

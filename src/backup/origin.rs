@@ -5,7 +5,7 @@
 //! key, whichever still exists. The MAC covers the hash of everything in the backup, so it cannot
 //! be copied to another one.
 
-use crate::backup::format::hex;
+use crate::crypto::encoding::hex;
 use crate::secret::Secret;
 use ring::hmac;
 use std::fmt;

@@ -10,10 +10,11 @@ use crate::backup::contents::{
 };
 use crate::backup::format::{
     BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord,
-    MAX_LINE_BYTES, hex, parse_header,
+    MAX_LINE_BYTES, parse_header,
 };
 use crate::backup::{Error, describe_partial};
 use crate::conversations::RecordChecker;
+use crate::crypto::encoding::hex;
 use crate::fs::{self, Lines};
 use crate::name::Name;
 use crate::secret::Secret;

@@ -6,10 +6,11 @@ use crate::backup::contents::{
     BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header,
 };
 use crate::backup::format::{
-    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, MAX_LINE_BYTES, hex,
+    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, MAX_LINE_BYTES,
     parse_header,
 };
 use crate::conversations::RecordChecker;
+use crate::crypto::encoding::hex;
 use crate::fs::Lines;
 use crate::name::Name;
 use crate::secret::Secret;

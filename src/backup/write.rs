@@ -2,10 +2,11 @@
 
 use crate::backup::format::{
     BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, TextFile,
-    TextPart, hex, is_backup,
+    TextPart, is_backup,
 };
 use crate::backup::{Error, Origin, verify};
 use crate::conversations::{self, Archive};
+use crate::crypto::encoding::hex;
 use crate::crypto::kdf::KdfParams;
 use crate::fs::{self, AtomicFile};
 use crate::keys::Slot;

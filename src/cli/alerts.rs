@@ -6,6 +6,7 @@ use crate::audit::{Event, EventKind, Label, Severity};
 use crate::cli::app::App;
 use crate::cli::errors::CliError;
 use crate::cli::term::Style;
+use crate::crypto::encoding::hex;
 use crate::fs;
 use crate::keys::Slot;
 use crate::keys::index::KeyIndex;
@@ -183,10 +184,8 @@ impl App {
             return;
         }
         let seen = self.home.state().join("settings.sha256");
-        let sum = Sha256::digest(text)
-            .iter()
-            .take(8)
-            .fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
+        let mut sum = hex(&Sha256::digest(text));
+        sum.truncate(16);
         let before = fs::read_at_most(&seen, 64).unwrap_or_default();
         if before.as_deref() == Some(sum.as_bytes()) {
             return;

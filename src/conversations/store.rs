@@ -8,6 +8,7 @@ use crate::conversations::{
     ConversationState, EXTENSION, Error, FORMAT, Header, LoadedConversation, PARTIAL_EXTENSION,
     StoredMessage, parallel,
 };
+use crate::crypto::encoding::random_id;
 use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::fs::{self, Appender, DirEntry};
 use crate::name::Name;
@@ -22,6 +23,9 @@ const MAX_HEADER_LINE_BYTES: u64 = 16 * 1024;
 
 /// Files shorter than this are synced so fast that flushing them in the background gains nothing.
 const FLUSH_THRESHOLD: u64 = 256 * 1024;
+
+/// The length of an id: 50 random bits, far more than one user's conversations need to be distinct.
+pub(super) const ID_LENGTH: usize = 10;
 
 /// The conversations of an installation.
 #[derive(Clone, Debug)]
@@ -455,24 +459,6 @@ pub fn has_conversations(folder: &Path) -> Result<bool, fs::Error> {
 /// Generates a random id: collisions are not checked, because 50 bits make them practically
 /// impossible.
 pub fn new_id() -> Result<Name, Error> {
-    let mut random = [0_u8; 10];
-    getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-    base32_id(random.into_iter())
-}
-
-/// Encodes bytes as lower-case letters and digits, 5 bits each, without those that look alike. Ten
-/// of them make an id.
-pub(super) fn base32_id(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
-    const BASE32_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-    let id: String = bytes
-        .map(|b| {
-            char::from(
-                BASE32_ALPHABET
-                    .get(usize::from(b % 32))
-                    .copied()
-                    .unwrap_or(b'a'),
-            )
-        })
-        .collect();
+    let id = random_id::<ID_LENGTH>().map_err(|_| Error::Random)?;
     id.parse().map_err(|_| Error::Random)
 }

@@ -2,8 +2,9 @@
 //! restored.
 
 use crate::conversations::reader::{Damage, RecordReader, decrypt_lines, open};
-use crate::conversations::store::Archive;
+use crate::conversations::store::{Archive, ID_LENGTH};
 use crate::conversations::{Error, FORMAT, Header, MessageRecord};
+use crate::crypto::encoding::encode_id;
 use crate::fs::{self, AtomicFile};
 use crate::name::Name;
 use crate::time::Time;
@@ -333,5 +334,6 @@ pub fn copy_id(id: &Name, known: &Fingerprint, trust: Trust) -> Result<Name, Err
     } else {
         b"foreign"
     });
-    crate::conversations::store::base32_id(hash.finalize().into_iter().take(10))
+    let id = encode_id(hash.finalize().into_iter().take(ID_LENGTH));
+    id.parse().map_err(|_| Error::Random)
 }

@@ -105,6 +105,13 @@ impl DataKeys {
         })
     }
 
+    /// Creates a ring with a key that was derived from a passphrase.
+    pub(crate) fn from_bytes(key: &[u8; 32]) -> Result<Self, Error> {
+        let mut text = String::with_capacity(44);
+        URL_SAFE.encode_string(key, &mut text);
+        Self::new(&Secret::new(text))
+    }
+
     /// Adds a key that only decrypts.
     pub fn with_fallback(mut self, key: &Secret) -> Result<Self, Error> {
         let key = decode_key(key)?;

@@ -293,14 +293,7 @@ impl FromStr for KdfParams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write as _;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().fold(String::new(), |mut text, b| {
-            write!(text, "{b:02x}").unwrap();
-            text
-        })
-    }
+    use crate::crypto::encoding::hex;
 
     #[test]
     fn argon2id_rfc_9106_vector() {

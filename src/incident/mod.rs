@@ -6,9 +6,10 @@ pub mod recovery;
 use crate::audit::EventKind;
 use crate::audit::log::{self, AuditLog};
 use crate::conversations::{self, Archive};
+use crate::crypto::encoding::hex;
 use crate::crypto::fernet::{self, DataKeys, Purpose};
-use crate::crypto::kdf::KdfParams;
-use crate::crypto::kdf::{self, SALT_BYTES};
+use crate::crypto::file_header::{FileFormat, KeyDerivation};
+use crate::crypto::kdf::{self, KdfParams};
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::message::Role;
@@ -16,8 +17,6 @@ use crate::privacy::{Placeholders, Redactor};
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::usage::UsageLog;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -26,6 +25,8 @@ use std::path::Path;
 
 /// The format name in the first line of an evidence file.
 const FORMAT: &str = "chatbot-evidence";
+/// The format version that this program writes.
+const VERSION: u32 = 1;
 
 /// An error of an assessment or of an evidence file.
 #[derive(Debug, thiserror::Error)]
@@ -152,24 +153,16 @@ pub fn assess(
 
 #[derive(Serialize, Deserialize)]
 struct EvidenceHeader {
-    format: String,
-    version: u32,
-    kdf: String,
-    salt: String,
+    #[serde(flatten)]
+    format: FileFormat,
+    #[serde(flatten)]
+    derivation: KeyDerivation,
 }
 
 impl EvidenceHeader {
     fn data_keys(&self, passphrase: &Secret) -> Result<DataKeys, Error> {
-        let not_ours = || Error::InvalidBundle(self.format.clone());
-        let cost: KdfParams = self.kdf.parse()?;
-        let salt: [u8; SALT_BYTES] = STANDARD
-            .decode(&self.salt)
-            .ok()
-            .and_then(|s| s.try_into().ok())
-            .ok_or_else(not_ours)?;
-        let mut text = String::with_capacity(44);
-        URL_SAFE.encode_string(*cost.derive(passphrase, &salt)?, &mut text);
-        Ok(DataKeys::new(&Secret::new(text))?.for_purpose(Purpose::Evidence)?)
+        let key = self.derivation.derive(passphrase)?;
+        Ok(DataKeys::from_bytes(&key)?.for_purpose(Purpose::Evidence)?)
     }
 }
 
@@ -197,10 +190,7 @@ pub fn collect_evidence(
                 files.insert(path.display().to_string(), json!({ "unreadable": true }));
                 continue;
             };
-            let sha256: String = Sha256::digest(&bytes)
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect();
+            let sha256 = hex(&Sha256::digest(&bytes));
             let entry = json!({ "bytes": file.bytes, "modified": Time::from_millis(file.modified_ms), "sha256": sha256, "open_to_others": open });
             files.insert(path.display().to_string(), entry);
             if folder == home.state()
@@ -216,7 +206,7 @@ pub fn collect_evidence(
         }
     }
     Ok(json!({
-        "format": FORMAT, "version": 1, "made_at": now, "program": env!("CARGO_PKG_VERSION"),
+        "format": FORMAT, "version": VERSION, "made_at": now, "program": env!("CARGO_PKG_VERSION"),
         "assessment": assessment, "files": files, "logs": logs, "more": more,
     }))
 }
@@ -229,13 +219,9 @@ pub fn write_evidence(
     cost: KdfParams,
     now: Time,
 ) -> Result<(), Error> {
-    let mut salt = [0_u8; SALT_BYTES];
-    getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
     let header = EvidenceHeader {
-        format: FORMAT.to_owned(),
-        version: 1,
-        kdf: cost.to_string(),
-        salt: STANDARD.encode(salt),
+        format: FileFormat::new(FORMAT, VERSION),
+        derivation: KeyDerivation::new(cost).map_err(|_| Error::Random)?,
     };
     let token = header
         .data_keys(passphrase)?
@@ -256,10 +242,8 @@ pub fn read_evidence(
     let bytes = fs::read_external(path, 1 << 30)?;
     let text = String::from_utf8(bytes).map_err(|_| not_ours())?;
     let (header, token) = text.split_once('\n').ok_or_else(not_ours)?;
+    FileFormat::check(header.as_bytes(), FORMAT, VERSION).map_err(|_| not_ours())?;
     let header: EvidenceHeader = serde_json::from_str(header).map_err(|_| not_ours())?;
-    if header.format != FORMAT || header.version != 1 {
-        return Err(not_ours());
-    }
     let plain = header
         .data_keys(&passphrase()?)?
         .decrypt(token.trim_end())?;

@@ -2,6 +2,7 @@
 //! status that the provider reported. It contains no key, so that lists and warnings need no key
 //! store.
 
+use crate::crypto::{aead, encoding};
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::{Slot, StoreKind};
@@ -171,8 +172,7 @@ impl KeyIndex {
     }
 
     fn new() -> Result<Self, Error> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|e| Error::Random(std::io::Error::other(e)))?;
+        let salt: [u8; 16] = aead::random_bytes().map_err(Error::Random)?;
         Ok(Self {
             schema_version: INDEX_VERSION,
             salt: STANDARD.encode(salt),
@@ -191,18 +191,7 @@ impl KeyIndex {
         let mut mac = hmac::Context::with_key(&salt);
         mac.update(b"chatbot fingerprint 1\n");
         mac.update(secret.expose().as_bytes());
-        let hash = mac.sign();
-        let digits: Vec<String> = hash
-            .as_ref()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        digits
-            .chunks(2)
-            .map(<[String]>::concat)
-            .collect::<Vec<_>>()
-            .join("-")
+        encoding::fingerprint(mac.sign().as_ref())
     }
 
     /// What is known about the key of a slot.
@@ -339,12 +328,7 @@ mod tests {
             ),
         ] {
             let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
-            let hex: Vec<String> = tag
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            assert_eq!(hex.concat(), expected);
+            assert_eq!(encoding::hex(tag.as_ref()), expected);
         }
     }
 

@@ -3,6 +3,7 @@
 //! paper.
 
 use crate::crypto::aead::{self, SealedBox};
+use crate::crypto::encoding;
 use crate::crypto::kdf::{self, KdfParams, SALT_BYTES};
 use crate::crypto::proquint;
 use crate::secret::Secret;
@@ -270,16 +271,7 @@ pub fn fingerprint(data_key: &Secret) -> String {
         .chain_update(b"chatbot data key 1\n")
         .chain_update(data_key.expose())
         .finalize();
-    let digits: Vec<String> = hash
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    digits
-        .chunks(2)
-        .map(<[String]>::concat)
-        .collect::<Vec<_>>()
-        .join("-")
+    encoding::fingerprint(&hash)
 }
 
 /// What the sealed key is bound to.

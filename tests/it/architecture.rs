@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 /// The layers, from bottom to top. A module may use modules of lower layers.
 const LAYERS: [&[&str]; 6] = [
-    &["secret", "name", "dirs", "fs", "time", "privacy", "process"],
     &[
-        "message", "net", "limits", "audit", "usage", "config", "crypto", "catalog",
+        "secret", "name", "dirs", "fs", "time", "privacy", "process", "crypto",
+    ],
+    &[
+        "message", "net", "limits", "audit", "usage", "config", "catalog",
     ],
     &["conversations", "provider", "keys"],
     &["chat", "backup", "incident"],
@@ -24,6 +26,8 @@ const SAME_LAYER_ALLOWED: &[(&str, &str, &str)] = &[
         "name",
         "the file of a conversation is named by its id",
     ),
+    ("crypto", "secret", "keys and passphrases are secrets"),
+    ("crypto", "time", "a token contains when it was made"),
     (
         "usage",
         "audit",
@@ -517,7 +521,7 @@ mod rules {
         is_found(
             &[
                 ("lib", "pub use conversations::Store;"),
-                ("crypto/fernet", "use crate::{name::Name, Store};"),
+                ("crypto/fernet", "use crate::{secret::Secret, Store};"),
             ],
             "`crypto` uses `conversations`",
         );

@@ -11,19 +11,18 @@
 //! {"snapshot":{"id":"…","store":"…","home":"…","lists":["OBJECT",…],"extras":["OBJECT",…],…}}
 //! ```
 
-use crate::backup::format::{self, TextPart, hex};
+use crate::backup::format::{self, TextPart};
 use crate::backup::repository::object_storage::ObjectStorage;
 use crate::backup::repository::{Error, VERSION};
 use crate::backup::{self, Origin};
+use crate::crypto::encoding::hex;
 use crate::crypto::fernet::DataKeys;
-use crate::crypto::kdf::KdfParams;
-use crate::crypto::kdf::{AeadKey, SALT_BYTES};
+use crate::crypto::file_header::{FileFormat, KeyDerivation};
+use crate::crypto::kdf::{AeadKey, KdfParams};
 use crate::fs;
 use crate::name::Name;
 use crate::secret::Secret;
 use crate::time::Time;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -44,14 +43,14 @@ pub(super) const SNAPSHOTS_FOLDER: &str = "snapshots";
 /// The header, which is not encrypted: the format, and how the key is derived from the passphrase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RepositoryHeader {
-    format: String,
-    version: u32,
+    #[serde(flatten)]
+    format: FileFormat,
     /// The id of the repository.
     pub id: Name,
     /// When it was created.
     pub created_at: Time,
-    kdf: String,
-    salt: String,
+    #[serde(flatten)]
+    derivation: KeyDerivation,
     /// The fields above, encrypted. A passphrase that does not decrypt this is wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     check: String,
@@ -65,24 +64,13 @@ pub fn is_repository(folder: &Path) -> bool {
 
 /// Reads the header and checks its cost parameters; `None` if there is no repository.
 pub async fn read_header(objects: &ObjectStorage) -> Result<Option<RepositoryHeader>, Error> {
-    #[derive(Deserialize)]
-    struct RepositoryProbe {
-        format: String,
-        version: u32,
-    }
     let Some(bytes) = objects.get(HEADER_NAME).await? else {
         return Ok(None);
     };
-    let not_ours = |_| backup::Error::InvalidBackup;
-    let least: RepositoryProbe = serde_json::from_slice(&bytes).map_err(not_ours)?;
-    if least.format != FORMAT {
-        return Err(backup::Error::InvalidBackup.into());
-    }
-    if least.version > VERSION {
-        return Err(backup::Error::Newer(least.version).into());
-    }
-    let header: RepositoryHeader = serde_json::from_slice(&bytes).map_err(not_ours)?;
-    format::parse_kdf(&header.kdf)?;
+    FileFormat::check(&bytes, FORMAT, VERSION).map_err(backup::Error::from)?;
+    let header: RepositoryHeader =
+        serde_json::from_slice(&bytes).map_err(|_| backup::Error::InvalidBackup)?;
+    format::check_derivation(&header.derivation)?;
     Ok(Some(header))
 }
 
@@ -94,15 +82,12 @@ impl RepositoryHeader {
         passphrase: &Secret,
         now: Time,
     ) -> Result<(Self, RepositoryKeys), Error> {
-        let mut salt = [0_u8; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|_| backup::Error::Random)?;
         let mut mine = Self {
-            format: FORMAT.to_owned(),
-            version: VERSION,
+            format: FileFormat::new(FORMAT, VERSION),
             id: crate::conversations::new_id()?,
             created_at: now,
-            kdf: KdfParams::default().to_string(),
-            salt: STANDARD.encode(salt),
+            derivation: KeyDerivation::new(KdfParams::default())
+                .map_err(|_| backup::Error::Random)?,
             check: String::new(),
         };
         let keys = mine.keys(passphrase)?;
@@ -128,17 +113,8 @@ impl RepositoryHeader {
     }
 
     fn keys(&self, passphrase: &Secret) -> Result<RepositoryKeys, Error> {
-        let cost = format::parse_kdf(&self.kdf)?;
-        let salt: [u8; SALT_BYTES] = STANDARD
-            .decode(&self.salt)
-            .ok()
-            .and_then(|s| s.try_into().ok())
-            .ok_or(backup::Error::InvalidBackup)?;
-        RepositoryKeys::derive(
-            &cost
-                .derive(passphrase, &salt)
-                .map_err(backup::Error::from)?,
-        )
+        let root = self.derivation.derive(passphrase);
+        RepositoryKeys::derive(&root.map_err(backup::Error::from)?)
     }
 
     fn statement(&self) -> Vec<u8> {
@@ -165,9 +141,9 @@ impl fmt::Debug for RepositoryKeys {
 impl RepositoryKeys {
     fn derive(root: &AeadKey) -> Result<Self, Error> {
         let root = hmac::Key::new(hmac::HMAC_SHA256, root.as_slice());
-        let mut text = String::with_capacity(44);
-        URL_SAFE.encode_string(hmac::sign(&root, b"chatbot store: seal"), &mut text);
-        let data_keys = DataKeys::new(&Secret::new(text)).map_err(backup::Error::from)?;
+        let mut seal = AeadKey::default();
+        seal.copy_from_slice(hmac::sign(&root, b"chatbot store: seal").as_ref());
+        let data_keys = DataKeys::from_bytes(&seal).map_err(backup::Error::from)?;
         let names = hmac::Key::new(
             hmac::HMAC_SHA256,
             hmac::sign(&root, b"chatbot store: names").as_ref(),

@@ -14,6 +14,7 @@ mod sqlite;
 use crate::conversations::conversation::{MessageMeta, write_lines};
 use crate::conversations::store::{Archive, new_id};
 use crate::conversations::{Error, FORMAT, Header, parallel};
+use crate::crypto::encoding::hex;
 use crate::fs::{self, AtomicFile};
 use crate::message::{Message, Role};
 use crate::name::Name;
@@ -83,11 +84,9 @@ impl ImportedConversation {
             add(Zeroizing::new(said.text.printable()).as_bytes());
             add(&said.at.map_or(0, Time::millis).to_be_bytes());
         }
-        hash.finalize()
-            .iter()
-            .take(16)
-            .map(|b| format!("{b:02x}"))
-            .collect()
+        let mut text = hex(&hash.finalize());
+        text.truncate(32);
+        text
     }
 }
 

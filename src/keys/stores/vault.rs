@@ -11,6 +11,7 @@
 //! the whole file is not detected.
 
 use crate::crypto::aead::{self, SealedBox};
+use crate::crypto::file_header::{FileFormat, HeaderError};
 use crate::crypto::kdf::{self, AeadKey, KdfParams, SALT_BYTES};
 use crate::fs;
 use crate::keys::stores::kernel_keyring;
@@ -28,7 +29,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 const FORMAT: &str = "chatbot-vault";
-const VERSION: u64 = 1;
+const VERSION: u32 = 1;
 /// An entry has about 200 bytes, so this has room for thousands of keys; a larger file is not a
 /// vault.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -51,7 +52,7 @@ pub enum Error {
         /// The path of the vault.
         path: PathBuf,
         /// The format version in the file.
-        version: u64,
+        version: u32,
     },
     /// The key fits, but the content was modified.
     #[error("the vault `{}` was modified by another program", .0.display())]
@@ -114,19 +115,12 @@ enum StoredKdf {
 #[serde(deny_unknown_fields)]
 struct VaultFile {
     format: String,
-    version: u64,
+    version: u32,
     id: String,
     kdf: StoredKdf,
     key: SealedBox,
     entries: BTreeMap<String, SealedBox>,
     check: SealedBox,
-}
-
-/// The fields that are read first, to decide whether this version can read the rest.
-#[derive(Deserialize)]
-struct VaultHeader {
-    format: String,
-    version: u64,
 }
 
 impl StoredKdf {
@@ -235,16 +229,13 @@ fn read(path: &Path) -> Result<VaultFile, Error> {
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<VaultFile, Error> {
     let torn = || Error::Corrupt(path.to_path_buf());
-    let claim: VaultHeader = serde_json::from_slice(bytes).map_err(|_| torn())?;
-    if claim.format != FORMAT || claim.version == 0 {
-        return Err(torn());
-    }
-    if claim.version > VERSION {
-        return Err(Error::Newer {
+    FileFormat::check(bytes, FORMAT, VERSION).map_err(|error| match error {
+        HeaderError::OtherFormat => torn(),
+        HeaderError::Newer(version) => Error::Newer {
             path: path.to_path_buf(),
-            version: claim.version,
-        });
-    }
+            version,
+        },
+    })?;
     let content: VaultFile = serde_json::from_slice(bytes).map_err(|_| torn())?;
     content
         .kdf

@@ -2,6 +2,7 @@
 //! exchange at the end of a login.
 
 use crate::catalog::Endpoint;
+use crate::crypto::encoding::hex;
 use crate::net::{AuthHeader, BodyKind, HttpContext, HttpMethod, HttpReply};
 use crate::provider::client::ProviderClient;
 use crate::provider::error::{Error, ProviderErrorKind};
@@ -10,7 +11,6 @@ use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 /// Keys on one page of the list.
@@ -71,13 +71,7 @@ pub struct OpenRouterAdmin<'a> {
 /// The hash that identifies a key, computed as the provider's links do.
 #[must_use]
 pub(in crate::provider) fn key_hash(key: &Secret) -> String {
-    Sha256::digest(key.expose().as_bytes()).iter().fold(
-        String::with_capacity(64),
-        |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap_or_default();
-            text
-        },
-    )
+    hex(&Sha256::digest(key.expose().as_bytes()))
 }
 
 impl<'a> OpenRouterAdmin<'a> {

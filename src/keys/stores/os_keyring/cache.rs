@@ -9,6 +9,7 @@
 //! locked. Instead, the kernel drops the secret two seconds after the keyring was last known to be
 //! unlocked.
 
+use crate::crypto::encoding::hex;
 use crate::dirs::Dirs;
 use crate::keys::Slot;
 use crate::keys::stores::kernel_keyring;
@@ -39,13 +40,8 @@ impl KeyringCache {
     /// Creates the cache of an installation. An entry lives for `length`; zero disables the cache.
     #[must_use]
     pub fn for_home(home: &Dirs, length: Duration, clock: Clock) -> Self {
-        let sum = Sha256::digest(home.state().as_os_str().as_encoded_bytes());
-        let home = sum
-            .iter()
-            .take(8)
-            .fold(String::with_capacity(16), |sum, byte| {
-                format!("{sum}{byte:02x}")
-            });
+        let mut home = hex(&Sha256::digest(home.state().as_os_str().as_encoded_bytes()));
+        home.truncate(16);
         Self {
             home,
             length,

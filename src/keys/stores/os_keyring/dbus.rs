@@ -3,6 +3,7 @@
 //! A connection of `zbus` starts three threads and takes as long as all the rest of a short
 //! command. Only the address parser and the wire encoding of `zbus` are used here.
 
+use crate::crypto::encoding::hex;
 use rustix::process::geteuid;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
@@ -80,12 +81,7 @@ impl DbusConnection {
         };
         let mut stream = UnixStream::connect_addr(&place.ok()?).ok()?;
         // The bus takes the user id from the socket's credentials; EXTERNAL only has to repeat it.
-        let user: String = geteuid()
-            .as_raw()
-            .to_string()
-            .bytes()
-            .map(|digit| format!("{digit:02x}"))
-            .collect();
+        let user = hex(geteuid().as_raw().to_string().as_bytes());
         stream
             .write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes())
             .ok()?;

@@ -4,12 +4,12 @@
 //! its own data key and audit key: rotating or moving those must not touch the keys of another one.
 //! The names of those items end in `@` and the random id of the installation.
 
+use crate::crypto::encoding::{is_id, random_id};
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::{Error, Slot};
 use std::path::PathBuf;
 
-const ID_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 const ID_LENGTH: usize = 12;
 
 /// The id is stored next to the conversations, in `data/keyring-namespace`, so that it moves with
@@ -37,7 +37,7 @@ impl KeyringNamespace {
             return Ok(Some(slot.to_string()));
         }
         // A provider or profile name contains no `@`, so this cannot be the name of an API key.
-        Ok(self.id()?.map(|mark| format!("{slot}@{mark}")))
+        Ok(self.id()?.map(|id| format!("{slot}@{id}")))
     }
 
     /// The same for an item that is about to be stored: creates the id if there is none.
@@ -50,19 +50,9 @@ impl KeyringNamespace {
         if let Some(name) = self.name(slot)? {
             return Ok(name);
         }
-        let mut random = [0_u8; ID_LENGTH];
-        getrandom::fill(&mut random)
+        let id = random_id::<ID_LENGTH>()
             .map_err(|_| Error::Random(std::io::ErrorKind::Other.into()))?;
-        let mark: Vec<u8> = random
-            .iter()
-            .map(|b| {
-                ID_ALPHABET
-                    .get(usize::from(b % 32))
-                    .copied()
-                    .unwrap_or(b'a')
-            })
-            .collect();
-        fs::write(&self.file, &mark)?;
+        fs::write(&self.file, id.as_bytes())?;
         self.name(slot)?.ok_or_else(|| Error::Failed {
             cause: format!("cannot save `{}`", self.file.display()),
         })
@@ -72,7 +62,7 @@ impl KeyringNamespace {
     fn id(&self) -> Result<Option<String>, Error> {
         let bytes = fs::read_at_most(&self.file, 64)?;
         Ok(bytes
-            .filter(|b| b.len() == ID_LENGTH && b.iter().all(|c| ID_ALPHABET.contains(c)))
+            .filter(|bytes| is_id(bytes, ID_LENGTH))
             .and_then(|b| String::from_utf8(b).ok()))
     }
 }
