@@ -104,7 +104,7 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "fernet",
-        &["crypto/fernet"],
+        &["crypto/fernet/"],
         "there is one implementation of encryption",
     ),
     (
@@ -181,18 +181,18 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
     ("audit/chain", 1, "makes the MACs of the audit log"),
     ("cli/commands/key/import", 1, "imports a key that was found"),
     (
-        "keys/discover",
+        "keys/discover/mod",
         1,
         "recognises a key that is in a file twice",
     ),
-    ("keys/data_key", 1, "checks the length of a data key"),
+    ("keys/data_key/mod", 1, "checks the length of a data key"),
     (
         "keys/oauth",
         1,
         "derives the PKCE challenge from the verifier",
     ),
     (
-        "keys/index",
+        "keys/index/mod",
         2,
         "makes the fingerprint of a key; signs the host it may be sent to",
     ),
@@ -207,9 +207,9 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         2,
         "caches a key in the kernel keyring",
     ),
-    ("crypto/kdf", 1, "derives a key from a passphrase"),
+    ("crypto/kdf/mod", 1, "derives a key from a passphrase"),
     (
-        "keys/recovery",
+        "keys/recovery/mod",
         2,
         "encrypts the data key for recovery; makes its fingerprint",
     ),
@@ -218,7 +218,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         1,
         "estimates the entropy of a passphrase",
     ),
-    ("keys/stores/vault", 1, "encrypts a key"),
+    ("keys/stores/vault/mod", 1, "encrypts a key"),
     (
         "provider/key_admin/openrouter",
         4,
@@ -248,7 +248,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         "passes credentials to the storage engine; the header of WebDAV",
     ),
     (
-        "crypto/fernet",
+        "crypto/fernet/mod",
         1,
         "derives the cipher of each purpose from a data key",
     ),

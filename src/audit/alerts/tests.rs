@@ -1,4 +1,4 @@
-//! A month of ordinary use, and what does not belong into it.
+//! Tests of alerts: a month of ordinary use raises none, and each kind of misuse does.
 
 use crate::audit::alerts::*;
 use crate::audit::{Event, Severity};

@@ -1,4 +1,4 @@
-//! Changes of the log that are detected.
+//! Tests of the audit log: changes that are detected.
 
 use crate::audit::log::*;
 

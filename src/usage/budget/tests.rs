@@ -1,4 +1,4 @@
-//! Money in the hands of several, of the dead, and of those who change the clock.
+//! Tests of budgets: several processes, killed processes, a changed clock.
 
 use crate::usage::budget::*;
 use std::sync::atomic::{AtomicI64, Ordering};
