@@ -10,32 +10,22 @@
 //! bound to all the rest, so that a removed or restored entry is detected. An earlier version of
 //! the whole file is not detected.
 
+mod file;
 #[cfg(test)]
 mod tests;
 
 use crate::crypto::aead::{self, SealedBox};
-use crate::crypto::file_header::{FileFormat, HeaderError};
-use crate::crypto::kdf::{self, AeadKey, KdfParams, SALT_BYTES};
+use crate::crypto::kdf::{self, AeadKey, KdfParams};
 use crate::fs;
 use crate::keys::stores::kernel_keyring;
 use crate::keys::{KeyStore, Slot, StoreKind};
 use crate::secret::Secret;
 use crate::time::Time;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use file::{VERSION, VaultFile, read, write};
 use std::fmt;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-const FORMAT: &str = "chatbot-vault";
-const VERSION: u32 = 1;
-/// An entry has about 200 bytes, so this has room for thousands of keys; a larger file is not a
-/// vault.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// An error of the vault.
 #[derive(Debug, thiserror::Error)]
@@ -100,165 +90,6 @@ pub type PassphrasePrompt = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
 /// How many passphrases can be tried in a run.
 const MAX_ATTEMPTS: u32 = 3;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", deny_unknown_fields)]
-enum StoredKdf {
-    #[serde(rename = "argon2id")]
-    Argon2id {
-        m: u32,
-        t: u32,
-        p: u32,
-        salt: String,
-    },
-    #[serde(rename = "pbkdf2-hmac-sha256")]
-    Pbkdf2 { rounds: u32, salt: String },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VaultFile {
-    format: String,
-    version: u32,
-    id: String,
-    kdf: StoredKdf,
-    key: SealedBox,
-    entries: BTreeMap<String, SealedBox>,
-    check: SealedBox,
-}
-
-impl StoredKdf {
-    fn new(cost: KdfParams, salt: [u8; SALT_BYTES]) -> Self {
-        let salt = STANDARD.encode(salt);
-        match cost {
-            KdfParams::Argon2id {
-                memory_kib: m,
-                passes: t,
-                lanes: p,
-            } => Self::Argon2id { m, t, p, salt },
-            KdfParams::Pbkdf2 { rounds } => Self::Pbkdf2 { rounds, salt },
-        }
-    }
-
-    fn cost(&self) -> KdfParams {
-        match *self {
-            Self::Argon2id { m, t, p, .. } => KdfParams::Argon2id {
-                memory_kib: m,
-                passes: t,
-                lanes: p,
-            },
-            Self::Pbkdf2 { rounds, .. } => KdfParams::Pbkdf2 { rounds },
-        }
-    }
-
-    fn salt_text(&self) -> &str {
-        match self {
-            Self::Argon2id { salt, .. } | Self::Pbkdf2 { salt, .. } => salt,
-        }
-    }
-
-    fn salt(&self) -> Option<[u8; SALT_BYTES]> {
-        STANDARD.decode(self.salt_text()).ok()?.try_into().ok()
-    }
-}
-
-impl VaultFile {
-    /// The associated data of the wrapped key: everything that says how to decrypt it.
-    fn header(&self) -> String {
-        format!(
-            "{FORMAT} {VERSION}\nid {}\nkdf {} {}\n",
-            self.id,
-            self.kdf.cost(),
-            self.kdf.salt_text()
-        )
-    }
-
-    /// The associated data of an entry.
-    fn entry_aad(&self, name: &str) -> String {
-        format!("{FORMAT} {VERSION}\nid {}\nentry {name}\n", self.id)
-    }
-
-    /// The associated data of the check: everything else.
-    fn checked_content(&self) -> String {
-        let mut text = self.header();
-        let mut line = |what: &str, piece: &SealedBox| {
-            writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
-        };
-        line("key", &self.key);
-        for (name, piece) in &self.entries {
-            line(&format!("entry {name}"), piece);
-        }
-        text
-    }
-
-    fn with_check(mut self, key: &AeadKey) -> Result<Self, Error> {
-        self.check = aead::seal(key, b"", self.checked_content().as_bytes())?;
-        Ok(self)
-    }
-
-    fn verify(&self, key: &AeadKey) -> bool {
-        aead::open(key, &self.check, self.checked_content().as_bytes())
-            .is_some_and(|nothing| nothing.is_empty())
-    }
-
-    fn wrap(&mut self, key: &AeadKey, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
-        let salt = aead::random_bytes()?;
-        self.kdf = StoredKdf::new(cost, salt);
-        let wrapping = cost.derive(passphrase, &salt)?;
-        self.key = aead::seal(&wrapping, &**key, self.header().as_bytes())?;
-        Ok(())
-    }
-
-    fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<AeadKey, Error> {
-        let salt = self
-            .kdf
-            .salt()
-            .ok_or_else(|| Error::Corrupt(path.to_path_buf()))?;
-        let wrapping = self.kdf.cost().derive(passphrase, &salt)?;
-        let opened = aead::open(&wrapping, &self.key, self.header().as_bytes())
-            .ok_or(Error::WrongPassphrase)?;
-        <[u8; 32]>::try_from(opened.as_slice())
-            .map(AeadKey::new)
-            .map_err(|_| Error::Corrupt(path.to_path_buf()))
-    }
-}
-
-fn read(path: &Path) -> Result<VaultFile, Error> {
-    parse(
-        path,
-        &fs::read_at_most(path, MAX_FILE_BYTES)?
-            .ok_or_else(|| Error::Missing(path.to_path_buf()))?,
-    )
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<VaultFile, Error> {
-    let torn = || Error::Corrupt(path.to_path_buf());
-    FileFormat::check(bytes, FORMAT, VERSION).map_err(|error| match error {
-        HeaderError::OtherFormat => torn(),
-        HeaderError::Newer(version) => Error::Newer {
-            path: path.to_path_buf(),
-            version,
-        },
-    })?;
-    let content: VaultFile = serde_json::from_slice(bytes).map_err(|_| torn())?;
-    content
-        .kdf
-        .cost()
-        .check()
-        .map_err(|source| Error::KdfOutOfRange {
-            path: path.to_path_buf(),
-            source,
-        })?;
-    Ok(content)
-}
-
-fn write(path: &Path, content: &VaultFile) -> Result<(), Error> {
-    let mut bytes = serde_json::to_vec_pretty(content).map_err(std::io::Error::other)?;
-    bytes.push(b'\n');
-    fs::write(path, &bytes)?;
-    // The caller has the lock, so other temporary files are left over from killed processes.
-    Ok(fs::sweep_drafts(path)?)
-}
-
 fn lock_file(path: &Path) -> Result<fs::FileLock, Error> {
     Ok(fs::FileLock::acquire(&path.with_extension("lock"))?)
 }
@@ -287,7 +118,7 @@ pub fn describe(path: &Path) -> Result<Option<VaultDescription>, Error> {
             path: path.to_path_buf(),
             open_until: cached_key(&content).map(|cached| cached.until),
             id: content.id.clone(),
-            cost: content.kdf.cost(),
+            cost: content.cost(),
             entries: content.entries.into_keys().collect(),
         })),
     }
@@ -343,20 +174,7 @@ impl Vault {
             return Err(Error::Exists(path.to_path_buf()));
         }
         let key = aead::generate_key()?;
-        let nothing = SealedBox {
-            nonce: String::new(),
-            sealed: String::new(),
-        };
-        let mut content = VaultFile {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            id: STANDARD.encode(aead::random_bytes::<9>()?),
-            kdf: StoredKdf::new(cost, [0; SALT_BYTES]),
-            key: nothing.clone(),
-            entries: BTreeMap::new(),
-            check: nothing,
-        };
-        content.wrap(&key, passphrase, cost)?;
+        let content = VaultFile::new(&key, passphrase, cost)?;
         write(path, &content.with_check(&key)?)
     }
 

@@ -1,6 +1,10 @@
 //! Tests of the vault: tampering, truncation, wrong passphrases, other processes.
 
+use super::file::{StoredKdf, parse};
 use super::*;
+use crate::crypto::kdf::SALT_BYTES;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
@@ -207,7 +211,7 @@ fn vault_unlocked_needs_no_passphrase() {
     let silent = || {
         Vault::at(
             path.clone(),
-            Box::new(|_| Err(NoPassphrase(String::from("nobody is asked")))),
+            Box::new(|_| Err(NoPassphrase(String::from("no prompt")))),
         )
     };
     match vault(&path).unlock_for(Time::from_millis(0), Duration::from_secs(60)) {
