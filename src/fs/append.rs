@@ -1,7 +1,8 @@
 //! Append-only files, and file locks between processes.
 
 use crate::fs::list_dir::modified_ms_of;
-use crate::fs::{Error, create_private_dir, io_error, open, options, parent_folder, sync_folder};
+use crate::fs::permissions::{create_private_dir, open, options};
+use crate::fs::{Error, io_error, parent_folder, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -3,9 +3,10 @@
 //!
 //! A temporary file is named `NAME.<16 hex digits>.new`.
 
-use crate::fs::{Error, io, io_error, options, parent_folder, sync_folder};
+use crate::fs::permissions::options;
+use crate::fs::{Error, io_error, parent_folder, sync_folder};
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 

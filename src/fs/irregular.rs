@@ -1,7 +1,9 @@
 //! Reads files from folders that others can write to. Only regular files are read; opening a FIFO
 //! or a device never blocks.
 
-use crate::fs::{Error, io_error, options, read_up_to};
+use crate::fs::permissions::options;
+use crate::fs::read::read_up_to;
+use crate::fs::{Error, io_error};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::Path;
 

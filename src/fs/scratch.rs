@@ -8,9 +8,10 @@
 //! A killed process leaves its folder behind, but not its lock. So the next sweep recognises the
 //! folder and wipes it.
 
-use crate::fs::{Error, create_private_dir, io, io_error, options};
+use crate::fs::permissions::{create_private_dir, inspect_folder, options};
+use crate::fs::{Error, io_error};
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const FOLDER_PREFIX: &str = "edit-";
@@ -106,7 +107,7 @@ pub fn sweep_scratch_folders(bases: &[PathBuf]) {
 }
 
 fn folder_is_ours(base: &Path) -> bool {
-    fs::symlink_metadata(base).is_ok_and(|meta| crate::fs::inspect_folder(base, &meta).is_ok())
+    fs::symlink_metadata(base).is_ok_and(|meta| inspect_folder(base, &meta).is_ok())
 }
 
 fn scratch_folders(base: &Path) -> Vec<PathBuf> {
