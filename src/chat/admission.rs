@@ -6,7 +6,7 @@ use crate::chat::price::Price;
 use crate::chat::{Error, Observer, Session};
 use crate::limits::{self, Admitted, WindowUsage};
 use crate::message::Message;
-use crate::provider::{NanoDollars, Prices, Provider, pricing};
+use crate::provider::{NanoDollars, Prices, Provider, tokens};
 use crate::time::Time;
 use crate::usage::budget;
 use crate::usage::totals::{Hold, ReservationRequest};
@@ -262,7 +262,7 @@ impl<P: Provider> Session<P> {
         let texts = self.history.iter().chain(message);
         // Each message adds a few tokens of its own.
         let prompt = texts.fold(16, |sum, m| {
-            sum + 8 + pricing::token_upper_bound(m.text.as_str())
+            sum + 8 + tokens::token_upper_bound(m.text.as_str())
         });
         let most = self
             .options

@@ -5,7 +5,7 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::chat::admission::Permit;
 use crate::chat::price::Price;
 use crate::chat::{Error, Session};
-use crate::provider::{self, Completion, Provider, ProviderErrorKind, pricing};
+use crate::provider::{self, Completion, Provider, ProviderErrorKind, tokens};
 use crate::usage::budget::BudgetStatus;
 use crate::usage::{self, UsageEntry};
 use std::time::Duration;
@@ -155,10 +155,9 @@ impl<P: Provider> Session<P> {
         let prompt = self
             .history
             .iter()
-            .map(|m| pricing::estimate_tokens(m.text.as_str()) + 4)
+            .map(|m| tokens::estimate_tokens(m.text.as_str()) + 4)
             .sum();
-        let completion =
-            pricing::estimate_tokens(reported.received) + reported.reasoned.div_ceil(4);
+        let completion = tokens::estimate_tokens(reported.received) + reported.reasoned.div_ceil(4);
         let used = provider::TokenUsage {
             prompt_tokens: prompt,
             completion_tokens: completion,

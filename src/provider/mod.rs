@@ -12,6 +12,7 @@ pub mod openai;
 pub mod pricing;
 mod response;
 pub mod sse;
+pub mod tokens;
 
 pub use accumulator::replay;
 pub use demo::Demo;

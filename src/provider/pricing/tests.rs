@@ -174,33 +174,3 @@ fn pricing_upper_bound_covers_cost() {
         None
     );
 }
-
-#[test]
-fn token_estimate_from_characters() {
-    assert_eq!(
-        (
-            token_upper_bound("hello world"),
-            estimate_tokens("hello world")
-        ),
-        (5, 3)
-    );
-    // Never fewer than the common vocabularies make of them.
-    for (text, tokens) in [
-        ("xkqjzwvbnmtrpslkdfgh", 12),
-        ("XkQjZwVbNm", 6),
-        ("a b c d e f", 6),
-        ("\u{13000}\u{13001}", 8),
-        ("ACDEFGHIKLMNPQRS", 9),
-    ] {
-        assert!(
-            token_upper_bound(text) >= tokens,
-            "{text}: {}",
-            token_upper_bound(text)
-        );
-    }
-    assert_eq!(
-        (token_upper_bound("{\"a\": 1}"), estimate_tokens("日本語")),
-        (8, 3)
-    );
-    assert_eq!(token_upper_bound(""), 0);
-}
