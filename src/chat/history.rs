@@ -35,6 +35,11 @@ impl History {
         &self.messages
     }
 
+    /// The size of all messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.messages.iter().map(|m| m.text.as_str().len()).sum()
+    }
+
     pub(super) fn add(&mut self, place: Option<u32>, message: Message) {
         self.messages.push(message);
         self.record_numbers.push(place);

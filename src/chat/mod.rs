@@ -3,6 +3,7 @@
 mod admission;
 mod cost;
 mod error;
+mod exchange;
 mod history;
 mod observer;
 mod price;
@@ -14,20 +15,17 @@ pub use history::History;
 pub use observer::Observer;
 pub use price::{Price, Pricing};
 
-use crate::audit::log::{self, AuditLog};
+use crate::audit::log::AuditLog;
 use crate::audit::{Event, EventKind, Severity};
-use crate::conversations::{self, Conversation, LoadedConversation, MessageMeta};
+use crate::conversations::{Conversation, LoadedConversation, MessageMeta};
 use crate::limits::{Backoff, Limiter, Lockdown, WindowUsage};
 use crate::message::{Message, Role};
 use crate::privacy::input_check::{self, InputLimits, Rejection};
 use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
 use crate::provider::{Completion, Provider, RequestOptions};
 use crate::time::Clock;
-use crate::usage;
 use crate::usage::budget::{BudgetStatus, BudgetTracker, SessionSpend};
-use admission::Permit;
-use reply::{CollectedReply, ReplyCollector};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -259,8 +257,11 @@ impl<P: Provider> Session<P> {
             self.release(&permit);
             return Err(error);
         }
-        let kept = self.stream_reply(permit, observer, stop).await?;
-        Ok(Outcome { findings, ..kept })
+        let outcome = self.stream_reply(permit, observer, stop).await?;
+        Ok(Outcome {
+            findings,
+            ..outcome
+        })
     }
 
     /// Asks the last question again. Its previous answer is removed.
@@ -368,204 +369,6 @@ impl<P: Provider> Session<P> {
                 self.history.mark_prompt_saved(first);
             }
         }
-        self.history.add(place, message);
-        Ok(())
-    }
-
-    /// Records that a message is about to be sent. If that fails the message is not sent, unless
-    /// the settings say that a missing record does not stop messages.
-    async fn audit_sending(&self) -> Result<(), log::Error> {
-        let bytes: usize = self
-            .history
-            .messages()
-            .iter()
-            .map(|m| m.text.as_str().len())
-            .sum();
-        let leaving = Event::new(EventKind::Sent)
-            .word("provider", self.provider.name().as_str())
-            .word("model", &self.options.model);
-        let leaving = leaving.number("bytes", bytes);
-        let log = &self.services.audit;
-        let noted = match log.try_add(&leaving) {
-            Err(log::Error::Busy(path)) => {
-                let waiting = log.clone();
-                // Another process holds the log. Wait on another thread, because this one runs the
-                // event loop.
-                tokio::task::spawn_blocking(move || waiting.append(&leaving))
-                    .await
-                    .unwrap_or(Err(log::Error::Busy(path)))
-            }
-            noted => noted,
-        };
-        noted.or_else(|error| {
-            if log.is_required() {
-                Err(error)
-            } else {
-                Ok(())
-            }
-        })
-    }
-
-    async fn stream_reply(
-        &mut self,
-        permit: Permit,
-        observer: &mut dyn Observer,
-        stop: Pin<&mut impl Future<Output = ()>>,
-    ) -> Result<Outcome, Error> {
-        if let Err(error) = self.audit_sending().await {
-            self.release(&permit);
-            return Err(Error::Audit(error));
-        }
-        let watch = self.services.clock.stopwatch();
-        let input = self.history.messages();
-        let options = RequestOptions {
-            max_tokens: permit.max_tokens.or(self.options.max_tokens),
-            ..self.options.clone()
-        };
-        let bytes: usize = input.iter().map(|m| m.text.as_str().len()).sum();
-        observer.trace(&format!(
-            "request to {}: {} messages, {bytes} bytes, streaming: {}",
-            self.backoff_key(),
-            input.len(),
-            options.stream
-        ));
-        let mut hearing = ReplyCollector::new(
-            &self.services,
-            &self.placeholders,
-            &self.config,
-            self.conversation.as_mut(),
-            observer,
-        );
-        let mut on_event = |event| hearing.handle_event(event);
-        let result = tokio::select! {
-            result = self.provider.complete(input, &options, &mut on_event) => Some(result),
-            () = stop => None,
-        };
-        let (answer, failure) = match result {
-            Some(Ok(answer)) => (Some(answer), None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
-        };
-        let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let CollectedReply {
-            raw,
-            id,
-            model,
-            first,
-            reasoned: thought,
-            masked,
-            paused,
-        } = hearing.finish();
-        let took = watch.elapsed();
-        let first = first.map_or_else(
-            || "none".to_owned(),
-            |first| format!("after {} ms", first.as_millis()),
-        );
-        observer.trace(&format!(
-            "answer: first text {first}, {} bytes in {} ms, complete: {complete}",
-            raw.len(),
-            took.as_millis()
-        ));
-        let model = self.reply_model(answer.as_ref().map(|a| a.model.clone()).or(model));
-        let stopped = answer.is_none() && failure.is_none();
-        let (text, found) = self.services.redactor.redact(raw, &mut self.placeholders);
-        let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
-        let reported = cost::ReplyUsage {
-            completion: answer.as_ref(),
-            failure: failure.as_ref(),
-            model: &model,
-            elapsed: took,
-            received: text.as_str(),
-            reasoned: thought,
-            paused,
-            id,
-        };
-        let cost::Recorded {
-            cost,
-            budgets: fills,
-            warnings: mut trouble,
-        } = self.record_usage(&permit, &reported);
-        let spent = cost.map_or_else(
-            || "unknown".to_owned(),
-            |c| format!("{} nano-dollars, estimated: {}", c.nanos, c.estimated),
-        );
-        observer.trace(&format!("booked: cost {spent}; {} problems", trouble.len()));
-        if !found.is_empty() && self.config.drop_findings {
-            trouble.push("the answer contains private data and was not saved".to_owned());
-        }
-        let keep = !self.config.drop_findings || found.is_empty();
-        let since = self.services.clock.stopwatch();
-        let kept = self.save_reply(
-            &text,
-            &MessageMeta {
-                model: Some(usage::sanitize_model(&model)),
-                cut: !complete,
-                ..MessageMeta::default()
-            },
-            keep,
-        );
-        observer.trace(&format!(
-            "answer saved: {}, in {} us",
-            kept.is_ok() && keep && self.conversation.is_some(),
-            since.elapsed().as_micros()
-        ));
-        if answer.is_some() {
-            trouble.extend(self.reconcile_costs().await);
-        }
-        match (failure, kept) {
-            (Some(failure), _) => Err(Error::Provider(failure)),
-            (None, Err(error)) => Err(Error::SaveReply(error)),
-            (None, Ok(())) => {
-                let levels = permit.rate_limits;
-                Ok(Outcome {
-                    text,
-                    findings: Findings::default(),
-                    completion: answer,
-                    cancelled: stopped,
-                    elapsed: took,
-                    cost,
-                    rate_limits: levels,
-                    budgets: fills,
-                    warnings: trouble,
-                    masked,
-                })
-            }
-        }
-    }
-
-    /// The model that answered, as the provider named it. A name with findings is not recorded.
-    fn reply_model(&self, named: Option<String>) -> String {
-        let fit = |name: &String| {
-            self.services
-                .redactor
-                .redact(Raw::from(name.as_str()), &mut Placeholders::default())
-                .1
-                .is_empty()
-        };
-        named
-            .filter(|name| *name == self.options.model || fit(name))
-            .unwrap_or_else(|| self.options.model.clone())
-    }
-
-    fn save_reply(
-        &mut self,
-        text: &Redacted,
-        note: &MessageMeta,
-        keep: bool,
-    ) -> Result<(), conversations::Error> {
-        if text.as_str().is_empty() {
-            return Ok(());
-        }
-        let message = Message {
-            role: Role::Assistant,
-            text: text.clone(),
-            at: self.services.clock.now(),
-        };
-        let place = match &mut self.conversation {
-            Some(conversation) if keep => Some(conversation.save(&[(&message, note)])?),
-            Some(conversation) => conversation.discard_partial().map(|()| None)?,
-            None => None,
-        };
         self.history.add(place, message);
         Ok(())
     }
