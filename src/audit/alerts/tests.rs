@@ -1,7 +1,8 @@
 //! Tests of alerts: a month of ordinary use raises none, and each kind of misuse does.
 
+use crate::audit::alerts::state::{DAY_MS, HOUR_MS};
 use crate::audit::alerts::*;
-use crate::audit::{Event, Severity};
+use crate::audit::{Event, EventKind, Severity};
 
 /// 2027-01-15 00:00 UTC.
 const START: i64 = 1_800_000_000_000 / DAY_MS * DAY_MS;

@@ -1,0 +1,291 @@
+//! What has been learnt from the log, and which records raise an alert.
+
+use crate::audit::EventKind;
+use crate::audit::alerts::{Alert, AlertKind, FileScope, Observation};
+use crate::audit::record::AuditRecord;
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+/// The history from which the usual values are learnt.
+const BASELINE_MS: i64 = 30 * DAY_MS;
+/// Events of the same sort belong to one cause until there is a pause of this length.
+const ONGOING_GAP_MS: i64 = HOUR_MS;
+/// The most alerts that are stored.
+const MAX_ALERTS: usize = 200;
+
+/// Something that continues over several events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OngoingCause {
+    cause: String,
+    last: Time,
+}
+
+/// What has been learnt from the log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct MonitorState {
+    /// The number of the last record that was read, and the hash of its line.
+    pub(super) seq: u64,
+    pub(super) hash: String,
+    /// How often the log was found damaged. Damage found after that is a new cause.
+    pub(super) broken: u64,
+    /// Requests per hour.
+    hours: BTreeMap<i64, u32>,
+    /// Amounts per day.
+    days: BTreeMap<i64, i64>,
+    /// Recent rejections of keys.
+    refused: Vec<Time>,
+    /// Recent reads of keys.
+    reads: Vec<Time>,
+    /// The most values redacted in one message so far.
+    redactions: i64,
+    /// Causes that were continuing at the last look, by kind.
+    going: BTreeMap<String, OngoingCause>,
+    /// When every conversation and backup was last checked.
+    pub(super) walked: Option<Time>,
+    pub(super) alarms: Vec<Alert>,
+    pub(super) next: u64,
+}
+
+impl MonitorState {
+    fn raise(&mut self, kind: AlertKind, at: Time, cause: String, figure: i64) {
+        if let Some(told) = self
+            .alarms
+            .iter_mut()
+            .rev()
+            .find(|a| a.kind == kind && a.cause == cause)
+        {
+            if !told.acknowledged && kind.grows() {
+                // Show the latest figure.
+                told.figure = told.figure.max(figure);
+            }
+            if !told.acknowledged || !kind.grows() || figure < told.figure.saturating_mul(2) {
+                return;
+            }
+        }
+        self.next += 1;
+        self.alarms.push(Alert {
+            id: self.next,
+            at,
+            kind,
+            cause,
+            figure,
+            shown: false,
+            acknowledged: false,
+        });
+    }
+
+    /// Raises an alert about a damaged log, unless the last one has not been acknowledged yet.
+    pub(super) fn raise_broken(&mut self, at: Time, how: &str, place: i64) {
+        if !self
+            .alarms
+            .iter()
+            .any(|a| a.kind == AlertKind::Chain && !a.acknowledged)
+        {
+            self.raise(
+                AlertKind::Chain,
+                at,
+                format!("{how} {place} {}", self.broken),
+                place,
+            );
+        }
+    }
+
+    /// Raises an alert about something that may continue: it is one cause until there is a pause.
+    fn raise_ongoing(&mut self, kind: AlertKind, which: &str, at: Time, pause: i64, figure: i64) {
+        let goes_on = |going: &&OngoingCause| (at.millis() - going.last.millis()).abs() < pause;
+        let cause = self.going.get(which).filter(goes_on).map_or_else(
+            || format!("{which} {}", at.millis()),
+            |going| going.cause.clone(),
+        );
+        self.going.insert(
+            which.to_owned(),
+            OngoingCause {
+                cause: cause.clone(),
+                last: at,
+            },
+        );
+        self.raise(kind, at, cause, figure);
+    }
+
+    pub(super) fn prune(&mut self) {
+        let last = self
+            .hours
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or(0)
+            .max(self.days.keys().next_back().copied().unwrap_or(0));
+        self.hours
+            .retain(|hour, _| *hour >= last - BASELINE_MS - DAY_MS);
+        self.days
+            .retain(|day, _| *day >= last - BASELINE_MS - DAY_MS);
+        let over = self.alarms.len().saturating_sub(MAX_ALERTS);
+        self.alarms.drain(..over);
+    }
+
+    /// Records a fact. Returns whether it was resolved.
+    pub(super) fn observe(&mut self, fact: &Observation, now: Time) -> bool {
+        match fact {
+            Observation::TooPermissive { among, files } => {
+                let which = if *among == FileScope::Core {
+                    "modes home"
+                } else {
+                    "modes kept"
+                };
+                if *files == 0 {
+                    return self.going.remove(which).is_some();
+                }
+                self.raise_ongoing(
+                    AlertKind::Modes,
+                    which,
+                    now,
+                    i64::MAX,
+                    i64::try_from(*files).unwrap_or(i64::MAX),
+                );
+            }
+            Observation::KeyExpires { key, at } => {
+                let left = (at.millis() - now.millis()).div_euclid(DAY_MS);
+                if (0..=7).contains(&left) {
+                    self.raise(
+                        AlertKind::Expiry,
+                        now,
+                        format!("expiry {key} {}", at.millis().div_euclid(DAY_MS)),
+                        left,
+                    );
+                }
+            }
+        }
+        false
+    }
+
+    pub(super) fn observe_record(&mut self, record: &AuditRecord) {
+        self.seq = self.seq.max(record.seq);
+        let at = record.at;
+        let is = |what: EventKind| record.event == what.name();
+        if is(EventKind::Request) {
+            self.observe_request(record);
+        } else if is(EventKind::KeyRevealed) || is(EventKind::KeyShown) {
+            let many = count_recent(&mut self.reads, at, 10 * 60_000);
+            if many >= 5 {
+                self.raise_ongoing(AlertKind::KeyReads, "reads", at, ONGOING_GAP_MS, many);
+            }
+        } else if is(EventKind::KeyValidated) && record.word("status") == "invalid" {
+            self.observe_refusal(at);
+        } else if is(EventKind::Redacted) {
+            let values: i64 = record
+                .details
+                .values()
+                .filter_map(serde_json::Value::as_i64)
+                .sum();
+            if values >= 25.max(self.redactions.saturating_mul(2)) {
+                self.raise(
+                    AlertKind::Redactions,
+                    at,
+                    format!("redactions {}", record.seq),
+                    values,
+                );
+            }
+            self.redactions = self.redactions.max(values);
+        } else if is(EventKind::Broken) {
+            let place = record
+                .number("expected")
+                .or_else(|| record.number("found"))
+                .unwrap_or(0);
+            self.broken += 1;
+            self.raise_broken(at, "broken", place);
+        } else if is(EventKind::Verified) {
+            if let Some(bad) = record.number("first_bad") {
+                self.raise_broken(at, "found", bad);
+            }
+        } else if is(EventKind::Backup) {
+            if record.word("outcome") == "failed" || record.number("skipped").is_some_and(|n| n > 0)
+            {
+                self.raise_ongoing(AlertKind::Backup, "backup", at, 6 * ONGOING_GAP_MS, 1);
+            } else if record.word("action") == "write" {
+                self.going.remove("backup");
+            }
+        }
+    }
+
+    fn observe_request(&mut self, record: &AuditRecord) {
+        let (at, now) = (record.at, record.at.millis());
+        if record.word("failure") == "invalid_key" {
+            self.observe_refusal(at);
+        }
+        let hour = now.div_euclid(HOUR_MS) * HOUR_MS;
+        let count = self
+            .hours
+            .entry(hour)
+            .and_modify(|n| *n = n.saturating_add(1))
+            .or_insert(1);
+        let count = i64::from(*count);
+        let history = || self.hours.range(hour - BASELINE_MS..hour);
+        let most = history().map(|(_, n)| i64::from(*n)).max().unwrap_or(0);
+        let days = history()
+            .map(|(h, _)| h.div_euclid(DAY_MS))
+            .collect::<BTreeSet<_>>()
+            .len();
+        let ordinary = if days >= 3 {
+            (most * 5 / 2).max(40)
+        } else {
+            80
+        };
+        if count > ordinary {
+            self.raise_ongoing(AlertKind::Burst, "burst", at, 2 * ONGOING_GAP_MS, count);
+        }
+        let day = now.div_euclid(DAY_MS) * DAY_MS;
+        let spent = *self
+            .days
+            .entry(day)
+            .and_modify(|n| *n = n.saturating_add(record.number("nano_dollars").unwrap_or(0)))
+            .or_insert_with(|| record.number("nano_dollars").unwrap_or(0));
+        let most = self
+            .days
+            .range(day - BASELINE_MS..day)
+            .map(|(_, n)| *n)
+            .max()
+            .unwrap_or(0);
+        let days = self
+            .days
+            .range(day - BASELINE_MS..day)
+            .filter(|(_, n)| **n > 0)
+            .count();
+        let ordinary = if days >= 5 {
+            most.saturating_mul(3).max(1_000_000_000)
+        } else {
+            10_000_000_000
+        };
+        if spent > ordinary {
+            self.raise(
+                AlertKind::Spend,
+                at,
+                format!("spend {}", day / DAY_MS),
+                spent,
+            );
+        }
+    }
+
+    fn observe_refusal(&mut self, at: Time) {
+        let many = count_recent(&mut self.refused, at, 15 * 60_000);
+        if many >= 3 {
+            self.raise_ongoing(
+                AlertKind::Authentication,
+                "authentication",
+                at,
+                ONGOING_GAP_MS,
+                many,
+            );
+        }
+    }
+}
+
+/// Adds a moment. Returns how many there are in the last `within` milliseconds.
+fn count_recent(times: &mut Vec<Time>, at: Time, within: i64) -> i64 {
+    times.push(at);
+    times.retain(|t| at.millis() - t.millis() < within && t.millis() <= at.millis());
+    i64::try_from(times.len()).unwrap_or(i64::MAX)
+}
