@@ -12,6 +12,7 @@
 mod conversation;
 pub mod import;
 mod index;
+mod loaded;
 mod parallel;
 mod reader;
 mod rekey;
@@ -23,7 +24,7 @@ mod tests;
 mod transfer;
 
 pub use conversation::{Conversation, MessageMeta};
-pub use reader::{ConversationState, Damage, LoadedConversation, StoredMessage};
+pub use loaded::{ConversationState, Damage, LoadedConversation, StoredMessage};
 pub use rekey::{NeedsOldKey, Rekeyed};
 pub use search::{SearchHit, SearchQuery, SearchResults};
 pub use store::{Archive, OpenedConversation, VerifyReport, has_conversations, ids, new_id};

@@ -1,6 +1,6 @@
 //! What a list shows about conversations.
 
-use crate::conversations::reader::ConversationState;
+use crate::conversations::loaded::ConversationState;
 use crate::conversations::{Error, Header};
 use crate::name::Name;
 use crate::time::Time;

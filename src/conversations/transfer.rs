@@ -1,7 +1,8 @@
 //! Exports the decrypted records of a conversation for a backup, and imports them when one is
 //! restored.
 
-use crate::conversations::reader::{Damage, RecordReader, decrypt_lines, open};
+use crate::conversations::loaded::Damage;
+use crate::conversations::reader::{RecordReader, decrypt_lines, open};
 use crate::conversations::store::{Archive, ID_LENGTH};
 use crate::conversations::{Error, FORMAT, Header, MessageRecord};
 use crate::crypto::encoding::encode_id;
