@@ -19,6 +19,9 @@
 //! (`backup`, `incident report`) protects from that.
 
 mod mark;
+mod read;
+#[cfg(test)]
+mod tests;
 
 pub use crate::audit::chain::AuditKey;
 use crate::audit::chain::{ChainHead, DayToken, GENESIS_HASH, KeyedCheckpoint, hash};
@@ -382,148 +385,6 @@ impl AuditLog {
         Ok(files)
     }
 
-    /// Calls `each` with every record and its line, oldest first. Returns the number of invalid
-    /// lines.
-    pub fn read(&self, mut each: impl FnMut(AuditRecord, &str)) -> Result<usize, Error> {
-        let mut unreadable = 0;
-        for file in self.files()? {
-            let bytes = fs::read(&file)?.unwrap_or_default();
-            for line in String::from_utf8_lossy(&bytes)
-                .lines()
-                .filter(|l| !l.is_empty())
-            {
-                match serde_json::from_str(line) {
-                    Ok(record) => each(record, line),
-                    Err(_) => unreadable += 1,
-                }
-            }
-        }
-        Ok(unreadable)
-    }
-
-    /// The number of the last record, according to the head.
-    pub fn last_seq(&self) -> Result<u64, Error> {
-        Ok(ChainHead::read(&self.head_path())?.map_or(0, |head| head.seq))
-    }
-
-    /// Whether a log that has not grown still contains the record with this number and hash.
-    /// Returns true for a log that has grown, and if nothing is known.
-    pub fn contains_record(&self, seq: u64, known: &str) -> Result<bool, Error> {
-        if seq == 0 || known.is_empty() {
-            return Ok(true);
-        }
-        Ok(match ChainHead::read(&self.head_path())? {
-            Some(head) if head.seq > seq => true,
-            Some(head) if head.seq == seq => head.hash == known,
-            // Another process may have written a record but not the head yet.
-            _ => {
-                let end = if fs::exists(&self.path) {
-                    Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?
-                } else {
-                    Vec::new()
-                };
-                last_record(&end)
-                    .is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
-            }
-        })
-    }
-
-    /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
-    /// some.
-    pub fn read_after(
-        &self,
-        seq: u64,
-        mut each: impl FnMut(&AuditRecord, &[u8]),
-    ) -> Result<(), Error> {
-        if self.last_seq()? <= seq {
-            return Ok(());
-        }
-        // New records are usually a few lines at the end of the last file.
-        if fs::exists(&self.path) {
-            let tail = Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?;
-            let new = records_after(&tail, seq);
-            if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
-                new.iter()
-                    .rev()
-                    .for_each(|(record, line)| each(record, line));
-                return Ok(());
-            }
-        }
-        let ends = |file: &Path| {
-            let name = file
-                .file_stem()
-                .and_then(|n| n.to_str())
-                .unwrap_or_default();
-            name.strip_prefix("audit-")
-                .and_then(|n| n.parse::<u64>().ok())
-                .unwrap_or(u64::MAX)
-        };
-        for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
-            let bytes = fs::read(&file)?.unwrap_or_default();
-            records_after(&bytes, seq)
-                .iter()
-                .rev()
-                .for_each(|(record, line)| each(record, line));
-        }
-        Ok(())
-    }
-
-    /// The times and known costs of requests since a moment; none if the log cannot be read.
-    #[must_use]
-    pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
-        let mut found = Vec::new();
-        self.for_each(EventKind::Request, |record| {
-            if record.at >= since {
-                found.push((record.at, record.number("nano_dollars")));
-            }
-        });
-        found
-    }
-
-    /// The times at which messages were sent since a moment. Uses the larger of the two counts, of
-    /// records before sending and of records after it, because either can be missing.
-    #[must_use]
-    pub fn sent_since(&self, since: Time) -> Vec<Time> {
-        let times = |what| {
-            let mut times = Vec::new();
-            self.for_each(what, |record| {
-                times.extend((record.at >= since).then_some(record.at));
-            });
-            times
-        };
-        let (left, back) = (times(EventKind::Sent), times(EventKind::Request));
-        if left.len() >= back.len() { left } else { back }
-    }
-
-    /// The cost of the requests of a conversation that had a budget then.
-    #[must_use]
-    pub fn cost_of(&self, conversation: &str) -> i64 {
-        let mut sum = 0_i64;
-        self.for_each(EventKind::Request, |record| {
-            if record.word("conversation") == conversation {
-                sum = sum.saturating_add(record.number("nano_dollars").unwrap_or(0));
-            }
-        });
-        sum
-    }
-
-    fn for_each(&self, what: EventKind, mut each: impl FnMut(&AuditRecord)) {
-        let event = format!("\"event\":\"{}\"", what.name());
-        for file in self.files().unwrap_or_default() {
-            let Ok(Some(bytes)) = fs::read(&file) else {
-                continue;
-            };
-            for line in bytes
-                .split(|b| *b == b'\n')
-                .filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some())
-            {
-                if let Ok(record) = serde_json::from_slice::<AuditRecord>(line) {
-                    each(&record);
-                }
-            }
-        }
-    }
-
     /// Verifies the whole log, including every MAC if the key is available.
     pub fn verify(&self) -> Result<CheckReport, Error> {
         let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
@@ -547,16 +408,6 @@ fn broken_event(why: &str) -> Event {
         .word("why", why)
 }
 
-/// The records after `seq`, newest first. Read from the end, so that known records are not parsed
-/// again.
-fn records_after(lines: &[u8], seq: u64) -> Vec<(AuditRecord, &[u8])> {
-    let records = lines
-        .split(|b| *b == b'\n')
-        .rev()
-        .filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
-    records.take_while(|(record, _)| record.seq > seq).collect()
-}
-
 /// The hash of a line, as the next record contains it.
 pub(super) fn hash_of(line: &[u8]) -> String {
     hash(line)
@@ -569,6 +420,3 @@ fn last_record(bytes: &[u8]) -> Option<(u64, String)> {
         .ok()
         .map(|record| (record.seq, hash(line)))
 }
-
-#[cfg(test)]
-mod tests;
