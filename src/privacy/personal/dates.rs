@@ -173,7 +173,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     {
         limit = text.line_end(text.scan_while(limit, 4, |b| b.is_ascii_whitespace()), 40);
     }
-    let mut i = to.max(scan.dated.min(limit));
+    let mut i = to.max(scan.cursors.dates.min(limit));
     if !text.slice(i, limit).iter().any(u8::is_ascii_digit) {
         i = limit;
     }
@@ -203,7 +203,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         }
         i += 1;
     }
-    scan.dated = i;
+    scan.cursors.dates = i;
     date_before_label(scan, at);
 }
 

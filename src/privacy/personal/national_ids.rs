@@ -437,10 +437,10 @@ pub(in crate::privacy) fn grouped_digits(
 /// `208-702-026 33`, `7179 1211 1565`
 fn grouped_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     // The first number of a list was checked for a name; the others share it.
-    if number.start < scan.counted {
+    if number.start < scan.cursors.id_lists {
         return None;
     }
-    scan.counted = number.end(number.groups());
+    scan.cursors.id_lists = number.end(number.groups());
     let groups = (2..=number.groups().min(6))
         .rev()
         .find(|&g| number.can_end(g) && number.digits_in(g) <= 20 && is_joined(number, g))?;

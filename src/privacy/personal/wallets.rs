@@ -106,12 +106,12 @@ static SENTENCE_WORDS: WordSet = word_set!([
 /// Reads 12 or more plain words that do not form a sentence, after a word for a wallet.
 pub(in crate::privacy) fn seed_words(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.seeded || is_word(text.byte_before(at)) {
+    if at < scan.cursors.seed_phrases || is_word(text.byte_before(at)) {
         return;
     }
     let limit = (to + 160).min(text.len());
     // `import army van … into metamask`
-    let mut at = text.line_start(at, 120).max(scan.seeded);
+    let mut at = text.line_start(at, 120).max(scan.cursors.seed_phrases);
     while at < limit {
         let start = text.scan_while(at, 160, |b| !is_ident(b));
         let (mut count, mut i, mut end) = (0, start, start);
@@ -141,12 +141,12 @@ pub(in crate::privacy) fn seed_words(scan: &mut Scan<'_>, at: usize, to: usize) 
                 "seed-phrase",
                 crate::privacy::scan::CONTEXT_WORDS,
             );
-            scan.seeded = end;
+            scan.cursors.seed_phrases = end;
             return;
         }
         at = text.scan_while(end.max(start), 64, is_ident).max(start + 1);
     }
-    scan.seeded = to + 80;
+    scan.cursors.seed_phrases = to + 80;
 }
 
 /// Reads a token that may be a base58 address with a checksum and begins with a letter. Returns

@@ -326,7 +326,7 @@ const fn build_table() -> IndexBuilder<Action> {
 
 impl KeywordVisitor<Action> for Scan<'_> {
     fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
-        if at < self.block || context::in_placeholder(self.text, at) {
+        if at < self.key_block || context::in_placeholder(self.text, at) {
             return;
         }
         match act {
@@ -346,8 +346,8 @@ impl KeywordVisitor<Action> for Scan<'_> {
     }
 
     fn on_digits(&mut self, at: usize) -> usize {
-        if at < self.block {
-            return self.block;
+        if at < self.key_block {
+            return self.key_block;
         }
         // The dump of `od`, whose bytes would be read as a number.
         if self.text.starts_with_at(at, b"0000000 ") {
@@ -403,7 +403,7 @@ fn detect_raw(bytes: &[u8]) -> Vec<Match> {
 fn detect_decoded(bytes: &[u8]) -> Vec<Match> {
     let mut pass = Scan::new(TextBytes(bytes), holds_secret);
     pass.unfolded = true;
-    (pass.encoded, pass.packed) = (usize::MAX, usize::MAX);
+    (pass.cursors.encoded, pass.cursors.packed) = (usize::MAX, usize::MAX);
     INDEX.scan(TextBytes(bytes), &mut pass);
     pass.matches
 }

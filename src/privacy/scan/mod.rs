@@ -3,7 +3,7 @@
 //! Order: detectors run where the index meets their keyword, so from the beginning of the text to
 //! its end. At the same position, tokens and longer names come before shorter names. The order
 //! matters only where a detector asks for earlier hits ([`Scan::is_covered`]) or skips what it has
-//! read already (the cursors of [`Scan`]); overlaps are decided afterwards by
+//! read already ([`Cursors`]); overlaps are decided afterwards by
 //! [`overlaps::resolve_overlaps`], by confidence and length and not by order.
 //!
 //! To add a detector:
@@ -52,54 +52,57 @@ pub(super) const FIELD_NAME: u8 = 2;
 /// The words around it.
 pub(super) const CONTEXT_WORDS: u8 = 3;
 
+/// Up to where detectors have read. Each cursor is moved only by the detectors that are named, and
+/// only forward. A detector returns at once for a keyword before its cursor, because it has read
+/// that part of the text already.
+#[derive(Debug, Default)]
+pub(super) struct Cursors {
+    /// `field_value` and the readers it calls, `ldap`, `network_devices`: up to where field names
+    /// are decided.
+    pub(super) field_names: usize,
+    /// `dates`
+    pub(super) dates: usize,
+    /// `shell_commands`: the flags of commands.
+    pub(super) flags: usize,
+    /// `encoded`, and Helm releases of `kubernetes`.
+    pub(super) encoded: usize,
+    /// `packed`
+    pub(super) packed: usize,
+    /// `wallets`
+    pub(super) seed_phrases: usize,
+    /// `tables`: the end of the last table, and of its head.
+    pub(super) tables: usize,
+    pub(super) table_heads: usize,
+    /// `prose_nearby::near_mention`
+    pub(super) mentions: usize,
+    /// `kubernetes`: manifests in YAML, and in JSON.
+    pub(super) yaml: usize,
+    pub(super) json: usize,
+    /// `national_ids`: up to where a list of numbers was checked for a name.
+    pub(super) id_lists: usize,
+    /// `private_keys::web_key`
+    pub(super) web_keys: usize,
+    /// `prose_nearby::lines_below`
+    pub(super) lines_below: usize,
+    /// `server_config`: the rules for a user of Redis.
+    pub(super) redis_rules: usize,
+}
+
 /// The state of one pass over one text.
-///
-/// The `usize` fields are cursors: each is moved only by the detector that is named, and only
-/// forward. A detector returns at once for a keyword before its cursor, because it has read that
-/// part of the text already.
 #[derive(Debug)]
 pub(super) struct Scan<'t> {
     pub(super) text: TextBytes<'t>,
     pub(super) matches: Vec<Match>,
-    /// `field_value` and the readers it calls, `ldap`, `network_devices`: up to where field names
-    /// are decided.
-    pub(super) named: usize,
-    /// `private_keys`: the end of a key block, in which no other detector runs.
-    pub(super) block: usize,
+    pub(super) cursors: Cursors,
+    /// The end of a block of `private_keys`, in which no other detector runs.
+    pub(super) key_block: usize,
     /// Positions that fold; not collected while scanning text that was folded before.
     pub(super) folds: Vec<usize>,
     pub(super) unfolded: bool,
     /// The end of the last word for a telephone number.
     pub(super) telephone: Option<usize>,
-    /// `dates`
-    pub(super) dated: usize,
-    /// `shell_commands`: the flags.
-    pub(super) commanded: usize,
-    /// `encoded`, and Helm releases of `kubernetes`.
-    pub(super) encoded: usize,
-    /// `packed`
-    pub(super) packed: usize,
-    /// `wallets`: seed phrases.
-    pub(super) seeded: usize,
-    /// `tables`
-    pub(super) tabled: usize,
-    /// Where the head of the last of them ends.
-    pub(super) headed: usize,
-    /// `prose_nearby::near_mention`
-    pub(super) weighed: usize,
-    /// `kubernetes`: YAML, and JSON.
-    pub(super) listed: usize,
-    pub(super) objects: usize,
     /// The manifests that were read.
     pub(super) manifests: Vec<ManifestRegion>,
-    /// `national_ids`: up to where a list of numbers was checked for a name.
-    pub(super) counted: usize,
-    /// `private_keys::web_key`
-    pub(super) keyed: usize,
-    /// `prose_nearby::lines_below`
-    pub(super) noted: usize,
-    /// `server_config`: up to where the rules for a user of Redis have been read.
-    pub(super) permitted: usize,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
     /// The word that a value was last read from.
@@ -114,26 +117,12 @@ impl<'t> Scan<'t> {
         Self {
             text,
             matches: Vec::new(),
-            named: 0,
-            block: 0,
+            cursors: Cursors::default(),
+            key_block: 0,
             folds: Vec::new(),
             unfolded: false,
             telephone: None,
-            dated: 0,
-            commanded: 0,
-            encoded: 0,
-            packed: 0,
-            seeded: 0,
-            tabled: 0,
-            headed: 0,
-            weighed: 0,
-            listed: 0,
-            objects: 0,
             manifests: Vec::new(),
-            counted: 0,
-            keyed: 0,
-            noted: 0,
-            permitted: 0,
             refused: ((0, 0), 0),
             run: LastWord::default(),
             decoded_check,

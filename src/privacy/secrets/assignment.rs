@@ -23,13 +23,13 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
     );
     if let Some((start, end)) = char_list(text, name.end).filter(|_| holds) {
         scan.report(start, end, kind_of(name), "listed-characters", FIELD_NAME);
-        scan.named = end;
+        scan.cursors.field_names = end;
         return true;
     }
     let Some((from, syntax)) = find_separator(text, name) else {
         return false;
     };
-    scan.named = name.end;
+    scan.cursors.field_names = name.end;
     // The name repeated.
     let own = text.slice(name.at, name.to);
     if !own.is_empty()
@@ -42,7 +42,7 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
         byte_list(text, from).filter(|_| matches!(name.word, FieldKind::Secret | FieldKind::Key))
     {
         scan.report(start, end, PRIVATE_KEY, "key-bytes", FIELD_NAME);
-        scan.named = end;
+        scan.cursors.field_names = end;
         return true;
     }
     let mut from = from;
@@ -68,7 +68,7 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
                 rule_of(name.word),
                 FIELD_NAME,
             );
-            scan.named = candidate.end;
+            scan.cursors.field_names = candidate.end;
             return true;
         }
         // `password: the one on the fridge is hunter2` is a sentence: leave it to `prose`.

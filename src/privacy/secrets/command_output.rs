@@ -550,7 +550,7 @@ pub(in crate::privacy) fn app_password(scan: &mut Scan<'_>, name: &FieldName<'_>
         return false;
     }
     scan.report(start, end, PASSWORD, "grouped-password", CONTEXT_WORDS);
-    scan.named = scan.named.max(end);
+    scan.cursors.field_names = scan.cursors.field_names.max(end);
     true
 }
 

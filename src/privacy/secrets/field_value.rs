@@ -17,7 +17,7 @@ static WIFI_WORDS: WordSet = word_set!(["wifi", "wi-fi", "wlan", "ssid", "wpa", 
 /// Looks for a value after a field name.
 pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: FieldKind) {
     let text = scan.text;
-    if at < scan.named || scan.is_covered(at) {
+    if at < scan.cursors.field_names || scan.is_covered(at) {
         return;
     }
     // Some keywords include the sign after the name; exclude it.
@@ -40,7 +40,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: 
         || !affixes::suffix_allows(name.tail(), word)
     {
         // Another word of the same name may tell: `key-store-password`.
-        scan.named = scan.named.max(to);
+        scan.cursors.field_names = scan.cursors.field_names.max(to);
         return;
     }
     let wireless = matches!(word, FieldKind::Key | FieldKind::Secret)
@@ -63,7 +63,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: 
         FieldKind::Password | FieldKind::Pass | FieldKind::Secret
     ) && tables::password_column(scan, &name)
     {
-        scan.named = scan.named.max(name.end);
+        scan.cursors.field_names = scan.cursors.field_names.max(name.end);
         return;
     }
     if command_output::app_password(scan, &name)
@@ -71,7 +71,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: 
     {
         return;
     }
-    scan.named = scan.named.max(name.end);
+    scan.cursors.field_names = scan.cursors.field_names.max(name.end);
     prose::read(scan, &name);
 }
 

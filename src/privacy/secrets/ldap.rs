@@ -51,5 +51,5 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         return;
     }
     scan.report(start, end, PASSWORD, "directory-password", FIELD_NAME);
-    scan.named = scan.named.max(end);
+    scan.cursors.field_names = scan.cursors.field_names.max(end);
 }

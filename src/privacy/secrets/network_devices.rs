@@ -97,7 +97,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         && !char_stats::is_dummy_value(bytes)
     {
         scan.report(start, stop, PASSWORD, "device-password", FIELD_NAME);
-        scan.named = scan.named.max(stop);
+        scan.cursors.field_names = scan.cursors.field_names.max(stop);
     }
 }
 
@@ -219,6 +219,6 @@ pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
     let bytes = text.slice(start, end);
     if bytes.len() >= 3 && !char_stats::is_dummy_value(bytes) {
         scan.report(start, end, PASSWORD, "device-password", FIELD_NAME);
-        scan.named = scan.named.max(end);
+        scan.cursors.field_names = scan.cursors.field_names.max(end);
     }
 }

@@ -61,6 +61,6 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
     let heavy = !matches!(name.word, FieldKind::Secret) || made.length >= 10;
     if good && heavy && i < limit {
         scan.report(i, stop, kind_of(name), "spoken", CONTEXT_WORDS);
-        scan.named = stop;
+        scan.cursors.field_names = stop;
     }
 }

@@ -49,7 +49,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, end: usize) {
             scan.report(lead, stop, PRIVATE_KEY, "private-key-block", KNOWN_TOKEN);
         }
     }
-    scan.block = scan.block.max(stop);
+    scan.key_block = scan.key_block.max(stop);
 }
 
 /// How private keys begin that lost their BEGIN line. Certificates continue differently.
@@ -85,7 +85,7 @@ pub(in crate::privacy) fn headerless_key(scan: &mut Scan<'_>, at: usize, end: us
     let stop = block_end(text, at);
     if text.slice(at, stop).iter().filter(|&&b| is_word(b)).count() >= 60 {
         scan.report(at, stop, PRIVATE_KEY, "private-key-body", KNOWN_TOKEN);
-        scan.block = scan.block.max(stop);
+        scan.key_block = scan.key_block.max(stop);
     }
 }
 
@@ -95,12 +95,12 @@ const PRIVATE_MEMBERS: &[&[u8]] = &[b"d", b"p", b"q", b"dp", b"dq", b"qi", b"k"]
 /// Reads the private members of a JSON web key from its `"kty"`.
 pub(in crate::privacy) fn web_key(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.keyed {
+    if at < scan.cursors.web_keys {
         return;
     }
     let from = text.scan_back(at, 4096, |b| b != b'{');
     let end = text.scan_while(to, 8192, |b| b != b'}');
-    scan.keyed = end;
+    scan.cursors.web_keys = end;
     let mut i = from;
     while i < end {
         // `"d": "…"`, escaped or not.

@@ -63,7 +63,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
             && let Some((start, end)) = value_after(text, name)
         {
             scan.report(start, end, kind_of(name), "spoken", CONTEXT_WORDS);
-            scan.named = end;
+            scan.cursors.field_names = end;
         } else {
             crate::privacy::secrets::non_latin::read(scan, name);
         }
@@ -80,7 +80,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
         .filter(|_| speaks)
     {
         scan.report(start, end, kind_of(name), "spoken", CONTEXT_WORDS);
-        scan.named = end;
+        scan.cursors.field_names = end;
         crate::privacy::secrets::prose_nearby::replacement_value(scan, name, end);
         return;
     }

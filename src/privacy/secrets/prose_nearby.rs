@@ -24,14 +24,14 @@ pub(in crate::privacy) fn near_mention(scan: &mut Scan<'_>, name: &FieldName<'_>
     {
         return false;
     }
-    if name.start < scan.weighed {
+    if name.start < scan.cursors.mentions {
         return true;
     }
     let (from, to) = (
         text.line_start(name.start, 100),
         text.line_end(name.end, 100),
     );
-    scan.weighed = to;
+    scan.cursors.mentions = to;
     let line = text.slice(from, to);
     // Prose has spaces and no code punctuation. Lines that look like code are left to `assignment`.
     if line
@@ -220,7 +220,7 @@ pub(in crate::privacy) fn replacement_value(
             && !looks_like_name(bytes)
         {
             scan.report(word.start, word.end, kind_of(name), "spoken", CONTEXT_WORDS);
-            scan.named = word.end;
+            scan.cursors.field_names = word.end;
             return;
         }
         linked = REPLACEMENT_WORDS.contains_ignore_case(&fold_case(bytes));
@@ -296,7 +296,7 @@ pub(in crate::privacy) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>)
         });
     if name.word != FieldKind::Password
         || !said
-        || line < scan.noted
+        || line < scan.cursors.lines_below
         || !plural && count_byte(heading, b' ') < 3
     {
         return;
@@ -350,7 +350,7 @@ pub(in crate::privacy) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>)
         }
         at = end;
     }
-    scan.noted = at;
+    scan.cursors.lines_below = at;
 }
 
 /// Reads `bob / hunter2` or `admin:S3cret!` after words about logging in.

@@ -21,10 +21,10 @@ pub(in crate::privacy) const USERS: &[&str] = &[
 pub(in crate::privacy) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let (line, end) = (text.line_start(at, 160), text.line_end(to, 400));
-    if at < scan.permitted {
+    if at < scan.cursors.redis_rules {
         return;
     }
-    scan.permitted = end;
+    scan.cursors.redis_rules = end;
     let command = text.starts_with_ignore_case_at(at, b"setuser");
     let before = text.slice(line, at);
     let list = find(before, b"user ").is_some() || find(before, b"--user").is_some();

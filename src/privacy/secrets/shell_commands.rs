@@ -102,7 +102,7 @@ pub(in crate::privacy) const KEYWORDS: &[&str] = &[
 /// Reads the flags after a command.
 pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.commanded
+    if at < scan.cursors.flags
         || is_ident(text.byte_before(at))
         || matches!(text.byte_before(at), b'-' | b'.')
     {
@@ -131,7 +131,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     }
     let mut i = to;
     while i < limit {
-        scan.commanded = i;
+        scan.cursors.flags = i;
         i = text.scan_while(i, 64, |b| b.is_ascii_whitespace() || b == b'\\');
         let end = text.scan_while(i, 256, |b| !b.is_ascii_whitespace());
         if end == i || matches!(text.at(i), b'|' | b';' | b'#') || text.slice(i, end) == b"&&" {

@@ -70,7 +70,7 @@ const MAX_ROWS: usize = 200;
 /// SQL columns.
 pub(in crate::privacy) fn password_column(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     // A head may name several such columns.
-    let known = name.start < scan.tabled && name.start >= scan.headed;
+    let known = name.start < scan.cursors.tables && name.start >= scan.cursors.table_heads;
     if !known && aligned(scan, name) {
         return true;
     }
@@ -87,7 +87,7 @@ pub(in crate::privacy) fn password_column(scan: &mut Scan<'_>, name: &FieldName<
     let (found, end) = scan_cells(scan, &header, kind_of(name), |text, from, to| {
         fits(name, text.slice(from, to))
     });
-    (scan.tabled, scan.headed) = (end, header.end);
+    (scan.cursors.tables, scan.cursors.table_heads) = (end, header.end);
     found
 }
 
@@ -387,7 +387,7 @@ fn sql_insert(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
         }
         row = i + 1;
     }
-    scan.tabled = if found { row } else { scan.tabled };
+    scan.cursors.tables = if found { row } else { scan.cursors.tables };
     found
 }
 

@@ -136,11 +136,11 @@ pub(in crate::privacy) const BASE64_KEYWORDS: &[&str] = &[
 
 /// Decodes the base64 run around an encoded prefix.
 pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
-    if scan.is_covered(at) || at < scan.encoded {
+    if scan.is_covered(at) || at < scan.cursors.encoded {
         return;
     }
     let (start, end) = base64_run(scan.text, at);
-    scan.encoded = end;
+    scan.cursors.encoded = end;
     let run = scan.text.slice(start, end);
     if run.len() < 24 {
         return;
@@ -206,7 +206,7 @@ pub(in crate::privacy) const HEX_KEYWORDS: &[&str] = &[
 /// Decodes the run of hex digits around an encoded prefix.
 pub(in crate::privacy) fn read_hex(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.encoded || scan.is_covered(at) {
+    if at < scan.cursors.encoded || scan.is_covered(at) {
         return;
     }
     // A name may stand before what begins known tokens.
@@ -216,7 +216,7 @@ pub(in crate::privacy) fn read_hex(scan: &mut Scan<'_>, at: usize, _to: usize) {
     }
     let at = start;
     let end = text.scan_while(at, 4096, |b| b.is_ascii_hexdigit());
-    scan.encoded = end;
+    scan.cursors.encoded = end;
     let value = |b: u8| {
         char::from(b)
             .to_digit(16)

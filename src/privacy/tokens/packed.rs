@@ -46,7 +46,7 @@ const MAX_BYTES: usize = 16 * 1024;
 /// Reads a list of characters or numbers.
 pub(in crate::privacy) fn byte_list_token(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.packed {
+    if at < scan.cursors.packed {
         return;
     }
     let (mut bytes, mut i, mut end) = (Vec::new(), at, at);
@@ -63,7 +63,7 @@ pub(in crate::privacy) fn byte_list_token(scan: &mut Scan<'_>, at: usize, _to: u
             i = text.skip_blanks(place + 1);
         }
     }
-    scan.packed = end.max(at + 1);
+    scan.cursors.packed = end.max(at + 1);
     if bytes.len() >= 16 && scan.holds_secret(&bytes) {
         scan.report(at, end, API_KEY, "listed-bytes", CHECKSUM);
     }
@@ -72,7 +72,7 @@ pub(in crate::privacy) fn byte_list_token(scan: &mut Scan<'_>, at: usize, _to: u
 /// Reads the numbers of characters that are put together: `chr(103)+chr(104)`.
 pub(in crate::privacy) fn numbered(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.packed {
+    if at < scan.cursors.packed {
         return;
     }
     let (mut bytes, mut i, mut end) = (Vec::new(), at, at);
@@ -86,7 +86,7 @@ pub(in crate::privacy) fn numbered(scan: &mut Scan<'_>, at: usize, _to: usize) {
         end = close + 1;
         i = text.scan_while(end, 8, |b| matches!(b, b' ' | b'+' | b'.' | b'&' | b','));
     }
-    scan.packed = end.max(at + 1);
+    scan.cursors.packed = end.max(at + 1);
     let named = || {
         crate::privacy::scan::context::preceded_within(
             text,
@@ -123,7 +123,10 @@ pub(in crate::privacy) const REVERSED: &[&str] = &[
 pub(in crate::privacy) fn reversed(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    if at < scan.packed || text.at(to).is_ascii_alphanumeric() || !token(text.byte_before(at)) {
+    if at < scan.cursors.packed
+        || text.at(to).is_ascii_alphanumeric()
+        || !token(text.byte_before(at))
+    {
         return;
     }
     let start = text.scan_back(at, 250, token);
@@ -148,7 +151,7 @@ pub(in crate::privacy) const CHUNKED: &[&str] = &[
 /// Reads a token in groups with blanks between them, until they make one.
 pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.packed || text.byte_before(at).is_ascii_alphanumeric() {
+    if at < scan.cursors.packed || text.byte_before(at).is_ascii_alphanumeric() {
         return;
     }
     let mut bytes = text.slice(at, to - 1).to_vec();
@@ -175,7 +178,7 @@ pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
 /// Reads a token with a space after every letter.
 pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.packed
+    if at < scan.cursors.packed
         || !matches!(
             text.byte_before(at),
             0 | b' ' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'=' | b':'
@@ -199,7 +202,7 @@ pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usiz
         }
         i = next;
     }
-    scan.packed = i;
+    scan.cursors.packed = i;
     if bytes.len() >= 16 && scan.holds_secret(&bytes) {
         scan.report(at, i, API_KEY, "spaced-token", CHECKSUM);
     }
@@ -208,7 +211,7 @@ pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usiz
 /// Reads a dump line by line: offset, bytes in hex, and possibly a text column.
 pub(in crate::privacy) fn hex_dump(scan: &mut Scan<'_>, at: usize, _to: usize) {
     let text = scan.text;
-    if at < scan.packed || text.line_start(at, 24) + 12 < at {
+    if at < scan.cursors.packed || text.line_start(at, 24) + 12 < at {
         return;
     }
     scan_dump(scan, text.line_start(at, 24));
@@ -216,7 +219,7 @@ pub(in crate::privacy) fn hex_dump(scan: &mut Scan<'_>, at: usize, _to: usize) {
 
 /// Reads a dump with a framed text column, starting at the end of its first line.
 pub(in crate::privacy) fn framed_hex_dump(scan: &mut Scan<'_>, at: usize, _to: usize) {
-    if at >= scan.packed {
+    if at >= scan.cursors.packed {
         scan_dump(scan, scan.text.line_start(at, 120));
     }
 }
@@ -237,7 +240,7 @@ fn scan_dump(scan: &mut Scan<'_>, start: usize) {
             break;
         }
     }
-    scan.packed = end.max(at + 1);
+    scan.cursors.packed = end.max(at + 1);
     if let Some(begin) = begin.filter(|_| bytes.len() >= 12 && scan.holds_secret(&bytes)) {
         scan.report(begin, end, API_KEY, "dumped-bytes", CHECKSUM);
     }

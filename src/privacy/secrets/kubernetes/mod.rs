@@ -46,8 +46,8 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     {
         return;
     }
-    if at >= scan.listed {
-        let (start, state) = yaml::mapping_start(text, at, scan.listed);
+    if at >= scan.cursors.yaml {
+        let (start, state) = yaml::mapping_start(text, at, scan.cursors.yaml);
         read_from(scan, start, OpenManifest::Yaml(state));
     }
 }
@@ -55,8 +55,8 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
 /// Reads a JSON manifest from its `"kind": "Secret"`.
 pub(in crate::privacy) fn read_object(scan: &mut Scan<'_>, at: usize, to: usize) {
     let sign = scan.text.scan_while(to, 4, |b| matches!(b, b'"' | b'\\'));
-    if sign > to && at >= scan.objects {
-        let (start, state) = json::object_start(scan.text, at, scan.objects);
+    if sign > to && at >= scan.cursors.json {
+        let (start, state) = json::object_start(scan.text, at, scan.cursors.json);
         read_from(scan, start, OpenManifest::Json(state));
     }
 }
@@ -65,7 +65,7 @@ pub(in crate::privacy) fn read_object(scan: &mut Scan<'_>, at: usize, to: usize)
 /// missing. It may be a `Secret` if all its values are base64.
 pub(in crate::privacy) fn read_unfinished(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.listed || !matches!(text.at(to), b'\n' | b'\r') {
+    if at < scan.cursors.yaml || !matches!(text.at(to), b'\n' | b'\r') {
         return;
     }
     let Some((start, state)) = yaml::data_first(text, at, to) else {
@@ -88,7 +88,7 @@ pub(in crate::privacy) const HELM_PREFIX: &[&str] = &["SDRzSUF"];
 /// Reads a Helm release payload anywhere in a text.
 pub(in crate::privacy) fn helm_release(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
-    if at < scan.encoded {
+    if at < scan.cursors.encoded {
         return;
     }
     let end = text.scan_while(to, text.len(), |b| {
@@ -97,7 +97,7 @@ pub(in crate::privacy) fn helm_release(scan: &mut Scan<'_>, at: usize, to: usize
     let exact = HELM_PREFIX
         .iter()
         .any(|word| text.starts_with_at(at, word.as_bytes()));
-    scan.encoded = end;
+    scan.cursors.encoded = end;
     if exact && !text.byte_before(at).is_ascii_alphanumeric() && end - at >= 64 {
         scan.report(at, end, SECRET, "helm-release", CHECKSUM);
     }
@@ -136,8 +136,8 @@ fn read_from(scan: &mut Scan<'_>, start: usize, open: OpenManifest) {
         scan.report(from, to, SECRET, "manifest", FIELD_NAME);
     }
     match open {
-        OpenManifest::Yaml(_) => scan.listed = scan.listed.max(end),
-        OpenManifest::Json(_) => scan.objects = scan.objects.max(end),
+        OpenManifest::Yaml(_) => scan.cursors.yaml = scan.cursors.yaml.max(end),
+        OpenManifest::Json(_) => scan.cursors.json = scan.cursors.json.max(end),
     }
     scan.manifests.push(ManifestRegion { start, end, open });
 }
