@@ -49,7 +49,7 @@ pub(in crate::privacy) fn is_secret(
                 && !char_stats::is_technical_term(bytes)
         }
         FieldKind::Secret => is_named_secret(name, candidate, bytes),
-        FieldKind::Key => is_key(name, bytes, quoted),
+        FieldKind::Key => is_key(name, bytes),
         FieldKind::Pin => {
             stats.digits == stats.length && (3..=8).contains(&stats.length)
                 || stats.length >= 6 && stats.digits >= 3 && stats.spaces == 0 && stats.lower == 0
@@ -348,7 +348,7 @@ fn is_named_secret(name: &FieldName<'_>, candidate: &CandidateValue, bytes: &[u8
 }
 
 /// Whether the value of a key's name is a key.
-fn is_key(name: &FieldName<'_>, bytes: &[u8], quoted: bool) -> bool {
+fn is_key(name: &FieldName<'_>, bytes: &[u8]) -> bool {
     let stats = char_stats::char_stats(bytes);
     if stats.spaces > 0
         || stats.beyond > 0
@@ -361,7 +361,6 @@ fn is_key(name: &FieldName<'_>, bytes: &[u8], quoted: bool) -> bool {
     if char_stats::is_digest(bytes) {
         return told && bytes.len() >= 32;
     }
-    let _ = quoted;
     // `node-modules-v2-0d757aa3…`: a cache key with a digest at its end.
     let mut parts = bytes.rsplit(|&b| b == b'-');
     let cached = parts.next().is_some_and(char_stats::is_digest) && parts.next().is_some();
