@@ -2,9 +2,10 @@
 //! that follows.
 
 use crate::privacy::kind::ADDRESS;
-use crate::privacy::scan::bytes::{TextBytes, count_byte, find, is_word};
-use crate::privacy::scan::context::begins_word;
-use crate::privacy::scan::{CHECKSUM, CONTEXT_WORDS, Scan};
+use crate::privacy::personal::address_parts::{is_house_number, town_end};
+use crate::privacy::scan::bytes::{TextBytes, find, is_word};
+use crate::privacy::scan::context::{begins_word, preceded_within};
+use crate::privacy::scan::{CHECKSUM, Scan};
 
 /// Words that end an English street name, after its number: `742 Evergreen Terrace`.
 #[rustfmt::skip]
@@ -29,114 +30,6 @@ pub(in crate::privacy) const STREET_SUFFIXES: &[&str] = &[
     "ring ", "straat ", "laan ", "gracht ", "plein ", "kade ", "dijk ", "gatan ", "vägen ",
     "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
 ];
-
-/// Words that announce an address in languages whose street words are not in the lists above.
-pub(in crate::privacy) const ADDRESS_LABELS: &[&str] = &[
-    "العنوان",
-    "عنواني",
-    "عنوان المنزل",
-    "पता",
-    "住所",
-    "送り先",
-    "お届け先",
-    "配送先",
-    "地址",
-    "住址",
-    "주소",
-    "배송지",
-    "ที่อยู่",
-    "כתובת",
-    "адрес",
-    "адреса",
-    "Адрес",
-    "Адреса",
-    "địa chỉ",
-    "διεύθυνση",
-    "home address",
-    "shipping address",
-    "billing address",
-    "mailing address",
-    "delivery address",
-    "postal address",
-    "street address",
-    "anschrift",
-    "lieferadresse",
-    "rechnungsadresse",
-];
-
-/// Reads what follows an announcing word, to the end of the line or sentence, if it contains a
-/// number.
-pub(in crate::privacy) fn announced_address(scan: &mut Scan<'_>, at: usize, to: usize) {
-    let text = scan.text;
-    if text.at(at) < 0x80 && is_word(text.byte_before(at))
-        || scan.is_covered(at)
-        || text.byte_before(at) == b'-'
-    {
-        return;
-    }
-    let limit = text.line_end(to, 160);
-    // Skip to the sign or particle that ends the announcement.
-    let signs: [&str; 10] = [":", "：", "は", "是", "为", "는", "은", "है", "—", "–"];
-    let window = text.slice(to, (to + 16).min(limit));
-    let sign = signs
-        .iter()
-        .filter_map(|sign| find(window, sign.as_bytes()).map(|p| (p, sign.len())))
-        .min();
-    let Some((place, length)) = sign.filter(|&(place, _)| {
-        window
-            .get(..place)
-            .is_some_and(|between| between.len() < 13)
-    }) else {
-        return;
-    };
-    let start = text.scan_while(to + place + length, 6, |b| {
-        matches!(b, b' ' | b'\t' | b'*' | b'"')
-    });
-    let mut end = start;
-    while end < limit {
-        let ends = matches!(
-            text.slice(end, end + 3),
-            [0xE3, 0x80, 0x82 | 0x81] | [0xEF, 0xBC, 0x8C | 0x9B] | [b'.' | b';' | b'"' | b'|', ..]
-        ) && !(text.at(end) == b'.'
-            && (text.at(end + 1) != b' ' && end + 1 < limit
-                || text.slice(start, end).len() < 12
-                || is_abbreviation(text, end)));
-        if ends {
-            break;
-        }
-        end += 1;
-    }
-    for ending in ["です", "だよ", "입니다", "이에요", "है"] {
-        if text.slice(start, end).ends_with(ending.as_bytes()) {
-            end -= ending.len();
-        }
-    }
-    let end = text.scan_back(end, 8, |b| b == b' ' || b == b',');
-    let bytes = text.slice(start, end);
-    let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
-    let letters = bytes
-        .iter()
-        .filter(|&&b| b.is_ascii_alphabetic() || b >= 0x80)
-        .count();
-    let other = bytes.contains(&b'@')
-        || find(bytes, b"://").is_some()
-        || bytes.contains(&b'=')
-        || bytes.contains(&b'[');
-    if (1..=14).contains(&digits)
-        && letters >= 5
-        && (10..=150).contains(&bytes.len())
-        && !other
-        && (bytes.contains(&b' ') || letters > 8)
-    {
-        scan.report(start, end, ADDRESS, "address", CONTEXT_WORDS);
-    }
-}
-
-/// Whether the dot at `point` ends an abbreviation: `ул.`, `д.`, `кв.`
-fn is_abbreviation(text: TextBytes<'_>, point: usize) -> bool {
-    let start = text.scan_back(point, 12, |b| b.is_ascii_alphabetic() || b >= 0x80);
-    point > start && point - start <= 6
-}
 
 /// Detects an address around a word such as `Street`.
 pub(in crate::privacy) fn english_address(scan: &mut Scan<'_>, at: usize, to: usize) {
@@ -221,7 +114,7 @@ fn is_lowercase_street(text: TextBytes<'_>, word: usize) -> bool {
             let i = text.scan_back(word, 2, |b| b == b' ');
             let start = text.scan_back(i, 24, |b| !b.is_ascii_whitespace());
             text.at(start).is_ascii_uppercase()
-                || crate::privacy::scan::context::preceded_within(
+                || preceded_within(
                     text,
                     start,
                     40,
@@ -231,135 +124,6 @@ fn is_lowercase_street(text: TextBytes<'_>, word: usize) -> bool {
                 )
         }
 }
-
-/// `12`, `221B`, `10-12`, `1600`
-fn is_house_number(piece: &[u8]) -> bool {
-    let digits = piece.iter().take_while(|b| b.is_ascii_digit()).count();
-    let rest = piece.get(digits..).unwrap_or_default();
-    (1..=5).contains(&digits)
-        && (rest.is_empty()
-            || rest.len() == 1 && rest.iter().all(u8::is_ascii_alphabetic)
-            || matches!(rest.first(), Some(b'-' | b'/'))
-                && rest.len() > 1
-                && (rest.iter().skip(1).all(u8::is_ascii_digit) && rest.len() <= 5
-                    || rest.len() == 2 && rest.iter().skip(1).all(u8::is_ascii_alphabetic)))
-}
-
-/// Returns the end of what follows a street: direction, flat, town, state, postcode.
-fn town_end(text: TextBytes<'_>, from: usize) -> usize {
-    let mut end = from;
-    let mut i = from;
-    for _ in 0..12 {
-        let gap = text.scan_while(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
-        // ` - Centro` after a Brazilian street.
-        let gap = if text.starts_with_at(gap, b"- ")
-            && gap > i
-            && text.at(gap + 2).is_ascii_uppercase()
-        {
-            gap + 2
-        } else {
-            gap
-        };
-        let point = text.slice(i, gap).contains(&b'.') && !text.slice(i, gap).contains(&b',');
-        let unit = || {
-            UNIT_WORDS
-                .iter()
-                .any(|unit| text.slice(from, i).to_ascii_lowercase().ends_with(unit))
-        };
-        if gap == i || count_byte(text.slice(i, gap), b'\n') > 1 || point && !unit() {
-            break;
-        }
-        let stop = text.scan_while(gap, 24, |b| {
-            is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80
-        });
-        let word = text.slice(gap, stop);
-        let comma = text
-            .slice(i, gap)
-            .iter()
-            .any(|b| matches!(b, b',' | b'\n' | b'-'));
-        if word.is_empty() || !is_town_part(word, comma, text.slice(from, i)) {
-            break;
-        }
-        i = stop;
-        // The address can end here: after a postcode, a state, a flat, or a word after a comma.
-        end = stop;
-    }
-    end
-}
-
-/// Words for a part of a building, before or after its number.
-#[rustfmt::skip]
-const UNIT_WORDS: &[&[u8]] = &[
-    b"apt", b"suite", b"ste", b"unit", b"flat", b"floor", b"fl", b"room", b"apartment", b"no", b"po", b"box", b"piso", b"apto", b"bloco",
-    b"bloque", b"esc", b"escalera", b"puerta", b"izq", b"izda", b"dcha", b"bajo", b"interno", b"int", b"scala", b"piano", b"appartement",
-    b"appt", b"etage", b"stiege", b"top", b"wohnung", b"whg", b"bus", b"app", b"mieszkanie", b"lok", b"kv", b"lgh", b"sala", b"casa",
-];
-
-/// Whether a word can be part of the town line.
-fn is_town_part(word: &[u8], comma: bool, before: &[u8]) -> bool {
-    const DIRECTIONS: &[&[u8]] = &[
-        b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West",
-    ];
-    let lower = word.to_ascii_lowercase();
-    let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
-    let in_town = before.contains(&b',') || before.contains(&b'\n') || comma;
-    let postcode = digits >= 1
-        && word.len() <= 10
-        && word
-            .iter()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-')
-        && (in_town || digits >= 4);
-    let unit = UNIT_WORDS.contains(&lower.as_slice())
-        || word.starts_with(b"#")
-        || digits > 0
-            && digits <= 4
-            && word.len() <= 5
-            && before.iter().rev().take(12).any(|b| *b == b' ')
-            && UNIT_WORDS
-                .iter()
-                .any(|unit| before.to_ascii_lowercase().ends_with(unit))
-        || word.len() <= 3
-            && UNIT_WORDS
-                .iter()
-                .any(|unit| before.to_ascii_lowercase().ends_with(unit));
-    // `2º B`, `1ªA`
-    let floor = word.first().is_some_and(u8::is_ascii_digit)
-        && word
-            .windows(2)
-            .any(|w| w == [0xC2, 0xBA] || w == [0xC2, 0xAA]);
-    let behind_floor = word.len() <= 2
-        && word.iter().all(u8::is_ascii_uppercase)
-        && before.ends_with("º".as_bytes())
-        || before.ends_with("ª".as_bytes()) && word.len() <= 2;
-    let state = word.len() == 2 && word.iter().all(u8::is_ascii_uppercase) && in_town;
-    let name = (word.first().is_some_and(u8::is_ascii_uppercase)
-        || word.first().is_some_and(|&b| b >= 0xC3))
-        && in_town
-        && !STOP_WORDS.contains(&lower.as_slice());
-    let joins = in_town
-        && matches!(
-            lower.as_slice(),
-            b"am" | b"an" | b"der" | b"sur" | b"de" | b"la" | b"del" | b"upon" | b"le"
-        )
-        && before.len() > 3;
-    postcode
-        || unit
-        || floor
-        || behind_floor
-        || state
-        || DIRECTIONS.contains(&word)
-        || name
-        || joins
-}
-
-/// Capitalised words after a comma that begin something other than a town.
-const STOP_WORDS: &[&[u8]] = &[
-    b"and", b"i", b"my", b"the", b"please", b"phone", b"tel", b"email", b"call", b"we", b"he",
-    b"she", b"they", b"it", b"is", b"thanks", b"but", b"or", b"dob", b"ssn", b"born", b"und",
-    b"ich", b"mein", b"meine", b"telefon", b"et", b"mon", b"y", b"mi", b"e", b"contact", b"mobile",
-    b"name", b"card", b"fax", b"age", b"date", b"so", b"then", b"if", b"when", b"not", b"you",
-    b"your", b"this", b"that", b"city", b"state", b"zip",
-];
 
 /// Detects an address that begins with a word such as `Rue`, with the number before or after.
 pub(in crate::privacy) fn romance_address(scan: &mut Scan<'_>, at: usize, to: usize) {
@@ -496,7 +260,7 @@ fn opens_line(text: TextBytes<'_>, start: usize) -> bool {
     matches!(
         text.byte_before(gap),
         0 | b'\n' | b'\r' | b':' | b'"' | b'\'' | b'>' | b'|'
-    ) || crate::privacy::scan::context::preceded_within(
+    ) || preceded_within(
         text,
         start,
         12,
@@ -561,7 +325,7 @@ fn counts_in_lowercase(text: TextBytes<'_>, at: usize, end: usize) -> bool {
     ]
     .iter()
     .any(|word| text.starts_with_ignore_case_at(at, word))
-        || crate::privacy::scan::context::preceded_within(text, at, 40, HOME)
+        || preceded_within(text, at, 40, HOME)
         || text.at(end) == b','
             && text.slice(end + 2, end + 7).len() == 5
             && text.slice(end + 2, end + 7).iter().all(u8::is_ascii_digit)
@@ -617,9 +381,7 @@ pub(in crate::privacy) fn prepositional_address(scan: &mut Scan<'_>, at: usize, 
                     && !town_follows
                     && text.at(end + 2).is_ascii_uppercase()
                     && crate::privacy::personal::dates::date_end(text, i).is_some();
-            if (town_follows || crate::privacy::scan::context::preceded_within(text, at, 48, HOME))
-                && !counted
-            {
+            if (town_follows || preceded_within(text, at, 48, HOME)) && !counted {
                 scan.report(at, town_end(text, end), ADDRESS, "street", CHECKSUM);
             }
             return;

@@ -5,7 +5,7 @@
 
 use crate::privacy::kind;
 use crate::privacy::personal::{
-    coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets,
+    announced_address, coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets,
 };
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
@@ -13,8 +13,8 @@ use crate::privacy::scan::keywords::{IndexBuilder, KeywordIndex, KeywordVisitor}
 use crate::privacy::scan::{Match, Scan, context, deobfuscate};
 use crate::privacy::secrets::field_names::{FieldKind, SECRET_FIELD_NAMES};
 use crate::privacy::secrets::{
-    command_output, field_value, http_headers, kubernetes, ldap, network_devices, private_keys,
-    prose_nearby, server_config, shell_commands, tables, urls,
+    code_calls, command_output, field_value, http_headers, kubernetes, ldap, network_devices,
+    one_time_codes, private_keys, prose_logins, server_config, shell_commands, tables, urls,
 };
 use crate::privacy::tokens::{self, RULE_GROUPS, encoded, packed, pattern};
 
@@ -85,7 +85,7 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     (&["basic "], http_headers::basic_credentials),
     (
         &["identified by", "identified with"],
-        shell_commands::sql_identified_by,
+        code_calls::sql_identified_by,
     ),
     (
         &[
@@ -106,7 +106,7 @@ const DETECTORS: &[(&[&str], Detector)] = &[
             "authenticate(",
             "usernamepasswordauthenticationtoken(",
         ],
-        shell_commands::credentials_call,
+        code_calls::credentials_call,
     ),
     (
         &[
@@ -121,7 +121,7 @@ const DETECTORS: &[(&[&str], Detector)] = &[
             "ldap_bind(",
             "ftp(",
         ],
-        shell_commands::third_argument,
+        code_calls::third_argument,
     ),
     (
         &[
@@ -130,10 +130,10 @@ const DETECTORS: &[(&[&str], Detector)] = &[
             "curlopt_proxyuserpwd =>",
             "user_pwd =",
         ],
-        shell_commands::user_password_literal,
+        code_calls::user_password_literal,
     ),
-    (&["oracle:thin:"], shell_commands::oracle_url),
-    (&["@tcp(", "@unix("], shell_commands::go_data_source),
+    (&["oracle:thin:"], code_calls::oracle_url),
+    (&["@tcp(", "@unix("], code_calls::go_data_source),
     (
         &[
             "aa:bb:cc",
@@ -182,16 +182,16 @@ const DETECTORS: &[(&[&str], Detector)] = &[
             "hash_hmac(",
             "createcipheriv(",
         ],
-        shell_commands::signing_call,
+        code_calls::signing_call,
     ),
     (
-        prose_nearby::ACCOUNT_NAMES,
-        prose_nearby::account_slash_password,
+        prose_logins::ACCOUNT_NAMES,
+        prose_logins::account_slash_password,
     ),
     (tables::NUMBER_COLUMNS, tables::number_column),
     (
-        street_address::ADDRESS_LABELS,
-        street_address::announced_address,
+        announced_address::ADDRESS_LABELS,
+        announced_address::announced_address,
     ),
     (&["cookie"], http_headers::cookies),
     (encoded::BASE64_KEYWORDS, encoded::read),
@@ -206,8 +206,8 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     ),
     (command_output::SEND_CALLS, command_output::sent_password),
     (command_output::VIEWERS, command_output::viewed),
-    (&["code", "código", "codice"], command_output::one_time_code),
-    (&["tan "], command_output::transaction_number),
+    (&["code", "código", "codice"], one_time_codes::one_time_code),
+    (&["tan "], one_time_codes::transaction_number),
     (packed::REVERSED, packed::reversed),
     (packed::CHUNKED, packed::chunked),
     (&["chr("], packed::numbered),
@@ -219,7 +219,7 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     (&["acl_setuser("], server_config::user_call),
     (server_config::LOGINS, server_config::login),
     (server_config::KEYS, server_config::key),
-    (prose_nearby::SIGNED_IN, prose_nearby::signed_in),
+    (prose_logins::SIGNED_IN, prose_logins::signed_in),
     (wallets::SEED_PHRASE_WORDS, wallets::seed_words),
     (shell_commands::KEYWORDS, shell_commands::read),
     (dates::BIRTH_WORDS, dates::read),

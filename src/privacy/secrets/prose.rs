@@ -70,7 +70,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
         return;
     }
     if name.word == FieldKind::Credentials {
-        crate::privacy::secrets::prose_nearby::user_password_pair(scan, name);
+        crate::privacy::secrets::prose_logins::user_password_pair(scan, name);
         return;
     }
     crate::privacy::secrets::command_output::answered_prompt(scan, name);

@@ -112,3 +112,39 @@ pub(in crate::privacy) fn looks_like_name(bytes: &[u8]) -> bool {
             .all(|part| !char_stats::looks_like_password(part));
     numbered || dashed || alternative
 }
+
+/// Whether a word looks chosen by a person: signs or capitals among letters and digits, a number
+/// after a word, joined words.
+pub(super) fn looks_human_chosen(bytes: &[u8]) -> bool {
+    let stats = char_stats::char_stats(bytes);
+    let sign = stats.signs > 0 && bytes.iter().all(|&b| b != b'/' && b != b'\\' && b != b'(');
+    stats.length >= 6
+        && char_stats::looks_like_password(bytes)
+        && (stats.digits == 0 || stats.digits >= 2 || sign || stats.upper > 0)
+        && !char_stats::is_technical_term(bytes)
+        && !char_stats::is_dummy_value(bytes)
+        && !char_stats::is_code(bytes)
+        && !char_stats::is_uuid(bytes)
+        && !looks_like_name(bytes)
+}
+
+/// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
+pub(super) fn looks_human_made(bytes: &[u8]) -> bool {
+    let stats = char_stats::char_stats(bytes);
+    let sign = bytes.iter().any(|b| {
+        matches!(
+            b,
+            b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'
+        )
+    });
+    stats.length >= 7
+        && stats.digits >= 1
+        && stats.lower + stats.upper >= 3
+        && (sign && stats.lower > 0
+            || stats.lower >= 2 && stats.upper >= 1 && stats.digits >= 2 && stats.changes >= 3)
+        && !char_stats::is_technical_term(bytes)
+        && !char_stats::is_dummy_value(bytes)
+        && !char_stats::is_code(bytes)
+        && !char_stats::is_uuid(bytes)
+        && !looks_like_name(bytes)
+}
