@@ -12,8 +12,9 @@
 use crate::audit::log::AuditLog;
 use crate::fs::{self, FileLock};
 use crate::time::{Clock, Time};
+use crate::usage::period::BudgetPeriod;
 pub use crate::usage::totals::SpendingMark;
-use crate::usage::totals::{self, Hold, PendingCorrection, ReservationRequest, Totals};
+use crate::usage::totals::{Hold, PendingCorrection, ReservationRequest, Totals};
 use crate::usage::{UsageEntry, UsageLog};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -425,7 +426,7 @@ impl BudgetTracker {
             .fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
         // The period of the current time zone or the one that has begun, whichever has more
         // spending.
-        let stricter = |start: Time, end: Time, begun: &totals::BudgetPeriod| {
+        let stricter = |start: Time, end: Time, begun: &BudgetPeriod| {
             let spent = since(start);
             if begun.nanos > spent {
                 (begun.nanos, begun.until)

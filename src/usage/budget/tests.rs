@@ -433,7 +433,7 @@ fn budget_concurrent_reservations_are_exact() {
 
 #[test]
 fn budget_period_lasts_at_least_a_day() {
-    use crate::usage::totals::BudgetPeriod;
+    use crate::usage::period::BudgetPeriod;
     let at = |hours: u64| {
         Time::from_millis(1_800_000_000_000).saturating_add(Duration::from_secs(hours * 3600))
     };
