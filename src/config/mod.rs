@@ -2,9 +2,11 @@
 
 mod parse;
 mod raw;
+mod section;
 
-pub use parse::{SettingsProblem, is_protective, parse, parse_nanos};
+pub use parse::{is_protective, parse, parse_nanos};
 pub use raw::{RawSetting, list_raw};
+pub use section::SettingsProblem;
 
 use crate::name::Name;
 use crate::privacy::Policy;
