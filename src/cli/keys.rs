@@ -2,14 +2,14 @@
 
 use super::env::Env;
 use crate::cli::term::{Ui, display_path};
-use crate::config::{self, StoreSetting};
+use crate::config;
 use crate::conversations::Archive;
 use crate::crypto::fernet::DataKeys;
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::stores::os_keyring::SlowNotice;
 use crate::keys::stores::vault::{self, NoPassphrase};
-use crate::keys::{self, KeyManager, KeyringTimeouts, Slot, StorePreference, Vault};
+use crate::keys::{self, KeyManager, KeyringTimeouts, Slot, Vault};
 use crate::secret::Secret;
 use crate::time::Clock;
 use anyhow::{Result, bail};
@@ -40,11 +40,6 @@ impl KeyAccess {
         clock: &Clock,
         settings: &config::KeySettings,
     ) -> Self {
-        let preference = match settings.store {
-            StoreSetting::Auto => StorePreference::Auto,
-            StoreSetting::Os => StorePreference::Os,
-            StoreSetting::Vault => StorePreference::Vault,
-        };
         let given = Rc::new(RefCell::new(None));
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         let timeout = KeyringTimeouts {
@@ -57,7 +52,7 @@ impl KeyAccess {
         let manager = KeyManager::new(
             home,
             clock.clone(),
-            preference,
+            settings.store,
             timeout,
             passphrase_prompt(ui, env, &given),
         );

@@ -1,6 +1,7 @@
 //! The key manager of an installation. It chooses the key store and keeps two invariants: the
 //! program never falls back to another store unasked, and never creates a second data key.
 
+use crate::config::StoreSetting;
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::index::{self, KeyIndex};
@@ -13,33 +14,7 @@ use crate::secret::Secret;
 use crate::time::Clock;
 use std::cell::OnceCell;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
-
-/// The store that the user wants: `CHATBOT_KEYRING` or the setting `keys.store`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StorePreference {
-    /// The store that has the keys; else an existing vault; else the OS keyring.
-    #[default]
-    Auto,
-    /// Only the OS keyring.
-    Os,
-    /// Only the vault.
-    Vault,
-}
-
-impl FromStr for StorePreference {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "os" => Ok(Self::Os),
-            "vault" => Ok(Self::Vault),
-            _ => Err("must be `auto`, `os` or `vault`"),
-        }
-    }
-}
 
 /// The time limits of the OS keyring.
 #[derive(Clone, Debug)]
@@ -64,7 +39,7 @@ pub struct SelectedStore {
 /// The key manager of one installation.
 pub struct KeyManager {
     pub(super) clock: Clock,
-    preference: StorePreference,
+    preference: StoreSetting,
     deadline: Duration,
     cache: KeyringCache,
     namespace: KeyringNamespace,
@@ -77,9 +52,9 @@ pub struct KeyManager {
 
 impl std::fmt::Debug for KeyManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Custody")
+        f.debug_struct("KeyManager")
             .field("preference", &self.preference)
-            .field("chosen", &self.selected)
+            .field("selected", &self.selected)
             .finish_non_exhaustive()
     }
 }
@@ -91,7 +66,7 @@ impl KeyManager {
     pub fn new(
         home: &Dirs,
         clock: Clock,
-        preference: StorePreference,
+        preference: StoreSetting,
         timeout: KeyringTimeouts,
         ask: PassphrasePrompt,
     ) -> Self {
@@ -118,7 +93,7 @@ impl KeyManager {
 
     /// Starts to connect to the OS keyring in the background, if the keys are there.
     pub fn preconnect(&self) {
-        if self.preference != StorePreference::Vault
+        if self.preference != StoreSetting::Vault
             && self.recorded_store() == Some(StoreKind::OsKeyring)
         {
             OsKeyring::preconnect(&self.cache);
@@ -171,19 +146,19 @@ impl KeyManager {
 
     fn select_store(&self) -> Result<(StoreKind, String), Error> {
         match self.preference {
-            StorePreference::Os => {
+            StoreSetting::Os => {
                 return Ok((
                     StoreKind::OsKeyring,
                     String::from("`CHATBOT_KEYRING` or `keys.store` selects it"),
                 ));
             }
-            StorePreference::Vault => {
+            StoreSetting::Vault => {
                 return Ok((
                     StoreKind::Vault,
                     String::from("`CHATBOT_KEYRING` or `keys.store` selects it"),
                 ));
             }
-            StorePreference::Auto => {}
+            StoreSetting::Auto => {}
         }
         if let Some(kept) = self.recorded_store() {
             return Ok((kept, String::from("the keys are stored there")));
@@ -287,7 +262,7 @@ impl KeyManager {
     fn explain_unavailable(&self, error: Error) -> Error {
         match error {
             Error::NoKeyring { .. }
-                if self.preference == StorePreference::Auto
+                if self.preference == StoreSetting::Auto
                     && self.recorded_store() == Some(StoreKind::OsKeyring) =>
             {
                 Error::StoreUnavailable {
@@ -328,7 +303,7 @@ pub(super) mod trial {
         Secret::new(text.to_owned())
     }
 
-    pub(crate) fn key_manager(home: &Dirs, preference: StorePreference) -> KeyManager {
+    pub(crate) fn key_manager(home: &Dirs, preference: StoreSetting) -> KeyManager {
         let ask: PassphrasePrompt = Box::new(|_| Ok(secret(WORDS)));
         let timeout = KeyringTimeouts {
             deadline: Duration::from_secs(5),
@@ -375,7 +350,7 @@ mod tests {
     #[test]
     fn key_manager_uses_existing_vault() {
         let (_dir, home) = with_vault();
-        let first = key_manager(&home, StorePreference::Auto);
+        let first = key_manager(&home, StoreSetting::Auto);
         assert_eq!(
             first.selected_store().unwrap().store.kind(),
             StoreKind::Vault
@@ -383,7 +358,7 @@ mod tests {
         first.store(&Slot::AuditKey, &secret("x")).unwrap();
         // A missing vault is an error; it is not replaced by another store.
         fs::remove(&home.vault()).unwrap();
-        let later = key_manager(&home, StorePreference::Auto);
+        let later = key_manager(&home, StoreSetting::Auto);
         assert_eq!(
             later.selected_store().unwrap().reason,
             "the keys are stored there"
@@ -398,16 +373,10 @@ mod tests {
     fn key_manager_uses_corrupt_vault() {
         let (_dir, home) = place();
         fs::write(&home.vault(), b"{").unwrap();
-        let manager = key_manager(&home, StorePreference::Auto);
+        let manager = key_manager(&home, StoreSetting::Auto);
         assert!(matches!(
             manager.get(&Slot::DataKey),
             Err(Error::Vault(vault::Error::Corrupt(_)))
         ));
-    }
-
-    #[test]
-    fn store_preference_is_parsed() {
-        assert_eq!("os".parse(), Ok(StorePreference::Os));
-        assert!("file".parse::<StorePreference>().is_err());
     }
 }

@@ -18,7 +18,7 @@ pub mod warnings;
 
 pub use data_key::StoredDataKeys;
 pub use index::{KeyRecord, KeyStatus};
-pub use manager::{KeyManager, KeyringTimeouts, StorePreference};
+pub use manager::{KeyManager, KeyringTimeouts};
 pub use stores::os_keyring::OsKeyring;
 pub use stores::vault::Vault;
 

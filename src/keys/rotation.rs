@@ -114,13 +114,13 @@ impl KeyManager {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::StorePreference;
+    use crate::config::StoreSetting;
     use crate::keys::manager::trial::{key_manager, place};
 
     #[test]
     fn rotation_state_round_trips() {
         let (_dir, home) = place();
-        let keys = key_manager(&home, StorePreference::Vault);
+        let keys = key_manager(&home, StoreSetting::Vault);
         let slot: Slot = "work/openrouter".parse().unwrap();
         assert_eq!(keys.load_rotation(&slot).unwrap(), None);
         let mut rotation =

@@ -1,13 +1,13 @@
 //! Tests of the data key.
 
 use super::*;
-use crate::keys::StorePreference;
+use crate::config::StoreSetting;
 use crate::keys::manager::trial::{key_manager, secret, with_vault};
 
 #[test]
 fn data_key_is_created_once() {
     let (_dir, home) = with_vault();
-    let keys = key_manager(&home, StorePreference::Vault);
+    let keys = key_manager(&home, StoreSetting::Vault);
     assert!(matches!(
         keys.data_keys(|| Ok(true)),
         Err(Error::DataKeyMissing {
@@ -18,7 +18,7 @@ fn data_key_is_created_once() {
     let made = keys.data_keys(|| Ok(false)).unwrap();
     assert!(made.created && is_valid_data_key(&made.current));
     assert_eq!(made.current.len(), 44);
-    let again = key_manager(&home, StorePreference::Auto)
+    let again = key_manager(&home, StoreSetting::Auto)
         .data_keys(|| Ok(true))
         .unwrap();
     assert!(!again.created);
@@ -33,11 +33,11 @@ fn data_key_is_created_once() {
 #[test]
 fn data_key_record_is_rebuilt() {
     let (_dir, home) = with_vault();
-    let made = key_manager(&home, StorePreference::Auto)
+    let made = key_manager(&home, StoreSetting::Auto)
         .data_keys(|| Ok(false))
         .unwrap();
     fs::remove(&home.state().join("keys.json")).unwrap();
-    let later = key_manager(&home, StorePreference::Auto);
+    let later = key_manager(&home, StoreSetting::Auto);
     assert_eq!(
         later.data_keys(|| Ok(true)).unwrap().current.expose(),
         made.current.expose()
@@ -53,7 +53,7 @@ fn data_key_record_is_rebuilt() {
 fn data_key_is_created_once_by_many_processes() {
     let (_dir, home) = with_vault();
     let maker = || {
-        key_manager(&home, StorePreference::Auto)
+        key_manager(&home, StoreSetting::Auto)
             .data_keys(|| Ok(false))
             .unwrap()
             .current
@@ -70,7 +70,7 @@ fn data_key_is_created_once_by_many_processes() {
 #[test]
 fn data_key_rekey_resumes_with_both_keys() {
     let (_dir, home) = with_vault();
-    let keys = key_manager(&home, StorePreference::Auto);
+    let keys = key_manager(&home, StoreSetting::Auto);
     assert!(matches!(
         keys.begin_rekey(),
         Err(Error::DataKeyMissing { .. })
@@ -99,7 +99,7 @@ fn data_key_rekey_resumes_with_both_keys() {
 #[test]
 fn data_key_restore_never_replaces() {
     let (_dir, home) = with_vault();
-    let keys = key_manager(&home, StorePreference::Auto);
+    let keys = key_manager(&home, StoreSetting::Auto);
     let (mine, other) = (generate_data_key().unwrap(), generate_data_key().unwrap());
     assert_eq!(
         keys.restore(&mine, false).unwrap(),

@@ -1,7 +1,7 @@
 //! Tests of moving keys between stores.
 
 use super::*;
-use crate::keys::StorePreference;
+use crate::config::StoreSetting;
 use crate::keys::manager::trial::{key_manager, secret, with_vault};
 use crate::secret::Secret;
 use std::cell::{Cell, RefCell};
@@ -64,7 +64,7 @@ fn slot(n: u32) -> Slot {
 fn move_keys_resumes_after_any_failure() {
     for stop in 0..4 {
         let (_dir, home) = with_vault();
-        let keys = key_manager(&home, StorePreference::Auto);
+        let keys = key_manager(&home, StoreSetting::Auto);
         let vault = &*keys.selected_store().unwrap().store;
         for n in 0..4 {
             keys.store(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
@@ -96,7 +96,7 @@ fn move_keys_resumes_after_any_failure() {
 #[test]
 fn move_keys_resumes_deletion() {
     let (_dir, home) = with_vault();
-    let keys = key_manager(&home, StorePreference::Auto);
+    let keys = key_manager(&home, StoreSetting::Auto);
     let vault = &*keys.selected_store().unwrap().store;
     let source = FailingStore::default();
     for n in 0..4 {
@@ -132,7 +132,7 @@ fn move_keys_resumes_deletion() {
 #[test]
 fn move_keys_refuses_conflict() {
     let (_dir, home) = with_vault();
-    let keys = key_manager(&home, StorePreference::Auto);
+    let keys = key_manager(&home, StoreSetting::Auto);
     let vault = &*keys.selected_store().unwrap().store;
     keys.store(&slot(1), &secret("mine")).unwrap();
     let target = FailingStore::default();
