@@ -96,18 +96,6 @@ impl KdfParams {
     /// Checks that the parameters are within the limits. Call it before deriving a key, because a
     /// file can contain any value.
     pub fn check(&self) -> Result<(), Error> {
-        let within = |what, is, least, most| {
-            if (least..=most).contains(&is) {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    is,
-                    min: least,
-                    max: most,
-                })
-            }
-        };
         match *self {
             Self::Argon2id {
                 memory_kib,
@@ -140,36 +128,24 @@ impl KdfParams {
     /// Checks the parameters of a file that may come from someone else.
     pub fn check_untrusted(&self) -> Result<(), Error> {
         self.check()?;
-        let at_most = |what, is, least, most| {
-            if is <= most {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    is,
-                    min: least,
-                    max: most,
-                })
-            }
-        };
         match *self {
             Self::Argon2id {
                 memory_kib, passes, ..
             } => {
-                at_most(
+                within(
                     "the Argon2id memory in KiB",
                     memory_kib,
                     MIN_MEMORY_KIB,
                     MAX_UNTRUSTED_MEMORY_KIB,
                 )?;
-                at_most(
+                within(
                     "the number of Argon2id passes",
                     passes,
                     MIN_PASSES,
                     MAX_UNTRUSTED_PASSES,
                 )
             }
-            Self::Pbkdf2 { rounds } => at_most(
+            Self::Pbkdf2 { rounds } => within(
                 "the number of PBKDF2 rounds",
                 rounds,
                 MIN_ROUNDS,
@@ -199,6 +175,14 @@ impl KdfParams {
             Self::Pbkdf2 { rounds } => pbkdf2(rounds, salt, spelled.as_bytes(), &mut *key),
         }
         Ok(key)
+    }
+}
+
+fn within(what: &'static str, is: u32, min: u32, max: u32) -> Result<(), Error> {
+    if (min..=max).contains(&is) {
+        Ok(())
+    } else {
+        Err(Error::OutOfRange { what, is, min, max })
     }
 }
 
