@@ -27,6 +27,7 @@ use object_store::{
     RetryConfig,
 };
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -66,110 +67,64 @@ impl Bucket {
             max_retries: 3,
             retry_timeout: Duration::from_secs(60),
         };
-        let bad = |_| Error::Incomplete(kind);
         // The HTTP client allows plain http for this machine only.
         let options = ClientOptions::new().with_allow_http(true);
+        // The builders have the same methods, but no trait in common.
+        macro_rules! build {
+            ($builder:expr) => {
+                Arc::new(
+                    $builder
+                        .with_client_options(options)
+                        .with_retry(retry)
+                        .with_http_connector(post.clone())
+                        .build()
+                        .map_err(|_| Error::Incomplete(kind))?,
+                )
+            };
+        }
         let store: Arc<dyn ObjectStore> = match kind {
             CloudKind::S3 => {
-                let mut builder = AmazonS3Builder::new();
-                for (variable, value) in &variables {
-                    match variable.to_ascii_lowercase().parse() {
-                        Ok(AmazonS3ConfigKey::Client(_) | AmazonS3ConfigKey::Bucket) | Err(_) => {}
-                        Ok(key) => {
-                            let endpoint = [
-                                AmazonS3ConfigKey::Endpoint,
-                                AmazonS3ConfigKey::S3Endpoint,
-                                AmazonS3ConfigKey::StsEndpoint,
-                            ];
-                            builder = builder.with_config(
-                                key,
-                                checked_variable(&name, variable, value, endpoint.contains(&key))?,
-                            );
-                        }
-                    }
+                use AmazonS3ConfigKey::{Bucket, Client, Endpoint, S3Endpoint, StsEndpoint};
+                let mut builder = AmazonS3Builder::new().with_bucket_name(&place.bucket);
+                for (key, value) in engine_settings(
+                    &name,
+                    &variables,
+                    |key| matches!(key, Client(_) | Bucket),
+                    |key| matches!(key, Endpoint | S3Endpoint | StsEndpoint),
+                )? {
+                    builder = builder.with_config(key, value);
                 }
-                let builder = builder
-                    .with_bucket_name(&place.bucket)
-                    .with_client_options(options)
-                    .with_retry(retry);
-                Arc::new(
-                    builder
-                        .with_http_connector(post.clone())
-                        .build()
-                        .map_err(bad)?,
-                )
+                build!(builder)
             }
             CloudKind::Google => {
-                let mut builder = GoogleCloudStorageBuilder::new();
-                for (variable, value) in &variables {
-                    match variable.to_ascii_lowercase().parse() {
-                        Ok(GoogleConfigKey::Client(_) | GoogleConfigKey::Bucket) | Err(_) => {}
-                        Ok(key) => {
-                            let value = checked_variable(
-                                &name,
-                                variable,
-                                value,
-                                key == GoogleConfigKey::BaseUrl,
-                            )?;
-                            builder = builder.with_config(key, value);
-                        }
-                    }
+                use GoogleConfigKey::{BaseUrl, Bucket, Client};
+                let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(&place.bucket);
+                for (key, value) in engine_settings(
+                    &name,
+                    &variables,
+                    |key| matches!(key, Client(_) | Bucket),
+                    |key| matches!(key, BaseUrl),
+                )? {
+                    builder = builder.with_config(key, value);
                 }
-                let builder = builder
-                    .with_bucket_name(&place.bucket)
-                    .with_client_options(options)
-                    .with_retry(retry);
-                Arc::new(
-                    builder
-                        .with_http_connector(post.clone())
-                        .build()
-                        .map_err(bad)?,
-                )
+                build!(builder)
             }
             CloudKind::Azure => {
-                let mut builder = MicrosoftAzureBuilder::new();
-                for (variable, value) in &variables {
-                    match variable.to_ascii_lowercase().parse() {
-                        Ok(
-                            AzureConfigKey::Client(_)
-                            | AzureConfigKey::ContainerName
-                            | AzureConfigKey::UseAzureCli,
-                        )
-                        | Err(_) => {}
-                        Ok(key) => {
-                            let value = checked_variable(
-                                &name,
-                                variable,
-                                value,
-                                key == AzureConfigKey::Endpoint,
-                            )?;
-                            builder = builder.with_config(key, value);
-                        }
-                    }
+                use AzureConfigKey::{Client, ContainerName, Endpoint, UseAzureCli};
+                let mut builder = MicrosoftAzureBuilder::new().with_container_name(&place.bucket);
+                for (key, value) in engine_settings(
+                    &name,
+                    &variables,
+                    |key| matches!(key, Client(_) | ContainerName | UseAzureCli),
+                    |key| matches!(key, Endpoint),
+                )? {
+                    builder = builder.with_config(key, value);
                 }
-                let builder = builder
-                    .with_container_name(&place.bucket)
-                    .with_client_options(options)
-                    .with_retry(retry);
-                Arc::new(
-                    builder
-                        .with_http_connector(post.clone())
-                        .build()
-                        .map_err(bad)?,
-                )
+                build!(builder)
             }
             CloudKind::WebDav => {
                 BaseUrl::parse(&name, &place.bucket)?;
-                let builder = HttpBuilder::new()
-                    .with_url(&place.bucket)
-                    .with_client_options(options)
-                    .with_retry(retry);
-                Arc::new(
-                    builder
-                        .with_http_connector(post.clone())
-                        .build()
-                        .map_err(bad)?,
-                )
+                build!(HttpBuilder::new().with_url(&place.bucket))
             }
         };
         Ok(Self {
@@ -341,6 +296,26 @@ fn collect_listed(
     }
 }
 
+/// The settings of the engine that environment variables contain. Those that `is_fixed` are decided
+/// by the address of the repository or by this program.
+fn engine_settings<'a, K: FromStr>(
+    name: &Name,
+    variables: &'a [(String, Secret)],
+    is_fixed: impl Fn(&K) -> bool,
+    is_address: impl Fn(&K) -> bool,
+) -> Result<Vec<(K, &'a str)>, Error> {
+    let mut settings = Vec::new();
+    for (variable, value) in variables {
+        if let Ok(key) = variable.to_ascii_lowercase().parse::<K>()
+            && !is_fixed(&key)
+        {
+            let value = checked_variable(name, variable, value, is_address(&key))?;
+            settings.push((key, value));
+        }
+    }
+    Ok(settings)
+}
+
 /// The value of a variable. A URL is checked before anything is sent there.
 fn checked_variable<'a>(
     name: &Name,
@@ -407,7 +382,7 @@ struct StorageConnector {
 
 impl fmt::Debug for StorageConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Post")
+        f.debug_struct("StorageConnector")
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
