@@ -5,7 +5,7 @@ use crate::backup::format::{
     TextPart, is_backup,
 };
 use crate::backup::{Error, Origin, verify};
-use crate::conversations::{self, Archive};
+use crate::conversations::{self, Archive, Damage};
 use crate::crypto::encoding::hex;
 use crate::crypto::kdf::KdfParams;
 use crate::fs::{self, AtomicFile};
@@ -48,6 +48,26 @@ pub struct SkippedConversation {
     pub reason: String,
 }
 
+impl SkippedConversation {
+    /// A damaged part of a conversation.
+    pub(super) fn damaged(id: &Name, damage: &Damage) -> Self {
+        Self {
+            id: id.clone(),
+            message: damage.message,
+            reason: damage.describe(),
+        }
+    }
+
+    /// A conversation of which nothing can be read.
+    pub(super) fn unreadable(id: &Name, error: &conversations::Error) -> Self {
+        Self {
+            id: id.clone(),
+            message: None,
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// The result of a backup that was written and verified.
 #[derive(Debug)]
 pub struct WriteReport {
@@ -84,20 +104,12 @@ pub fn write(
                 writer.write_conversation(id, &carried.records)?;
                 conversations += 1;
                 messages += carried.messages;
-                let damage = carried.damage.into_iter();
-                skipped.extend(damage.map(|d| SkippedConversation {
-                    id: id.clone(),
-                    message: d.message,
-                    reason: d.describe(),
-                }));
+                let damage = carried.damage.iter();
+                skipped.extend(damage.map(|d| SkippedConversation::damaged(id, d)));
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => skipped.push(SkippedConversation {
-                id: id.clone(),
-                message: None,
-                reason: error.to_string(),
-            }),
+            Err(error) => skipped.push(SkippedConversation::unreadable(id, &error)),
         }
         progress(n + 1);
     }

@@ -99,20 +99,12 @@ pub async fn upload(
                     messages: carried.messages,
                     parts,
                 });
-                let damage = carried.damage.into_iter();
-                skipped.extend(damage.map(|d| SkippedConversation {
-                    id: id.clone(),
-                    message: d.message,
-                    reason: d.describe(),
-                }));
+                let damage = carried.damage.iter();
+                skipped.extend(damage.map(|d| SkippedConversation::damaged(id, d)));
             }
             // Deleted since the list was made.
             Ok(None) => of -= 1,
-            Err(error) => skipped.push(SkippedConversation {
-                id: id.clone(),
-                message: None,
-                reason: error.to_string(),
-            }),
+            Err(error) => skipped.push(SkippedConversation::unreadable(id, &error)),
         }
         progress(n + 1);
     }
