@@ -107,6 +107,13 @@ impl Source {
         lines_with(&self.tokens_with_tests, wanted)
     }
 
+    /// The line of the first token that contains a text, in what is compiled into the program. A
+    /// string is one token, as it is written in the source.
+    pub(crate) fn line_containing(&self, part: &str) -> Option<usize> {
+        let (line, _) = self.tokens.iter().find(|(_, token)| token.contains(part))?;
+        Some(*line)
+    }
+
     /// The types it defines outside functions, with their lines.
     pub(crate) fn public_types(&self) -> Vec<(usize, String)> {
         let mut types = Vec::new();
