@@ -647,9 +647,16 @@ fn the_documented_program_decrypts_a_backup() {
     };
     let sandbox = sandbox_with_conversations(2);
     let file = backup(&sandbox, "home.backup");
+    assert_decrypts_all(&python, "splitlines", &file, &sandbox);
+    ci_markers::ran("python-backup");
+}
+
+/// Checks that the program of the documents that contains `marker` prints every message of the
+/// sandbox from a backup.
+pub(super) fn assert_decrypts_all(python: &Path, marker: &str, backup: &Path, sandbox: &Sandbox) {
     let output = Command::new(python)
-        .args(["-c", &readme::python_that_reads("splitlines")])
-        .arg(&file)
+        .args(["-c", &readme::python_that_reads(marker)])
+        .arg(backup)
         .arg(sandbox.root().join("passphrase"))
         .output()
         .unwrap();
@@ -658,29 +665,20 @@ fn the_documented_program_decrypts_a_backup() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let mut got: Vec<String> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    got.sort();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let mut printed: Vec<&str> = stdout.lines().collect();
+    printed.sort_unstable();
     let mut expected = Vec::new();
-    for (id, (_, texts)) in everything(&sandbox) {
-        let role = |n: usize| {
-            if n.is_multiple_of(2) {
+    for (id, (_, texts)) in everything(sandbox) {
+        for (n, text) in texts.iter().enumerate() {
+            let role = if n.is_multiple_of(2) {
                 "user"
             } else {
                 "assistant"
-            }
-        };
-        expected.extend(
-            texts
-                .iter()
-                .enumerate()
-                .map(|(n, text)| format!("{id} {} {} {text}", n + 1, role(n))),
-        );
+            };
+            expected.push(format!("{id} {} {role} {text}", n + 1));
+        }
     }
-    expected.sort();
-    assert_eq!(got, expected);
-    ci_markers::ran("python-backup");
+    expected.sort_unstable();
+    assert_eq!(printed, expected);
 }

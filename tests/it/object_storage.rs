@@ -1,6 +1,8 @@
 //! Backups in object storage: incremental, encrypted, and safe against concurrent backups.
 
-use crate::backup::{conversations, everything, parsed, sandbox_with_conversations};
+use crate::backup::{
+    assert_decrypts_all, conversations, everything, parsed, sandbox_with_conversations,
+};
 use crate::harness::bucket::Bucket;
 use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::objects::S3;
@@ -9,13 +11,11 @@ use crate::harness::run::alike;
 use crate::harness::sandbox::{CHEAP, PASSPHRASE};
 use crate::harness::webdav::{PASSWORD, USER, WebDav};
 use crate::harness::{Output, Sandbox, ci_markers, python};
-use crate::readme;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -1343,41 +1343,7 @@ fn the_documented_program_decrypts_a_repository() {
     let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
-    let output = Command::new(python)
-        .args(["-c", &readme::python_that_reads("chatbot-store.json")])
-        .arg(&place)
-        .arg(sandbox.root().join("passphrase"))
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let mut got: Vec<String> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    got.sort();
-    let mut expected = Vec::new();
-    for (id, (_, texts)) in everything(&sandbox) {
-        let role = |n: usize| {
-            if n.is_multiple_of(2) {
-                "user"
-            } else {
-                "assistant"
-            }
-        };
-        expected.extend(
-            texts
-                .iter()
-                .enumerate()
-                .map(|(n, text)| format!("{id} {} {} {text}", n + 1, role(n))),
-        );
-    }
-    expected.sort();
-    assert_eq!(got, expected);
+    assert_decrypts_all(&python, "chatbot-store.json", &place, &sandbox);
     ci_markers::ran("python-storage");
 }
 
