@@ -129,7 +129,9 @@ fn history_memory_is_bounded() {
     ci_markers::ran("stream");
 }
 
-/// An answer in three parts, with pauses longer than the time between two checkpoints.
+/// An answer in three parts, with pauses longer than the time between two checkpoints. The pauses
+/// are real time, because the program measures it: it saves a part only with the first text that
+/// arrives two seconds after the last save, so nothing happens in between that could be awaited.
 fn slow_answer() -> Server {
     Server::always(|_| {
         let gates = [Gate::default(), Gate::default()];

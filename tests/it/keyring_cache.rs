@@ -167,7 +167,8 @@ fn keyring_cache_empty_after_lock() {
     };
     run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
-    // No command runs here: the kernel expires the entry by itself.
+    // No command runs here: the kernel expires the entry by itself, and tells no one, so that the
+    // test has to look again and again.
     let locked = std::time::Instant::now();
     while !slots(&keyring).is_empty() {
         assert!(locked.elapsed().as_secs() < 5, "{:?}", keyring.remembered());
