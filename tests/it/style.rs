@@ -4,7 +4,7 @@ use crate::source::{Source, read_all};
 use std::collections::BTreeMap;
 
 /// The longest file, its tests not counted. Longer files had two subjects whenever one was looked at.
-const MAX_FILE_LINES: usize = 800;
+const MAX_FILE_LINES: usize = 660;
 
 /// Words that a reader has to translate, and what to write.
 const FORBIDDEN_WORDS: &[(&str, &str)] = &[
@@ -172,8 +172,8 @@ mod rules {
         is_found("fs/mod", "use std::path::Path;\n", "begin with `//!`");
         is_found(
             "fs/mod",
-            &format!("//! Files.\n{}", "\n".repeat(800)),
-            "801 lines",
+            &format!("//! Files.\n{}", "\n".repeat(super::MAX_FILE_LINES)),
+            "661 lines",
         );
         is_found(
             "fs/mod",
