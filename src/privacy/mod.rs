@@ -8,7 +8,7 @@
 //!  │
 //!  ├─ input_check::validate       length, hidden characters, injected instructions
 //!  │
-//!  └─ Redactor::redact                                                     redactor.rs
+//!  └─ Redactor::redact                                                     redactor/
 //!      1. placeholder_spans       reserve the numbers of placeholders already in the text
 //!      2. find_until_stable       scan again until a round finds nothing new, at most 8 times
 //!          └─ detect_from
@@ -52,7 +52,7 @@
 //! ```
 //!
 //! Who may import whom: a detector knows `scan` and files without detectors; only
-//! `scan/dispatch.rs` knows the detectors, and only `redactor.rs` knows `scan/dispatch.rs`.
+//! `scan/dispatch.rs` knows the detectors, and only `redactor` knows `scan/dispatch.rs`.
 //!
 //! How to add a detector is described in `scan`. The rules are hashed by `build.rs`, so after any
 //! change here stored text is scanned again when it is next sent.
@@ -63,6 +63,7 @@ pub mod input_check;
 mod kind;
 mod personal;
 pub mod placeholders;
+mod policy;
 mod query;
 pub mod redactor;
 mod scan;
@@ -75,8 +76,9 @@ pub use display::filter::DisplayFilter;
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub use placeholders::{Audience, Placeholders};
+pub use policy::{BadPattern, Policy};
 pub use query::Query;
-pub use redactor::{BadPattern, Policy, Redactor};
+pub use redactor::Redactor;
 pub use stream::RedactionStream;
 
 use serde::{Deserialize, Serialize};

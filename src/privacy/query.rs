@@ -1,5 +1,6 @@
 //! Search in stored text: whether it matches, and an excerpt that is safe to show.
 
+use crate::privacy::policy::compile_pattern;
 use crate::privacy::{BadPattern, Raw, Redacted};
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -25,7 +26,7 @@ impl Query {
             .filter(|p| !p.is_empty())
         {
             return Ok(Self {
-                parts: vec![crate::privacy::redactor::compile_pattern(typed, pattern)?],
+                parts: vec![compile_pattern(typed, pattern)?],
                 prefilter: None,
             });
         }
