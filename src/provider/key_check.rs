@@ -241,11 +241,7 @@ fn read(client: &ProviderClient, account: KeyCheckApi, body: &[u8], key: &Secret
             Err(_) => unread(),
         },
         KeyCheckApi::XAi => match serde_json::from_slice::<XAiKeyResponse>(body) {
-            Ok(messages)
-                if messages.api_key_blocked
-                    || messages.api_key_disabled
-                    || messages.team_blocked =>
-            {
+            Ok(reply) if reply.api_key_blocked || reply.api_key_disabled || reply.team_blocked => {
                 KeyCheck::Restricted("it is blocked or disabled".to_owned())
             }
             Ok(_) => KeyCheck::Valid(KeyInfo::default()),
@@ -259,9 +255,7 @@ fn read(client: &ProviderClient, account: KeyCheckApi, body: &[u8], key: &Secret
         | KeyCheckApi::Gemini
         | KeyCheckApi::Anthropic => {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
-                Ok(messages)
-                    if messages.contains_key("data") || messages.contains_key("models") =>
-                {
+                Ok(reply) if reply.contains_key("data") || reply.contains_key("models") => {
                     KeyCheck::Valid(KeyInfo::default())
                 }
                 _ => unread(),

@@ -29,7 +29,7 @@ pub struct SseParser {
     limits: SizeLimits,
     total: usize,
     /// The beginning of an incomplete line.
-    client: Vec<u8>,
+    line: Vec<u8>,
     /// The data of an incomplete event.
     data: Vec<u8>,
     has_data: bool,
@@ -45,7 +45,7 @@ impl SseParser {
         Self {
             limits,
             total: 0,
-            client: Vec::new(),
+            line: Vec::new(),
             data: Vec::new(),
             has_data: false,
             after_cr: false,
@@ -53,7 +53,7 @@ impl SseParser {
         }
     }
 
-    /// Takes the next bytes and calls `hear` with each complete event. An error of `hear` ends it.
+    /// Takes the next bytes and calls `on_event` with each complete event. An error of it ends the parsing.
     pub fn feed<'a, E: From<TooLarge>>(
         &mut self,
         mut bytes: &'a [u8],
@@ -71,52 +71,52 @@ impl SseParser {
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
         while let Some(end) = memchr2(b'\n', b'\r', bytes) {
-            let (client, rest) = bytes.split_at(end);
+            let (line, rest) = bytes.split_at(end);
             let cr = rest.first() == Some(&b'\r');
             bytes = rest.get(1..).unwrap_or_default();
             if cr {
                 self.after_cr = bytes.is_empty();
                 bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
             }
-            if self.client.len() + client.len() > self.limits.line {
+            if self.line.len() + line.len() > self.limits.line {
                 return Err(TooLarge::Line.into());
             }
-            if self.client.is_empty() {
-                self.whole_line(client, Some(client), &mut borrowed, &mut on_event)?;
+            if self.line.is_empty() {
+                self.whole_line(line, Some(line), &mut borrowed, &mut on_event)?;
             } else {
-                let mut whole = std::mem::take(&mut self.client);
-                whole.extend_from_slice(client);
+                let mut whole = std::mem::take(&mut self.line);
+                whole.extend_from_slice(line);
                 self.whole_line(&whole, None, &mut borrowed, &mut on_event)?;
                 whole.clear();
-                self.client = whole;
+                self.line = whole;
             }
         }
         if let Some(data) = borrowed {
             self.data.extend_from_slice(data);
         }
-        if self.client.len() + bytes.len() > self.limits.line {
+        if self.line.len() + bytes.len() > self.limits.line {
             return Err(TooLarge::Line.into());
         }
-        self.client.extend_from_slice(bytes);
+        self.line.extend_from_slice(bytes);
         Ok(())
     }
 
     /// Processes a complete line. `lasting` is the same line if it outlives this call.
     fn whole_line<'a, E: From<TooLarge>>(
         &mut self,
-        mut client: &[u8],
+        mut line: &[u8],
         mut lasting: Option<&'a [u8]>,
         borrowed: &mut Option<&'a [u8]>,
         on_event: &mut impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.first_line {
             self.first_line = false;
-            if let Some(rest) = client.strip_prefix(b"\xef\xbb\xbf") {
-                client = rest;
+            if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
+                line = rest;
                 lasting = lasting.and_then(|l| l.strip_prefix(b"\xef\xbb\xbf"));
             }
         }
-        if client.is_empty() {
+        if line.is_empty() {
             if !self.has_data {
                 return Ok(());
             }
@@ -128,21 +128,21 @@ impl SseParser {
             self.data.clear();
             return event;
         }
-        if client.first() == Some(&b':') {
+        if line.first() == Some(&b':') {
             return on_event(SseEvent::Comment);
         }
         // Some servers answer a streaming request with a bare JSON error but the content type of a
         // stream.
-        let Some(field) = client
+        let Some(field) = line
             .strip_prefix(b"data:")
-            .or_else(|| client.starts_with(b"{").then_some(client))
+            .or_else(|| line.starts_with(b"{").then_some(line))
         else {
             return Ok(());
         };
         let field = field.strip_prefix(b" ").unwrap_or(field);
         if !self.has_data {
             self.has_data = true;
-            let at = client.len() - field.len();
+            let at = line.len() - field.len();
             match lasting.and_then(|l| l.get(at..)) {
                 Some(data) => *borrowed = Some(data),
                 None => self.data.extend_from_slice(field),
@@ -166,10 +166,10 @@ impl SseParser {
         mut self,
         mut on_event: impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let client = std::mem::take(&mut self.client);
+        let line = std::mem::take(&mut self.line);
         let mut none = None;
-        if !client.is_empty() {
-            self.whole_line(&client, None, &mut none, &mut on_event)?;
+        if !line.is_empty() {
+            self.whole_line(&line, None, &mut none, &mut on_event)?;
         }
         self.whole_line(b"", None, &mut none, &mut on_event)
     }

@@ -215,14 +215,14 @@ pub(super) async fn error_from_response(
     let refusal = ErrorBody::read(&body);
     let wait = retry_after.or(refusal.wait);
     let kind = refusal.kind(status, wait);
-    let messages = if refusal.is_html {
+    let message = if refusal.is_html {
         ": it answered with a web page".to_owned()
     } else {
         message_suffix(&client.sanitize_message(&refusal.message, key))
     };
     let error = Error::new(
         kind,
-        describe(client, kind, status, refusal.privacy, wait, &messages),
+        describe(client, kind, status, refusal.privacy, wait, &message),
     )
     .with_status(status)
     .with_retry_after(wait);
@@ -243,38 +243,36 @@ fn describe(
     status: u16,
     privacy: Option<PrivacyRefusal>,
     wait: Option<Duration>,
-    messages: &str,
+    message: &str,
 ) -> String {
     let who = format!("`{}`", client.http.name);
     match kind {
         ProviderErrorKind::InvalidKey => {
-            format!("{who} does not accept the key ({status}){messages}")
+            format!("{who} does not accept the key ({status}){message}")
         }
         ProviderErrorKind::NoCredit => {
-            format!("the credit or limit at {who} is used up ({status}){messages}")
+            format!("the credit or limit at {who} is used up ({status}){message}")
         }
-        ProviderErrorKind::Forbidden => format!("{who} denies the request ({status}){messages}"),
+        ProviderErrorKind::Forbidden => format!("{who} denies the request ({status}){message}"),
         ProviderErrorKind::NotFound => {
-            format!("{who} does not know this model or address ({status}){messages}")
+            format!("{who} does not know this model or address ({status}){message}")
         }
         ProviderErrorKind::PrivacyRestricted => {
             let setting = match privacy {
                 Some(PrivacyRefusal::Zdr) => "`privacy.zdr = true`",
                 _ => "`privacy.data_collection = \"deny\"`",
             };
-            format!(
-                "{who} has no endpoint for this model that meets {setting} ({status}){messages}"
-            )
+            format!("{who} has no endpoint for this model that meets {setting} ({status}){message}")
         }
-        ProviderErrorKind::Timeout => format!("{who} took too long ({status}){messages}"),
+        ProviderErrorKind::Timeout => format!("{who} took too long ({status}){message}"),
         ProviderErrorKind::RateLimited { .. } => {
             let wait = wait.map_or_else(String::new, |wait| {
                 format!(", retry after {}", humanize(wait))
             });
-            format!("{who} rejects the request: too many requests ({status}){wait}{messages}")
+            format!("{who} rejects the request: too many requests ({status}){wait}{message}")
         }
-        ProviderErrorKind::BadRequest => format!("{who} rejects the request ({status}){messages}"),
-        _ => format!("{who} failed ({status}){messages}"),
+        ProviderErrorKind::BadRequest => format!("{who} rejects the request ({status}){message}"),
+        _ => format!("{who} failed ({status}){message}"),
     }
 }
 
@@ -299,7 +297,7 @@ pub(super) fn error_from_stream(
         },
         None => ProviderErrorKind::Upstream,
     };
-    let messages = message_suffix(&client.sanitize_message(&refusal.message, key));
+    let message = message_suffix(&client.sanitize_message(&refusal.message, key));
     let what = if begun {
         "broke off the answer"
     } else {
@@ -307,6 +305,6 @@ pub(super) fn error_from_stream(
     };
     let number = status.map_or_else(String::new, |status| format!(" ({status})"));
     client
-        .error(kind, &format!("{what}{number}{messages}"))
+        .error(kind, &format!("{what}{number}{message}"))
         .with_retry_after(refusal.wait)
 }
