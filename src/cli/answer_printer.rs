@@ -2,8 +2,8 @@
 
 use crate::chat::Observer;
 use crate::cli::debug_log::{DebugLog, LogLevel};
+use crate::cli::outcome::describe_redactions;
 use crate::cli::runtime::Cancel;
-use crate::cli::session;
 use crate::cli::term::Ui;
 use crate::privacy::{Displayable, Findings};
 use crate::provider::StreamEvent;
@@ -30,7 +30,7 @@ impl Observer for AnswerPrinter {
     fn on_redacted(&mut self, findings: &Findings) {
         self.ui.notice(&format!(
             "{}{}",
-            session::describe_redactions(&findings.counts()),
+            describe_redactions(&findings.counts()),
             self.aside
         ));
     }
@@ -38,7 +38,7 @@ impl Observer for AnswerPrinter {
     fn confirm_send(&mut self, findings: &Findings) -> bool {
         let question = format!(
             "{}; send it redacted?",
-            session::describe_redactions(&findings.counts())
+            describe_redactions(&findings.counts())
         );
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }

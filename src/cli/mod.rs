@@ -3,6 +3,7 @@
 mod alerts;
 mod answer_printer;
 mod app;
+mod args;
 mod attachments;
 mod child_env;
 mod commands;
@@ -15,6 +16,7 @@ mod key_binding;
 mod keys;
 mod line_history;
 mod logging;
+mod outcome;
 mod prices;
 mod repl;
 mod rollback;

@@ -3,10 +3,13 @@
 use crate::chat::{Outcome, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::app::App;
+use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
-use crate::cli::session::{self, ConversationArgs, Resume};
+use crate::cli::session;
+use crate::cli::term::format::json_dollars;
 use crate::cli::term::{self, Ui};
 use crate::privacy::{Audience, Displayable, Raw};
 use crate::provider::Provider;
@@ -126,7 +129,7 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
     if stop.is_cancelled() {
         bail!(term::BrokenPipeError);
     }
-    session::report_outcome(
+    report_outcome(
         app,
         &outcome,
         &started.model,
@@ -140,7 +143,7 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
     if outcome.cancelled {
         bail!(SilentExit(CliExit::Interrupted));
     }
-    session::require_text(&outcome, &started.model)
+    require_text(&outcome, &started.model)
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
@@ -217,7 +220,7 @@ fn as_json(started: &session::StartedSession, outcome: &Outcome, text: &str) -> 
         .collect();
     let cost = usage
         .and_then(crate::provider::TokenUsage::total_cost)
-        .map(|n| session::json_dollars(n.0));
+        .map(|n| json_dollars(n.0));
     json!({
         "schema_version": 1,
         "id": answer.and_then(|a| a.id.as_deref()),

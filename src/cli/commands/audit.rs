@@ -4,13 +4,13 @@ use crate::audit::alerts::AlertKind;
 use crate::audit::record::AuditRecord;
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::args::parse_since;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::state_marks::When;
 use crate::cli::term::Style;
 use crate::config::closest_name;
 use crate::privacy::{Displayable, Raw};
-use crate::time::Time;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -335,33 +335,4 @@ fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
         app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
-}
-
-/// Parses a point in time: a duration before now, such as `12h`, or a date.
-pub(crate) fn parse_since(text: &str, now: Time) -> Result<Time> {
-    let unit = |unit: char| match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86_400),
-        'w' => Some(7 * 86_400),
-        _ => None,
-    };
-    let span = text.chars().last().and_then(unit).and_then(|u: u64| {
-        text.get(..text.len() - 1)?
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(u)
-    });
-    if let Some(seconds) = span {
-        return Ok(now.saturating_sub(std::time::Duration::from_secs(seconds)));
-    }
-    if let Some(time) = Time::from_local_day(text).or_else(|| Time::parse(text)) {
-        return Ok(time);
-    }
-    let shown = Raw::from(text).printable();
-    bail!(
-        CliError::misuse(format!("`{shown}` is neither a duration nor a date"))
-            .hint("use 30m, 12h, 7d or a date such as 2026-11-21")
-    )
 }

@@ -1,11 +1,12 @@
 //! `chat`: the interactive chat.
 
 use crate::cli::app::App;
+use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::repl;
-use crate::cli::session::{self, ConversationArgs, Resume};
+use crate::cli::session;
 use crate::privacy::Audience;
 use anyhow::Result;
 use clap::Args;

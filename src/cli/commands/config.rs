@@ -4,6 +4,7 @@ use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::display_path;
+use crate::cli::term::format::json_dollars;
 use crate::config::{self, Settings, TEMPLATE};
 use crate::fs;
 use anyhow::{Result, bail};
@@ -164,7 +165,7 @@ fn render(s: &Settings) -> String {
     ] {
         out += &nanos.map_or_else(
             || format!("# {name}: none\n"),
-            |n| format!("{name} = {}\n", crate::cli::session::json_dollars(n)),
+            |n| format!("{name} = {}\n", json_dollars(n)),
         );
     }
     let p = &s.privacy;

@@ -2,7 +2,7 @@
 
 use crate::cli::app::App;
 use crate::cli::runtime::runtime;
-use crate::cli::session::format_dollars;
+use crate::cli::term::format::{format_dollars, json_dollars, truncate_to_width};
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::provider::{ModelInfo, list_models};
@@ -84,13 +84,13 @@ fn as_json(m: &ModelInfo) -> Value {
         "id": m.id,
         "name": m.name,
         "context_length": m.context_length,
-        "prompt_per_million": price.map(|(p, _)| crate::cli::session::json_dollars(p)),
-        "completion_per_million": price.map(|(_, c)| crate::cli::session::json_dollars(c)),
+        "prompt_per_million": price.map(|(p, _)| json_dollars(p)),
+        "completion_per_million": price.map(|(_, c)| json_dollars(c)),
     })
 }
 
 fn model_line(m: &ModelInfo, wide: usize) -> String {
-    let id = super::history::truncate_to_width(&Raw::from(m.id.as_str()).printable_line(), wide);
+    let id = truncate_to_width(&Raw::from(m.id.as_str()).printable_line(), wide);
     let context = m
         .context_length
         .map_or(String::new(), |c| format!("{}k", c / 1000));

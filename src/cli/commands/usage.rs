@@ -1,9 +1,12 @@
 //! `usage`: requests, tokens and costs, and how full limits and budgets are.
 
 use crate::cli::app::App;
+use crate::cli::args::parse_since;
 use crate::cli::errors::CliError;
-use crate::cli::session::{format_dollars, group_thousands, json_dollars};
 use crate::cli::term::Style;
+use crate::cli::term::format::{
+    format_dollars, group_thousands, json_dollars, pluralize, truncate_to_width,
+};
 use crate::limits::WindowUsage;
 use crate::privacy::{Displayable, Raw};
 use crate::time::{Time, humanize};
@@ -138,7 +141,7 @@ pub(crate) fn show_today(app: &mut App) -> Result<()> {
 
 fn gather(app: &mut App, options: &UsageArgs) -> Result<UsageView> {
     let now = app.clock.now();
-    let since = super::audit::parse_since(&options.since, now)?;
+    let since = parse_since(&options.since, now)?;
     let audit = app.audit();
     let seen = |since| audit.sent_since(since);
     let levels = app.limiter()?.usage(app.clock.moment(), &seen)?;
@@ -168,10 +171,11 @@ fn gather(app: &mut App, options: &UsageArgs) -> Result<UsageView> {
             }
         })?;
     if unreadable > 0 {
-        app.ui.warning(&match unreadable {
-            1 => "1 line of the usage record cannot be read and is not counted".to_owned(),
-            many => format!("{many} lines of the usage record cannot be read and are not counted"),
-        });
+        let are = if unreadable == 1 { "is" } else { "are" };
+        app.ui.warning(&format!(
+            "{} of the usage record cannot be read and {are} not counted",
+            pluralize(unreadable, "line")
+        ));
     }
     let budgets = app.budget(None)?.status(SessionSpend::default())?;
     // The budgets of a conversation and of a run have no spending here.
@@ -322,7 +326,7 @@ fn render(app: &App, options: &UsageArgs, view: &UsageView, width: usize) -> Dis
         .min(width.saturating_sub(numbers));
     let name = widest.max(first.len()).max(10);
     let row = |key: &str, s: &UsageTotals| {
-        let key = super::history::truncate_to_width(&Raw::from(key).printable_line(), name);
+        let key = truncate_to_width(&Raw::from(key).printable_line(), name);
         let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
         let tokens = |n: i64| group_thousands(u64::try_from(n).unwrap_or(0));
         let numbers = [
@@ -490,7 +494,7 @@ fn gauges(app: &App, view: &UsageView, width: usize) -> Displayable {
         );
     }
     for (who, left) in &view.backoff {
-        let who = super::history::truncate_to_width(
+        let who = truncate_to_width(
             &Raw::from(who.as_str()).printable_line(),
             width.saturating_sub(40).max(12),
         );

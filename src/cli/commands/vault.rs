@@ -1,8 +1,8 @@
 //! `vault`: the encrypted file for keys, for machines without a keyring.
 
-use super::audit::parse_since;
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::args::{parse_kdf, parse_since};
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::{means_no_store, named_passphrase};
 use crate::cli::term::display_path;
@@ -90,11 +90,6 @@ pub(super) struct NewPassphrase<'a> {
     pub(super) purpose: &'a str,
     pub(super) source: PassphraseSource<'a>,
     pub(super) weak: bool,
-}
-
-pub(super) fn parse_kdf(text: &str) -> Result<KdfParams, String> {
-    text.parse()
-        .map_err(|error: crate::crypto::kdf::Error| error.to_string())
 }
 
 impl VaultArgs {

@@ -1,14 +1,17 @@
 //! Runs the slash commands.
 
 use crate::chat::UserInput;
+use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::commands::{history, usage};
 use crate::cli::editor::EditResult;
 use crate::cli::errors::CliError;
+use crate::cli::outcome::describe_redactions;
 use crate::cli::prices;
 use crate::cli::repl::slash::SlashCommand;
 use crate::cli::repl::{Repl, slash};
-use crate::cli::session::{self, ConversationArgs, Resume, StartedSession};
+use crate::cli::session::{self, StartedSession};
+use crate::cli::term::format::{pluralize, truncate_to_width};
 use crate::cli::term::{Style, display_path};
 use crate::config::closest_name;
 use crate::name::Name;
@@ -185,9 +188,7 @@ impl Repl<'_> {
         }
         let findings = self.session()?.set_system_prompt(Raw::from(text));
         if !findings.is_empty() {
-            self.app
-                .ui
-                .notice(&session::describe_redactions(&findings.counts()));
+            self.app.ui.notice(&describe_redactions(&findings.counts()));
         }
         self.app.ui.notice("system prompt set");
         Ok(())
@@ -197,7 +198,7 @@ impl Repl<'_> {
         let text = self.session()?.undo()?;
         self.app.ui.notice(&format!(
             "removed the last exchange: {}",
-            history::truncate_to_width(&text.printable(), 60)
+            truncate_to_width(&text.printable(), 60)
         ));
         Ok(())
     }

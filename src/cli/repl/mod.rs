@@ -9,11 +9,14 @@ use super::app::{App, ProviderChoice};
 use super::state_marks::When;
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
+use crate::cli::args::ConversationArgs;
 use crate::cli::errors::report::report_and_go_on;
 use crate::cli::errors::{CliError, SilentExit};
+use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::repl::slash::{InputLine, SlashCommand};
 use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
-use crate::cli::session::{self, ConversationArgs, StartedSession};
+use crate::cli::session::StartedSession;
+use crate::cli::term::format::pluralize;
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result, bail};
@@ -126,10 +129,10 @@ impl Repl<'_> {
             .map(Session::history)
             .filter(|p| !p.is_empty())
         {
-            ui.notice(&match past.len() {
-                1 => String::from("resumed a conversation with 1 message"),
-                many => format!("resumed a conversation with {many} messages"),
-            });
+            ui.notice(&format!(
+                "resumed a conversation with {}",
+                pluralize(past.len(), "message")
+            ));
         }
     }
 
@@ -257,20 +260,14 @@ impl Repl<'_> {
                 if outcome.cancelled {
                     self.app.ui.notice("stopped; the partial answer is kept");
                 }
-                session::report_outcome(
-                    self.app,
-                    &outcome,
-                    &self.model,
-                    self.choice.as_ref(),
-                    true,
-                );
+                report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
                     self.app
                         .ui
                         .notice("secrets in the answer are masked; `/reveal` shows them");
                 }
                 self.remember(&outcome.findings);
-                session::require_text(&outcome, &self.model)
+                require_text(&outcome, &self.model)
             }
             Err(error) => {
                 // The text stays one arrow key away, unless it was saved before the request failed.

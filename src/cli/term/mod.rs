@@ -11,6 +11,7 @@
 //! - The terminal is never queried, and the cursor never moves up.
 //! - A closed standard output is not an error: the program ends quietly.
 
+pub(super) mod format;
 pub(super) mod output;
 mod prompt;
 pub(super) mod wrap;

@@ -4,7 +4,6 @@
 mod object_storage;
 pub(super) mod repository;
 
-use super::history::pluralize;
 use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{RepositoryAddress, is_repository};
@@ -14,6 +13,7 @@ use crate::backup::{
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::keys::named_passphrase;
+use crate::cli::term::format::{format_size, pluralize};
 use crate::cli::term::{Style, display_path};
 use crate::conversations::Archive;
 use crate::fs;
@@ -180,12 +180,13 @@ impl BackupSelection {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
             let (are, like) = if keys == 1 {
-                ("1 API key is".to_owned(), "it")
+                ("is", "it")
             } else {
-                (format!("{keys} API keys are"), "them")
+                ("are", "them")
             };
             app.ui.error_line(&format!(
-                "chatbot: warning: {are} in this backup: protect it and its passphrase like {like}"
+                "chatbot: warning: {} {are} in this backup: protect it and its passphrase like {like}",
+                pluralize(keys, "API key")
             ));
         }
     }
@@ -500,13 +501,4 @@ fn describe_extras(contents: &BackupContents) -> String {
         .filter(|(is, _)| *is)
         .map(|(_, what)| format!(", {what}"))
         .collect()
-}
-
-/// `14.2 MB`
-fn format_size(bytes: u64) -> String {
-    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
-        None => format!("{bytes} bytes"),
-    }
 }

@@ -7,13 +7,13 @@ use crate::backup::repository::{
 use crate::cli::app::App;
 use crate::cli::commands::backup::repository::{Repository, home_id, open_objects};
 use crate::cli::commands::backup::{
-    BackupArgs, BackupSelection, audit_failure, backup_passphrase, format_size,
-    new_backup_passphrase, report_damaged,
+    BackupArgs, BackupSelection, audit_failure, backup_passphrase, new_backup_passphrase,
+    report_damaged,
 };
-use crate::cli::commands::history::pluralize;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::runtime::runtime;
 use crate::cli::term::Style;
+use crate::cli::term::format::{format_size, pluralize};
 use crate::fs;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};

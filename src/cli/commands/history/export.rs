@@ -6,6 +6,7 @@ use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::display_path;
+use crate::cli::term::format::pluralize;
 use crate::conversations::{StoredMessage, Summary};
 use crate::fs::{self, AtomicFile};
 use crate::message::Role;
@@ -260,7 +261,7 @@ fn page_header(page: &ExportPage) -> String {
         .as_ref()
         .map_or("", |h| h.model.as_str());
     let model = crate::privacy::Raw::from(model).printable_line();
-    let messages = super::pluralize(page.summary.messages, "message");
+    let messages = pluralize(page.summary.messages, "message");
     let when = page
         .summary
         .header

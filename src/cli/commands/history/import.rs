@@ -1,10 +1,10 @@
 //! `history import`: conversations from other programs.
 
-use super::pluralize;
 use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
+use crate::cli::term::format::pluralize;
 use crate::conversations::import::{
     self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods,
 };

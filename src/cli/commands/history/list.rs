@@ -4,6 +4,7 @@ use super::{is_history_empty, redacted_title};
 use crate::cli::app::App;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::term::Style;
+use crate::cli::term::format::truncate_to_width;
 use crate::conversations::{Summaries, Summary};
 use crate::fs;
 use crate::privacy::{Displayable, Raw};
@@ -132,69 +133,4 @@ pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
         "updated_at": summary.updated_at,
         "messages": summary.messages,
     }))
-}
-
-/// Truncates a text to a number of terminal columns; wide characters count as two.
-pub(crate) fn truncate_to_width(text: &str, columns: usize) -> String {
-    use unicode_width::UnicodeWidthChar;
-    let (mut used, mut end, mut whole) = (0, 0, true);
-    for (at, c) in text.char_indices() {
-        let before = used;
-        used += if matches!(c, ' '..='~' | '\n' | '\t') {
-            1
-        } else {
-            c.width().unwrap_or(0)
-        };
-        // From here on the ellipsis would no longer fit.
-        if before < columns && used >= columns {
-            end = at;
-        }
-        if used > columns {
-            whole = false;
-            break;
-        }
-    }
-    let shown = if whole {
-        text
-    } else {
-        text.get(..end).unwrap_or_default()
-    };
-    let mut out = String::with_capacity(shown.len() + '…'.len_utf8());
-    out.push_str(shown);
-    if out.contains(['\n', '\t']) {
-        out = out.replace(['\n', '\t'], " ");
-    }
-    if !whole {
-        out.push('…');
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::truncate_to_width;
-
-    #[test]
-    fn truncate_to_width_fills_columns() {
-        for (text, columns, shown) in [
-            ("short", 10, "short"),
-            ("exactly ten", 11, "exactly ten"),
-            ("one too many", 11, "one too ma…"),
-            ("two\nlines\tand", 20, "two lines and"),
-            ("two\nlines\tand", 8, "two lin…"),
-            ("漢字漢字", 8, "漢字漢字"),
-            ("漢字漢字", 7, "漢字漢…"),
-            ("漢字漢字", 6, "漢字…"),
-            ("e\u{301}e\u{301}e\u{301}", 3, "e\u{301}e\u{301}e\u{301}"),
-            ("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…"),
-            ("", 5, ""),
-            ("x", 0, "…"),
-        ] {
-            assert_eq!(
-                truncate_to_width(text, columns),
-                shown,
-                "{text:?} in {columns}"
-            );
-        }
-    }
 }

@@ -13,7 +13,7 @@ mod verify;
 
 pub(crate) use delete::remove;
 pub(crate) use export::export_to_file as export;
-pub(crate) use list::{list_recent, truncate_to_width};
+pub(crate) use list::list_recent;
 pub(crate) use prune::apply_retention;
 pub(crate) use rekey::rekey_now;
 pub(crate) use rename::{redact_title, report_renamed};
@@ -127,13 +127,4 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
         .redactor()?
         .redact(Raw::from(title), &mut Placeholders::default());
     Ok(title.printable_line())
-}
-
-/// A count with its noun: `1 conversation`, `12 conversations`.
-pub(super) fn pluralize(many: usize, what: &str) -> String {
-    if many == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{many} {what}s")
-    }
 }

@@ -2,9 +2,10 @@
 
 use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
-use crate::cli::commands::audit;
-use crate::cli::commands::history::{is_history_empty, pluralize};
+use crate::cli::args::parse_since;
+use crate::cli::commands::history::is_history_empty;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::term::format::pluralize;
 use crate::conversations::{self, Archive, Summary};
 use crate::fs;
 use crate::time::Time;
@@ -33,7 +34,7 @@ pub(super) struct HistoryPruneArgs {
 }
 
 pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
-    let before = audit::parse_since(&options.older_than, app.clock.now())?;
+    let before = parse_since(&options.older_than, app.clock.now())?;
     let old = if is_history_empty(app)? {
         Vec::new()
     } else {

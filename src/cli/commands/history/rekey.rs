@@ -1,11 +1,11 @@
 //! `history rekey`: a new data key for everything that is saved.
 
-use super::pluralize;
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::commands::key::scrub;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::display_path;
+use crate::cli::term::format::pluralize;
 use crate::conversations::{self, Archive, Rekeyed};
 use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::fs::{self, FileLock};

@@ -1,10 +1,11 @@
 //! `history search`: finds the messages that match.
 
 use crate::cli::app::App;
-use crate::cli::commands::audit;
-use crate::cli::commands::history::{is_history_empty, pluralize, redacted_title};
+use crate::cli::args::parse_since;
+use crate::cli::commands::history::{is_history_empty, redacted_title};
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::Style;
+use crate::cli::term::format::pluralize;
 use crate::conversations::{self, SearchHit, SearchQuery, SearchResults};
 use crate::message::Role;
 use crate::privacy::{Displayable, Placeholders, Query};
@@ -67,7 +68,7 @@ pub(super) fn run(app: &mut App, options: &HistorySearchArgs) -> Result<()> {
     let since = options
         .since
         .as_deref()
-        .map(|s| audit::parse_since(s, app.clock.now()))
+        .map(|s| parse_since(s, app.clock.now()))
         .transpose()?;
     let wanted = SearchQuery { text, role, since };
     let searched = if is_history_empty(app)? {

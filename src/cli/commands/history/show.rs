@@ -6,6 +6,7 @@ use crate::cli::app::App;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::Style;
+use crate::cli::term::format::truncate_to_width;
 use crate::cli::term::wrap::indented;
 use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary};
 use crate::message::Role;
@@ -232,7 +233,7 @@ fn format_message(app: &App, message: &StoredMessage, text: &str, raw: bool) -> 
     });
     let head = format!(
         "── {}{about}",
-        list::truncate_to_width(&role_label(message), room)
+        truncate_to_width(&role_label(message), room)
     );
     let head = if raw {
         Displayable::line(&head)

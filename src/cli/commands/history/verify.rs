@@ -2,8 +2,9 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::commands::history::{is_history_empty, pluralize};
+use crate::cli::commands::history::is_history_empty;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::term::format::pluralize;
 use crate::conversations::VerifyReport;
 use anyhow::{Result, bail};
 use clap::Args;

@@ -5,6 +5,7 @@ mod recover;
 use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::args::parse_since;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::named_passphrase;
 use crate::cli::term::{Style, display_path};
@@ -192,9 +193,7 @@ fn open_archive(app: &mut App) -> Option<Archive> {
 }
 
 fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Assessment> {
-    let since = since
-        .map(|s| super::audit::parse_since(s, app.clock.now()))
-        .transpose()?;
+    let since = since.map(|s| parse_since(s, app.clock.now())).transpose()?;
     let redactor = app.redactor()?;
     let sealed = crate::conversations::has_conversations(&app.home.conversations())?;
     let archive = if sealed { open_archive(app) } else { None };

@@ -5,6 +5,7 @@ use crate::cli::app::App;
 use crate::cli::commands::key::target::display_key;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;
+use crate::cli::term::format::pluralize;
 use crate::keys::Slot;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
@@ -36,7 +37,7 @@ pub(super) fn run(app: &mut App) -> Result<()> {
         if app.ui.can_ask() {
             app.ui.error_line(&format!(
                 "This deletes {} of {}. Conversations and their data key are kept.",
-                pluralize_keys(list.len()),
+                pluralize(list.len(), "key"),
                 list.join(", ")
             ));
         }
@@ -62,17 +63,9 @@ pub(super) fn run(app: &mut App) -> Result<()> {
     app.ui.say(
         &format!(
             "deleted {}: {}\n",
-            pluralize_keys(list.len()),
+            pluralize(list.len(), "key"),
             list.join(", ").replace('`', "")
         ),
         2,
     )
-}
-
-fn pluralize_keys(keys: usize) -> String {
-    if keys == 1 {
-        String::from("1 key")
-    } else {
-        format!("{keys} keys")
-    }
 }

@@ -11,6 +11,7 @@ use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
+use crate::cli::term::format::pluralize;
 use crate::fs;
 use crate::keys::discover::{self, FoundKey};
 use crate::keys::{KeyStatus, same_secret};
@@ -107,7 +108,7 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
         let seen = if texts.is_empty() {
             String::new()
         } else {
-            format!(" in {}", pluralize_keys(texts.len(), "file"))
+            format!(" in {}", pluralize(texts.len(), "file"))
         };
         return app.ui.say(&format!("found no keys{seen}\n"), 2);
     }
@@ -176,14 +177,6 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn pluralize_keys(n: usize, word: &str) -> String {
-    if n == 1 {
-        format!("1 {word}")
-    } else {
-        format!("{n} {word}s")
-    }
 }
 
 type SecretText = zeroize::Zeroizing<String>;

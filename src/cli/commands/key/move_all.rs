@@ -4,6 +4,7 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_vault;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::format::pluralize;
 use crate::keys::{KeyStore, StoreKind};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -63,13 +64,13 @@ pub(super) fn run(app: &mut App, options: &KeyMoveArgs) -> Result<()> {
             .word("to", &to.to_string())
             .number("keys", moved.slots.len()),
     );
-    let plural = if moved.slots.len() == 1 {
-        "key"
-    } else {
-        "keys"
-    };
-    app.ui
-        .say(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()), 2)?;
+    app.ui.say(
+        &format!(
+            "moved {} from the {from} to the {to}; each was read back before it was removed\n",
+            pluralize(moved.slots.len(), "key")
+        ),
+        2,
+    )?;
     if app
         .keys()?
         .manager()

@@ -3,6 +3,7 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::args::parse_kdf;
 use crate::cli::commands::vault::{NewPassphrase, PassphraseSource, ensure_store, new_passphrase};
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::{named_passphrase, opens_anything};
@@ -37,7 +38,7 @@ enum RecoveryCommand {
         file: PathBuf,
         /// Set the key derivation, which decides how costly it is to guess the passphrase:
         /// argon2id:m=65536,t=3 or pbkdf2:600000
-        #[arg(long, value_name = "KDF", value_parser = crate::cli::commands::vault::parse_kdf)]
+        #[arg(long, value_name = "KDF", value_parser = parse_kdf)]
         kdf: Option<KdfParams>,
         /// Overwrite an existing file
         #[arg(long)]
