@@ -23,10 +23,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Decrypts what can be decrypted of a backup, and reports what cannot.
-pub fn salvage(
+pub fn salvage<E: From<Error>>(
     path: &Path,
-    passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>,
-) -> Result<OpenedBackup, Error> {
+    passphrase: impl FnOnce(&BackupHeader) -> Result<Secret, E>,
+) -> Result<OpenedBackup, E> {
     let header = read_header(path)?;
     let key = header.lock(&passphrase(&header)?)?;
     let (contents, lost) = salvage_contents(path, &key, &mut |_, _| Ok(()))?;

@@ -18,11 +18,12 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Decrypts and verifies a whole backup.
-pub fn open_backup(
+/// Decrypts and verifies a whole backup. The passphrase is asked for when the header has been read;
+/// if there is none, the error of the caller is returned.
+pub fn open_backup<E: From<Error>>(
     path: &Path,
-    passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>,
-) -> Result<OpenedBackup, Error> {
+    passphrase: impl FnOnce(&BackupHeader) -> Result<Secret, E>,
+) -> Result<OpenedBackup, E> {
     let header = read_header(path)?;
     let key = header.lock(&passphrase(&header)?)?;
     let contents = read_contents(path, &key, &mut |_, _| Ok(()))?;

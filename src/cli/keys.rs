@@ -1,7 +1,9 @@
-//! The keys of this home: the stores, and where the passphrase comes from.
+//! The keys of this home: the stores, and how the vault gets its passphrase.
 
 use super::env::Env;
-use crate::cli::term::{Ui, display_path};
+use crate::cli::errors::CliExit;
+use crate::cli::passphrase;
+use crate::cli::term::Ui;
 use crate::config;
 use crate::conversations::Archive;
 use crate::crypto::fernet::DataKeys;
@@ -18,9 +20,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A passphrase is never longer than this.
-const MAX_PASSPHRASE_BYTES: u64 = 4096;
 
 #[derive(Debug)]
 pub(crate) struct KeyAccess {
@@ -144,52 +143,16 @@ fn passphrase_prompt(
     let given = Rc::clone(given);
     Box::new(move |wrong| match given.take() {
         Some(typed) => Ok(typed),
-        None => passphrase(ui, env, "Passphrase of the vault: ", wrong),
+        None => vault_passphrase(ui, env, wrong),
     })
 }
 
-/// The passphrase from the file or the command that the environment names; `None` if it names none.
-pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
-    if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
-        if fs::is_open_to_others(&path) {
-            ui.warning(&format!(
-                "other users can read the passphrase file `{}`",
-                display_path(&path)
-            ));
-        }
-        let bytes = fs::read_external(&path, MAX_PASSPHRASE_BYTES)
-            .map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
-        return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
-    }
-    let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
-        Ok(command) => command?,
-        Err(error) => return Some(Err(NoPassphrase(error.to_string()))),
-    };
-    Some(match env.shell(&command) {
-        Err(error) => Err(NoPassphrase(format!(
-            "cannot run `CHATBOT_PASSPHRASE_COMMAND`: {}",
-            error.kind()
-        ))),
-        Ok(output) if !output.status.success() => Err(NoPassphrase(format!(
-            "`CHATBOT_PASSPHRASE_COMMAND` failed ({})",
-            output.status
-        ))),
-        Ok(output) => passphrase_line("`CHATBOT_PASSPHRASE_COMMAND`", output.stdout),
-    })
-}
-
-/// A passphrase: from the file or the command that the environment names, else from a hidden
-/// prompt.
-fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
-    if wrong_before == 0
-        && let Some(named) = named_passphrase(ui, env)
-    {
-        return named;
-    }
-    if env.has("CHATBOT_PASSPHRASE_FILE") || env.has("CHATBOT_PASSPHRASE_COMMAND") {
+/// The vault's passphrase. A wrong one is asked for again only if it was typed.
+fn vault_passphrase(ui: Ui, env: Env, wrong_before: u32) -> Result<Secret, NoPassphrase> {
+    if wrong_before > 0 && passphrase::is_named(env) {
         return Err(NoPassphrase("the given passphrase is wrong".to_owned()));
     }
-    if !ui.can_ask() {
+    if !passphrase::is_named(env) && !ui.can_ask() {
         return Err(NoPassphrase(
             "there is no terminal to ask for its passphrase".to_owned(),
         ));
@@ -197,27 +160,8 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
     if wrong_before > 0 {
         ui.error_line("Wrong passphrase, try again.");
     }
-    ui.ask_hidden(question, "`CHATBOT_PASSPHRASE_FILE`")
-        .map_err(|e| NoPassphrase(e.to_string()))
-}
-
-/// Strips the one line end that files and commands append to a passphrase.
-pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
-    if bytes.len() as u64 > MAX_PASSPHRASE_BYTES {
-        return Err(NoPassphrase(format!(
-            "{name} provides more than {MAX_PASSPHRASE_BYTES} bytes"
-        )));
-    }
-    let bytes = zeroize::Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| NoPassphrase(format!("{name} does not provide UTF-8 text")))?;
-    let text = text
-        .strip_suffix('\n')
-        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
-    if text.is_empty() {
-        return Err(NoPassphrase(format!("{name} provides an empty passphrase")));
-    }
-    Ok(Secret::new(text.to_owned()))
+    passphrase::obtain(ui, env, "the vault", CliExit::Key)
+        .map_err(|error| NoPassphrase(error.to_string()))
 }
 
 pub(crate) fn means_no_store(error: &keys::Error) -> bool {

@@ -17,6 +17,7 @@ mod keys;
 mod line_history;
 mod logging;
 mod outcome;
+mod passphrase;
 mod prices;
 mod repl;
 mod rollback;

@@ -234,18 +234,17 @@ pub fn write_evidence(
 }
 
 /// Decrypts an evidence file.
-pub fn read_evidence(
+pub fn read_evidence<E: From<Error>>(
     path: &Path,
-    passphrase: &mut dyn FnMut() -> Result<Secret, Error>,
-) -> Result<String, Error> {
+    passphrase: impl FnOnce() -> Result<Secret, E>,
+) -> Result<String, E> {
     let not_ours = || Error::InvalidBundle(path.display().to_string());
-    let bytes = fs::read_external(path, 1 << 30)?;
+    let bytes = fs::read_external(path, 1 << 30).map_err(Error::from)?;
     let text = String::from_utf8(bytes).map_err(|_| not_ours())?;
     let (header, token) = text.split_once('\n').ok_or_else(not_ours)?;
     FileFormat::check(header.as_bytes(), FORMAT, VERSION).map_err(|_| not_ours())?;
     let header: EvidenceHeader = serde_json::from_str(header).map_err(|_| not_ours())?;
-    let plain = header
-        .data_keys(&passphrase()?)?
-        .decrypt(token.trim_end())?;
+    let data_keys = header.data_keys(&passphrase()?)?;
+    let plain = data_keys.decrypt(token.trim_end()).map_err(Error::from)?;
     Ok(String::from_utf8_lossy(&plain).into_owned())
 }

@@ -177,7 +177,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         "checks the format of a new key",
     ),
     ("cli/commands/key/get", 1, "shows a key on the terminal"),
-    ("cli/commands/vault", 1, "shows a generated passphrase once"),
+    ("cli/passphrase", 1, "shows a generated passphrase once"),
     ("audit/chain", 1, "makes the MACs of the audit log"),
     ("cli/commands/key/import", 1, "imports a key that was found"),
     (

@@ -4,19 +4,18 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::args::{parse_kdf, parse_since};
 use crate::cli::errors::{CliError, CliExit};
-use crate::cli::keys::{means_no_store, named_passphrase};
+use crate::cli::keys::means_no_store;
+use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::display_path;
 use crate::crypto::kdf::KdfParams;
-use crate::crypto::{proquint, strength};
 use crate::fs;
 use crate::keys::stores::vault;
-use crate::keys::{StoreKind, Vault, same_secret};
-use crate::secret::Secret;
+use crate::keys::{StoreKind, Vault};
 use crate::time::humanize;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The longest time for which the kernel may cache the vault's key.
@@ -73,25 +72,6 @@ enum VaultCommand {
     },
 }
 
-/// Where a new passphrase comes from if it is not typed.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum PassphraseSource<'a> {
-    /// From the file or command that the environment names, and only with `--yes`.
-    Environment,
-    /// From the file or command that the environment names, which is meant for unattended use.
-    Unattended,
-    /// From this file, if given: the environment names the old passphrase.
-    File(Option<&'a Path>),
-}
-
-/// How to get a new passphrase: what it encrypts, its source, and whether it may be weak.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NewPassphrase<'a> {
-    pub(super) purpose: &'a str,
-    pub(super) source: PassphraseSource<'a>,
-    pub(super) weak: bool,
-}
-
 impl VaultArgs {
     pub(crate) fn json(&self) -> bool {
         matches!(self.command, VaultCommand::Status { json: true })
@@ -143,8 +123,10 @@ fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {
         .ok()
         .flatten()
         .and_then(|index| index.store);
-    let passphrase = new_passphrase(
-        app,
+    let passphrase = passphrase::choose(
+        app.ui,
+        app.env,
+        app.yes,
         NewPassphrase {
             purpose: "the vault",
             source: PassphraseSource::Environment,
@@ -207,8 +189,10 @@ fn offer_vault(app: &mut App) -> Result<bool> {
     {
         return Ok(false);
     }
-    let passphrase = new_passphrase(
-        app,
+    let passphrase = passphrase::choose(
+        app.ui,
+        app.env,
+        app.yes,
         NewPassphrase {
             purpose: "the vault",
             source: PassphraseSource::Environment,
@@ -243,7 +227,7 @@ fn passwd(app: &mut App, kdf: Option<KdfParams>, wanted: NewPassphrase<'_>) -> R
     let vault = app.keys()?.open_vault();
     // The old passphrase is asked for first: without it, a new one is of no use.
     vault.names()?;
-    let passphrase = new_passphrase(app, wanted)?;
+    let passphrase = passphrase::choose(app.ui, app.env, app.yes, wanted)?;
     let cost = kdf.unwrap_or(before.cost);
     vault.change_passphrase(&passphrase, cost)?;
     audit_vault(app, "passwd");
@@ -336,113 +320,4 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
         ),
         2,
     )
-}
-
-/// Gets a new passphrase: from a file, from where the environment says, or typed twice. Everything
-/// that is encrypted with a passphrase gets it here, so that its strength is always checked.
-pub(super) fn new_passphrase(app: &App, wanted: NewPassphrase<'_>) -> Result<Secret> {
-    let NewPassphrase {
-        purpose: what,
-        source,
-        weak,
-    } = wanted;
-    let given = match source {
-        PassphraseSource::File(None) => None,
-        PassphraseSource::File(Some(path)) => Some(crate::cli::keys::passphrase_line(
-            &display_path(path),
-            fs::read_external(path, 4096)?,
-        )),
-        PassphraseSource::Environment | PassphraseSource::Unattended => {
-            named_passphrase(app.ui, app.env)
-        }
-    };
-    if let Some(given) = given {
-        let unattended = matches!(source, PassphraseSource::Unattended);
-        if !unattended && !app.yes && !app.ui.can_ask() {
-            bail!(
-                CliError::misuse(format!(
-                    "cannot confirm the passphrase for {what}: there is no terminal"
-                ))
-                .hint("use `--yes` to use it without confirmation")
-            );
-        }
-        let exit = if unattended {
-            CliExit::Key
-        } else {
-            CliExit::Misuse
-        };
-        let passphrase = given.map_err(|why| CliError::new(exit, "no_passphrase", why.0))?;
-        if !weak {
-            refuse_weak(what, &passphrase)?;
-        }
-        return Ok(passphrase);
-    }
-    if !app.ui.can_ask() {
-        let hint = match source {
-            PassphraseSource::File(_) => {
-                "pass its file with `--new-passphrase-file`, and use `--yes`"
-            }
-            PassphraseSource::Environment | PassphraseSource::Unattended => {
-                "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`"
-            }
-        };
-        let what = format!("cannot ask for a passphrase for {what}: there is no terminal");
-        bail!(CliError::new(CliExit::Misuse, "not_a_terminal", what).hint(hint));
-    }
-    ask_twice(app, what)
-}
-
-/// Refuses a weak passphrase. One from a file or a command cannot be confirmed by a user.
-fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
-    let bits = strength::entropy_bits(passphrase);
-    if bits >= strength::WEAK_BELOW_BITS {
-        return Ok(());
-    }
-    let sentence = format!(
-        "the passphrase for {what} is too weak: about {bits} bits, and at least {} are required",
-        strength::WEAK_BELOW_BITS
-    );
-    bail!(
-        CliError::new(CliExit::Refused, "weak_passphrase", sentence)
-            .hint("use four or more unrelated words, or accept this one with `--weak`; nothing was written")
-    )
-}
-
-fn ask_twice(app: &App, what: &str) -> Result<Secret> {
-    for _ in 0..3 {
-        let first = app.ui.ask_hidden(
-            &format!("New passphrase for {what} (press Enter to generate one): "),
-            "`--yes`",
-        )?;
-        let first = if first.is_empty() {
-            let (made, bits) = proquint::generate_passphrase()?;
-            app.ui.error_line(&format!("\n    {}\n", made.expose()));
-            app.ui.error_line(&format!(
-                "{bits} bits. Write it down: it is not shown again."
-            ));
-            made
-        } else {
-            let bits = strength::entropy_bits(&first);
-            app.ui.error_line(&format!(
-                "Strength: {}, about {bits} bits.",
-                strength::describe(bits)
-            ));
-            if bits < strength::WEAK_BELOW_BITS && !app.ui.confirm("Use it anyway?", "another")? {
-                continue;
-            }
-            first
-        };
-        if same_secret(
-            &first,
-            &app.ui.ask_hidden("Repeat the passphrase: ", "`--yes`")?,
-        ) {
-            return Ok(first);
-        }
-        app.ui.error_line("The passphrases do not match.");
-    }
-    bail!(CliError::new(
-        CliExit::Failure,
-        "declined",
-        "no passphrase was chosen; nothing was changed"
-    ))
 }

@@ -4,7 +4,6 @@
 mod object_storage;
 pub(super) mod repository;
 
-use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{RepositoryAddress, is_repository};
 use crate::backup::{
@@ -12,7 +11,7 @@ use crate::backup::{
 };
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::keys::named_passphrase;
+use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::format::{format_size, pluralize};
 use crate::cli::term::{Style, display_path};
 use crate::conversations::Archive;
@@ -209,8 +208,10 @@ pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
 fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
-    new_passphrase(
-        app,
+    passphrase::choose(
+        app.ui,
+        app.env,
+        app.yes,
         NewPassphrase {
             purpose: what,
             source: PassphraseSource::Unattended,
@@ -221,13 +222,7 @@ fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
 
 /// The passphrase of an existing backup.
 fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
-    match named_passphrase(app.ui, app.env) {
-        Some(named) => named.map_err(|e| CliError::new(CliExit::Key, "no_passphrase", e.0).into()),
-        None => app.ui.ask_hidden(
-            &format!("Passphrase of {what}: "),
-            "`CHATBOT_PASSPHRASE_FILE`",
-        ),
-    }
+    passphrase::obtain(app.ui, app.env, what, CliExit::Key)
 }
 
 fn audit_failure(app: &App) {
@@ -404,32 +399,22 @@ fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
 /// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
 /// accepted only with `salvage`.
 pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<OpenedBackup> {
-    let mut asked = None;
-    let passphrase = &mut |_: &backup::BackupHeader| {
-        backup_passphrase(app, "the backup").map_err(|error| {
-            asked = Some(error);
-            backup::Error::WrongPassphrase
-        })
-    };
-    let checked = if salvage {
+    let passphrase = |_: &backup::BackupHeader| backup_passphrase(app, "the backup");
+    let opened = if salvage {
         backup::salvage(file, passphrase)
     } else {
         backup::open_backup(file, passphrase)
     };
-    match (asked, checked) {
-        (Some(error), _) => Err(error),
-        (None, Err(backup::Error::InvalidBackup)) => {
-            bail!(
-                CliError::new(
-                    CliExit::Storage,
-                    "not_a_backup",
-                    format!("`{}` is not a chatbot backup", display_path(file))
-                )
-                .hint("check the path")
-            )
-        }
-        (None, checked) => Ok(checked?),
-    }
+    opened.map_err(|error| match error.downcast_ref() {
+        Some(backup::Error::InvalidBackup) => CliError::new(
+            CliExit::Storage,
+            "not_a_backup",
+            format!("`{}` is not a chatbot backup", display_path(file)),
+        )
+        .hint("check the path")
+        .into(),
+        _ => error,
+    })
 }
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {

@@ -2,12 +2,11 @@
 
 mod recover;
 
-use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::args::parse_since;
 use crate::cli::errors::{CliError, CliExit};
-use crate::cli::keys::named_passphrase;
+use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::{Style, display_path};
 use crate::conversations::Archive;
 use crate::fs;
@@ -373,7 +372,7 @@ fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
         source: PassphraseSource::Unattended,
         weak: options.weak,
     };
-    let passphrase = new_passphrase(app, wanted)?;
+    let passphrase = passphrase::choose(app.ui, app.env, app.yes, wanted)?;
     incident::write_evidence(
         &path,
         &evidence,
@@ -421,30 +420,16 @@ fn read_messages(app: &mut App) -> Result<Value> {
 }
 
 fn open_report(app: &App, file: &std::path::Path) -> Result<()> {
-    let mut warning = None;
-    let opened = incident::read_evidence(file, &mut || {
-        let passphrase = match named_passphrase(app.ui, app.env) {
-            Some(named) => {
-                named.map_err(|e| CliError::new(CliExit::Key, "no_passphrase", e.0).into())
-            }
-            None => app
-                .ui
-                .ask_hidden("Passphrase of the evidence: ", "`CHATBOT_PASSPHRASE_FILE`"),
-        };
-        passphrase.map_err(|error| {
-            warning = Some(error);
-            incident::Error::Random
-        })
+    let opened = incident::read_evidence(file, || {
+        passphrase::obtain(app.ui, app.env, "the evidence", CliExit::Key)
     });
-    match (opened, warning) {
-        (_, Some(error)) => Err(error),
-        (Err(incident::Error::Seal(error)), None) => {
-            Err(
-                CliError::new(CliExit::Storage, "cannot_open", error.to_string())
-                    .hint("try another passphrase")
-                    .into(),
-            )
+    let text = opened.map_err(|error| match error.downcast_ref() {
+        Some(incident::Error::Seal(cause)) => {
+            CliError::new(CliExit::Storage, "cannot_open", cause.to_string())
+                .hint("try another passphrase")
+                .into()
         }
-        (opened, None) => app.ui.out(Displayable::json_text(&opened?) + "\n"),
-    }
+        _ => error,
+    })?;
+    app.ui.out(Displayable::json_text(&text) + "\n")
 }

@@ -4,9 +4,10 @@
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::args::parse_kdf;
-use crate::cli::commands::vault::{NewPassphrase, PassphraseSource, ensure_store, new_passphrase};
+use crate::cli::commands::vault::ensure_store;
 use crate::cli::errors::{CliError, CliExit};
-use crate::cli::keys::{named_passphrase, opens_anything};
+use crate::cli::keys::opens_anything;
+use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::display_path;
 use crate::conversations::has_conversations;
 use crate::crypto::kdf::KdfParams;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Recovery files are smaller than this.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
+/// How often its passphrase can be typed.
+const MAX_PROMPTS: u32 = 3;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyRecoveryArgs {
@@ -107,7 +110,7 @@ fn export(
                 .hint("choose another file name, or use `--force`")
         );
     }
-    let passphrase = new_passphrase(app, wanted)?;
+    let passphrase = passphrase::choose(app.ui, app.env, app.yes, wanted)?;
     let sealed = RecoveryKey::seal(&key, &passphrase, cost)?;
     let now = app.clock.now();
     let text = sealed.to_text(now, &recovery::fingerprint(&key));
@@ -275,32 +278,24 @@ fn read_words(app: &App) -> Result<String> {
     }
 }
 
+/// Decrypts the recovery file. The passphrase in the environment may be that of the vault, so on a
+/// terminal that of the file can be typed.
 fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
-    if let Some(named) = named_passphrase(app.ui, app.env) {
-        let passphrase =
-            named.map_err(|why| CliError::new(CliExit::Misuse, "no_passphrase", why.0))?;
-        match sealed.open(&passphrase) {
-            // The passphrase in the environment may be that of the vault, so on a terminal that of
-            // the file can be typed.
-            Err(recovery::Error::WrongPassphrase) if app.ui.can_ask() => {}
-            other => return Ok(other?),
+    let (ui, env, of) = (app.ui, app.env, "the recovery file");
+    let is_named = passphrase::is_named(env);
+    let mut opened = sealed.open(&passphrase::obtain(ui, env, of, CliExit::Misuse)?);
+    let mut typed = u32::from(!is_named);
+    while matches!(opened, Err(recovery::Error::WrongPassphrase))
+        && typed < MAX_PROMPTS
+        && (ui.can_ask() || !is_named)
+    {
+        if typed > 0 {
+            ui.error_line("Wrong passphrase, try again.");
         }
+        opened = sealed.open(&passphrase::ask(ui, of)?);
+        typed += 1;
     }
-    for _ in 0..2 {
-        match sealed.open(&app.ui.ask_hidden(
-            "Passphrase of the recovery file: ",
-            "`CHATBOT_PASSPHRASE_FILE`",
-        )?) {
-            Err(recovery::Error::WrongPassphrase) => {
-                app.ui.error_line("Wrong passphrase, try again.");
-            }
-            other => return Ok(other?),
-        }
-    }
-    Ok(sealed.open(&app.ui.ask_hidden(
-        "Passphrase of the recovery file: ",
-        "`CHATBOT_PASSPHRASE_FILE`",
-    )?)?)
+    Ok(opened?)
 }
 
 /// Whether the key decrypts anything here. One that decrypts nothing belongs to another
