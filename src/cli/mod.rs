@@ -30,7 +30,7 @@ use crate::privacy::Raw;
 use crate::process;
 use app::App;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use env::Env;
 use errors::CliError;
@@ -125,11 +125,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     term::install_panic_hook();
     let env = Env::from_process();
-    let cli = match Cli::try_parse_from(&args) {
-        Ok(cli) => cli,
+    let (cli, as_json) = match parse(&args) {
+        Ok(parsed) => parsed,
         Err(error) => return misuse(&args, &env, &error),
     };
-    let as_json = cli.command.as_ref().is_some_and(CliCommand::wants_json);
     let ui = env.ui(cli.global.color);
     let mut app = match App::new(ui, env, cli.global) {
         Ok(app) => app,
@@ -166,8 +165,25 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     code
 }
 
+/// Parses the command line; returns also whether errors are to be printed as JSON.
+fn parse(args: &[OsString]) -> Result<(Cli, bool), clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(args)?;
+    let as_json = wants_json(&matches);
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, as_json))
+}
+
+/// Whether `--json` was given to the command, whichever it is: every command that has this option
+/// prints its errors as JSON too.
+fn wants_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => wants_json(matches),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
+    }
+}
+
 fn no_command() -> clap::Error {
-    use clap::CommandFactory;
     Cli::command().error(ErrorKind::MissingSubcommand, "missing command")
 }
 
@@ -229,23 +245,6 @@ fn split_clap_error(rendered: &str) -> (String, String) {
 }
 
 impl CliCommand {
-    fn wants_json(&self) -> bool {
-        match self {
-            Self::Ask(o) => o.json,
-            Self::Key(o) => o.json(),
-            Self::History(o) => o.json(),
-            Self::Backup(o) => o.json(),
-            Self::Restore(o) => o.json,
-            Self::Usage(o) => o.json,
-            Self::Audit(o) => o.json(),
-            Self::Incident(o) => o.json(),
-            Self::Redact(o) => o.json,
-            Self::Models(o) => o.json,
-            Self::Vault(o) => o.json(),
-            Self::Chat(_) | Self::Config(_) | Self::Completions(_) => false,
-        }
-    }
-
     fn run(self, app: &mut App) -> anyhow::Result<()> {
         match self {
             Self::Chat(o) => chat::run(app, *o),
@@ -262,6 +261,37 @@ impl CliCommand {
             Self::Vault(o) => commands::vault::run(app, o),
             Self::Config(o) => config::run(app, &o),
             Self::Completions(o) => completions::run(app, &o),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json_actions(command: &clap::Command) -> Vec<clap::ArgAction> {
+        let own = command.get_arguments().filter(|a| a.get_id() == "json");
+        let own = own.map(|a| a.get_action().clone());
+        own.chain(command.get_subcommands().flat_map(json_actions))
+            .collect()
+    }
+
+    #[test]
+    fn json_errors_follow_the_option_of_every_command() {
+        let actions = json_actions(&Cli::command());
+        assert!(actions.len() >= 20, "{actions:?}");
+        let is_flag = |action: &clap::ArgAction| matches!(action, clap::ArgAction::SetTrue);
+        assert!(actions.iter().all(is_flag), "{actions:?}");
+        for (line, as_json) in [
+            ("chatbot audit --json", true),
+            ("chatbot audit verify --json", true),
+            ("chatbot audit verify", false),
+            ("chatbot redact --json-lines", false),
+            ("chatbot chat", false),
+            ("chatbot", false),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(parse(&words).unwrap().1, as_json, "{line}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct AskArgs {
     resume: Option<String>,
     /// Output JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
     /// Print the exact request body and send nothing
     #[arg(long)]
     dry_run: bool,

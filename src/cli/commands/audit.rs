@@ -85,17 +85,6 @@ enum MinSeverity {
     Critical,
 }
 
-impl AuditArgs {
-    pub(crate) fn json(&self) -> bool {
-        match &self.command {
-            Some(AuditCommand::List(list)) => list.json,
-            Some(AuditCommand::Verify(verify)) => verify.json,
-            Some(AuditCommand::Alerts(alerts)) => alerts.json,
-            None => self.list.json,
-        }
-    }
-}
-
 pub(crate) fn run(app: &mut App, options: &AuditArgs) -> Result<()> {
     match &options.command {
         Some(AuditCommand::List(options)) => list(app, options),

@@ -23,7 +23,7 @@ pub(crate) struct ModelsArgs {
     profile: Option<Name>,
     /// Output JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 pub(crate) fn run(app: &mut App, options: &ModelsArgs) -> Result<()> {

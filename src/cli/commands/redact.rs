@@ -37,7 +37,7 @@ pub(crate) struct RedactArgs {
     file: Option<PathBuf>,
     /// Output the findings as JSON, with byte offsets, instead of the text
     #[arg(long, conflicts_with = "json_lines")]
-    pub(crate) json: bool,
+    json: bool,
     /// Read `{"id","text"}` lines and answer each at once with a `{"id","text","findings"}` line
     #[arg(long)]
     json_lines: bool,

@@ -38,7 +38,7 @@ pub(crate) struct UsageArgs {
     by: GroupBy,
     /// Output JSON
     #[arg(long, conflicts_with_all = ["csv", "watch"])]
-    pub(crate) json: bool,
+    json: bool,
     /// Output the totals as CSV
     #[arg(long, conflicts_with = "watch")]
     csv: bool,

@@ -72,12 +72,6 @@ enum VaultCommand {
     },
 }
 
-impl VaultArgs {
-    pub(crate) fn json(&self) -> bool {
-        matches!(self.command, VaultCommand::Status { json: true })
-    }
-}
-
 pub(crate) fn run(app: &mut App, options: VaultArgs) -> Result<()> {
     match options.command {
         VaultCommand::Create { kdf, weak } => create(app, kdf.unwrap_or_default(), weak),

@@ -87,16 +87,6 @@ enum BackupCommand {
     Prune(object_storage::BackupPruneArgs),
 }
 
-impl BackupArgs {
-    pub(crate) fn json(&self) -> bool {
-        match &self.command {
-            Some(BackupCommand::List(list)) => list.json,
-            Some(BackupCommand::Prune(prune)) => prune.json,
-            None => self.json,
-        }
-    }
-}
-
 pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
     match &options.command {
         Some(BackupCommand::List(list)) => return object_storage::list(app, list),

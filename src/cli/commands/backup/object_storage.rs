@@ -30,7 +30,7 @@ pub(crate) struct BackupListArgs {
     url: PathBuf,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Delete old backups from a repository, and the data that only they need
@@ -50,7 +50,7 @@ pub(crate) struct BackupPruneArgs {
     dry_run: bool,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 pub(super) fn upload(

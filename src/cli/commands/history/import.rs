@@ -46,7 +46,7 @@ pub(super) struct HistoryImportArgs {
     files: Vec<PathBuf>,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 #[derive(Default)]

@@ -26,7 +26,7 @@ pub(super) struct HistoryListArgs {
     skip: usize,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Prints the last ten, for `/history`.

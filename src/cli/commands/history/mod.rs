@@ -59,23 +59,6 @@ enum HistoryCommand {
     Rekey(rekey::HistoryRekeyArgs),
 }
 
-impl HistoryArgs {
-    pub(crate) fn json(&self) -> bool {
-        match &self.command {
-            HistoryCommand::List(o) => o.json,
-            HistoryCommand::Search(o) => o.json,
-            HistoryCommand::Show(o) => o.json,
-            HistoryCommand::Prune(o) => o.json,
-            HistoryCommand::Verify(o) => o.json,
-            HistoryCommand::Import(o) => o.json,
-            HistoryCommand::Rename(_)
-            | HistoryCommand::Delete(_)
-            | HistoryCommand::Export(_)
-            | HistoryCommand::Rekey(_) => false,
-        }
-    }
-}
-
 pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
     match options.command {
         HistoryCommand::List(o) => list::run(app, &o),

@@ -30,7 +30,7 @@ pub(super) struct HistoryPruneArgs {
     dry_run: bool,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {

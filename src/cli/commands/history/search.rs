@@ -33,7 +33,7 @@ pub(super) struct HistorySearchArgs {
     limit: usize,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

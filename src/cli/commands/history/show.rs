@@ -25,7 +25,7 @@ pub(super) struct HistoryShowArgs {
     id: Option<String>,
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     /// Print without styling and without a pager
     #[arg(long)]
     raw: bool,

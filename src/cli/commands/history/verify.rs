@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) struct HistoryVerifyArgs {
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
 }
 
 /// Verifies every conversation, for `incident recover`.

@@ -78,10 +78,6 @@ struct IncidentReportArgs {
 }
 
 impl IncidentArgs {
-    pub(crate) fn json(&self) -> bool {
-        matches!(&self.command, IncidentCommand::Assess(assess) if assess.json)
-    }
-
     pub(crate) fn is_lockdown(&self) -> bool {
         matches!(self.command, IncidentCommand::Lockdown)
     }

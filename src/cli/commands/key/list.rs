@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(super) struct KeyListArgs {
     /// Output JSON
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     /// List at most this many keys
     #[arg(long, value_name = "N")]
     limit: Option<usize>,

@@ -64,12 +64,6 @@ enum KeyCommand {
     Recovery(recovery::KeyRecoveryArgs),
 }
 
-impl KeyArgs {
-    pub(crate) fn json(&self) -> bool {
-        matches!(&self.command, KeyCommand::List(list) if list.json)
-    }
-}
-
 pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
     match options.command {
         KeyCommand::Set(options) => set::run(app, &options),

@@ -77,7 +77,7 @@ pub(crate) struct RestoreArgs {
     key: Vec<String>,
     /// Output JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
 impl RestoreArgs {
