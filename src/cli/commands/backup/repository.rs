@@ -2,15 +2,19 @@
 
 use crate::backup::repository::{
     self, BackupSource, CloudKind, DownloadedBackup, NetworkContext, ObjectStorage,
-    RepositoryAddress, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotList,
+    RepositoryAddress, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotList, is_repository,
 };
 use crate::cli::app::App;
-use crate::cli::commands::backup::backup_passphrase;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::passphrase;
 use crate::cli::runtime::{Runtime, runtime};
+use crate::cli::term::display_path;
 use crate::fs;
 use crate::name::Name;
+use crate::privacy::Raw;
+use crate::secret::Secret;
 use anyhow::{Result, bail};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A repository with its keys.
@@ -141,4 +145,53 @@ pub(super) fn home_id(app: &App) -> Result<Name> {
     let made = crate::conversations::new_id()?;
     fs::write(&path, format!("{made}\n").as_bytes())?;
     Ok(made)
+}
+
+/// Locks the repository for this installation: two processes of one installation would write the
+/// same lease.
+pub(super) fn lock_uploads(app: &App) -> Result<fs::FileLock> {
+    fs::FileLock::try_acquire(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
+        let busy = CliError::new(
+            CliExit::Storage,
+            "busy",
+            "another chatbot of this installation is using the repository",
+        );
+        busy.hint("wait until it has finished").into()
+    })
+}
+
+/// Parses an argument that must be the address of a repository.
+pub(super) fn parse_url(url: &Path) -> Result<RepositoryAddress> {
+    match parse_address(url)? {
+        Some(address) => Ok(address),
+        None => bail!(
+            CliError::misuse(format!(
+                "`{}` is not the address of a repository",
+                display_path(url)
+            ))
+            .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
+        ),
+    }
+}
+
+pub(super) fn format_address(address: &RepositoryAddress) -> String {
+    Raw::from(address.to_string()).printable_line()
+}
+
+/// The passphrase of an existing backup.
+pub(super) fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
+    passphrase::obtain(app.ui, app.env, what, CliExit::Key)
+}
+
+/// Parses the argument as an address, unless it is the path of a file. A folder with a repository
+/// in it counts as an address, whatever its name.
+pub(in crate::cli::commands) fn parse_address(typed: &Path) -> Result<Option<RepositoryAddress>> {
+    if is_repository(typed) {
+        return Ok(Some(RepositoryAddress::Folder(typed.to_path_buf())));
+    }
+    Ok(typed
+        .to_str()
+        .map(RepositoryAddress::parse)
+        .transpose()?
+        .flatten())
 }

@@ -1,0 +1,149 @@
+//! `backup --verify`: decrypts a whole backup and counts its contents.
+
+use crate::audit::{Event, EventKind, Severity};
+use crate::backup::repository::{self, RepositoryAddress};
+use crate::backup::{self, OpenedBackup};
+use crate::cli::app::App;
+use crate::cli::commands::backup::contents::{describe_extras, report_undecryptable};
+use crate::cli::commands::backup::repository::{Repository, backup_passphrase, format_address};
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::format::pluralize;
+use crate::cli::term::{Style, display_path};
+use crate::fs;
+use crate::name::Name;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
+/// accepted only with `salvage`.
+pub(in crate::cli::commands) fn open(
+    app: &App,
+    file: &Path,
+    salvage: bool,
+) -> Result<OpenedBackup> {
+    let passphrase = |_: &backup::BackupHeader| backup_passphrase(app, "the backup");
+    let opened = if salvage {
+        backup::salvage(file, passphrase)
+    } else {
+        backup::open_backup(file, passphrase)
+    };
+    opened.map_err(|error| match error.downcast_ref() {
+        Some(backup::Error::InvalidBackup) => CliError::new(
+            CliExit::Storage,
+            "not_a_backup",
+            format!("`{}` is not a chatbot backup", display_path(file)),
+        )
+        .hint("check the path")
+        .into(),
+        _ => error,
+    })
+}
+
+pub(super) fn verify_file(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
+    let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
+        app.audit_event(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Critical)
+                .word("action", "verify")
+                .word("outcome", "failed"),
+        );
+    })?;
+    app.audit_event(
+        &Event::new(EventKind::Backup)
+            .word("action", "verify")
+            .number("conversations", contents.conversations),
+    );
+    let skipped: Vec<(&Name, &String)> = contents.skipped.iter().collect();
+    if as_json {
+        let damaged: Vec<Value> = skipped
+            .iter()
+            .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
+            .collect();
+        let object = json!({
+            "schema_version": 1,
+            "file": file.display().to_string(),
+            "conversations": contents.conversations,
+            "messages": contents.messages,
+            "bytes": fs::length(file),
+            "verified": true,
+            "damaged": damaged,
+            "created_at": head.created_at,
+        });
+        return app.ui.json(&object);
+    }
+    report_undecryptable(app, &contents)?;
+    let also = describe_extras(&contents);
+    app.ui.say(
+        app.ui.paint(Style::Bold, &display_path(file))
+            + format!(
+                ": intact, made {}: {}, {}{also}\n",
+                head.created_at.local_minute(),
+                pluralize(contents.conversations, "conversation"),
+                pluralize(contents.messages, "message")
+            ),
+        2,
+    )
+}
+
+pub(super) fn verify_repository(
+    app: &mut App,
+    address: &RepositoryAddress,
+    wanted: Option<&str>,
+    as_json: bool,
+) -> Result<()> {
+    let place = Repository::open(app, address)?;
+    let found = place.snapshots(app)?;
+    let snapshot = found.choose(wanted, app.clock.now())?;
+    let (ui, of) = (app.ui, snapshot.conversations);
+    let bar = &mut |done: usize| ui.progress("checked", done, of);
+    let contents = place
+        .runtime
+        .block_on(repository::inspect(&place.source(snapshot), bar));
+    app.ui.end_progress();
+    let contents = contents.inspect_err(|_| {
+        app.audit_event(
+            &Event::new(EventKind::Backup)
+                .severity(Severity::Critical)
+                .word("action", "verify")
+                .word("outcome", "failed"),
+        );
+    })?;
+    app.audit_event(
+        &Event::new(EventKind::Backup)
+            .word("action", "verify")
+            .number("conversations", contents.conversations),
+    );
+    if as_json {
+        let damaged: Vec<Value> = contents
+            .skipped
+            .iter()
+            .map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason }))
+            .collect();
+        let object = json!({
+            "schema_version": 1,
+            "file": address.to_string(),
+            "snapshot": snapshot.id,
+            "conversations": contents.conversations,
+            "messages": contents.messages,
+            "bytes": snapshot.bytes,
+            "verified": true,
+            "damaged": damaged,
+            "created_at": snapshot.created_at,
+        });
+        return app.ui.json(&object);
+    }
+    report_undecryptable(app, &contents)?;
+    app.ui.say(
+        app.ui.paint(Style::Bold, &format_address(address))
+            + format!(
+                ": backup {} intact, made {}: {}, {}{}\n",
+                snapshot.id,
+                snapshot.created_at.local_minute(),
+                pluralize(contents.conversations, "conversation"),
+                pluralize(contents.messages, "message"),
+                describe_extras(&contents)
+            ),
+        2,
+    )
+}
