@@ -258,7 +258,7 @@ impl CliCommand {
             Self::Incident(o) => commands::incident::run(app, o),
             Self::Redact(o) => commands::redact::run(app, &o),
             Self::Models(o) => models::run(app, &o),
-            Self::Vault(o) => commands::vault::run(app, o),
+            Self::Vault(o) => commands::vault::run(app, &o),
             Self::Config(o) => config::run(app, &o),
             Self::Completions(o) => completions::run(app, &o),
         }

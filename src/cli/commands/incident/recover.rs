@@ -1,7 +1,8 @@
 //! `incident recover`: recovery step by step. Each step is explained, confirmed, done by its own
 //! command and recorded, so that an interrupted recovery continues where it stopped.
 
-use super::{audit_incident, end_lockdown};
+use super::audit_incident;
+use super::release::end_lockdown;
 use crate::audit::Severity;
 use crate::cli::app::App;
 use crate::cli::commands::{audit, history, key, restore, vault};
@@ -239,7 +240,7 @@ fn confirm_step(app: &App, step: RecoveryStep, left: &[usize], bad: bool) -> Res
 
 fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
     match step {
-        RecoveryStep::Log => match check_outcome(audit::verify(app, false)) {
+        RecoveryStep::Log => match check_outcome(audit::verify_log(app, false)) {
             Err(error) => Ok(or_leave(app, Err(error))),
             done => done,
         },

@@ -1,0 +1,99 @@
+//! `audit alerts`: alerts about unusual events, and their acknowledgement.
+
+use super::verify::no_audit_key;
+use crate::audit::alerts::AlertKind;
+use crate::audit::{Event, EventKind};
+use crate::cli::app::App;
+use crate::cli::errors::diagnose::diagnose;
+use crate::cli::errors::{CliError, CliExit};
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+
+/// List alerts about unusual events, and acknowledge them
+#[derive(Clone, Debug, Args)]
+pub(super) struct AuditAlertsArgs {
+    /// Acknowledge the alert with this ID, or `all`
+    #[arg(long, value_name = "ID")]
+    acknowledge: Option<String>,
+    /// Include acknowledged alerts
+    #[arg(long)]
+    all: bool,
+    /// Output JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
+    let alerts = app.alerts();
+    if let Some(which) = &options.acknowledge {
+        let id = match which.as_str() {
+            "all" => None,
+            id => Some(id.parse().map_err(|_| {
+                CliError::misuse("invalid alert ID")
+                    .hint("use `--acknowledge ID` or `--acknowledge all`")
+            })?),
+        };
+        // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
+        // alert.
+        let known = alerts.all()?;
+        let of_the_log = id.is_none()
+            || known
+                .iter()
+                .any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
+        let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
+        if marked {
+            let why = match app.read_audit_key() {
+                Ok(true) => None,
+                Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
+                Err(error) => Some(diagnose(&error)),
+            };
+            if let Some(why) = why {
+                bail!(why.context(CliExit::Key, "the audit log stays marked as damaged"));
+            }
+        }
+        if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
+            bail!(
+                CliError::misuse(format!("there is no alert {id}"))
+                    .hint("list them with `chatbot audit alerts --all`")
+            );
+        }
+        let seen = alerts.acknowledge(id)?;
+        app.audit_event(
+            &Event::new(EventKind::AlertAcknowledged)
+                .number("alerts", seen)
+                .flag("log", marked),
+        );
+        if !options.json {
+            return app.ui.out(&format!("{seen} acknowledged\n"));
+        }
+    }
+    let mut list = alerts.all()?;
+    list.retain(|a| options.all || !a.acknowledged);
+    if options.json {
+        let list: Vec<_> = list
+            .iter()
+            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
+            .collect();
+        return app.ui.json(&json!({ "schema_version": 1, "alerts": list }));
+    }
+    if list.is_empty() {
+        app.ui.notice("no alerts");
+    }
+    for alert in list {
+        let mark = if alert.acknowledged {
+            " (acknowledged)"
+        } else {
+            ""
+        };
+        let line = format!(
+            "{:>4}  {}  {}{mark}",
+            alert.id,
+            alert.at.local_minute(),
+            Raw::from(alert.describe()).printable_line()
+        );
+        app.ui.say(&format!("{line}\n"), 24)?;
+    }
+    Ok(())
+}

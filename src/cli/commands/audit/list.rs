@@ -1,0 +1,131 @@
+//! `audit list`: the records of the audit log.
+
+use crate::audit::EventKind;
+use crate::audit::record::AuditRecord;
+use crate::cli::app::App;
+use crate::cli::args::parse_since;
+use crate::cli::errors::CliError;
+use crate::cli::term::Style;
+use crate::config::closest_name;
+use crate::privacy::{Displayable, Raw};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use std::collections::VecDeque;
+
+/// List records, oldest first
+#[derive(Clone, Debug, Args)]
+pub(super) struct AuditListArgs {
+    /// Show only records newer than this age or date: 90s, 30m, 12h, 7d, 2026-11-21
+    #[arg(long, value_name = "SPAN")]
+    since: Option<String>,
+    /// Show only events whose name starts with this, such as `key` or `limit.reached`
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
+    /// Show only records of at least this severity: info, notice, warning or critical
+    #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
+    severity: Option<MinSeverity>,
+    /// Show at most this many records, the newest
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Output one JSON record per line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum MinSeverity {
+    Info,
+    Notice,
+    Warning,
+    Critical,
+}
+
+pub(super) fn run(app: &App, list: &AuditListArgs) -> Result<()> {
+    let since = list
+        .since
+        .as_deref()
+        .map(|s| parse_since(s, app.clock.now()))
+        .transpose()?;
+    if let Some(event) = &list.event
+        && !EventKind::NAMES
+            .iter()
+            .any(|name| name.starts_with(event.as_str()))
+    {
+        let hint = closest_name(event, EventKind::NAMES.iter().copied()).map_or_else(
+            || format!("known events: {}", EventKind::NAMES.join(", ")),
+            |n| format!("did you mean `{n}`?"),
+        );
+        bail!(
+            CliError::misuse(format!(
+                "unknown event `{}`",
+                Raw::from(event.as_str()).printable()
+            ))
+            .hint(hint)
+        );
+    }
+    let most = list.limit.unwrap_or(usize::MAX);
+    let mut lines: VecDeque<Displayable> = VecDeque::new();
+    let unreadable = app.audit().read(|record, line| {
+        let matters = list.severity.is_none_or(|least| {
+            MinSeverity::from_str(&record.severity, true).is_ok_and(|s| s >= least)
+        });
+        let named = list
+            .event
+            .as_ref()
+            .is_none_or(|e| record.event.starts_with(e.as_str()));
+        if matters && named && since.is_none_or(|s| record.at >= s) {
+            lines.push_back(if list.json {
+                Displayable::json_text(line)
+            } else {
+                format_record(app, &record)
+            });
+            if lines.len() > most {
+                lines.pop_front();
+            }
+        }
+    })?;
+    if unreadable > 0 {
+        let lines = if unreadable == 1 {
+            "1 line is not a record".to_owned()
+        } else {
+            format!("{unreadable} lines are not records")
+        };
+        app.ui
+            .warning(&format!("{lines}; `chatbot audit verify` shows which"));
+    }
+    if lines.is_empty() && !list.json {
+        app.ui.notice("no matching records");
+    }
+    for line in lines {
+        if list.json {
+            app.ui.out(line + "\n")?;
+        } else {
+            app.ui.say(line + "\n", 18)?;
+        }
+    }
+    Ok(())
+}
+
+fn format_record(app: &App, record: &AuditRecord) -> Displayable {
+    let event = Displayable::line(&format!("{:<20}", record.event));
+    let event = match record.severity.as_str() {
+        "warning" => app.ui.paint(Style::Yellow, event),
+        "critical" => app.ui.paint(Style::Red, event),
+        _ => event,
+    };
+    let details: Vec<String> = record
+        .details
+        .iter()
+        .map(|(name, value)| {
+            format!(
+                "{name}={}",
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            )
+        })
+        .collect();
+    // The log is a plain file: other programs can write control characters into it.
+    let details = Displayable::line(&details.join(" "));
+    (Displayable::from(record.at.local_minute()) + "  " + event + "  " + details).trim_end()
+}

@@ -1,0 +1,39 @@
+//! `audit`: lists the records of the audit log, verifies it, and lists alerts.
+
+mod alerts;
+mod list;
+mod verify;
+
+pub(crate) use verify::verify_log;
+
+use crate::cli::app::App;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Show the audit log: keys, refusals, limits, requests
+///
+/// The log holds numbers and names, never keys and never the text of a conversation.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    #[command(flatten)]
+    list: list::AuditListArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum AuditCommand {
+    List(list::AuditListArgs),
+    Verify(verify::AuditVerifyArgs),
+    Alerts(alerts::AuditAlertsArgs),
+}
+
+pub(crate) fn run(app: &mut App, options: &AuditArgs) -> Result<()> {
+    match &options.command {
+        Some(AuditCommand::List(options)) => list::run(app, options),
+        Some(AuditCommand::Verify(options)) => verify::run(app, options),
+        Some(AuditCommand::Alerts(options)) => alerts::run(app, options),
+        None => list::run(app, &options.list),
+    }
+}

@@ -1,0 +1,180 @@
+//! `incident assess`: counts what may have been exposed.
+
+use super::audit_incident;
+use crate::audit::Severity;
+use crate::cli::app::App;
+use crate::cli::args::parse_since;
+use crate::cli::commands::key;
+use crate::cli::term::Style;
+use crate::conversations::Archive;
+use crate::incident::{self, Assessment};
+use crate::keys::Slot;
+use crate::keys::index::KeyIndex;
+use crate::privacy::{Displayable, Raw};
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+/// Count what may have been exposed: conversations, keys, backups, requests
+#[derive(Clone, Debug, Args)]
+pub(super) struct IncidentAssessArgs {
+    /// Assess only this period: 12h, 7d, or since a date such as 2026-11-21
+    #[arg(long, value_name = "SPAN")]
+    since: Option<String>,
+    /// Output JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &IncidentAssessArgs) -> Result<()> {
+    let found = run_assessment(app, options.since.as_deref())?;
+    audit_incident(app, "assess", Severity::Notice);
+    if options.json {
+        let object = as_json(app, &found);
+        app.ui.json(&object)
+    } else {
+        let text = format_assessment(app, &found);
+        app.ui.say(text, 14)
+    }
+}
+
+pub(super) fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Assessment> {
+    let since = since.map(|s| parse_since(s, app.clock.now())).transpose()?;
+    let redactor = app.redactor()?;
+    let sealed = crate::conversations::has_conversations(&app.home.conversations())?;
+    let archive = if sealed { open_archive(app) } else { None };
+    Ok(incident::assess(
+        &app.home,
+        archive.as_ref(),
+        &redactor,
+        &app.audit(),
+        since,
+    )?)
+}
+
+/// The conversations, if the key store has their key. An assessment must work without it.
+fn open_archive(app: &mut App) -> Option<Archive> {
+    match app.archive() {
+        Ok(archive) => Some(archive),
+        Err(error) => {
+            app.ui.warning(&format!(
+                "conversations cannot be decrypted, only counted: {error}"
+            ));
+            None
+        }
+    }
+}
+
+/// The recorded keys: name, store and fingerprint.
+pub(super) fn list_keys(app: &mut App) -> Vec<Value> {
+    let known = key::load_full_index(app)
+        .or_else(|_| anyhow::Ok(KeyIndex::read(&KeyIndex::path_in(&app.home))?));
+    let Ok(Some(index)) = known else {
+        return Vec::new();
+    };
+    index.records()
+        .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. } | Slot::PreviousApiKey { .. }))
+        .map(|(slot, record)| json!({ "key": slot.to_string(), "store": record.store, "fingerprint": record.fingerprint, "updated_at": record.updated_at }))
+        .collect()
+}
+
+fn as_json(app: &mut App, found: &Assessment) -> Value {
+    let mut object = serde_json::to_value(found).unwrap_or_default();
+    if let Some(object) = object.as_object_mut() {
+        object.insert("schema_version".to_owned(), json!(1));
+        object.insert("keys".to_owned(), json!(list_keys(app)));
+        object.insert(
+            "lockdown".to_owned(),
+            json!(app.lockdown().check().is_err()),
+        );
+    }
+    object
+}
+
+fn format_assessment(app: &mut App, found: &Assessment) -> Displayable {
+    let since = found.since.map_or_else(
+        || "so far".to_owned(),
+        |s| format!("since {}", s.local_minute()),
+    );
+    let ui = app.ui;
+    let header = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
+    let mut out = header("conversations")
+        + format!(
+            "{} in total, {} changed {since}\n",
+            found.conversations, found.changed
+        );
+    let closed = found.changed - found.opened;
+    if closed > 0 {
+        out += format!(
+            "{:14}{closed} of them could not be decrypted and were not checked\n",
+            ""
+        );
+    }
+    let kinds: Vec<String> = found
+        .values
+        .iter()
+        .map(|(kind, many)| format!("{kind} ×{many}"))
+        .collect();
+    let kinds = if kinds.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", kinds.join(", "))
+    };
+    out += header("messages");
+    out += format!(
+        "{} checked; in {} that you sent, today's rules find values that were not redacted then{kinds}\n",
+        found.messages, found.unredacted
+    );
+    out += header("backups")
+        + format!(
+            "{} in the backup folder, {} of them made {since}\n",
+            found.backups[0], found.backups[1]
+        );
+    let requests: Vec<String> = found
+        .requests
+        .iter()
+        .map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable_line()))
+        .collect();
+    out += header("sent to")
+        + if requests.is_empty() {
+            "no provider".to_owned()
+        } else {
+            requests.join(", ")
+        }
+        + "\n";
+    let keys: Vec<String> = list_keys(app)
+        .iter()
+        .filter_map(|k| {
+            Some(format!(
+                "{} ({})",
+                k.get("key")?.as_str()?,
+                k.get("store")?.as_str()?
+            ))
+        })
+        .collect();
+    out += header("keys")
+        + if keys.is_empty() {
+            "none known".to_owned()
+        } else {
+            keys.join(", ")
+        }
+        + "\n";
+    let events: Vec<String> = found
+        .events
+        .iter()
+        .map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable_line()))
+        .collect();
+    out += header("events")
+        + if events.is_empty() {
+            "nothing of note".to_owned()
+        } else {
+            events.join(", ")
+        }
+        + "\n";
+    let state = if app.lockdown().check().is_err() {
+        "on: nothing is sent"
+    } else {
+        "off"
+    };
+    out + header("lockdown") + state + "\n"
+}

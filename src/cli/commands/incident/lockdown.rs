@@ -1,0 +1,37 @@
+//! `incident lockdown`: stops everything that leaves this machine.
+
+use super::audit_incident;
+use crate::audit::Severity;
+use crate::cli::app::App;
+use crate::keys::stores::os_keyring::cache::KeyringCache;
+use crate::keys::stores::vault;
+use anyhow::Result;
+use clap::Args;
+use std::time::Duration;
+
+/// Stop sending and refuse to reveal keys until `release`; needs no key store and no network
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct IncidentLockdownArgs {}
+
+/// Writes one file and one line of the log. It must work in any state, so it uses no key store,
+/// settings or network.
+pub(super) fn run(app: &App) -> Result<()> {
+    // Each of the three is tried even if the others fail.
+    let began = app.lockdown().begin(app.clock.now());
+    KeyringCache::for_home(&app.home, Duration::ZERO, app.clock.clone()).forget_all();
+    // Locked too, because an unlocked vault does not ask for its passphrase.
+    let shut = vault::lock(&app.home.vault()).unwrap_or(false);
+    audit_incident(app, "lockdown", Severity::Critical);
+    let began = began?;
+    let vault = if shut {
+        ", and the vault is locked"
+    } else {
+        ""
+    };
+    let word = if began {
+        "lockdown"
+    } else {
+        "lockdown (already active)"
+    };
+    app.ui.say(&format!("{word}: nothing is sent, no key is revealed{vault}; end it with `chatbot incident release`\n"), 2)
+}

@@ -1,0 +1,41 @@
+//! `incident release`: ends the lockdown.
+
+use super::audit_incident;
+use crate::audit::Severity;
+use crate::cli::app::App;
+use crate::cli::errors::{CliError, CliExit};
+use anyhow::{Result, bail};
+use clap::Args;
+
+/// End the lockdown
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct IncidentReleaseArgs {}
+
+pub(super) fn run(app: &App) -> Result<()> {
+    if app.lockdown().check().is_ok() {
+        bail!(
+            CliError::misuse("there is no lockdown")
+                .hint("start one with `chatbot incident lockdown`")
+        );
+    }
+    if !app.yes
+        && !app.ui.confirm(
+            "Messages and keys can leave this machine again. End the lockdown?",
+            "`--yes`",
+        )?
+    {
+        bail!(CliError::new(
+            CliExit::Failure,
+            "kept",
+            "the lockdown is still active"
+        ));
+    }
+    end_lockdown(app)
+}
+
+/// Ends the lockdown without a question, for `incident recover`.
+pub(super) fn end_lockdown(app: &App) -> Result<()> {
+    app.lockdown().end(app.clock.now())?;
+    audit_incident(app, "release", Severity::Critical);
+    app.ui.say("the lockdown has ended\n", 2)
+}

@@ -1,0 +1,53 @@
+//! `vault`: the encrypted file for keys, for machines without a keyring.
+
+mod create;
+mod lock;
+mod passwd;
+mod status;
+mod unlock;
+
+pub(super) use create::{ensure_store, ensure_vault};
+pub(super) use passwd::passwd_typed;
+
+use crate::audit::{Event, EventKind, Severity};
+use crate::cli::app::App;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Manage the vault, an encrypted file for keys
+///
+/// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for once
+/// per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program named by
+/// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VaultArgs {
+    #[command(subcommand)]
+    command: VaultCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum VaultCommand {
+    Create(create::VaultCreateArgs),
+    Passwd(passwd::VaultPasswdArgs),
+    Unlock(unlock::VaultUnlockArgs),
+    Lock(lock::VaultLockArgs),
+    Status(status::VaultStatusArgs),
+}
+
+pub(crate) fn run(app: &mut App, options: &VaultArgs) -> Result<()> {
+    match &options.command {
+        VaultCommand::Create(options) => create::run(app, options),
+        VaultCommand::Passwd(options) => passwd::run(app, options),
+        VaultCommand::Unlock(options) => unlock::run(app, options),
+        VaultCommand::Lock(_) => lock::run(app),
+        VaultCommand::Status(options) => status::run(app, options),
+    }
+}
+
+fn audit_vault(app: &App, action: &str) {
+    app.audit_event(
+        &Event::new(EventKind::Vault)
+            .severity(Severity::Notice)
+            .word("action", action),
+    );
+}

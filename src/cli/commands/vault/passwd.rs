@@ -1,0 +1,61 @@
+//! `vault passwd`: a new passphrase and a new key for the vault.
+
+use super::audit_vault;
+use crate::cli::app::App;
+use crate::cli::args::parse_kdf;
+use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
+use crate::crypto::kdf::KdfParams;
+use crate::keys::stores::vault;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Change the passphrase and re-encrypt the vault with a new key
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct VaultPasswdArgs {
+    /// Change the key derivation too
+    #[arg(long, value_name = "KDF", value_parser = parse_kdf)]
+    kdf: Option<KdfParams>,
+    /// Read the new passphrase from this file instead of asking for it
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+    /// Accept a passphrase that is easy to guess
+    #[arg(long)]
+    weak: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &VaultPasswdArgs) -> Result<()> {
+    let path = app.home.vault();
+    let Some(before) = vault::describe(&path)? else {
+        bail!(vault::Error::Missing(path))
+    };
+    let vault = app.keys()?.open_vault();
+    // The old passphrase is asked for first: without it, a new one is of no use.
+    vault.names()?;
+    let passphrase = passphrase::choose(
+        app.ui,
+        app.env,
+        app.yes,
+        NewPassphrase {
+            purpose: "the vault",
+            source: PassphraseSource::File(options.new_passphrase_file.as_deref()),
+            weak: options.weak,
+        },
+    )?;
+    let cost = options.kdf.unwrap_or(before.cost);
+    vault.change_passphrase(&passphrase, cost)?;
+    audit_vault(app, "passwd");
+    app.ui.say(
+        &format!("changed the passphrase and the key of the vault ({cost})\n"),
+        2,
+    )?;
+    app.ui.notice(
+        "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
+    );
+    Ok(())
+}
+
+/// Asks for a new passphrase and changes it, for `incident recover`.
+pub(in crate::cli::commands) fn passwd_typed(app: &mut App) -> Result<()> {
+    run(app, &VaultPasswdArgs::default())
+}

@@ -1,0 +1,44 @@
+//! `vault unlock`: keeps the vault open in the kernel's memory for a while.
+
+use super::audit_vault;
+use crate::cli::app::App;
+use crate::cli::args::parse_since;
+use crate::cli::errors::CliError;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::time::Duration;
+
+/// The longest time for which the kernel may cache the vault's key.
+const MAX_UNLOCK: Duration = Duration::from_secs(7 * 86_400);
+
+/// Keep the vault unlocked for a while (Linux)
+#[derive(Clone, Debug, Args)]
+pub(super) struct VaultUnlockArgs {
+    /// Keep it unlocked for this long: 15m, 8h
+    #[arg(long = "for", value_name = "SPAN", default_value = "15m")]
+    span: String,
+}
+
+pub(super) fn run(app: &mut App, options: &VaultUnlockArgs) -> Result<()> {
+    let span = options.span.as_str();
+    app.refuse_in_lockdown()?;
+    let now = app.clock.now();
+    let length = now.since(parse_since(span, now)?);
+    if length.is_zero() || length > MAX_UNLOCK {
+        bail!(
+            CliError::misuse(format!(
+                "`--for {span}` is not a duration of up to seven days"
+            ))
+            .hint("use `--for 15m`")
+        );
+    }
+    let until = app.keys()?.open_vault().unlock_for(now, length)?;
+    audit_vault(app, "unlock");
+    app.ui.say(
+        &format!(
+            "the vault is open until {}, in the kernel's memory only\n",
+            until.local_minute()
+        ),
+        2,
+    )
+}
