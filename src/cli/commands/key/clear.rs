@@ -8,7 +8,12 @@ use crate::cli::keys::means_no_store;
 use crate::cli::term::format::pluralize;
 use crate::keys::Slot;
 use anyhow::{Result, bail};
+use clap::Args;
 use std::collections::BTreeSet;
+
+/// Delete all keys of all providers
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct KeyClearArgs {}
 
 pub(super) fn run(app: &mut App) -> Result<()> {
     let manager = app.keys()?.manager();

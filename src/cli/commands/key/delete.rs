@@ -7,6 +7,7 @@ use crate::cli::errors::{CliError, CliExit};
 use anyhow::{Result, bail};
 use clap::Args;
 
+/// Delete a key
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyDeleteArgs {
     #[command(flatten)]

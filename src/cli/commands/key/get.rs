@@ -8,6 +8,7 @@ use crate::cli::errors::{CliError, CliExit};
 use anyhow::{Result, bail};
 use clap::Args;
 
+/// Show where a key is stored; with --reveal, print the key itself
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyGetArgs {
     #[command(flatten)]

@@ -49,6 +49,7 @@ Without a file and without --from-env, the settings of aichat, llm, shell_gpt, m
 goose and ort are searched. You are asked before anything is imported or changed; without a \
 terminal, `--yes` is required.";
 
+/// Import keys from the environment and from other programs' files
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DETAILS)]
 pub(super) struct KeyImportArgs {

@@ -13,6 +13,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
+/// List the stored keys with their location and status
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyListArgs {
     /// Output JSON

@@ -20,6 +20,7 @@ use std::time::Duration;
 /// The code that the browser returns is valid for ten minutes.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Get a key by logging in with a browser (OpenRouter)
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyLoginArgs {
     #[command(flatten)]

@@ -40,27 +40,16 @@ pub(crate) struct KeyArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum KeyCommand {
-    /// Save a key, typed at a hidden prompt or read from a pipe
     Set(set::KeySetArgs),
-    /// Show where a key is stored; with --reveal, print the key itself
     Get(get::KeyGetArgs),
-    /// Delete a key
     Delete(delete::KeyDeleteArgs),
-    /// List the stored keys with their location and status
     List(list::KeyListArgs),
-    /// Check with the provider whether a key is valid
     Validate(validate::KeyValidateArgs),
-    /// Get a key by logging in with a browser (OpenRouter)
     Login(login::KeyLoginArgs),
-    /// Import keys from the environment and from other programs' files
     Import(import::KeyImportArgs),
-    /// Replace a key with a new one
     Rotate(rotate::KeyRotateArgs),
-    /// Move all keys between the OS keyring and the vault
     Move(move_all::KeyMoveArgs),
-    /// Delete all keys of all providers
-    Clear,
-    /// Back up or restore the encryption key of your conversations
+    Clear(clear::KeyClearArgs),
     Recovery(recovery::KeyRecoveryArgs),
 }
 
@@ -75,8 +64,8 @@ pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
         KeyCommand::Import(options) => import::run(app, &options),
         KeyCommand::Rotate(options) => rotate::run(app, &options),
         KeyCommand::Move(options) => move_all::run(app, &options),
-        KeyCommand::Clear => clear::run(app),
-        KeyCommand::Recovery(options) => recovery::run(app, options),
+        KeyCommand::Clear(_) => clear::run(app),
+        KeyCommand::Recovery(options) => recovery::run(app, &options),
     }
 }
 

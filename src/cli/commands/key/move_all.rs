@@ -9,6 +9,7 @@ use crate::keys::{KeyStore, StoreKind};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+/// Move all keys between the OS keyring and the vault
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyMoveArgs {
     /// Move the keys to this store

@@ -22,6 +22,7 @@ accounts. Otherwise, create the new key on the provider's website and enter it h
 
 The old key is kept until you run the command again with --confirm or --undo.";
 
+/// Replace a key with a new one
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DETAILS)]
 pub(super) struct KeyRotateArgs {

@@ -16,6 +16,7 @@ Examples:
   chatbot key set --provider openai --profile work
   pass show openrouter | chatbot key set --stdin";
 
+/// Save a key, typed at a hidden prompt or read from a pipe
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct KeySetArgs {

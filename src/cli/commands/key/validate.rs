@@ -18,6 +18,7 @@ use std::time::Duration;
 /// A result is reused for this long.
 const CACHE_LIFETIME: Duration = Duration::from_secs(3600);
 
+/// Check with the provider whether a key is valid
 #[derive(Clone, Debug, Args)]
 pub(super) struct KeyValidateArgs {
     #[command(flatten)]
