@@ -2,7 +2,7 @@
 //! confirmed.
 
 use super::rotate_auto;
-use super::stored_key::{MANAGEMENT_PROFILE, check_format, store_key};
+use super::stored_key::{MANAGEMENT_PROFILE, NewKeyArgs, check_format, store_key};
 use super::target::{KeyTarget, KeyTargetArgs, audit_rotation, resolve_target};
 use super::validation::{KeyValidation, ask_provider};
 use crate::cli::app::App;
@@ -28,15 +28,8 @@ The old key is kept until you run the command again with --confirm or --undo.";
 pub(super) struct KeyRotateArgs {
     #[command(flatten)]
     target: KeyTargetArgs,
-    /// Read the new key from the first line of standard input
-    #[arg(long)]
-    stdin: bool,
-    /// Do not check the new key with the provider
-    #[arg(long)]
-    no_validate: bool,
-    /// Save the new key even if it looks wrong or could not be checked
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    new: NewKeyArgs,
     /// Use the management key in this profile
     #[arg(long, value_name = "NAME", default_value = MANAGEMENT_PROFILE)]
     management_profile: Name,
@@ -56,9 +49,7 @@ impl KeyRotateArgs {
         let management_profile = MANAGEMENT_PROFILE.parse()?;
         Ok(Self {
             target: whose,
-            stdin: false,
-            no_validate: false,
-            force: false,
+            new: NewKeyArgs::default(),
             management_profile,
             manual: false,
             confirm: false,
@@ -113,7 +104,7 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
         bail!(target.missing_error())
     };
     match management {
-        Some(manager) if !options.stdin => rotate_auto::run(app, &target, &old, &manager, rotation),
+        Some(manager) if !options.new.stdin => rotate_auto::run(app, &target, &old, &manager, rotation),
         _ if rotation.is_some() => bail!(
             CliError::new(
                 CliExit::Key,
@@ -219,7 +210,7 @@ fn rotate_guided(
     options: &KeyRotateArgs,
 ) -> Result<()> {
     let page = target.known.map(|entry| entry.key_page);
-    if !options.stdin {
+    if !options.new.stdin {
         if !app.ui.can_ask() {
             bail!(
                 CliError::new(
@@ -238,7 +229,7 @@ fn rotate_guided(
             app.ui.error_line(&format!("  {page}"));
         }
     }
-    let new = if options.stdin {
+    let new = if options.new.stdin {
         app.ui.secret_input()?
     } else {
         app.ui.ask_hidden(
@@ -246,8 +237,8 @@ fn rotate_guided(
             "`--stdin`",
         )?
     };
-    check_format(target, &new, options.force)?;
-    if !options.force {
+    check_format(target, &new, options.new.force)?;
+    if !options.new.force {
         app.refuse_other_issuer(&target.endpoint, &target.slot, old, &new)?;
     }
     if same_secret(&new, old) {
@@ -256,12 +247,12 @@ fn rotate_guided(
                 .hint("create a new one at your provider")
         );
     }
-    let answer = if options.no_validate {
+    let answer = if options.new.no_validate {
         KeyValidation::not_asked()
     } else {
         ask_provider(app, target, &new)?
     };
-    if answer.status != KeyStatus::Valid && !options.force && !options.no_validate {
+    if answer.status != KeyStatus::Valid && !options.new.force && !options.new.no_validate {
         bail!(
             CliError::new(
                 CliExit::Key,

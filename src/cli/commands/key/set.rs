@@ -1,10 +1,11 @@
 //! `key set`: reads a key, checks its form, validates it with the provider and saves it.
 
-use super::stored_key::{check_format, store_key};
+use super::stored_key::{NewKeyArgs, check_format, store_key};
 use super::target::{KeyTarget, KeyTargetArgs, key_event, resolve_target};
 use super::validation::{KeyValidation, ask_provider};
 use crate::audit::EventKind;
 use crate::cli::app::App;
+use crate::cli::commands::vault::ensure_store;
 use crate::cli::errors::{CliError, CliExit};
 use crate::keys::KeyStatus;
 use anyhow::{Result, bail};
@@ -22,21 +23,14 @@ Examples:
 pub(super) struct KeySetArgs {
     #[command(flatten)]
     target: KeyTargetArgs,
-    /// Read the key from the first line of standard input
-    #[arg(long)]
-    stdin: bool,
-    /// Do not check the key with the provider
-    #[arg(long)]
-    no_validate: bool,
-    /// Save the key even if it looks wrong, looks like another provider's, or is rejected
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    new: NewKeyArgs,
 }
 
 pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
-    if !options.stdin && !app.ui.can_ask() {
+    if !options.new.stdin && !app.ui.can_ask() {
         bail!(
             CliError::new(
                 CliExit::Misuse,
@@ -47,8 +41,8 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
         );
     }
     // The store is checked first: a missing one is reported before the user has to find the key.
-    super::super::vault::ensure_store(app)?;
-    let key = if options.stdin {
+    ensure_store(app)?;
+    let key = if options.new.stdin {
         app.ui.secret_input()?
     } else {
         app.ui.ask_hidden(
@@ -56,16 +50,16 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
             "`--stdin`",
         )?
     };
-    check_format(&target, &key, options.force)?;
-    if !options.force {
+    check_format(&target, &key, options.new.force)?;
+    if !options.new.force {
         app.refuse_foreign_key(&target.endpoint, &key, None)?;
     }
-    let answer = if options.no_validate {
+    let answer = if options.new.no_validate {
         KeyValidation::not_asked()
     } else {
         ask_provider(app, &target, &key)?
     };
-    if let (KeyStatus::Invalid, false) = (answer.status, options.force) {
+    if let (KeyStatus::Invalid, false) = (answer.status, options.new.force) {
         bail!(
             CliError::new(
                 CliExit::Key,

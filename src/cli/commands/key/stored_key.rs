@@ -8,9 +8,25 @@ use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;
 use crate::secret::Secret;
 use anyhow::Result;
+use clap::Args;
 
 /// The default profile of the management key.
 pub(super) const MANAGEMENT_PROFILE: &str = "management";
+
+/// How a new key is given and checked.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct NewKeyArgs {
+    /// Read the key from the first line of standard input
+    #[arg(long)]
+    pub(super) stdin: bool,
+    /// Do not check the key with the provider
+    #[arg(long)]
+    pub(super) no_validate: bool,
+    /// Save the key even if it looks wrong, looks like another provider's, is rejected or cannot be
+    /// checked
+    #[arg(long)]
+    pub(super) force: bool,
+}
 
 /// A key, and where it was found.
 pub(super) struct LocatedKey {
