@@ -13,6 +13,7 @@ pub mod migrate;
 pub mod oauth;
 pub mod recovery;
 pub mod rotation;
+pub(crate) mod scrubbed_copy;
 pub mod stores;
 pub mod warnings;
 

@@ -2,13 +2,13 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::commands::key::scrub;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
 use crate::conversations::{self, Archive, Rekeyed};
 use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::fs::{self, FileLock};
+use crate::keys::scrubbed_copy;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
 fn other_encrypted_files(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
     let mut others = vec![(app.lines_file(), Purpose::LineHistory)];
     others.extend(
-        scrub::list_copies(app)?
+        scrubbed_copy::list(&app.home.backups())?
             .into_iter()
             .map(|path| (path, Purpose::ImportCopy)),
     );

@@ -10,7 +10,7 @@ mod move_all;
 mod recovery;
 mod rotate;
 mod rotate_auto;
-pub(super) mod scrub;
+mod scrub;
 mod set;
 mod stored_key;
 mod target;

@@ -8,22 +8,12 @@ use crate::cli::term::display_path;
 use crate::crypto::fernet::Purpose;
 use crate::fs::{self, AtomicFile};
 use crate::keys::discover::{FoundKey, without_keys};
+use crate::keys::scrubbed_copy::{self, ScrubbedCopy};
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 const MAX_FILE_BYTES: u64 = 4 << 20;
-
-/// The content of an encrypted copy.
-#[derive(Serialize, Deserialize)]
-struct ScrubbedCopy {
-    format: String,
-    path: PathBuf,
-    text: String,
-}
-
-const FORMAT: &str = "chatbot-scrubbed 1";
 
 /// Shows the lines with keys in them, and removes the keys if the user agrees.
 pub(super) fn offer_scrub(
@@ -113,38 +103,14 @@ fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {
     lines
 }
 
-/// Prefix and suffix of the name of an encrypted copy.
-const COPY_NAME: (&str, &str) = ("scrubbed-", ".fernet");
-
-pub(in crate::cli::commands) fn list_copies(app: &App) -> Result<Vec<PathBuf>> {
-    let folder = app.home.backups();
-    let (begin, end) = COPY_NAME;
-    let names = fs::names(&folder, end)?
-        .into_iter()
-        .filter(|name| name.starts_with(begin));
-    let mut copies: Vec<PathBuf> = names
-        .map(|name| folder.join(format!("{name}{end}")))
-        .collect();
-    copies.sort();
-    Ok(copies)
-}
-
 /// Writes an encrypted copy of the file, with the data key.
 fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
-    let copy = ScrubbedCopy {
-        format: FORMAT.to_owned(),
-        path: std::path::absolute(path)?,
-        text: text.to_owned(),
-    };
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
-    drop(zeroize::Zeroizing::new(copy.text));
+    let copy = ScrubbedCopy::new(std::path::absolute(path)?, text);
     let now = app.clock.now();
-    let sealed = app.data_keys(Purpose::ImportCopy)?.encrypt(&plain, now);
-    let (begin, end) = COPY_NAME;
-    let to = app
-        .home
-        .backups()
-        .join(format!("{begin}{}{end}", now.millis()));
+    let sealed = app
+        .data_keys(Purpose::ImportCopy)?
+        .encrypt(&copy.to_json()?, now);
+    let to = scrubbed_copy::path_for(&app.home.backups(), now);
     fs::write(&to, sealed.as_bytes())?;
     Ok(to)
 }
@@ -166,21 +132,13 @@ pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
         .data_keys(Purpose::ImportCopy)?
         .decrypt(sealed.trim())
         .map_err(closed)?;
-    let copy: ScrubbedCopy = serde_json::from_slice(&plain).map_err(|_| {
-        CliError::new(
-            CliExit::Storage,
-            "torn",
-            "this is not a copy of a scrubbed file",
-        )
-    })?;
-    let text = zeroize::Zeroizing::new(copy.text);
-    if copy.format != FORMAT {
+    let Some(copy) = ScrubbedCopy::from_json(&plain) else {
         bail!(CliError::new(
             CliExit::Storage,
             "torn",
-            "this is not a copy of a scrubbed file"
+            "this is not a copy of a scrubbed file",
         ));
-    }
+    };
     let question = format!(
         "Restore `{}`, with its keys in plain text?",
         display_path(&copy.path)
@@ -193,7 +151,7 @@ pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
         ));
     }
     let mut draft = AtomicFile::create_for(&copy.path)?;
-    draft.write(text.as_bytes())?;
+    draft.write(copy.text.as_bytes())?;
     draft.commit()?;
     app.ui
         .say(&format!("restored `{}`\n", display_path(&copy.path)), 2)
