@@ -31,7 +31,7 @@ use crate::fs;
 use crate::limits::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::net::HttpContext;
-use crate::privacy::{Placeholders, Policy, Raw, Redactor};
+use crate::privacy::{Placeholders, Policy, Raw, Redactor, mask_keys};
 use crate::time::{self, Clock};
 use crate::usage::UsageLog;
 use anyhow::{Context, Result, bail};
@@ -205,7 +205,7 @@ impl App {
             .nearest
             .as_ref()
             .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        crate::cli::errors::without_keys(&format!(
+        mask_keys(&format!(
             "{} line {}: {key}{}{meant}",
             display_path(&self.settings_file),
             problem.line,

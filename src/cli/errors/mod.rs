@@ -11,7 +11,6 @@ mod network;
 pub(super) mod report;
 mod storage;
 
-use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
 use std::fmt;
 use std::time::Duration;
 
@@ -110,27 +109,4 @@ pub(crate) type Diagnosis = Option<(CliExit, &'static str, Option<String>)>;
 )]
 pub(crate) fn diagnosis(exit: CliExit, code: &'static str, hint: &str) -> Diagnosis {
     Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
-}
-
-/// Replaces everything in a text that looks like a key.
-pub(crate) fn without_keys(text: &str) -> String {
-    const KEY_KINDS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
-    let disable = KINDS
-        .iter()
-        .map(|(kind, _)| (*kind).to_owned())
-        .filter(|kind| !KEY_KINDS.contains(&kind.as_str()))
-        .collect();
-    let redactor = Redactor::new(&Policy {
-        disable,
-        ..Policy::default()
-    });
-    redactor.map_or_else(
-        |_| String::new(),
-        |redactor| {
-            redactor
-                .redact(Raw::from(text), &mut Placeholders::default())
-                .0
-                .printable()
-        },
-    )
 }

@@ -1,9 +1,9 @@
 //! Prints an error, as sentences or as JSON.
 
 use crate::cli::errors::diagnose::diagnose;
-use crate::cli::errors::{CliError, CliExit, SilentExit, without_keys};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::{BrokenPipeError, Style, Ui};
-use crate::privacy::Displayable;
+use crate::privacy::{Displayable, mask_keys};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     if let Some(SilentExit(exit)) = error.downcast_ref() {
         return ExitCode::from(*exit as u8);
     }
-    let problem = without_secrets(&diagnose(error));
+    let problem = mask_problem(&diagnose(error));
     if as_json {
         let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
         if let Some(body) = body.as_object_mut() {
@@ -41,17 +41,16 @@ pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
     }
     let problem = diagnose(error);
     if !error.is::<BrokenPipeError>() {
-        print_problem(ui, &without_secrets(&problem));
+        print_problem(ui, &mask_problem(&problem));
     }
     problem.exit
 }
 
-/// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
-/// mistake must not be repeated on a screen that others see, or in a log.
-fn without_secrets(problem: &CliError) -> CliError {
+/// Masks keys in a problem.
+fn mask_problem(problem: &CliError) -> CliError {
     CliError {
-        message: without_keys(&problem.message),
-        hint: problem.hint.as_deref().map(without_keys),
+        message: mask_keys(&problem.message),
+        hint: problem.hint.as_deref().map(mask_keys),
         ..*problem
     }
 }
