@@ -3,7 +3,6 @@
 use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::errors::CliError;
-use crate::cli::repl::slash;
 use crate::cli::term::Ui;
 use crate::privacy::Displayable;
 use anyhow::{Context as _, Result};
@@ -40,8 +39,9 @@ pub(super) enum InputSource {
 }
 
 impl InputSource {
-    /// The line editor with the input history, or the pipe.
-    pub(super) fn new(app: &mut App) -> Result<Self> {
+    /// The line editor with the input history and the names of the commands for completion, or the
+    /// pipe.
+    pub(super) fn new(app: &mut App, commands: Vec<&'static str>) -> Result<Self> {
         if !app.ui.input_is_terminal() {
             return Ok(Self::Pipe);
         }
@@ -57,6 +57,7 @@ impl InputSource {
         let mut editor = Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(SlashCompleter {
             models: app.known_models(),
+            commands,
         }));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
         editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
@@ -161,6 +162,7 @@ impl ConditionalEventHandler for EditorKeyHandler {
 /// Completion, highlighting and validation for the line editor.
 pub(super) struct SlashCompleter {
     models: Vec<String>,
+    commands: Vec<&'static str>,
 }
 
 impl Completer for SlashCompleter {
@@ -197,10 +199,10 @@ impl Completer for SlashCompleter {
         if typed.starts_with('/') && !typed.contains(' ') {
             return Ok((
                 0,
-                slash::COMMANDS
+                self.commands
                     .iter()
-                    .filter(|c| c.name.starts_with(typed))
-                    .map(|c| pair(c.name))
+                    .filter(|name| name.starts_with(typed))
+                    .map(|name| pair(name))
                     .collect(),
             ));
         }

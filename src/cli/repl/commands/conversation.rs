@@ -1,0 +1,188 @@
+//! The commands about the conversation: start, resume, change, save, delete and export it.
+
+use crate::cli::args::{ConversationArgs, Resume};
+use crate::cli::commands::history;
+use crate::cli::errors::CliError;
+use crate::cli::repl::state::Repl;
+use crate::cli::session::{self, StartedSession};
+use crate::cli::term::format::truncate_to_width;
+use crate::name::Name;
+use crate::privacy::{Audience, Raw};
+use crate::provider::Provider;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+pub(in crate::cli::repl) fn new(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    begin(repl, &Resume::New)
+}
+
+pub(in crate::cli::repl) fn resume(repl: &mut Repl<'_>, id: &str) -> Result<()> {
+    if id.is_empty() {
+        return Err(CliError::misuse("missing conversation ID")
+            .hint("`/history` lists them; type `/resume ID`")
+            .into());
+    }
+    begin(repl, &Resume::Id(id.to_owned()))
+}
+
+pub(in crate::cli::repl) fn retry(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    repl.retry()
+}
+
+pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    history::list_recent(repl.app)
+}
+
+fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
+    let args = ConversationArgs {
+        model: Some(repl.model.clone()).filter(|_| !repl.args.demo),
+        ..repl.args.clone()
+    };
+    let restore = repl.app.ui.output_is_terminal().then_some(Audience::Screen);
+    if let (Resume::Id(typed), Ok(own)) = (resume, saved_id(repl))
+        && own.as_str().starts_with(typed.as_str())
+    {
+        repl.app.ui.notice("already in this conversation");
+        return Ok(());
+    }
+    let kept_out = repl
+        .session
+        .as_ref()
+        .is_some_and(|s| s.conversation().is_none());
+    let args = if kept_out && matches!(resume, Resume::New) {
+        ConversationArgs {
+            no_log: true,
+            ..args
+        }
+    } else {
+        args
+    };
+    // The current conversation stays open until the other one has begun, in case that fails.
+    let StartedSession {
+        mut session,
+        not_saved_because: unkept,
+        model,
+        choice,
+    } = session::begin(repl.app, &args, resume, restore)?;
+    note_spent(repl);
+    session.set_run_spend(repl.spent);
+    repl.session = Some(session);
+    repl.choice = choice;
+    repl.model = model;
+    repl.greet(unkept.as_deref());
+    Ok(())
+}
+
+/// Adds the spending of this conversation to that of the run, because `--budget` covers the
+/// whole run.
+fn note_spent(repl: &mut Repl<'_>) {
+    repl.spent = repl
+        .session
+        .as_ref()
+        .map_or(repl.spent, |s| s.spend().command);
+}
+
+pub(in crate::cli::repl) fn undo(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let text = repl.session()?.undo()?;
+    repl.app.ui.notice(&format!(
+        "removed the last exchange: {}",
+        truncate_to_width(&text.printable(), 60)
+    ));
+    Ok(())
+}
+
+pub(in crate::cli::repl) fn incognito(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    repl.args.no_log = true;
+    begin(repl, &Resume::New)
+}
+
+/// Saves an incognito conversation with all its messages so far, and everything that follows.
+pub(in crate::cli::repl) fn save(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let session = repl
+        .session
+        .as_mut()
+        .context("the conversation has ended")?;
+    if let Some(conversation) = session.conversation().filter(|c| c.is_current()) {
+        repl.app.ui.notice(&format!(
+            "this conversation is already saved as {}",
+            conversation.id()
+        ));
+        return Ok(());
+    }
+    if session.config_mut().drop_findings && !session.placeholders().list().is_empty() {
+        return Err(CliError::misuse(
+            "this conversation contains private data, and the settings do not allow saving it",
+        )
+        .hint("set `retention = { pii = \"redact\" }` to save such messages redacted")
+        .into());
+    }
+    let conversation = repl
+        .app
+        .archive()?
+        .create(session.provider().name().as_str(), &repl.model)?;
+    session.attach_conversation(conversation)?;
+    (repl.args.no_log, repl.args.private) = (false, false);
+    let id = session
+        .conversation()
+        .map(|c| c.id().to_string())
+        .unwrap_or_default();
+    repl.app
+        .ui
+        .notice(&format!("saved as {id}; from now on this chat is saved"));
+    Ok(())
+}
+
+/// The id of the saved conversation, for commands that need one.
+fn saved_id(repl: &Repl<'_>) -> Result<Name> {
+    let nothing = || {
+        CliError::misuse("this conversation is not saved")
+            .hint("save it with `/save` after the first message")
+    };
+    let conversation = repl
+        .session
+        .as_ref()
+        .and_then(|s| s.conversation())
+        .filter(|c| c.is_saved());
+    Ok(conversation.map(|c| c.id().clone()).ok_or_else(nothing)?)
+}
+
+pub(in crate::cli::repl) fn rename(repl: &mut Repl<'_>, title: &str) -> Result<()> {
+    let id = saved_id(repl)?;
+    if title.is_empty() {
+        return Err(CliError::misuse("missing title")
+            .hint("type `/rename TITLE`")
+            .into());
+    }
+    let title = history::redact_title(repl.app, Raw::from(title))?;
+    repl.session()?.rename(&title)?;
+    history::report_renamed(repl.app, &id, &title);
+    Ok(())
+}
+
+pub(in crate::cli::repl) fn delete(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let id = saved_id(repl)?;
+    if !repl.app.yes
+        && !repl.app.ui.confirm(
+            &format!("delete conversation `{id}`?"),
+            "`chatbot history delete ID --yes`",
+        )?
+    {
+        return Ok(());
+    }
+    // Dropping the session closes the file; an open one cannot be deleted.
+    note_spent(repl);
+    repl.session = None;
+    let gone = history::remove(repl.app, &id);
+    begin(repl, &Resume::New)?;
+    gone
+}
+
+pub(in crate::cli::repl) fn export(repl: &mut Repl<'_>, path: &str) -> Result<()> {
+    let id = saved_id(repl)?;
+    let path = if path.is_empty() {
+        PathBuf::from(format!("{id}.md"))
+    } else {
+        PathBuf::from(path)
+    };
+    history::export(repl.app, &id, &path)
+}

@@ -1,0 +1,158 @@
+//! The commands about the next requests: model, provider, system prompt, budget and attachments.
+
+use crate::chat::UserInput;
+use crate::cli::args::{ConversationArgs, Resume};
+use crate::cli::attachments;
+use crate::cli::commands::usage;
+use crate::cli::editor::EditResult;
+use crate::cli::errors::CliError;
+use crate::cli::outcome::describe_redactions;
+use crate::cli::prices;
+use crate::cli::repl::state::Repl;
+use crate::cli::session;
+use crate::cli::term::{Style, display_path};
+use crate::name::Name;
+use crate::privacy::Raw;
+use crate::provider::Provider;
+use anyhow::Result;
+use std::path::PathBuf;
+
+pub(in crate::cli::repl) fn show_usage(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    usage::show_today(repl.app)
+}
+
+/// Shows the budgets, or sets one. A budget needs the price list and the earlier spending of
+/// the conversation.
+pub(in crate::cli::repl) fn budget(repl: &mut Repl<'_>, amount: &str) -> Result<()> {
+    if !amount.is_empty()
+        && let Some(choice) = repl.choice.clone()
+    {
+        let key = session::key_for(repl.app, &choice)?;
+        repl.app.fetch_prices(&choice, key.as_ref())?;
+    }
+    let kept = repl.session()?.conversation().map(|c| c.id().to_string());
+    if let Some(id) = kept {
+        let before = session::conversation_spend(repl.app, &id)?;
+        let session = repl.session()?;
+        session.set_conversation_spend(before.max(session.spend().conversation));
+    }
+    prices::show_or_set_budget(repl.app.ui, repl.session()?, amount)
+}
+
+pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return repl.app.ui.out(&format!(
+            "{}\n",
+            Raw::from(repl.model.as_str()).printable_line()
+        ));
+    }
+    if repl.args.demo {
+        return Err(CliError::misuse("the demo has only one assistant")
+            .hint("start `chatbot chat --model NAME` to use a model")
+            .into());
+    }
+    if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(CliError::misuse("not a model name")
+            .hint("list them with `chatbot models`")
+            .into());
+    }
+    repl.model = repl.app.check_model_name(name.to_owned())?;
+    name.clone_into(&mut repl.session()?.options_mut().model);
+    repl.app.ui.notice(&format!("model: {name}"));
+    Ok(())
+}
+
+/// Switches the provider for the following messages; the history stays and is sent to it.
+pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> Result<()> {
+    if name.is_empty() {
+        let answers = repl.session()?.provider().name().to_string();
+        return repl.app.ui.out(&format!("{answers}\n"));
+    }
+    if repl.args.demo {
+        return Err(CliError::misuse("the demo has only one assistant")
+            .hint("start `chatbot chat --provider NAME` to use another")
+            .into());
+    }
+    let name: Name = name
+        .parse()
+        .map_err(|why| CliError::misuse(format!("not a provider name: {why}")))?;
+    let args = ConversationArgs {
+        provider: Some(name),
+        model: None,
+        ..repl.args.clone()
+    };
+    let (provider, choice, options) = session::connect(repl.app, &args, &Resume::New)?;
+    let (pricing, profile) = (
+        repl.app.pricing(choice.as_ref()),
+        session::profile_name(choice.as_ref()),
+    );
+    options.model.clone_into(&mut repl.model);
+    repl.session()?
+        .switch_provider(provider, options, pricing, profile);
+    repl.choice = choice;
+    repl.args = args;
+    let model = Raw::from(repl.model.as_str()).printable_line();
+    let name = repl.session()?.provider().name().to_string();
+    repl.app
+        .ui
+        .notice(&format!("model: {model}, provider: {name}"));
+    Ok(())
+}
+
+pub(in crate::cli::repl) fn set_system_prompt(repl: &mut Repl<'_>, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(CliError::misuse("missing system prompt")
+            .hint("for example `/system answer in one sentence`")
+            .into());
+    }
+    let findings = repl.session()?.set_system_prompt(Raw::from(text));
+    if !findings.is_empty() {
+        repl.app.ui.notice(&describe_redactions(&findings.counts()));
+    }
+    repl.app.ui.notice("system prompt set");
+    Ok(())
+}
+
+pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()> {
+    if path.is_empty() {
+        return Err(CliError::misuse("missing file name")
+            .hint("type `/file PATH`")
+            .into());
+    }
+    let most = repl.app.settings()?.limits.max_attachment_bytes;
+    let text = attachments::attach(
+        &[PathBuf::from(path)],
+        most.saturating_sub(repl.attached.len() as u64),
+    )?;
+    if !repl.attached.is_empty() {
+        repl.attached.push(&Raw::from("\n\n"));
+    }
+    repl.attached.push(&text);
+    repl.app.ui.notice(&format!(
+        "attached {} to the next message",
+        display_path(&PathBuf::from(path))
+    ));
+    Ok(())
+}
+
+/// Opens the text in the user's editor, and sends the result as a message.
+pub(in crate::cli::repl) fn edit(repl: &mut Repl<'_>, text: &str) -> Result<()> {
+    let EditResult { text, failure } = repl.app.edit(text)?;
+    if let Some(failure) = failure {
+        // The text is one arrow key away, so that a failed editor does not lose it.
+        repl.keyboard.remember(text.printable());
+        return Err(failure);
+    }
+    if text.is_empty() {
+        repl.app.ui.notice("the editor returned no text");
+        return Ok(());
+    }
+    repl.app
+        .ui
+        .out(repl.app.ui.paint(Style::Dim, &text.printable()) + "\n")?;
+    let input = UserInput {
+        text,
+        attachments: std::mem::replace(&mut repl.attached, Raw::from("")),
+    };
+    repl.send(input)
+}
