@@ -1,0 +1,71 @@
+//! `usage`: requests, tokens and costs, and how full limits and budgets are.
+
+mod chart;
+mod export;
+mod table;
+mod view;
+mod watch;
+
+use crate::cli::app::App;
+use anyhow::Result;
+use clap::Args;
+use view::GroupBy;
+
+/// Show requests, tokens and costs
+///
+/// Shows usage against the limits and budgets, then today, this week and this month, then totals.
+/// `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`, not as 0.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UsageArgs {
+    /// Show totals for this period: 12h, 7d, 30d, or since a date such as 2026-11-21
+    #[arg(long, value_name = "SPAN", default_value = "30d")]
+    since: String,
+    /// Group the totals by day, model, provider or profile
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHAT",
+        hide_possible_values = true
+    )]
+    by: GroupBy,
+    /// Output JSON
+    #[arg(long, conflicts_with_all = ["csv", "watch"])]
+    json: bool,
+    /// Output the totals as CSV
+    #[arg(long, conflicts_with = "watch")]
+    csv: bool,
+    /// Refresh every two seconds until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(crate) fn run(app: &mut App, options: &UsageArgs) -> Result<()> {
+    let (since, by) = (options.since.as_str(), options.by);
+    if options.watch {
+        return watch::run(app, since, by);
+    }
+    let view = view::gather(app, since, by)?;
+    if options.json {
+        let budget = app.settings()?.budget;
+        app.ui.json(&export::as_json(&view, by, &budget))
+    } else if options.csv {
+        app.ui.out(&export::as_csv(&view, by))
+    } else {
+        app.ui.out(table::render(app.ui, &view, by, app.ui.width()))
+    }
+}
+
+/// Prints the last day, for `/usage`.
+pub(crate) fn show_today(app: &mut App) -> Result<()> {
+    run(
+        app,
+        &UsageArgs {
+            since: "24h".to_owned(),
+            by: GroupBy::Model,
+            json: false,
+            csv: false,
+            watch: false,
+        },
+    )
+}

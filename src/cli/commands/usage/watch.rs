@@ -1,0 +1,87 @@
+//! `usage --watch`: the same view, redrawn every two seconds.
+
+use super::table::render;
+use super::view::{GroupBy, gather};
+use crate::cli::app::App;
+use crate::cli::errors::CliError;
+use crate::cli::runtime::runtime;
+use crate::cli::term::Style;
+use anyhow::{Result, bail};
+use std::time::Duration;
+
+/// Redraws the usage every two seconds on the alternate screen, so that the terminal keeps its
+/// contents.
+pub(super) fn run(app: &mut App, since: &str, by: GroupBy) -> Result<()> {
+    if !app.ui.output_is_terminal() {
+        bail!(CliError::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
+    }
+    if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
+        bail!(
+            CliError::misuse("`--watch` needs a terminal that can be redrawn")
+                .hint("leave it out, or set `TERM`")
+        );
+    }
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
+        let mut end = std::pin::pin!(tokio::signal::ctrl_c());
+        // The signal handler is installed before the screen is switched: from here on Ctrl-C does
+        // not end the process, so the screen is restored.
+        tokio::select! {
+            biased;
+            _ = &mut end => return Ok(()),
+            () = std::future::ready(()) => {}
+        }
+        app.ui.alternate_screen(true)?;
+        loop {
+            let view = gather(app, since, by)?;
+            let width = app.ui.width();
+            let whole = render(app.ui, &view, by, width);
+            let mut lines = last_lines(
+                &whole.lines().collect::<Vec<_>>(),
+                app.ui.height().saturating_sub(1),
+            );
+            lines.push(app.ui.paint(
+                Style::Dim,
+                "refreshes every two seconds; press Ctrl-C to quit",
+            ));
+            app.ui.repaint(&lines)?;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                _ = &mut end => return Ok(()),
+            }
+        }
+    });
+    app.ui.alternate_screen(false)?;
+    done
+}
+
+/// The lines that fit on the screen: of a long table the last ones, which have the newest days and
+/// the total.
+fn last_lines<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
+    let table = lines
+        .iter()
+        .position(|l| l.as_ref().contains("by "))
+        .map_or(lines.len(), |at| at + 1);
+    let over = lines.len().saturating_sub(rows);
+    let cut = table..(table + over).min(lines.len());
+    lines
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| !cut.contains(n))
+        .map(|(_, line)| line.clone())
+        .take(rows)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_short_screen_shows_table_end() {
+        let whole = ["a", "b", "", "by day", "1", "2", "3", "all"];
+        assert_eq!(last_lines(&whole, 20).len(), 8);
+        assert_eq!(last_lines(&whole, 6), ["a", "b", "", "by day", "3", "all"]);
+        assert_eq!(last_lines(&whole, 3), ["a", "b", ""]);
+    }
+}
