@@ -1,11 +1,12 @@
 //! Which variables the settings may pass on to the programs that are started from here.
 
 use crate::catalog;
-use crate::cli::app::App;
+use crate::cli::env::Env;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
 use crate::config::{KeySource, Settings};
 use anyhow::{Result, bail};
+use std::path::Path;
 
 /// Variables that hold keys, passwords and credentials of this program, in addition to the
 /// providers' own.
@@ -23,43 +24,42 @@ const OWN_VARIABLES: [&str; 11] = [
     "ALL_PROXY",
 ];
 
-impl App {
-    /// Lets child processes inherit the variables that `children.pass_env` names. If one of them
-    /// holds a secret of this program, all are refused.
-    pub(crate) fn let_children_inherit(&self, settings: &Settings) -> Result<()> {
-        let providers = catalog::all().iter().filter_map(|entry| entry.env);
-        let own = settings
-            .providers
-            .values()
-            .filter_map(|custom| match &custom.key {
-                KeySource::Env(name) => Some(name.as_str()),
-                KeySource::NoKey | KeySource::Stored => None,
-            });
-        let keys: Vec<&str> = OWN_VARIABLES
-            .into_iter()
-            .chain(providers)
-            .chain(own)
-            .collect();
-        let named = &settings.children.pass_env;
-        if let Some(name) = named
-            .iter()
-            .find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
-        {
-            bail!(
-                CliError::new(
-                    CliExit::Misuse,
-                    "settings",
-                    format!(
-                        "`children.pass_env` names `{name}`, which holds a secret of chatbot itself"
-                    )
+/// Lets child processes inherit the variables that `children.pass_env` names. If one of them
+/// holds a secret of this program, all are refused.
+pub(crate) fn let_children_inherit(
+    env: Env,
+    settings: &Settings,
+    settings_file: &Path,
+) -> Result<()> {
+    let providers = catalog::all().iter().filter_map(|entry| entry.env);
+    let own = settings
+        .providers
+        .values()
+        .filter_map(|custom| match &custom.key {
+            KeySource::Env(name) => Some(name.as_str()),
+            KeySource::NoKey | KeySource::Stored => None,
+        });
+    let keys: Vec<&str> = OWN_VARIABLES
+        .into_iter()
+        .chain(providers)
+        .chain(own)
+        .collect();
+    let named = &settings.children.pass_env;
+    if let Some(name) = named
+        .iter()
+        .find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
+    {
+        bail!(
+            CliError::new(
+                CliExit::Misuse,
+                "settings",
+                format!(
+                    "`children.pass_env` names `{name}`, which holds a secret of chatbot itself"
                 )
-                .hint(format!(
-                    "remove it from `{}`",
-                    display_path(self.settings_file())
-                ))
-            );
-        }
-        self.env.inherit_also(named.clone());
-        Ok(())
+            )
+            .hint(format!("remove it from `{}`", display_path(settings_file)))
+        );
     }
+    env.inherit_also(named.clone());
+    Ok(())
 }

@@ -1,90 +1,90 @@
 //! Proxy and extra certificates from the environment, and the notice that names them.
 
-use super::app::App;
+use super::env::Env;
 use crate::catalog::Endpoint;
-use crate::cli::term::display_path;
+use crate::cli::term::{Ui, display_path};
 use crate::fs;
+use crate::privacy::Redactor;
 use crate::net::{HttpContext, NetworkConfig, Timeouts};
-use anyhow::{Context, Result};
+use crate::time::Clock;
+use anyhow::{Context as _, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
 const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-impl App {
-    /// The network settings from the environment.
-    pub(crate) fn network(&mut self) -> Result<HttpContext> {
-        let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
-            Some(path) => {
-                Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?)
-            }
-            None => None,
-        };
-        let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));
-        let https_proxy = match first(PROXY_VARIABLES) {
-            Some(name) => self.env.secret(name)?,
-            None => None,
-        };
-        let no_proxy = match first(NO_PROXY_VARIABLES) {
-            Some(name) => self.env.text(name)?,
-            None => None,
-        };
-        let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
-        let timeout = Timeouts {
-            deadline,
-            ..Timeouts::default()
-        };
-        let net = NetworkConfig {
-            extra_ca_pem,
-            https_proxy,
-            no_proxy,
-            timeouts: timeout,
-            ..NetworkConfig::default()
-        };
-        Ok(HttpContext {
-            config: Arc::new(net),
-            redactor: self.redactor()?,
-            clock: self.clock.clone(),
-        })
-    }
+/// The network settings from the environment.
+pub(crate) fn http_context(
+    env: Env,
+    deadline: Duration,
+    redactor: Arc<Redactor>,
+    clock: &Clock,
+) -> Result<HttpContext> {
+    let extra_ca_pem = match env.path("SSL_CERT_FILE") {
+        Some(path) => {
+            Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?)
+        }
+        None => None,
+    };
+    let first = |names: [&'static str; 2]| names.into_iter().find(|n| env.has(n));
+    let https_proxy = match first(PROXY_VARIABLES) {
+        Some(name) => env.secret(name)?,
+        None => None,
+    };
+    let no_proxy = match first(NO_PROXY_VARIABLES) {
+        Some(name) => env.text(name)?,
+        None => None,
+    };
+    let timeout = Timeouts {
+        deadline,
+        ..Timeouts::default()
+    };
+    let net = NetworkConfig {
+        extra_ca_pem,
+        https_proxy,
+        no_proxy,
+        timeouts: timeout,
+        ..NetworkConfig::default()
+    };
+    Ok(HttpContext {
+        config: Arc::new(net),
+        redactor,
+        clock: clock.clone(),
+    })
+}
 
-    /// The proxy for requests to an endpoint, without its password; `None` if there is none.
-    pub(crate) fn proxy_in_force(&self, endpoint: &Endpoint) -> Option<String> {
-        let value = |names: [&str; 2]| {
-            names
-                .into_iter()
-                .find_map(|name| self.env.text(name).ok().flatten())
-        };
-        let host = endpoint.host();
-        if !is_https(endpoint)
-            || endpoint.is_loopback()
-            || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default())
-        {
-            return None;
-        }
-        let address = value(PROXY_VARIABLES)?;
-        Some(without_credentials(&address).to_owned())
+/// The proxy for requests to an endpoint, without its password; `None` if there is none.
+pub(crate) fn proxy_in_force(env: Env, endpoint: &Endpoint) -> Option<String> {
+    let value = |names: [&str; 2]| {
+        names
+            .into_iter()
+            .find_map(|name| env.text(name).ok().flatten())
+    };
+    let host = endpoint.host();
+    if !is_https(endpoint)
+        || endpoint.is_loopback()
+        || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default())
+    {
+        return None;
     }
+    let address = value(PROXY_VARIABLES)?;
+    Some(without_credentials(&address).to_owned())
+}
 
-    /// Prints, once before the first request, which proxy sees the connection and which extra
-    /// certificates are trusted: both can come from an environment that the user did not set up.
-    pub(crate) fn announce_connection(&self, endpoint: &Endpoint) {
-        if let Some(proxy) = self.proxy_in_force(endpoint) {
-            self.ui.notice(&format!(
-                "requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"
-            ));
-        }
-        if let Some(file) = self
-            .env
-            .path("SSL_CERT_FILE")
-            .filter(|_| is_https(endpoint))
-        {
-            self.ui.notice(&format!(
-                "the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)",
-                display_path(&file)
-            ));
-        }
+/// Prints, once before the first request, which proxy sees the connection and which extra
+/// certificates are trusted: both can come from an environment that the user did not set up.
+pub(crate) fn announce(ui: Ui, env: Env, endpoint: &Endpoint) {
+    if let Some(proxy) = proxy_in_force(env, endpoint) {
+        ui.notice(&format!(
+            "requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"
+        ));
+    }
+    if let Some(file) = env.path("SSL_CERT_FILE").filter(|_| is_https(endpoint)) {
+        ui.notice(&format!(
+            "the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)",
+            display_path(&file)
+        ));
     }
 }
 

@@ -1,13 +1,14 @@
 //! Text in the user's editor: where its file is, which options keep the editor from making copies,
 //! and how a signal wipes the file.
 
-use super::app::App;
+use super::child_env::let_children_inherit;
+use super::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::runtime::{StopSignals, runtime, wait_for_signal};
 use crate::config;
 use crate::fs::{self, ScratchFolder};
 use crate::privacy::Raw;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::Once;
@@ -70,108 +71,106 @@ pub(crate) struct EditResult {
     pub(crate) failure: Option<anyhow::Error>,
 }
 
-impl App {
-    /// Opens a text in the user's editor. Its folder is in memory if possible, and is wiped when
-    /// the editor exits, by itself or by a signal.
-    pub(crate) fn edit(&self, text: &str) -> Result<EditResult> {
-        let folder = ScratchFolder::create_in_first_of(&self.scratch_bases())?;
-        let path = folder.file("message.md");
-        fs::write(&path, text.as_bytes())?;
-        let failure = self.run_editor(&path, CopyPolicy::Avoided).err();
-        if failure
-            .as_ref()
-            .is_some_and(anyhow::Error::is::<SilentExit>)
-        {
-            return failure.map_or_else(
-                || {
-                    Ok(EditResult {
-                        text: Raw::from(""),
-                        failure: None,
-                    })
-                },
-                Err,
-            );
+/// Opens a text in the user's editor. Its folder is in memory if possible, and is wiped when
+/// the editor exits, by itself or by a signal.
+pub(crate) fn edit_text(app: &Context, text: &str) -> Result<EditResult> {
+    let folder = ScratchFolder::create_in_first_of(&scratch_bases(app))?;
+    let path = folder.file("message.md");
+    fs::write(&path, text.as_bytes())?;
+    let failure = run_editor(app, &path, CopyPolicy::Avoided).err();
+    if failure
+        .as_ref()
+        .is_some_and(anyhow::Error::is::<SilentExit>)
+    {
+        return failure.map_or_else(
+            || {
+                Ok(EditResult {
+                    text: Raw::from(""),
+                    failure: None,
+                })
+            },
+            Err,
+        );
+    }
+    let written = fs::read_external(&path, MAX_TEXT_BYTES)?;
+    let text = String::from_utf8(written).map_err(|_| {
+        CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8")
+    })?;
+    Ok(EditResult {
+        text: Raw::from(text.trim_end()),
+        failure,
+    })
+}
+
+/// Removes what a killed process left in the folders of [`edit_text`].
+pub(crate) fn sweep(app: &Context) {
+    fs::sweep_scratch_folders(&scratch_bases(app));
+}
+
+/// Opens a file of the user in the editor, and waits until it exits.
+pub(crate) fn open_file(app: &Context, path: &Path) -> Result<()> {
+    run_editor(app, path, CopyPolicy::Allowed)
+}
+
+/// Folders for the text, in order of preference: those in memory come first.
+fn scratch_bases(app: &Context) -> Vec<PathBuf> {
+    let runtime_dir = app
+        .env
+        .path("XDG_RUNTIME_DIR")
+        .filter(|path| path.is_absolute())
+        .map(|path| path.join("chatbot"));
+    #[cfg(target_os = "linux")]
+    let shared_memory = {
+        let shared = Path::new("/dev/shm");
+        let user = rustix::process::geteuid().as_raw();
+        fs::is_folder(shared).then(|| shared.join(format!("chatbot-{user}")))
+    };
+    #[cfg(not(target_os = "linux"))]
+    let shared_memory = None;
+    runtime_dir
+        .into_iter()
+        .chain(shared_memory)
+        .chain([app.home.run().to_path_buf()])
+        .collect()
+}
+
+fn run_editor(app: &Context, path: &Path, copies: CopyPolicy) -> Result<()> {
+    let editor = match app.env.text("VISUAL")? {
+        Some(editor) => Some(editor),
+        None => app.env.text("EDITOR")?,
+    };
+    let editor = editor.unwrap_or_else(|| {
+        if cfg!(windows) {
+            "notepad".to_owned()
+        } else {
+            "vi".to_owned()
         }
-        let written = fs::read_external(&path, MAX_TEXT_BYTES)?;
-        let text = String::from_utf8(written).map_err(|_| {
-            CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8")
-        })?;
-        Ok(EditResult {
-            text: Raw::from(text.trim_end()),
-            failure,
-        })
+    });
+    let mut words = editor.split_whitespace();
+    let program = words.next().context("no editor is set")?;
+    // The file in the editor may be the settings themselves, with a mistake in them: read what
+    // can be read. If `pass_env` is refused, no variable is passed on.
+    let settings = config::parse(&app.settings_text().unwrap_or_default()).0;
+    let_children_inherit(app.env, &settings, app.settings_file()).unwrap_or_default();
+    let mut command = app.env.command(program);
+    command.args(words);
+    if copies == CopyPolicy::Avoided {
+        command.args(no_copy_options(program, &app.env.program_folders()));
     }
-
-    /// Removes what a killed process left in the folders of [`App::edit`].
-    pub(crate) fn sweep_edited_texts(&self) {
-        fs::sweep_scratch_folders(&self.scratch_bases());
-    }
-
-    /// Opens a file of the user in the editor, and waits until it exits.
-    pub(crate) fn open_in_editor(&self, path: &Path) -> Result<()> {
-        self.run_editor(path, CopyPolicy::Allowed)
-    }
-
-    /// Folders for the text, in order of preference: those in memory come first.
-    fn scratch_bases(&self) -> Vec<PathBuf> {
-        let runtime_dir = self
-            .env
-            .path("XDG_RUNTIME_DIR")
-            .filter(|path| path.is_absolute())
-            .map(|path| path.join("chatbot"));
-        #[cfg(target_os = "linux")]
-        let shared_memory = {
-            let shared = Path::new("/dev/shm");
-            let user = rustix::process::geteuid().as_raw();
-            fs::is_folder(shared).then(|| shared.join(format!("chatbot-{user}")))
-        };
-        #[cfg(not(target_os = "linux"))]
-        let shared_memory = None;
-        runtime_dir
-            .into_iter()
-            .chain(shared_memory)
-            .chain([self.home.run().to_path_buf()])
-            .collect()
-    }
-
-    fn run_editor(&self, path: &Path, copies: CopyPolicy) -> Result<()> {
-        let editor = match self.env.text("VISUAL")? {
-            Some(editor) => Some(editor),
-            None => self.env.text("EDITOR")?,
-        };
-        let editor = editor.unwrap_or_else(|| {
-            if cfg!(windows) {
-                "notepad".to_owned()
-            } else {
-                "vi".to_owned()
-            }
-        });
-        let mut words = editor.split_whitespace();
-        let program = words.next().context("no editor is set")?;
-        // The file in the editor may be the settings themselves, with a mistake in them: read what
-        // can be read. If `pass_env` is refused, no variable is passed on.
-        let settings = config::parse(&self.settings_text().unwrap_or_default()).0;
-        self.let_children_inherit(&settings).unwrap_or_default();
-        let mut command = self.env.command(program);
-        command.args(words);
-        if copies == CopyPolicy::Avoided {
-            command.args(no_copy_options(program, &self.env.program_folders()));
-        }
-        let child = command.arg(path).spawn().map_err(|error| {
-            CliError::misuse(format!(
-                "cannot start the editor `{program}`: {}",
-                error.kind()
-            ))
-            .hint("set `VISUAL` or `EDITOR`")
-        })?;
-        match wait_for(child)? {
-            Some(status) if status.success() => Ok(()),
-            Some(_) => bail!(
-                CliError::misuse("the editor exited with an error; nothing was sent")
-                    .hint("press Up to get the text back, or set another editor in `VISUAL`")
-            ),
-            None => bail!(SilentExit(CliExit::Interrupted)),
-        }
+    let child = command.arg(path).spawn().map_err(|error| {
+        CliError::misuse(format!(
+            "cannot start the editor `{program}`: {}",
+            error.kind()
+        ))
+        .hint("set `VISUAL` or `EDITOR`")
+    })?;
+    match wait_for(child)? {
+        Some(status) if status.success() => Ok(()),
+        Some(_) => bail!(
+            CliError::misuse("the editor exited with an error; nothing was sent")
+                .hint("press Up to get the text back, or set another editor in `VISUAL`")
+        ),
+        None => bail!(SilentExit(CliExit::Interrupted)),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use crate::cli::errors::CliError;
 use crate::cli::term::{Color, Ui};
+use crate::config::StoreSetting;
+use crate::name::Name;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
@@ -206,6 +208,41 @@ impl Env {
                 )
             }
         }
+    }
+
+    /// The key store that `CHATBOT_KEYRING` selects.
+    pub(crate) fn key_store(self) -> Result<Option<StoreSetting>> {
+        self.choice(
+            "CHATBOT_KEYRING",
+            &[
+                ("auto", StoreSetting::Auto),
+                ("os-keyring", StoreSetting::Os),
+                ("os", StoreSetting::Os),
+                ("vault", StoreSetting::Vault),
+            ],
+        )
+    }
+
+    /// Reads a variable that holds the name of a provider or profile.
+    pub(crate) fn name(self, variable: &str) -> Result<Option<Name>> {
+        let Some(text) = self.text(variable)? else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|why| {
+            CliError::misuse(format!("`{variable}`: {why}"))
+                .hint(format!("change `{variable}`, or unset it"))
+                .into()
+        })
+    }
+
+    /// Fails if any variable is malformed, even if the command does not need it: the user believes
+    /// that it is in force.
+    pub(crate) fn refuse_malformed(self) -> Result<()> {
+        self.key_store()?;
+        for name in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE"] {
+            self.name(name)?;
+        }
+        self.text("CHATBOT_MODEL").map(drop)
     }
 
     /// Adds the variables of `children.pass_env`. Called once, when the settings are read.

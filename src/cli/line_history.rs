@@ -1,12 +1,10 @@
-//! The input history of the line editor (redacted lines, each encrypted, newest last), and the
-//! model names for completion.
+//! The input history of the line editor: redacted lines, each encrypted, newest last.
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::crypto::fernet::Purpose;
 use crate::fs::{self, Appender};
 use crate::name::Name;
 use crate::privacy::Redacted;
-use crate::provider::ModelInfo;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,129 +27,88 @@ struct LineRecord {
     text: String,
 }
 
-impl App {
-    pub(crate) fn lines_file(&self) -> PathBuf {
-        self.home.state().join("line-history.fernet")
-    }
+pub(crate) fn file(app: &Context) -> PathBuf {
+    app.home.state().join("line-history.fernet")
+}
 
-    fn models_file(&self) -> PathBuf {
-        self.home.cache().join("models.txt")
-    }
+/// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
+/// convenience.
+pub(crate) fn load(app: &mut Context, most: usize) -> Vec<String> {
+    let Ok(Some(bytes)) = fs::read(&file(app)) else {
+        return Vec::new();
+    };
+    let Ok(data_keys) = app.data_keys(Purpose::LineHistory) else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let opened = text
+        .lines()
+        .rev()
+        .take(most)
+        .filter_map(|token| data_keys.decrypt(token).ok());
+    let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
+    let lines: BTreeMap<(i64, Name), String> =
+        records.map(|r| ((r.at, r.conversation), r.text)).collect();
+    lines.into_values().collect()
+}
 
-    /// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
-    /// convenience.
-    pub(crate) fn load_lines(&mut self, most: usize) -> Vec<String> {
-        let Ok(Some(bytes)) = fs::read(&self.lines_file()) else {
-            return Vec::new();
-        };
-        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else {
-            return Vec::new();
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let opened = text
-            .lines()
-            .rev()
-            .take(most)
-            .filter_map(|token| data_keys.decrypt(token).ok());
-        let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
-        let lines: BTreeMap<(i64, Name), String> =
-            records.map(|r| ((r.at, r.conversation), r.text)).collect();
-        lines.into_values().collect()
+/// Deletes the lines that were typed in these conversations, and the lines that cannot be
+/// decrypted, because their conversation is not known.
+pub(crate) fn forget(app: &mut Context, conversations: &[Name]) -> Result<()> {
+    let path = file(app);
+    let Some(bytes) = fs::read(&path)? else {
+        return Ok(());
+    };
+    let data_keys = app.data_keys(Purpose::LineHistory)?;
+    let stays = |line: &str| {
+        let plain = data_keys.decrypt(line).ok();
+        let record = plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
+        record.is_some_and(|record| !conversations.contains(&record.conversation))
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let left: String = text
+        .lines()
+        .filter(|line| stays(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    if left.len() != bytes.len() {
+        fs::write(&path, left.as_bytes())?;
     }
+    Ok(())
+}
 
-    /// Deletes the lines that were typed in these conversations, and the lines that cannot be
-    /// decrypted, because their conversation is not known.
-    pub(crate) fn forget_lines(&mut self, conversations: &[Name]) -> Result<()> {
-        let path = self.lines_file();
-        let Some(bytes) = fs::read(&path)? else {
+/// Saves a line, encrypted. If that fails, the conversation continues without it.
+pub(crate) fn save(app: &mut Context, conversation: &Name, text: &Redacted) {
+    if text.as_str().len() > MAX_LINE_CHARS {
+        return;
+    }
+    let Ok(data_keys) = app.data_keys(Purpose::LineHistory) else {
+        return;
+    };
+    let now = app.clock.now();
+    let record = LineRecord {
+        conversation: conversation.clone(),
+        at: now.millis(),
+        text: text.as_str().to_owned(),
+    };
+    let mut token = data_keys.encrypt(&serde_json::to_vec(&record).unwrap_or_default(), now);
+    token.push('\n');
+    let path = file(app);
+    let kept = Appender::open(&path).and_then(|mut file| {
+        file.append(token.as_bytes())?;
+        if file.length()? <= MAX_FILE_BYTES {
             return Ok(());
-        };
-        let data_keys = self.data_keys(Purpose::LineHistory)?;
-        let stays = |line: &str| {
-            let plain = data_keys.decrypt(line).ok();
-            let record = plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
-            record.is_some_and(|record| !conversations.contains(&record.conversation))
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let left: String = text
-            .lines()
-            .filter(|line| stays(line))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        if left.len() != bytes.len() {
-            fs::write(&path, left.as_bytes())?;
         }
-        Ok(())
-    }
-
-    /// Saves a line, encrypted. If that fails, the conversation continues without it.
-    pub(crate) fn save_line(&mut self, conversation: &Name, text: &Redacted) {
-        if text.as_str().len() > MAX_LINE_CHARS {
-            return;
-        }
-        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else {
-            return;
-        };
-        let now = self.clock.now();
-        let record = LineRecord {
-            conversation: conversation.clone(),
-            at: now.millis(),
-            text: text.as_str().to_owned(),
-        };
-        let mut token = data_keys.encrypt(&serde_json::to_vec(&record).unwrap_or_default(), now);
-        token.push('\n');
-        let path = self.lines_file();
-        let kept = Appender::open(&path).and_then(|mut file| {
-            file.append(token.as_bytes())?;
-            if file.length()? <= MAX_FILE_BYTES {
-                return Ok(());
-            }
-            let bytes = file.read_all()?;
-            let half = bytes
-                .iter()
-                .skip(bytes.len() / 2)
-                .position(|b| *b == b'\n')
-                .map_or(0, |at| at + bytes.len() / 2 + 1);
-            fs::write(&path, bytes.get(half..).unwrap_or_default())
-        });
-        if let Err(error) = kept {
-            self.ui
-                .warning(&format!("cannot save the input history: {error}"));
-        }
-    }
-
-    /// Caches the names of models for completion.
-    pub(crate) fn remember_models(&self, provider: &Name, models: &[ModelInfo]) {
-        let names: String = models
+        let bytes = file.read_all()?;
+        let half = bytes
             .iter()
-            .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
-            .map(|m| format!("{}\n", m.id))
-            .collect();
-        // Without this cache there is only no completion.
-        fs::write(
-            &self.models_file(),
-            format!("{provider}\n{names}").as_bytes(),
-        )
-        .unwrap_or_default();
-    }
-
-    /// The cached model names, or the built-in ones if there is no cache yet.
-    pub(crate) fn known_models(&self) -> Vec<String> {
-        match fs::read_at_most(&self.models_file(), 1 << 20) {
-            Ok(Some(bytes)) => {
-                let names = String::from_utf8_lossy(&bytes);
-                names
-                    .lines()
-                    .skip(1)
-                    .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
-                    .map(str::to_owned)
-                    .collect()
-            }
-            _ => crate::catalog::all()
-                .iter()
-                .map(|e| e.model.to_owned())
-                .filter(|m| !m.is_empty())
-                .collect(),
-        }
+            .skip(bytes.len() / 2)
+            .position(|b| *b == b'\n')
+            .map_or(0, |at| at + bytes.len() / 2 + 1);
+        fs::write(&path, bytes.get(half..).unwrap_or_default())
+    });
+    if let Err(error) = kept {
+        app.ui
+            .warning(&format!("cannot save the input history: {error}"));
     }
 }

@@ -4,7 +4,7 @@
 //! a key.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::debug_log::{DebugLog, LogLevel, LogSink};
 use crate::cli::errors::CliError;
 use crate::cli::term::display_path;
@@ -14,156 +14,153 @@ use crate::time::Time;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
-impl App {
-    /// Runs before each command: refuses malformed variables and starts logging.
-    pub(crate) fn begin(&mut self) -> Result<()> {
-        self.refuse_malformed_env()?;
-        self.log_from_env()
+/// Starts logging if possible, for commands that must run even if the settings are wrong.
+pub(crate) fn start_if_possible(app: &mut Context) {
+    if let Err(error) = start_from_env(app) {
+        app.ui.warning(&format!("cannot start logging: {error}"));
     }
+}
 
-    /// Starts logging if possible, for commands that must run even if the settings are wrong.
-    pub(crate) fn log_if_possible(&mut self) {
-        if let Err(error) = self.log_from_env() {
-            self.ui.warning(&format!("cannot start logging: {error}"));
+/// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
+/// to that file.
+pub(crate) fn start_from_env(app: &mut Context) -> Result<()> {
+    let Some(options) = app.env.text("CHATBOT_LOG")? else {
+        return Ok(());
+    };
+    match options.as_str() {
+        "off" => Ok(()),
+        "info" => start(app, LogLevel::Info, LogSink::Stderr),
+        "debug" => start(app, LogLevel::Debug, LogSink::Stderr),
+        path if PathBuf::from(path).is_absolute() => {
+            start(app, LogLevel::Debug, LogSink::File(PathBuf::from(path)))
         }
+        other => bail!(
+            CliError::misuse(format!(
+                "`CHATBOT_LOG` is `{}`, but must be `off`, `info`, `debug` or an absolute path",
+                Raw::from(other).printable()
+            ))
+            .hint("change `CHATBOT_LOG`, or unset it")
+        ),
     }
+}
 
-    /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
-    /// to that file.
-    pub(crate) fn log_from_env(&mut self) -> Result<()> {
-        let Some(options) = self.env.text("CHATBOT_LOG")? else {
-            return Ok(());
-        };
-        match options.as_str() {
-            "off" => Ok(()),
-            "info" => self.log(LogLevel::Info, LogSink::Stderr),
-            "debug" => self.log(LogLevel::Debug, LogSink::Stderr),
-            path if PathBuf::from(path).is_absolute() => {
-                self.log(LogLevel::Debug, LogSink::File(PathBuf::from(path)))
+/// Starts logging to standard error; `-v` given twice includes every step.
+pub(crate) fn start_verbose(app: &mut Context, times: u8) -> Result<()> {
+    match times {
+        0 => Ok(()),
+        1 => start(app, LogLevel::Info, LogSink::Stderr),
+        _ => start(app, LogLevel::Debug, LogSink::Stderr),
+    }
+}
+
+fn start(app: &mut Context, level: LogLevel, sink: LogSink) -> Result<()> {
+    if app.logging().is_some_and(|log| log.level() >= level) {
+        return Ok(());
+    }
+    let to = match &sink {
+        LogSink::Stderr => "to standard error".to_owned(),
+        LogSink::File(path) => {
+            require_log_file(app, path)?;
+            // A file that cannot be written is an error now, because later writes fail
+            // silently. The folder is not created: its name may be a typing error.
+            if let Some(folder) = path.parent().filter(|folder| !fs::exists(folder)) {
+                bail!(
+                    CliError::misuse(format!(
+                        "`CHATBOT_LOG` names a file in `{}`, which does not exist",
+                        display_path(folder)
+                    ))
+                    .hint("create the folder, or name a file elsewhere")
+                );
             }
-            other => bail!(
-                CliError::misuse(format!(
-                    "`CHATBOT_LOG` is `{}`, but must be `off`, `info`, `debug` or an absolute path",
-                    Raw::from(other).printable()
-                ))
-                .hint("change `CHATBOT_LOG`, or unset it")
-            ),
+            Appender::open(path)?;
+            format!("to `{}`", display_path(path))
         }
-    }
-
-    /// Starts logging to standard error; `-v` given twice includes every step.
-    pub(crate) fn log_verbosely(&mut self, times: u8) -> Result<()> {
-        match times {
-            0 => Ok(()),
-            1 => self.log(LogLevel::Info, LogSink::Stderr),
-            _ => self.log(LogLevel::Debug, LogSink::Stderr),
-        }
-    }
-
-    fn log(&mut self, level: LogLevel, sink: LogSink) -> Result<()> {
-        if self.logging().is_some_and(|log| log.level() >= level) {
-            return Ok(());
-        }
-        let to = match &sink {
-            LogSink::Stderr => "to standard error".to_owned(),
-            LogSink::File(path) => {
-                self.require_log_file(path)?;
-                // A file that cannot be written is an error now, because later writes fail
-                // silently. The folder is not created: its name may be a typing error.
-                if let Some(folder) = path.parent().filter(|folder| !fs::exists(folder)) {
-                    bail!(
-                        CliError::misuse(format!(
-                            "`CHATBOT_LOG` names a file in `{}`, which does not exist",
-                            display_path(folder)
-                        ))
-                        .hint("create the folder, or name a file elsewhere")
-                    );
-                }
-                Appender::open(path)?;
-                format!("to `{}`", display_path(path))
-            }
-        };
-        let redactor = self.redactor()?;
-        self.ui.error_line(&format!("chatbot: warning: logging {to}: times, providers and models, never message text or keys"));
-        self.use_log(DebugLog::new(level, sink, self.ui, &self.clock, redactor));
-        let level = if level == LogLevel::Debug {
-            "debug"
-        } else {
-            "info"
-        };
-        self.audit_event(
-            &Event::new(EventKind::Debug)
-                .severity(Severity::Notice)
-                .word("level", level),
-        );
-        self.step(&format!(
+    };
+    let redactor = app.redactor()?;
+    app.ui.error_line(&format!(
+        "chatbot: warning: logging {to}: times, providers and models, never message text or keys"
+    ));
+    app.use_log(DebugLog::new(level, sink, app.ui, &app.clock, redactor));
+    let level = if level == LogLevel::Debug {
+        "debug"
+    } else {
+        "info"
+    };
+    app.audit_event(
+        &Event::new(EventKind::Debug)
+            .severity(Severity::Notice)
+            .word("level", level),
+    );
+    step(
+        app,
+        &format!(
             "chatbot {}, state in {}",
             env!("CARGO_PKG_VERSION"),
-            display_path(self.home.state())
-        ));
-        let length = self.settings_text()?.len();
-        let source = if length == 0 {
-            "the defaults".to_owned()
-        } else {
-            format!("{}, {length} bytes", display_path(self.settings_file()))
-        };
-        self.step(&format!("settings: {source}"));
-        Ok(())
-    }
+            display_path(app.home.state())
+        ),
+    );
+    let length = app.settings_text()?.len();
+    let source = if length == 0 {
+        "the defaults".to_owned()
+    } else {
+        format!("{}, {length} bytes", display_path(app.settings_file()))
+    };
+    step(app, &format!("settings: {source}"));
+    Ok(())
+}
 
-    /// Refuses to append to a file that is not a log: inside this program's folders its name must
-    /// end in `.log`, and elsewhere its content must begin like a log.
-    fn require_log_file(&self, path: &Path) -> Result<()> {
-        let home = &self.home;
-        let ours = [home.state(), home.data(), home.cache()]
-            .into_iter()
-            .any(|folder| path.starts_with(folder))
-            || self
-                .settings_file()
-                .parent()
-                .is_some_and(|folder| path.starts_with(folder));
-        let named = path.extension().is_some_and(|ending| ending == "log");
-        let begins = fs::read_start(path, 24).ok().flatten().unwrap_or_default();
-        let other = !begins.is_empty()
-            && Time::parse(
-                String::from_utf8_lossy(&begins)
-                    .split(' ')
-                    .next()
-                    .unwrap_or_default(),
-            )
-            .is_none();
-        if (ours && !named) || other {
-            bail!(
-                CliError::misuse(format!(
-                    "`CHATBOT_LOG` names `{}`, which is not a log file",
-                    display_path(path)
-                ))
-                .hint("name a file that does not exist yet")
-            );
-        }
-        Ok(())
+/// Refuses to append to a file that is not a log: inside this program's folders its name must
+/// end in `.log`, and elsewhere its content must begin like a log.
+fn require_log_file(app: &Context, path: &Path) -> Result<()> {
+    let home = &app.home;
+    let ours = [home.state(), home.data(), home.cache()]
+        .into_iter()
+        .any(|folder| path.starts_with(folder))
+        || app
+            .settings_file()
+            .parent()
+            .is_some_and(|folder| path.starts_with(folder));
+    let named = path.extension().is_some_and(|ending| ending == "log");
+    let begins = fs::read_start(path, 24).ok().flatten().unwrap_or_default();
+    let other = !begins.is_empty()
+        && Time::parse(
+            String::from_utf8_lossy(&begins)
+                .split(' ')
+                .next()
+                .unwrap_or_default(),
+        )
+        .is_none();
+    if (ours && !named) || other {
+        bail!(
+            CliError::misuse(format!(
+                "`CHATBOT_LOG` names `{}`, which is not a log file",
+                display_path(path)
+            ))
+            .hint("name a file that does not exist yet")
+        );
     }
+    Ok(())
+}
 
-    /// Logs which key store is in use and why. Without a log it does nothing, because selecting the
-    /// store may contact it.
-    pub(crate) fn log_key_store(&mut self) {
-        if self.logging().is_some()
-            && let Ok(keys) = self.keys()
-            && let Ok(chosen) = keys.manager().selected_store()
-        {
-            let text = format!(
-                "key store: {}, because {}",
-                chosen.store.kind(),
-                chosen.reason
-            );
-            self.step(&text);
-        }
+/// Logs which key store is in use and why. Without a log it does nothing, because selecting the
+/// store may contact it.
+pub(crate) fn log_key_store(app: &mut Context) {
+    if app.logging().is_some()
+        && let Ok(keys) = app.keys()
+        && let Ok(chosen) = keys.manager().selected_store()
+    {
+        let text = format!(
+            "key store: {}, because {}",
+            chosen.store.kind(),
+            chosen.reason
+        );
+        step(app, &text);
     }
+}
 
-    /// Logs a step at level debug.
-    pub(crate) fn step(&self, text: &str) {
-        if let Some(log) = self.logging() {
-            log.write(LogLevel::Debug, text);
-        }
+/// Logs a step at level debug.
+pub(crate) fn step(app: &Context, text: &str) {
+    if let Some(log) = app.logging() {
+        log.write(LogLevel::Debug, text);
     }
 }

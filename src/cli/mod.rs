@@ -2,12 +2,12 @@
 
 mod alerts;
 mod answer_printer;
-mod app;
 mod args;
 mod attachments;
 mod child_env;
 mod commands;
 mod connection;
+mod context;
 mod debug_log;
 mod editor;
 mod env;
@@ -19,19 +19,24 @@ mod logging;
 mod outcome;
 mod passphrase;
 mod prices;
+mod provider;
 mod repl;
 mod rollback;
 mod runtime;
 mod session;
+mod settings_change;
 mod state_marks;
 mod term;
+mod time_zone;
 
+use crate::audit::{Event, EventKind, Severity};
+use crate::keys::stores::vault;
 use crate::privacy::Raw;
 use crate::process;
-use app::App;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
+use context::Context;
 use env::Env;
 use errors::CliError;
 use errors::report::report;
@@ -130,7 +135,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misuse(&args, &env, &error),
     };
     let ui = env.ui(cli.global.color);
-    let mut app = match App::new(ui, env, cli.global) {
+    let mut app = match Context::new(ui, env, cli.global) {
         Ok(app) => app,
         Err(error) => return report(&ui, &error, as_json),
     };
@@ -138,31 +143,62 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         // `config check` lists every mistake by itself, and `config edit` must work on a wrong
         // file.
         Some(command @ CliCommand::Config(_)) => {
-            app.log_if_possible();
+            logging::start_if_possible(&mut app);
             command.run(&mut app)
         }
         // A lockdown must work whatever is wrong, so nothing is checked before it.
         Some(CliCommand::Incident(options)) if options.is_lockdown() => {
             let done = CliCommand::Incident(options).run(&mut app);
-            app.log_if_possible();
+            logging::start_if_possible(&mut app);
             done
         }
-        Some(command) => app.begin().and_then(|()| command.run(&mut app)),
-        None if ui.input_is_terminal() && ui.output_is_terminal() => app
-            .begin()
-            .and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default())),
+        Some(command) => begin(&mut app).and_then(|()| command.run(&mut app)),
+        None if ui.input_is_terminal() && ui.output_is_terminal() => {
+            begin(&mut app).and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default()))
+        }
         None => return misuse(&args, &app.env, &no_command()),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            app.audit_failure(&error);
+            audit_failure(&app, &error);
             report(&app.ui, &error, as_json)
         }
     };
-    app.check_alerts();
+    alerts::check(&mut app);
+    if let Some(when) = app.compare_at_end {
+        rollback::compare_with_marks(&mut app, when);
+    }
     app.close();
     code
+}
+
+/// Refuses malformed variables and starts logging, before a command runs.
+fn begin(app: &mut Context) -> anyhow::Result<()> {
+    app.env.refuse_malformed()?;
+    logging::start_from_env(app)
+}
+
+/// Logs a failure that the module below could not log itself.
+fn audit_failure(app: &Context, error: &anyhow::Error) {
+    if error
+        .chain()
+        .any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase)))
+    {
+        app.audit_event(
+            &Event::new(EventKind::Vault)
+                .severity(Severity::Warning)
+                .word("action", "open")
+                .word("outcome", "failed"),
+        );
+    }
+    if let Some(reason) = error.downcast_ref::<CliError>().and_then(CliError::refusal) {
+        app.audit_event(
+            &Event::new(EventKind::Refused)
+                .severity(Severity::Warning)
+                .word("reason", reason),
+        );
+    }
 }
 
 /// Parses the command line; returns also whether errors are to be printed as JSON.
@@ -245,7 +281,7 @@ fn split_clap_error(rendered: &str) -> (String, String) {
 }
 
 impl CliCommand {
-    fn run(self, app: &mut App) -> anyhow::Result<()> {
+    fn run(self, app: &mut Context) -> anyhow::Result<()> {
         match self {
             Self::Chat(o) => chat::run(app, *o),
             Self::Ask(o) => ask::run(app, &o),

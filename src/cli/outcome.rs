@@ -1,8 +1,10 @@
 //! What is told after an answer: warnings, statistics, and an error if it has no text.
 
 use crate::chat::{Cost, Outcome};
-use crate::cli::app::{App, ProviderChoice};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::prices;
+use crate::cli::provider::ProviderChoice;
 use crate::cli::term::format::{format_dollars, group_thousands, pluralize};
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
@@ -57,7 +59,7 @@ fn format_cost(cost: Cost) -> String {
 /// Prints warnings and statistics after an answer. If its cost is unknown, the price list is
 /// fetched.
 pub(crate) fn report_outcome(
-    app: &mut App,
+    app: &mut Context,
     outcome: &Outcome,
     model: &str,
     choice: Option<&ProviderChoice>,
@@ -66,7 +68,7 @@ pub(crate) fn report_outcome(
     let ui = app.ui;
     if let Some(choice) = choice.filter(|_| outcome.cost.is_none()) {
         // Without this cache a price is only unknown.
-        app.schedule_refresh(choice, goes_on).unwrap_or_default();
+        prices::schedule_refresh(app, choice, goes_on).unwrap_or_default();
     }
     for warning in &outcome.warnings {
         ui.warning(warning);

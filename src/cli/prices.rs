@@ -2,8 +2,9 @@
 //! at most once a day.
 
 use crate::chat::{Price, Pricing, Session};
-use crate::cli::app::{App, ProviderChoice};
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
+use crate::cli::provider::ProviderChoice;
 use crate::cli::runtime::runtime;
 use crate::cli::term::Ui;
 use crate::cli::term::format::format_dollars;
@@ -14,7 +15,7 @@ use crate::net::HttpContext;
 use crate::provider::{ModelInfo, Prices, Provider, list_models};
 use crate::secret::Secret;
 use crate::time::Time;
-use crate::usage::budget::{BudgetLimits, BudgetTracker};
+use crate::usage::budget::BudgetLimits;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,119 +26,98 @@ const MAX_PRICE_AGE: Duration = Duration::from_secs(24 * 3600);
 /// have one.
 const OPEN_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl App {
-    /// The budget tracker, with the budgets of the settings and that of this run.
-    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
-        let budget = self.settings()?.budget;
-        let limits = BudgetLimits {
-            per_day: budget.per_day,
-            per_month: budget.per_month,
-            per_conversation: budget.per_conversation,
-            per_command,
-        };
-        Ok(BudgetTracker::new(
-            self.home.state(),
-            self.audit(),
-            self.clock.clone(),
-            limits,
-        ))
-    }
+fn price_file(app: &Context, provider: &Name) -> PathBuf {
+    app.home.cache().join(format!("prices-{provider}.tsv"))
+}
 
-    fn price_file(&self, provider: &Name) -> PathBuf {
-        self.home.cache().join(format!("prices-{provider}.tsv"))
-    }
+/// The cached price list. A provider that needs no key and publishes no prices counts as free.
+pub(crate) fn pricing(app: &Context, choice: Option<&ProviderChoice>) -> Pricing {
+    let Some(choice) = choice else {
+        return Pricing::new(|_| Price::Free);
+    };
+    let (path, keyless) = (
+        price_file(app, &choice.endpoint.name),
+        choice.key == KeySource::NoKey,
+    );
+    Pricing::new(move |model| match find_price(&path, model) {
+        Some(prices) => Price::Known(Box::new(prices)),
+        None if keyless => Price::Free,
+        None => Price::Unknown,
+    })
+}
 
-    /// The cached price list. A provider that needs no key and publishes no prices counts as free.
-    pub(crate) fn pricing(&self, choice: Option<&ProviderChoice>) -> Pricing {
-        let Some(choice) = choice else {
-            return Pricing::new(|_| Price::Free);
-        };
-        let (path, keyless) = (
-            self.price_file(&choice.endpoint.name),
-            choice.key == KeySource::NoKey,
+/// Fetches the price list if it is older than a day. If that fails, the cached one is used.
+pub(crate) fn fetch(
+    app: &mut Context,
+    choice: &ProviderChoice,
+    key: Option<&Secret>,
+) -> Result<()> {
+    let now = app.clock.now();
+    if fetched_at(&price_file(app, &choice.endpoint.name))
+        .is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
+    {
+        return Ok(());
+    }
+    let context = app.http_context()?;
+    // A server without keys may have no price list, so a failure is not reported.
+    let timeout = if choice.key == KeySource::NoKey {
+        OPEN_LIST_TIMEOUT
+    } else {
+        Duration::MAX
+    };
+    let asked = runtime()?.block_on(async {
+        tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await
+    });
+    match asked {
+        Ok(Ok(list)) => remember(app, &choice.endpoint.name, &list),
+        Err(_) => {}
+        Ok(Err(_)) if choice.key == KeySource::NoKey => {}
+        Ok(Err(error)) => app.ui.warning(&format!(
+            "cannot fetch the price list of `{}`: {error}",
+            choice.endpoint.name
+        )),
+    }
+    Ok(())
+}
+
+/// Caches a price list.
+pub(crate) fn remember(app: &Context, provider: &Name, list: &[ModelInfo]) {
+    save_prices(&price_file(app, provider), app.clock.now(), list);
+}
+
+/// Fetches a public price list in the background if an earlier run missed a price.
+pub(crate) fn fetch_missed(app: &mut Context, choice: &ProviderChoice) -> Result<()> {
+    let wanted = price_file(app, &choice.endpoint.name).with_extension("wanted");
+    if is_public_price_list(choice) && fs::exists(&wanted) {
+        refresh_in_background(
+            choice,
+            price_file(app, &choice.endpoint.name),
+            app.http_context()?,
         );
-        Pricing::new(move |model| match find_price(&path, model) {
-            Some(prices) => Price::Known(Box::new(prices)),
-            None if keyless => Price::Free,
-            None => Price::Unknown,
-        })
     }
+    Ok(())
+}
 
-    /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
-    pub(crate) fn fetch_prices(
-        &mut self,
-        choice: &ProviderChoice,
-        key: Option<&Secret>,
-    ) -> Result<()> {
-        let now = self.clock.now();
-        if fetched_at(&self.price_file(&choice.endpoint.name))
-            .is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
-        {
-            return Ok(());
-        }
-        let context = self.http_context()?;
-        // A server without keys may have no price list, so a failure is not reported.
-        let timeout = if choice.key == KeySource::NoKey {
-            OPEN_LIST_TIMEOUT
-        } else {
-            Duration::MAX
-        };
-        let asked = runtime()?.block_on(async {
-            tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await
-        });
-        match asked {
-            Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
-            Err(_) => {}
-            Ok(Err(_)) if choice.key == KeySource::NoKey => {}
-            Ok(Err(error)) => self.ui.warning(&format!(
-                "cannot fetch the price list of `{}`: {error}",
-                choice.endpoint.name
-            )),
-        }
-        Ok(())
+/// Notes that the cost of an answer is unknown, because the list may have the price for the
+/// next one. A process that continues fetches it now; otherwise the next run fetches it while
+/// its answer streams.
+pub(crate) fn schedule_refresh(
+    app: &mut Context,
+    choice: &ProviderChoice,
+    goes_on: bool,
+) -> Result<()> {
+    let (file, now) = (price_file(app, &choice.endpoint.name), app.clock.now());
+    if !is_public_price_list(choice)
+        || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
+    {
+        return Ok(());
     }
-
-    /// Caches a price list.
-    pub(crate) fn remember_prices(&self, provider: &Name, list: &[ModelInfo]) {
-        save_prices(&self.price_file(provider), self.clock.now(), list);
+    if goes_on {
+        refresh_in_background(choice, file, app.http_context()?);
+    } else {
+        fs::write_cache(&file.with_extension("wanted"), b"")?;
     }
-
-    /// Fetches a public price list in the background if an earlier run missed a price.
-    pub(crate) fn fetch_missed_prices(&mut self, choice: &ProviderChoice) -> Result<()> {
-        let wanted = self
-            .price_file(&choice.endpoint.name)
-            .with_extension("wanted");
-        if is_public_price_list(choice) && fs::exists(&wanted) {
-            refresh_in_background(
-                choice,
-                self.price_file(&choice.endpoint.name),
-                self.http_context()?,
-            );
-        }
-        Ok(())
-    }
-
-    /// Notes that the cost of an answer is unknown, because the list may have the price for the
-    /// next one. A process that continues fetches it now; otherwise the next run fetches it while
-    /// its answer streams.
-    pub(crate) fn schedule_refresh(
-        &mut self,
-        choice: &ProviderChoice,
-        goes_on: bool,
-    ) -> Result<()> {
-        let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
-        if !is_public_price_list(choice)
-            || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
-        {
-            return Ok(());
-        }
-        if goes_on {
-            refresh_in_background(choice, file, self.http_context()?);
-        } else {
-            fs::write_cache(&file.with_extension("wanted"), b"")?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Whether the price list is public: then it is fetched without a key.

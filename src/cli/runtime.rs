@@ -1,6 +1,6 @@
 //! The async runtime, and what stops an answer: a cancellation or a signal.
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};

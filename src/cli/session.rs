@@ -3,9 +3,16 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::chat::{Services, Session, SessionConfig, UserInput};
-use crate::cli::app::{App, ProviderChoice};
 use crate::cli::args::{ConversationArgs, Resume};
+use crate::cli::connection;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::key_binding;
+use crate::cli::logging;
+use crate::cli::prices;
+use crate::cli::provider;
+use crate::cli::provider::ProviderChoice;
+use crate::cli::rollback;
 use crate::cli::state_marks::When;
 use crate::config::KeySource;
 use crate::conversations::{Conversation, Damage, LoadedConversation, OpenedConversation};
@@ -28,7 +35,7 @@ pub(crate) struct StartedSession {
 
 /// Sets up a session: opens the conversation, connects the provider, loads the history.
 pub(crate) fn begin(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     restore: Option<Audience>,
@@ -36,7 +43,7 @@ pub(crate) fn begin(
     if args.quiet {
         app.ui.set_quiet();
     }
-    app.log_verbosely(args.verbose)?;
+    logging::start_verbose(app, args.verbose)?;
     app.refuse_in_lockdown()?;
     if !args.is_saved() && !matches!(resume, Resume::New) {
         bail!(
@@ -55,11 +62,11 @@ pub(crate) fn begin(
     } else {
         None
     };
-    app.step(&format!("conversation kept: {}", kept.is_some()));
+    logging::step(app, &format!("conversation kept: {}", kept.is_some()));
     let model = options.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
     app.compare_at_end.get_or_insert(When::IfDue);
-    app.compare_with_marks(When::BeforeSending);
+    rollback::compare_with_marks(app, When::BeforeSending);
     let mut session = build_session(
         app,
         args,
@@ -82,7 +89,7 @@ pub(crate) fn begin(
         session.set_system_prompt(system.clone());
     }
     if let Some(choice) = &choice {
-        app.fetch_missed_prices(choice)?;
+        prices::fetch_missed(app, choice)?;
     }
     Ok(StartedSession {
         session,
@@ -93,7 +100,7 @@ pub(crate) fn begin(
 }
 
 fn build_session(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     provider: AnyProvider,
     options: RequestOptions,
@@ -121,7 +128,7 @@ fn build_session(
         limiter: app.limiter()?,
         backoff: app.backoff(),
         budget: app.budget(args.budget)?,
-        pricing: app.pricing(choice),
+        pricing: prices::pricing(app, choice),
         audit: app.audit(),
         clock: app.clock.clone(),
     };
@@ -140,7 +147,7 @@ pub(crate) fn profile_name(choice: Option<&ProviderChoice>) -> String {
 }
 
 fn request_options(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     choice: &ProviderChoice,
 ) -> Result<RequestOptions> {
@@ -161,7 +168,7 @@ fn demo_provider(paced: bool) -> (AnyProvider, Option<ProviderChoice>, RequestOp
 
 /// The exact body of a request, for `--dry-run`. It needs no key, and nothing is counted or saved.
 pub(crate) fn preview(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     input: UserInput,
@@ -169,7 +176,8 @@ pub(crate) fn preview(
     let (provider, choice, options) = if args.demo {
         demo_provider(false)
     } else {
-        let mut choice = app.choose_provider(
+        let mut choice = provider::choose(
+            app,
             args.provider.as_ref(),
             args.profile.as_ref(),
             args.model.as_deref(),
@@ -200,11 +208,12 @@ pub(crate) fn preview(
 /// Connects the provider with its key. Everything that can fail without the key is checked before
 /// the key store is opened.
 pub(crate) fn connect(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
 ) -> Result<(AnyProvider, Option<ProviderChoice>, RequestOptions)> {
-    let mut choice = app.choose_provider(
+    let mut choice = provider::choose(
+        app,
         args.provider.as_ref(),
         args.profile.as_ref(),
         args.model.as_deref(),
@@ -219,32 +228,35 @@ pub(crate) fn connect(
         || budget.per_month.is_some()
         || budget.per_conversation.is_some()
     {
-        app.fetch_prices(&choice, key.as_ref())?;
+        prices::fetch(app, &choice, key.as_ref())?;
     }
     if matches!(choice.key, KeySource::Stored) {
-        app.log_key_store();
+        logging::log_key_store(app);
     }
     let whence = match &choice.key {
         KeySource::NoKey => "none",
         KeySource::Env(_) => "from the environment",
         KeySource::Stored => "from the key store or the provider's variable",
     };
-    let proxied = app.proxy_in_force(&choice.endpoint).is_some();
-    app.announce_connection(&choice.endpoint);
-    app.step(&format!(
-        "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
-        choice.endpoint.name,
-        // The path of the address is not logged: it may contain a token.
-        choice
-            .endpoint
-            .base_url
-            .split_inclusive('/')
-            .take(3)
-            .collect::<String>()
-            .trim_end_matches('/'),
-        choice.model,
-        choice.profile
-    ));
+    let proxied = connection::proxy_in_force(app.env, &choice.endpoint).is_some();
+    connection::announce(app.ui, app.env, &choice.endpoint);
+    logging::step(
+        app,
+        &format!(
+            "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
+            choice.endpoint.name,
+            // The path of the address is not logged: it may contain a token.
+            choice
+                .endpoint
+                .base_url
+                .split_inclusive('/')
+                .take(3)
+                .collect::<String>()
+                .trim_end_matches('/'),
+            choice.model,
+            choice.profile
+        ),
+    );
     let provider = OpenAi::new(&choice.endpoint, key, app.http_context()?)?;
     let options = request_options(app, args, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), options))
@@ -252,7 +264,7 @@ pub(crate) fn connect(
 
 /// The cost of a conversation so far: by the usage record or by the audit log, whichever is
 /// higher.
-pub(crate) fn conversation_spend(app: &App, conversation: &str) -> Result<i64> {
+pub(crate) fn conversation_spend(app: &Context, conversation: &str) -> Result<i64> {
     Ok(app
         .usage()
         .conversation_cost(conversation)?
@@ -261,10 +273,10 @@ pub(crate) fn conversation_spend(app: &App, conversation: &str) -> Result<i64> {
 
 /// The key of the selected provider, from where the settings say.
 pub(crate) fn key_for(
-    app: &mut App,
+    app: &mut Context,
     choice: &ProviderChoice,
 ) -> Result<Option<crate::secret::Secret>> {
-    match (app.key_for(choice)?, &choice.key) {
+    match (key_binding::key_for(app, choice)?, &choice.key) {
         (None, KeySource::Env(variable)) => bail!(no_env_key(choice, variable)),
         (key, _) => Ok(key),
     }
@@ -286,7 +298,7 @@ fn no_env_key(choice: &ProviderChoice, variable: &str) -> CliError {
 }
 
 /// A resumed conversation keeps its model, if it was with this provider.
-fn stay_with_model(app: &mut App, resume: &Resume, choice: &mut ProviderChoice) -> Result<()> {
+fn stay_with_model(app: &mut Context, resume: &Resume, choice: &mut ProviderChoice) -> Result<()> {
     let archive = app.archive()?;
     let Some(id) = find(app, resume)? else {
         return Ok(());
@@ -301,7 +313,7 @@ fn stay_with_model(app: &mut App, resume: &Resume, choice: &mut ProviderChoice) 
     Ok(())
 }
 
-fn find(app: &mut App, resume: &Resume) -> Result<Option<Name>> {
+fn find(app: &mut Context, resume: &Resume) -> Result<Option<Name>> {
     Ok(match resume {
         // A new conversation needs no archive, so no key store is opened.
         Resume::New => None,
@@ -321,7 +333,7 @@ type SavedConversation = Option<(Conversation, Option<LoadedConversation>)>;
 /// Opens the conversation to save to. Without any key store, the demo continues unsaved and prints
 /// a notice.
 fn open_conversation(
-    app: &mut App,
+    app: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     provider: &AnyProvider,
@@ -358,7 +370,7 @@ fn open_conversation(
 }
 
 /// Prints and logs what is damaged in a conversation.
-pub(crate) fn report_damage(app: &App, damage: &[Damage]) {
+pub(crate) fn report_damage(app: &Context, damage: &[Damage]) {
     for damage in damage {
         app.ui
             .error_line(&format!("chatbot: warning: {}", damage.describe()));

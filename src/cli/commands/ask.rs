@@ -2,9 +2,9 @@
 
 use crate::chat::{Outcome, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
-use crate::cli::app::App;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
@@ -62,7 +62,7 @@ pub(crate) struct AskArgs {
     no_stdin: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
     let most = app.settings()?.limits.max_attachment_bytes;
     let input = read_input(app.ui, options, most)?;
     let own_screen = app.ui.output_is_terminal() && !options.json && !options.extract;
@@ -147,7 +147,7 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
-fn dry_run(app: &mut App, options: &AskArgs, input: UserInput) -> Result<()> {
+fn dry_run(app: &mut Context, options: &AskArgs, input: UserInput) -> Result<()> {
     let body = session::preview(
         app,
         &options.conversation,

@@ -1,10 +1,11 @@
 //! `chat`: the interactive chat.
 
-use crate::cli::app::App;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
+use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::provider;
 use crate::cli::repl;
 use crate::cli::session;
 use crate::privacy::Audience;
@@ -34,7 +35,7 @@ pub(crate) struct ChatCommandArgs {
     resume: Option<String>,
 }
 
-pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, mut options: ChatCommandArgs) -> Result<()> {
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
     let started = match session::begin(app, &options.conversation, &resume, restore) {
@@ -49,7 +50,8 @@ pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
         other => other?,
     };
     if !options.conversation.demo {
-        let (provider, profile) = app.resolve_provider(
+        let (provider, profile) = provider::resolve(
+            app,
             options.conversation.provider.as_ref(),
             options.conversation.profile.as_ref(),
         )?;
@@ -66,7 +68,7 @@ pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
 
 /// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
 /// the demo.
-fn offer_key_or_demo(app: &mut App, error: &anyhow::Error) -> Result<bool> {
+fn offer_key_or_demo(app: &mut Context, error: &anyhow::Error) -> Result<bool> {
     app.ui
         .error_line(&format!("There is no API key yet ({error})."));
     match app

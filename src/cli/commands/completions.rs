@@ -1,7 +1,7 @@
 //! `completions`: the completion script for a shell.
 
 use crate::cli::Cli;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::term::output::ByteOutput;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
@@ -21,7 +21,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(_: &mut App, options: &CompletionsArgs) -> Result<()> {
+pub(crate) fn run(_: &mut Context, options: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "chatbot", &mut script);
     let mut output = ByteOutput::default();

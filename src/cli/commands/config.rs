@@ -1,8 +1,11 @@
 //! `config`: shows, creates, edits and checks the settings file.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
+use crate::cli::context::Context;
+use crate::cli::editor;
+use crate::cli::errors::settings::describe_problem;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::provider;
 use crate::cli::term::display_path;
 use crate::cli::term::format::json_dollars;
 use crate::config::{self, Settings, TEMPLATE};
@@ -31,7 +34,7 @@ enum ConfigCommand {
     Check,
 }
 
-pub(crate) fn run(app: &mut App, options: &ConfigArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &ConfigArgs) -> Result<()> {
     match options.command {
         ConfigCommand::Path => app
             .ui
@@ -43,7 +46,7 @@ pub(crate) fn run(app: &mut App, options: &ConfigArgs) -> Result<()> {
     }
 }
 
-fn init(app: &App) -> Result<()> {
+fn init(app: &Context) -> Result<()> {
     let path = app.settings_file();
     if fs::read_user_edited(path, u64::MAX)?.is_some() {
         bail!(
@@ -56,14 +59,14 @@ fn init(app: &App) -> Result<()> {
     app.ui.out(&format!("{}\n", display_path(path)))
 }
 
-fn edit(app: &mut App) -> Result<()> {
+fn edit(app: &mut Context) -> Result<()> {
     let path = app.settings_file().clone();
     if fs::read_user_edited(&path, u64::MAX)?.is_none() {
         fs::write(&path, TEMPLATE.as_bytes())?;
     }
     loop {
         let before = fs::read_user_edited(&path, u64::MAX)?;
-        app.open_in_editor(&path)?;
+        editor::open_file(app, &path)?;
         if fs::read_user_edited(&path, u64::MAX)? != before {
             app.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
         }
@@ -78,11 +81,13 @@ fn edit(app: &mut App) -> Result<()> {
     }
 }
 
-fn check(app: &mut App) -> Result<()> {
+fn check(app: &mut Context) -> Result<()> {
     let (settings, problems) = config::parse(&app.settings_text()?);
     for problem in &problems {
-        app.ui
-            .out(&format!("{}\n", app.describe_problem(problem)))?;
+        app.ui.out(&format!(
+            "{}\n",
+            describe_problem(app.settings_file(), problem)
+        ))?;
     }
     let usable = app
         .redactor_for(&settings.privacy.policy)
@@ -90,7 +95,7 @@ fn check(app: &mut App) -> Result<()> {
         .and_then(|()| {
             // Errors of the settings file are printed above; the checks below need valid settings.
             if problems.iter().all(|p| p.unknown) {
-                app.check_env()
+                provider::check_env(app)
             } else {
                 Ok(())
             }
@@ -108,7 +113,7 @@ fn check(app: &mut App) -> Result<()> {
     }
 }
 
-fn show(app: &mut App) -> Result<()> {
+fn show(app: &mut Context) -> Result<()> {
     let settings = app.settings()?;
     let text = render(&settings);
     app.ui.out(&text)

@@ -1,14 +1,19 @@
 //! `models`: lists the models of a provider.
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
+use crate::cli::key_binding;
+use crate::cli::prices;
+use crate::cli::provider;
 use crate::cli::runtime::runtime;
 use crate::cli::term::format::{format_dollars, json_dollars, truncate_to_width};
+use crate::fs;
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::provider::{ModelInfo, list_models};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// List a provider's models with their prices in US dollars per million tokens
 #[derive(Clone, Debug, Args)]
@@ -26,8 +31,9 @@ pub(crate) struct ModelsArgs {
     json: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &ModelsArgs) -> Result<()> {
-    let choice = app.choose_provider(
+pub(crate) fn run(app: &mut Context, options: &ModelsArgs) -> Result<()> {
+    let choice = provider::choose(
+        app,
         options.provider.as_ref(),
         options.profile.as_ref(),
         Some("any"),
@@ -36,15 +42,15 @@ pub(crate) fn run(app: &mut App, options: &ModelsArgs) -> Result<()> {
     let key = if choice.endpoint.dialect.routing {
         None
     } else {
-        app.key_for(&choice)?
+        key_binding::key_for(app, &choice)?
     };
     let mut list = runtime()?.block_on(list_models(
         &choice.endpoint,
         key.as_ref(),
         app.http_context()?,
     ))?;
-    app.remember_models(&choice.endpoint.name, &list);
-    app.remember_prices(&choice.endpoint.name, &list);
+    remember(app, &choice.endpoint.name, &list);
+    prices::remember(app, &choice.endpoint.name, &list);
     if let Some(pattern) = &options.pattern {
         let pattern = pattern.to_lowercase();
         list.retain(|m| {
@@ -99,4 +105,39 @@ fn model_line(m: &ModelInfo, wide: usize) -> String {
     });
     let line = format!("{id:<wide$}  {context:>6}  {price}");
     format!("{}\n", line.trim_end())
+}
+
+/// Caches the names of models for completion.
+pub(crate) fn remember(app: &Context, provider: &Name, models: &[ModelInfo]) {
+    let names: String = models
+        .iter()
+        .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
+        .map(|m| format!("{}\n", m.id))
+        .collect();
+    // Without this cache there is only no completion.
+    fs::write(&models_file(app), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();
+}
+
+/// The cached model names, or the built-in ones if there is no cache yet.
+pub(crate) fn known(app: &Context) -> Vec<String> {
+    match fs::read_at_most(&models_file(app), 1 << 20) {
+        Ok(Some(bytes)) => {
+            let names = String::from_utf8_lossy(&bytes);
+            names
+                .lines()
+                .skip(1)
+                .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
+                .map(str::to_owned)
+                .collect()
+        }
+        _ => crate::catalog::all()
+            .iter()
+            .map(|e| e.model.to_owned())
+            .filter(|m| !m.is_empty())
+            .collect(),
+    }
+}
+
+fn models_file(app: &Context) -> PathBuf {
+    app.home.cache().join("models.txt")
 }

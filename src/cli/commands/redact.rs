@@ -1,6 +1,6 @@
 //! `redact`: the redactor as a filter for files and pipes.
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::input_stream;
 use crate::cli::term::output::ByteOutput;
@@ -46,7 +46,7 @@ pub(crate) struct RedactArgs {
     fail: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &RedactArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &RedactArgs) -> Result<()> {
     // The command redacts even if the settings turn redaction off for the chat.
     let policy = Policy {
         off: false,
@@ -97,7 +97,7 @@ fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
 }
 
 /// Writes the findings as one JSON object, as they are found.
-fn print_findings(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+fn print_findings(app: &Context, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     app.ui.out("{\"schema_version\":1,\"findings\":[")?;
     redact_stream(redactor, input, &mut |_| Ok(()), &mut |finding| {
@@ -156,7 +156,7 @@ struct JsonLineOutput<'a> {
 }
 
 /// Answers each line with a line and flushes it, for a program that keeps this one running.
-fn redact_lines(app: &App, redactor: &Redactor) -> Result<bool> {
+fn redact_lines(app: &Context, redactor: &Redactor) -> Result<bool> {
     let (mut found, mut bad) = (false, false);
     while let Some(line) = app.ui.input_line(MAX_LINE_BYTES)? {
         if line.iter().all(u8::is_ascii_whitespace) {

@@ -9,6 +9,7 @@ pub(super) mod diagnose;
 mod keys;
 mod network;
 pub(super) mod report;
+pub(super) mod settings;
 mod storage;
 
 use std::fmt;

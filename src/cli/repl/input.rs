@@ -1,8 +1,10 @@
 //! Reads input: the line editor on a terminal, or plain lines from a pipe.
 
 use crate::catalog;
-use crate::cli::app::App;
+use crate::cli::commands::models;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
+use crate::cli::line_history;
 use crate::cli::term::Ui;
 use crate::privacy::Displayable;
 use anyhow::{Context as _, Result};
@@ -13,8 +15,8 @@ use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
-    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext,
+    EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ pub(super) enum InputSource {
 impl InputSource {
     /// The line editor with the input history and the names of the commands for completion, or the
     /// pipe.
-    pub(super) fn new(app: &mut App, commands: Vec<&'static str>) -> Result<Self> {
+    pub(super) fn new(app: &mut Context, commands: Vec<&'static str>) -> Result<Self> {
         if !app.ui.input_is_terminal() {
             return Ok(Self::Pipe);
         }
@@ -56,7 +58,7 @@ impl InputSource {
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(SlashCompleter {
-            models: app.known_models(),
+            models: models::known(app),
             commands,
         }));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
@@ -67,7 +69,7 @@ impl InputSource {
             EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))),
         );
         let mut keyboard = Self::Terminal(Box::new(editor), edit);
-        for line in app.load_lines(MAX_HISTORY_LINES) {
+        for line in line_history::load(app, MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
         Ok(keyboard)
@@ -172,7 +174,7 @@ impl Completer for SlashCompleter {
         &self,
         line: &str,
         at: usize,
-        _: &Context<'_>,
+        _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
         let typed = line.get(..at).unwrap_or_default();
         let pair = |text: &str| Pair {

@@ -6,10 +6,12 @@ mod input;
 mod slash;
 mod state;
 
-use super::app::App;
+use super::context::Context;
 use super::state_marks::When;
 use crate::chat::UserInput;
+use crate::cli::alerts;
 use crate::cli::args::ConversationArgs;
+use crate::cli::editor;
 use crate::cli::errors::report::report_and_go_on;
 use crate::cli::errors::{CliError, SilentExit};
 use crate::cli::repl::slash::InputLine;
@@ -23,7 +25,7 @@ use state::Repl;
 
 /// Runs the chat until the user leaves it.
 pub(crate) fn run(
-    app: &mut App,
+    app: &mut Context,
     started: StartedSession,
     args: ConversationArgs,
     attached: Raw,
@@ -49,12 +51,12 @@ pub(crate) fn run(
         leaving: false,
         spent: 0,
     };
-    repl.app.sweep_edited_texts();
+    editor::sweep(repl.app);
     repl.greet(unkept.as_deref());
     repl.app.compare_at_end = Some(When::Now);
     let mut failed = None;
     loop {
-        repl.app.check_alerts();
+        alerts::check(repl.app);
         let input = repl.read()?;
         if !matches!(input, InputEvent::Cleared) {
             repl.cleared = false;

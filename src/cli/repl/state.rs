@@ -3,10 +3,13 @@
 
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
-use crate::cli::app::{App, ProviderChoice};
 use crate::cli::args::ConversationArgs;
+use crate::cli::context::Context;
+use crate::cli::line_history;
 use crate::cli::outcome::{report_outcome, require_text};
+use crate::cli::provider::ProviderChoice;
 use crate::cli::repl::input::{InputEvent, InputSource};
+use crate::cli::rollback;
 use crate::cli::runtime::{Cancel, StopSignals, wait_for_interrupt};
 use crate::cli::state_marks::When;
 use crate::cli::term::format::pluralize;
@@ -16,7 +19,7 @@ use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result};
 
 pub(super) struct Repl<'a> {
-    pub(super) app: &'a mut App,
+    pub(super) app: &'a mut Context,
     pub(super) session: Option<Session<AnyProvider>>,
     pub(super) args: ConversationArgs,
     pub(super) model: String,
@@ -105,7 +108,7 @@ impl Repl<'_> {
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
-        self.app.compare_with_marks(When::IfDue);
+        rollback::compare_with_marks(self.app, When::IfDue);
         let session = self
             .session
             .as_mut()
@@ -125,7 +128,7 @@ impl Repl<'_> {
     }
 
     pub(super) fn retry(&mut self) -> Result<()> {
-        self.app.compare_with_marks(When::IfDue);
+        rollback::compare_with_marks(self.app, When::IfDue);
         let session = self
             .session
             .as_mut()
@@ -203,13 +206,13 @@ impl Repl<'_> {
                 .map(|c| c.id().clone())
                 .filter(|_| !dropped)
             {
-                self.app.save_line(&id, &text);
+                line_history::save(self.app, &id, &text);
             }
         }
     }
 }
 
-fn new_printer(app: &App) -> (AnswerPrinter, Cancel) {
+fn new_printer(app: &Context) -> (AnswerPrinter, Cancel) {
     let stop = Cancel::new();
     (
         AnswerPrinter {

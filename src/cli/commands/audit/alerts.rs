@@ -3,7 +3,8 @@
 use super::verify::no_audit_key;
 use crate::audit::alerts::AlertKind;
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
+use crate::cli::alerts;
+use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::privacy::Raw;
@@ -25,8 +26,8 @@ pub(super) struct AuditAlertsArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
-    let alerts = app.alerts();
+pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
+    let alerts = alerts::monitor(app);
     if let Some(which) = &options.acknowledge {
         let id = match which.as_str() {
             "all" => None,

@@ -2,8 +2,8 @@
 
 use crate::audit::EventKind;
 use crate::audit::record::AuditRecord;
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::term::Style;
 use crate::config::closest_name;
@@ -40,7 +40,7 @@ enum MinSeverity {
     Critical,
 }
 
-pub(super) fn run(app: &App, list: &AuditListArgs) -> Result<()> {
+pub(super) fn run(app: &Context, list: &AuditListArgs) -> Result<()> {
     let since = list
         .since
         .as_deref()
@@ -106,7 +106,7 @@ pub(super) fn run(app: &App, list: &AuditListArgs) -> Result<()> {
     Ok(())
 }
 
-fn format_record(app: &App, record: &AuditRecord) -> Displayable {
+fn format_record(app: &Context, record: &AuditRecord) -> Displayable {
     let event = Displayable::line(&format!("{:<20}", record.event));
     let event = match record.severity.as_str() {
         "warning" => app.ui.paint(Style::Yellow, event),

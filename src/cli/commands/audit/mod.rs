@@ -6,7 +6,7 @@ mod verify;
 
 pub(crate) use verify::verify_log;
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -29,7 +29,7 @@ enum AuditCommand {
     Alerts(alerts::AuditAlertsArgs),
 }
 
-pub(crate) fn run(app: &mut App, options: &AuditArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &AuditArgs) -> Result<()> {
     match &options.command {
         Some(AuditCommand::List(options)) => list::run(app, options),
         Some(AuditCommand::Verify(options)) => verify::run(app, options),

@@ -1,9 +1,10 @@
 //! `audit verify`: checks the chain of the audit log, and its MACs if the key store has their key.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::rollback;
 use crate::cli::state_marks::When;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -17,17 +18,17 @@ pub(super) struct AuditVerifyArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &AuditVerifyArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &AuditVerifyArgs) -> Result<()> {
     verify_log(app, options.json)
 }
 
 /// Verifies the log. The MACs are checked if the key store has the key; without it, a log with MACs
 /// is not reported as intact.
-pub(crate) fn verify_log(app: &mut App, as_json: bool) -> Result<()> {
+pub(crate) fn verify_log(app: &mut Context, as_json: bool) -> Result<()> {
     let key = app.read_audit_key();
     let keyed = matches!(key, Ok(true));
     if keyed {
-        app.compare_with_marks(When::Now);
+        rollback::compare_with_marks(app, When::Now);
     }
     let report = app.audit().verify()?;
     let event = Event::new(EventKind::Verified)

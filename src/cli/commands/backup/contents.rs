@@ -1,9 +1,9 @@
 //! What a backup has: the selected conversations, and settings, usage and API keys with them.
 
 use crate::backup::{BackupContents, Extras, Origin, SkippedConversation};
-use crate::cli::app::App;
 use crate::cli::commands::backup::BackupArgs;
 use crate::cli::commands::key;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::term::format::pluralize;
 use crate::conversations::Archive;
@@ -23,7 +23,7 @@ pub(super) struct BackupSelection {
 }
 
 impl BackupSelection {
-    pub(super) fn from_args(app: &mut App, options: &BackupArgs) -> Result<Self> {
+    pub(super) fn from_args(app: &mut Context, options: &BackupArgs) -> Result<Self> {
         if !crate::conversations::has_conversations(&app.home.conversations())? {
             let nothing =
                 CliError::misuse("there is nothing to back up: no conversation has been saved yet");
@@ -45,7 +45,7 @@ impl BackupSelection {
         })
     }
 
-    pub(super) fn warn_about_keys(&self, app: &App) {
+    pub(super) fn warn_about_keys(&self, app: &Context) {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
             let (are, like) = if keys == 1 {
@@ -63,7 +63,7 @@ impl BackupSelection {
 
 /// The keys that prove a backup to be this installation's own: the data key, which a recovery file
 /// restores, and the audit key, which `history rekey` does not change.
-pub(in crate::cli::commands) fn backup_origin(app: &mut App) -> Result<Origin> {
+pub(in crate::cli::commands) fn backup_origin(app: &mut Context) -> Result<Origin> {
     let manager = app.keys()?.manager();
     let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
     let secrets = slots
@@ -75,7 +75,7 @@ pub(in crate::cli::commands) fn backup_origin(app: &mut App) -> Result<Origin> {
     ))
 }
 
-fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
+fn extras(app: &mut Context, options: &BackupArgs) -> Result<Extras> {
     let mut extras = Extras {
         origin: backup_origin(app)?,
         ..Extras::default()
@@ -101,7 +101,7 @@ fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
     Ok(extras)
 }
 
-fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
+fn api_keys(app: &mut Context) -> Result<Vec<(Slot, Secret)>> {
     let index = key::load_full_index(app)?;
     let manager = app.keys()?.manager();
     let slots: Vec<Slot> = index
@@ -120,7 +120,7 @@ fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
 }
 
 /// Warns about what could not be decrypted, and returns it as JSON.
-pub(super) fn report_damaged(app: &App, skipped: &[SkippedConversation]) -> Vec<Value> {
+pub(super) fn report_damaged(app: &Context, skipped: &[SkippedConversation]) -> Vec<Value> {
     for SkippedConversation { id, reason, .. } in skipped {
         app.ui.error_line(&format!(
             "chatbot: warning: left out of the backup: {id}: {reason}"
@@ -132,7 +132,7 @@ pub(super) fn report_damaged(app: &App, skipped: &[SkippedConversation]) -> Vec<
         .collect()
 }
 
-pub(super) fn report_undecryptable(app: &App, contents: &BackupContents) -> Result<()> {
+pub(super) fn report_undecryptable(app: &Context, contents: &BackupContents) -> Result<()> {
     contents.skipped.iter().try_for_each(|(id, reason)| {
         app.ui.say(
             &format!(

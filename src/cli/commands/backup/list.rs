@@ -1,8 +1,8 @@
 //! `backup list`: the backups in a repository.
 
 use crate::backup::repository::Snapshot;
-use crate::cli::app::App;
 use crate::cli::commands::backup::repository::{Repository, home_id, parse_url};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::term::Style;
 use crate::cli::term::format::{format_size, pluralize};
@@ -23,7 +23,7 @@ pub(crate) struct BackupListArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &BackupListArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &BackupListArgs) -> Result<()> {
     let address = parse_url(&options.url)?;
     let place = Repository::open(app, &address)?;
     let found = place.snapshots(app)?;

@@ -12,7 +12,7 @@ pub(super) use contents::backup_origin;
 pub(super) use repository::parse_address;
 pub(super) use verify::open;
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -80,7 +80,7 @@ enum BackupCommand {
     Prune(prune::BackupPruneArgs),
 }
 
-pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &BackupArgs) -> Result<()> {
     match &options.command {
         Some(BackupCommand::List(list)) => return list::run(app, list),
         Some(BackupCommand::Prune(prune)) => return prune::run(app, prune),

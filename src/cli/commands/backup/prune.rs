@@ -2,8 +2,8 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{self, PruneReport};
-use crate::cli::app::App;
 use crate::cli::commands::backup::repository::{Repository, home_id, lock_uploads, parse_url};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::format::{format_size, pluralize};
 use anyhow::{Result, bail};
@@ -31,7 +31,7 @@ pub(crate) struct BackupPruneArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &BackupPruneArgs) -> Result<()> {
     let address = parse_url(&options.url)?;
     let place = Repository::open(app, &address)?;
     let keep = usize::try_from(options.keep).unwrap_or(usize::MAX);
@@ -84,7 +84,7 @@ pub(super) fn run(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
 }
 
 fn report_prune(
-    app: &App,
+    app: &Context,
     pruned: &PruneReport,
     options: &BackupPruneArgs,
     dry: bool,

@@ -4,7 +4,7 @@ use crate::backup::repository::{
     self, BackupSource, CloudKind, DownloadedBackup, NetworkContext, ObjectStorage,
     RepositoryAddress, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotList, is_repository,
 };
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::passphrase;
 use crate::cli::runtime::{Runtime, runtime};
@@ -27,7 +27,10 @@ pub(in crate::cli::commands) struct Repository {
 }
 
 /// A client for the objects at an address. It makes no request yet.
-pub(super) fn open_objects(app: &mut App, address: &RepositoryAddress) -> Result<ObjectStorage> {
+pub(super) fn open_objects(
+    app: &mut Context,
+    address: &RepositoryAddress,
+) -> Result<ObjectStorage> {
     ObjectStorage::open(address, || -> Result<NetworkContext> {
         let start = match address {
             RepositoryAddress::Cloud(cloud) => match cloud.kind {
@@ -49,7 +52,7 @@ pub(super) fn open_objects(app: &mut App, address: &RepositoryAddress) -> Result
 impl Repository {
     /// Opens an existing repository: asks for its passphrase and reads its header.
     pub(in crate::cli::commands) fn open(
-        app: &mut App,
+        app: &mut Context,
         address: &RepositoryAddress,
     ) -> Result<Self> {
         let objects = open_objects(app, address)?;
@@ -67,7 +70,7 @@ impl Repository {
     }
 
     /// Lists the backups, and warns if one that was seen before is missing.
-    pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<SnapshotList> {
+    pub(in crate::cli::commands) fn snapshots(&self, app: &Context) -> Result<SnapshotList> {
         let found = self.runtime.block_on(repository::list_snapshots(
             &self.objects,
             &self.keys,
@@ -100,7 +103,7 @@ impl Repository {
     /// keeps other processes from using the same file.
     pub(in crate::cli::commands) fn download(
         &self,
-        app: &App,
+        app: &Context,
         snapshot: &Snapshot,
         only: &[String],
         salvage: bool,
@@ -135,7 +138,7 @@ impl Repository {
 }
 
 /// The random id of this installation within a repository, created once.
-pub(super) fn home_id(app: &App) -> Result<Name> {
+pub(super) fn home_id(app: &Context) -> Result<Name> {
     let path = app.home.state().join("home-id");
     if let Some(name) = fs::read_at_most(&path, 100)?
         .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok())
@@ -149,7 +152,7 @@ pub(super) fn home_id(app: &App) -> Result<Name> {
 
 /// Locks the repository for this installation: two processes of one installation would write the
 /// same lease.
-pub(super) fn lock_uploads(app: &App) -> Result<fs::FileLock> {
+pub(super) fn lock_uploads(app: &Context) -> Result<fs::FileLock> {
     fs::FileLock::try_acquire(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
         let busy = CliError::new(
             CliExit::Storage,
@@ -179,7 +182,7 @@ pub(super) fn format_address(address: &RepositoryAddress) -> String {
 }
 
 /// The passphrase of an existing backup.
-pub(super) fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
+pub(super) fn backup_passphrase(app: &Context, what: &str) -> Result<Secret> {
     passphrase::obtain(app.ui, app.env, what, CliExit::Key)
 }
 

@@ -5,12 +5,12 @@ use crate::backup::repository::{
     self, RepositoryAddress, RepositoryHeader, UploadContext, UploadReport,
 };
 use crate::backup::{self, WriteReport};
-use crate::cli::app::App;
 use crate::cli::commands::backup::BackupArgs;
 use crate::cli::commands::backup::contents::{BackupSelection, report_damaged};
 use crate::cli::commands::backup::repository::{
     backup_passphrase, format_address, home_id, lock_uploads, open_objects,
 };
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::runtime::runtime;
@@ -23,7 +23,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
+pub(super) fn write(app: &mut Context, options: &BackupArgs) -> Result<()> {
     let path = destination(app, options.dest.as_deref())?;
     let chosen = BackupSelection::from_args(app, options)?;
     let BackupSelection {
@@ -69,7 +69,7 @@ pub(super) fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
 }
 
 /// The path of the backup: a new file in an existing folder.
-fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
+fn destination(app: &Context, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
     let name = || -> Result<String> {
         Ok(format!(
@@ -100,7 +100,7 @@ fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
+fn report_written(app: &Context, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
     let bytes = fs::length(path);
     let damaged = report_damaged(app, &written.skipped);
     if as_json {
@@ -129,7 +129,7 @@ fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) 
 }
 
 pub(super) fn upload(
-    app: &mut App,
+    app: &mut Context,
     address: &RepositoryAddress,
     options: &BackupArgs,
 ) -> Result<()> {
@@ -204,7 +204,7 @@ pub(super) fn upload(
 }
 
 fn report_upload(
-    app: &App,
+    app: &Context,
     address: &RepositoryAddress,
     sent: &UploadReport,
     as_json: bool,
@@ -260,7 +260,7 @@ fn report_upload(
 
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
-fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
+fn new_backup_passphrase(app: &Context, what: &str, weak: bool) -> Result<Secret> {
     passphrase::choose(
         app.ui,
         app.env,
@@ -273,7 +273,7 @@ fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
     )
 }
 
-fn audit_failure(app: &App) {
+fn audit_failure(app: &Context) {
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(Severity::Warning)

@@ -3,9 +3,9 @@
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{self, RepositoryAddress};
 use crate::backup::{self, OpenedBackup};
-use crate::cli::app::App;
 use crate::cli::commands::backup::contents::{describe_extras, report_undecryptable};
 use crate::cli::commands::backup::repository::{Repository, backup_passphrase, format_address};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::format::pluralize;
 use crate::cli::term::{Style, display_path};
@@ -18,7 +18,7 @@ use std::path::Path;
 /// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
 /// accepted only with `salvage`.
 pub(in crate::cli::commands) fn open(
-    app: &App,
+    app: &Context,
     file: &Path,
     salvage: bool,
 ) -> Result<OpenedBackup> {
@@ -40,7 +40,7 @@ pub(in crate::cli::commands) fn open(
     })
 }
 
-pub(super) fn verify_file(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
+pub(super) fn verify_file(app: &mut Context, file: &Path, as_json: bool) -> Result<()> {
     let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
         app.audit_event(
             &Event::new(EventKind::Backup)
@@ -87,7 +87,7 @@ pub(super) fn verify_file(app: &mut App, file: &Path, as_json: bool) -> Result<(
 }
 
 pub(super) fn verify_repository(
-    app: &mut App,
+    app: &mut Context,
     address: &RepositoryAddress,
     wanted: Option<&str>,
     as_json: bool,

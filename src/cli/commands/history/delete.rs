@@ -1,9 +1,10 @@
 //! `history delete`: deletes conversations.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
 use crate::cli::commands::history::resolve_id;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::line_history;
 use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +20,7 @@ pub(super) struct HistoryDeleteArgs {
     ids: Vec<String>,
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryDeleteArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryDeleteArgs) -> Result<()> {
     let mut ids = Vec::new();
     for typed in &options.ids {
         ids.push(resolve_id(app, Some(typed))?.1);
@@ -37,10 +38,10 @@ pub(super) fn run(app: &mut App, options: &HistoryDeleteArgs) -> Result<()> {
 }
 
 /// Deletes a conversation and its lines of the input history.
-pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
+pub(crate) fn remove(app: &mut Context, id: &Name) -> Result<()> {
     // The lines come first: if this is interrupted, the conversation is still there and the command
     // can be run again.
-    app.forget_lines(std::slice::from_ref(id))?;
+    line_history::forget(app, std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
     app.audit_event(
         &Event::new(EventKind::History)

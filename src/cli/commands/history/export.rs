@@ -2,7 +2,7 @@
 
 use super::{list, redacted_title, resolve_id, show};
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::display_path;
@@ -58,7 +58,7 @@ struct ExportOutput {
 /// Output is written in pieces of this size.
 const BATCH_BYTES: usize = 64 * 1024;
 
-pub(super) fn run(app: &mut App, options: &HistoryExportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryExportArgs) -> Result<()> {
     let ids = selected_ids(app, options)?;
     let mut out = open(options.output.as_deref())?;
     let mut damaged = false;
@@ -89,7 +89,7 @@ pub(super) fn run(app: &mut App, options: &HistoryExportArgs) -> Result<()> {
 /// Writes one conversation, message by message, and returns whether it is damaged. The file is read
 /// twice, because the heading has the number of messages.
 fn export_one(
-    app: &mut App,
+    app: &mut Context,
     out: &mut ExportOutput,
     id: &Name,
     form: ExportFormat,
@@ -154,7 +154,7 @@ fn export_one(
 }
 
 /// Exports one conversation to a file; the ending of its name selects the format.
-pub(crate) fn export_to_file(app: &mut App, id: &Name, path: &Path) -> Result<()> {
+pub(crate) fn export_to_file(app: &mut Context, id: &Name, path: &Path) -> Result<()> {
     let format = match path.extension().and_then(|e| e.to_str()) {
         Some("md") => ExportFormat::Md,
         Some("json") => ExportFormat::Json,
@@ -175,7 +175,7 @@ pub(crate) fn export_to_file(app: &mut App, id: &Name, path: &Path) -> Result<()
     )
 }
 
-fn selected_ids(app: &mut App, options: &HistoryExportArgs) -> Result<Vec<Name>> {
+fn selected_ids(app: &mut Context, options: &HistoryExportArgs) -> Result<Vec<Name>> {
     if options.all {
         return if super::is_history_empty(app)? {
             Ok(Vec::new())
@@ -218,7 +218,7 @@ fn open(path: Option<&Path>) -> Result<ExportOutput> {
 }
 
 impl ExportOutput {
-    fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
+    fn add(&mut self, app: &Context, text: impl Into<Displayable>) -> Result<()> {
         self.waiting += text;
         if self.waiting.as_ref().len() >= BATCH_BYTES {
             self.write(app)
@@ -229,7 +229,7 @@ impl ExportOutput {
 
     /// Writes what has been collected. A file is made harmless like the screen, because `cat` would
     /// show it unchanged.
-    fn write(&mut self, app: &App) -> Result<()> {
+    fn write(&mut self, app: &Context) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.draft {
             Some(draft) => Ok(draft.write(&text.bytes(false))?),

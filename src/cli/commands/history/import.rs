@@ -1,7 +1,7 @@
 //! `history import`: conversations from other programs.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
@@ -59,7 +59,7 @@ struct ImportCount {
     parts: SkippedParts,
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryImportArgs) -> Result<()> {
     let mut count = ImportCount::default();
     let mut known = app.archive()?.import_origins()?;
     for file in &options.files {
@@ -104,7 +104,7 @@ pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
 }
 
 fn import(
-    app: &mut App,
+    app: &mut Context,
     file: &Path,
     known: &mut BTreeMap<String, usize>,
     count: &mut ImportCount,
@@ -197,7 +197,7 @@ fn import_problem(file: &Path, why: ImportError) -> CliError {
 
 /// Imports the conversations of one file.
 struct FileImporter<'a> {
-    app: &'a mut App,
+    app: &'a mut Context,
     /// Conversations imported earlier, by origin, minus those that this file has already repeated.
     here: BTreeMap<String, usize>,
     known: &'a mut BTreeMap<String, usize>,

@@ -1,7 +1,7 @@
 //! `history list`: one line for each conversation.
 
 use super::{is_history_empty, redacted_title};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::term::Style;
 use crate::cli::term::format::truncate_to_width;
@@ -30,7 +30,7 @@ pub(super) struct HistoryListArgs {
 }
 
 /// Prints the last ten, for `/history`.
-pub(crate) fn list_recent(app: &mut App) -> Result<()> {
+pub(crate) fn list_recent(app: &mut Context) -> Result<()> {
     run(
         app,
         &HistoryListArgs {
@@ -41,7 +41,7 @@ pub(crate) fn list_recent(app: &mut App) -> Result<()> {
     )
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryListArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryListArgs) -> Result<()> {
     let Summaries {
         summaries: found,
         unreadable: failed,
@@ -95,7 +95,7 @@ pub(super) fn run(app: &mut App, options: &HistoryListArgs) -> Result<()> {
 
 /// Reads all summaries. A thread lists the folder while the keys are fetched, because both are
 /// slow.
-fn load_summaries(app: &mut App) -> Result<Summaries> {
+fn load_summaries(app: &mut Context) -> Result<Summaries> {
     if is_history_empty(app)? {
         return Ok(Summaries::default());
     }
@@ -121,7 +121,7 @@ fn display_title(summary: &Summary) -> String {
 }
 
 /// A conversation as JSON, with its title redacted.
-pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
+pub(super) fn summary_json(app: &mut Context, summary: &Summary) -> Result<Value> {
     let header = summary.header.as_ref();
     let title = redacted_title(app, header.map_or("", |h| h.title.as_str()))?;
     Ok(json!({

@@ -19,7 +19,7 @@ pub(crate) use rekey::rekey_now;
 pub(crate) use rename::{redact_title, report_renamed};
 pub(crate) use verify::verify_all;
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::conversations::{self, Archive};
 use crate::name::Name;
@@ -59,7 +59,7 @@ enum HistoryCommand {
     Rekey(rekey::HistoryRekeyArgs),
 }
 
-pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: HistoryArgs) -> Result<()> {
     match options.command {
         HistoryCommand::List(o) => list::run(app, &o),
         HistoryCommand::Search(o) => search::run(app, &o),
@@ -75,14 +75,14 @@ pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
 }
 
 /// Whether nothing has been saved at all: then no key is needed to say so.
-fn is_history_empty(app: &App) -> Result<bool> {
+fn is_history_empty(app: &Context) -> Result<bool> {
     Ok(!conversations::has_conversations(
         &app.home.conversations(),
     )?)
 }
 
 /// Finds the conversation with this id; the last one if `typed` is `None`.
-fn resolve_id(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
+fn resolve_id(app: &mut Context, typed: Option<&str>) -> Result<(Archive, Name)> {
     if is_history_empty(app)? {
         let what = typed.map_or_else(
             || "no conversation has been saved yet".to_owned(),
@@ -102,7 +102,7 @@ fn resolve_id(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
 
 /// Redacts a title again before it leaves the program: today's rules may find more than those at
 /// the time of saving.
-fn redacted_title(app: &mut App, title: &str) -> Result<String> {
+fn redacted_title(app: &mut Context, title: &str) -> Result<String> {
     if title.is_empty() {
         return Ok(list::UNTITLED.to_owned());
     }

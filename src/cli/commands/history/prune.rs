@@ -1,10 +1,11 @@
 //! `history prune`, and the automatic deletion by `retention.days`.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
 use crate::cli::commands::history::is_history_empty;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::line_history;
 use crate::cli::term::format::pluralize;
 use crate::conversations::{self, Archive, Summary};
 use crate::fs;
@@ -33,7 +34,7 @@ pub(super) struct HistoryPruneArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryPruneArgs) -> Result<()> {
     let before = parse_since(&options.older_than, app.clock.now())?;
     let old = if is_history_empty(app)? {
         Vec::new()
@@ -83,9 +84,9 @@ fn older_than(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
 }
 
 /// Deletes conversations. One that another process has open is in use, and is skipped.
-fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
+fn remove_all(app: &mut Context, old: &[Summary], action: &str) -> Result<()> {
     let archive = app.archive()?;
-    app.forget_lines(&old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
+    line_history::forget(app, &old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
     let mut gone = 0_usize;
     for summary in old {
         match archive.delete(&summary.id) {
@@ -108,7 +109,7 @@ fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
 /// Deletes what is older than `retention.days`: once a day, when a conversation begins. If the
 /// clock jumps far ahead, it skips a day, because deleted conversations do not come back when the
 /// clock is corrected.
-pub(crate) fn apply_retention(app: &mut App) -> Result<()> {
+pub(crate) fn apply_retention(app: &mut Context) -> Result<()> {
     let days = app.settings()?.privacy.retention_days;
     if days == 0 {
         return Ok(());

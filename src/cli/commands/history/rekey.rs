@@ -1,8 +1,9 @@
 //! `history rekey`: a new data key for everything that is saved.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::line_history;
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
 use crate::conversations::{self, Archive, Rekeyed};
@@ -31,7 +32,7 @@ pub(super) struct HistoryRekeyArgs {
     drop_old_key: bool,
 }
 
-pub(super) fn run(app: &mut App, options: HistoryRekeyArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: HistoryRekeyArgs) -> Result<()> {
     if super::is_history_empty(app)? {
         bail!(CliError::misuse(
             "there is nothing to re-encrypt: no conversation has been saved yet"
@@ -50,7 +51,7 @@ pub(super) fn run(app: &mut App, options: HistoryRekeyArgs) -> Result<()> {
 
 /// Re-encrypts everything with a new key. An interrupted run is continued. If something can be
 /// decrypted with neither key, the old key is kept, unless the user drops it.
-pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
+pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
     let Some(_alone) = FileLock::try_acquire(&app.data_key_lock())? else {
         bail!(
             CliError::new(
@@ -127,8 +128,8 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
 }
 
 /// Other files that are encrypted with the data key.
-fn other_encrypted_files(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
-    let mut others = vec![(app.lines_file(), Purpose::LineHistory)];
+fn other_encrypted_files(app: &Context) -> Result<Vec<(PathBuf, Purpose)>> {
+    let mut others = vec![(line_history::file(app), Purpose::LineHistory)];
     others.extend(
         scrubbed_copy::list(&app.home.backups())?
             .into_iter()
@@ -137,7 +138,7 @@ fn other_encrypted_files(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
     Ok(others)
 }
 
-fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result<usize> {
+fn reencrypt_all(app: &Context, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result<usize> {
     archive.sweep()?;
     let ids = archive.ids()?;
     let mut rewritten = 0;

@@ -1,8 +1,8 @@
 //! `history rename`: gives a conversation another title.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
 use crate::cli::commands::history::resolve_id;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redacted};
@@ -19,7 +19,7 @@ pub(super) struct HistoryRenameArgs {
     title: Vec<Raw>,
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryRenameArgs) -> Result<()> {
     let mut typed = Raw::from("");
     for (n, word) in options.title.iter().enumerate() {
         if n > 0 {
@@ -35,7 +35,7 @@ pub(super) fn run(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
 }
 
 /// A title, redacted as it is saved.
-pub(crate) fn redact_title(app: &mut App, typed: Raw) -> Result<Redacted> {
+pub(crate) fn redact_title(app: &mut Context, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty()
         || title.as_str().chars().count() > 200
@@ -49,7 +49,7 @@ pub(crate) fn redact_title(app: &mut App, typed: Raw) -> Result<Redacted> {
 }
 
 /// Logs and prints the new title of a conversation.
-pub(crate) fn report_renamed(app: &App, id: &Name, title: &Redacted) {
+pub(crate) fn report_renamed(app: &Context, id: &Name, title: &Redacted) {
     app.audit_event(
         &Event::new(EventKind::History)
             .word("action", "rename")

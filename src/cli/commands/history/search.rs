@@ -1,8 +1,8 @@
 //! `history search`: finds the messages that match.
 
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
 use crate::cli::commands::history::{is_history_empty, redacted_title};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::Style;
 use crate::cli::term::format::pluralize;
@@ -52,7 +52,7 @@ struct SearchMatch {
     snippet: String,
 }
 
-pub(super) fn run(app: &mut App, options: &HistorySearchArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistorySearchArgs) -> Result<()> {
     let text = Query::new(&options.text.join(" ")).map_err(|e| {
         CliError::misuse(format!(
             "`{}`: {}",
@@ -118,7 +118,7 @@ pub(super) fn run(app: &mut App, options: &HistorySearchArgs) -> Result<()> {
 
 /// Searches all conversations. A thread lists the folder while the keys are fetched, because both
 /// are slow.
-fn search(app: &mut App, wanted: &SearchQuery) -> Result<SearchResults> {
+fn search(app: &mut Context, wanted: &SearchQuery) -> Result<SearchResults> {
     let folder = app.home.conversations();
     std::thread::scope(|scope| {
         let ids = scope.spawn(|| conversations::ids(&folder));
@@ -132,7 +132,7 @@ fn search(app: &mut App, wanted: &SearchQuery) -> Result<SearchResults> {
 /// The snippets to show, and how many matches are left. A message is redacted before a snippet is
 /// cut from it: a secret that is cut in half would not be recognised.
 fn matches_to_show(
-    app: &mut App,
+    app: &mut Context,
     found: Vec<SearchHit>,
     text: &Query,
     limit: usize,
@@ -159,7 +159,7 @@ fn matches_to_show(
     Ok((matches, rest.count()))
 }
 
-fn print_matches(app: &App, matches: &[SearchMatch]) -> Result<()> {
+fn print_matches(app: &Context, matches: &[SearchMatch]) -> Result<()> {
     let mut text = Displayable::default();
     let mut last = None;
     for SearchMatch {

@@ -2,7 +2,7 @@
 
 use super::{list, resolve_id};
 use crate::audit::{Event, EventKind};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::Style;
@@ -31,7 +31,7 @@ pub(super) struct HistoryShowArgs {
     raw: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryShowArgs) -> Result<()> {
     let (archive, id) = resolve_id(app, options.id.as_deref())?;
     let ending = if options.json {
         show_json(app, &archive, &id)?
@@ -69,7 +69,7 @@ pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
 
 /// Writes each message when it is read, so that a long conversation is not held in memory; what is
 /// known only at the end follows.
-fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<ConversationState> {
+fn show_json(app: &mut Context, archive: &Archive, id: &Name) -> Result<ConversationState> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
     let mut out = PagedOutput::new(app, false);
@@ -102,7 +102,7 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Conversation
 
 /// Writes each message when it is read; `None` if the pager could not be started.
 fn show_text(
-    app: &mut App,
+    app: &mut Context,
     archive: &Archive,
     id: &Name,
     mut out: PagedOutput,
@@ -128,7 +128,7 @@ struct PagedOutput {
 }
 
 impl PagedOutput {
-    fn new(app: &App, may_page: bool) -> Self {
+    fn new(app: &Context, may_page: bool) -> Self {
         Self {
             waiting: Displayable::default(),
             may_page: may_page && app.ui.output_is_terminal(),
@@ -136,7 +136,7 @@ impl PagedOutput {
         }
     }
 
-    fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
+    fn add(&mut self, app: &Context, text: impl Into<Displayable>) -> Result<()> {
         self.waiting += text;
         if self.may_page && app.ui.overflows(&self.waiting) {
             self.may_page = false;
@@ -150,7 +150,7 @@ impl PagedOutput {
         }
     }
 
-    fn write(&mut self, app: &App) -> Result<()> {
+    fn write(&mut self, app: &Context) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.pager {
             // The user may quit the pager before the end.
@@ -160,7 +160,7 @@ impl PagedOutput {
     }
 
     /// Writes the rest and waits for the pager; `false` if it could not be started.
-    fn finish(mut self, app: &App) -> Result<bool> {
+    fn finish(mut self, app: &Context) -> Result<bool> {
         self.write(app)?;
         let Some((mut pager, pipe)) = self.pager else {
             return Ok(true);
@@ -172,7 +172,7 @@ impl PagedOutput {
 }
 
 /// Starts the user's pager, if there is one and the terminal can show it.
-fn start_pager(app: &App) -> Result<Option<(Child, ChildStdin)>> {
+fn start_pager(app: &Context) -> Result<Option<(Child, ChildStdin)>> {
     let pager = app
         .env
         .text("PAGER")?
@@ -223,7 +223,7 @@ pub(super) fn role_label(message: &StoredMessage) -> String {
     }
 }
 
-fn format_message(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
+fn format_message(app: &Context, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
     let cut = if message.cut { " · incomplete" } else { "" };
     let about = format!(" · {}{cut}", message.at.local_minute());
     let width = app.ui.output_is_terminal().then(|| app.ui.width());

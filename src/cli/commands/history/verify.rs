@@ -1,8 +1,8 @@
 //! `history verify`: decrypts every conversation and reports damage.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::history::is_history_empty;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::term::format::pluralize;
 use crate::conversations::VerifyReport;
@@ -19,11 +19,11 @@ pub(super) struct HistoryVerifyArgs {
 }
 
 /// Verifies every conversation, for `incident recover`.
-pub(crate) fn verify_all(app: &mut App) -> Result<()> {
+pub(crate) fn verify_all(app: &mut Context) -> Result<()> {
     run(app, &HistoryVerifyArgs { json: false })
 }
 
-pub(super) fn run(app: &mut App, options: &HistoryVerifyArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &HistoryVerifyArgs) -> Result<()> {
     let VerifyReport {
         conversations,
         messages,

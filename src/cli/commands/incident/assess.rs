@@ -2,9 +2,9 @@
 
 use super::audit_incident;
 use crate::audit::Severity;
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
 use crate::cli::commands::key;
+use crate::cli::context::Context;
 use crate::cli::term::Style;
 use crate::conversations::Archive;
 use crate::incident::{self, Assessment};
@@ -26,7 +26,7 @@ pub(super) struct IncidentAssessArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &IncidentAssessArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &IncidentAssessArgs) -> Result<()> {
     let found = run_assessment(app, options.since.as_deref())?;
     audit_incident(app, "assess", Severity::Notice);
     if options.json {
@@ -38,7 +38,7 @@ pub(super) fn run(app: &mut App, options: &IncidentAssessArgs) -> Result<()> {
     }
 }
 
-pub(super) fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Assessment> {
+pub(super) fn run_assessment(app: &mut Context, since: Option<&str>) -> Result<Assessment> {
     let since = since.map(|s| parse_since(s, app.clock.now())).transpose()?;
     let redactor = app.redactor()?;
     let sealed = crate::conversations::has_conversations(&app.home.conversations())?;
@@ -53,7 +53,7 @@ pub(super) fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Asses
 }
 
 /// The conversations, if the key store has their key. An assessment must work without it.
-fn open_archive(app: &mut App) -> Option<Archive> {
+fn open_archive(app: &mut Context) -> Option<Archive> {
     match app.archive() {
         Ok(archive) => Some(archive),
         Err(error) => {
@@ -66,7 +66,7 @@ fn open_archive(app: &mut App) -> Option<Archive> {
 }
 
 /// The recorded keys: name, store and fingerprint.
-pub(super) fn list_keys(app: &mut App) -> Vec<Value> {
+pub(super) fn list_keys(app: &mut Context) -> Vec<Value> {
     let known = key::load_full_index(app)
         .or_else(|_| anyhow::Ok(KeyIndex::read(&KeyIndex::path_in(&app.home))?));
     let Ok(Some(index)) = known else {
@@ -78,7 +78,7 @@ pub(super) fn list_keys(app: &mut App) -> Vec<Value> {
         .collect()
 }
 
-fn as_json(app: &mut App, found: &Assessment) -> Value {
+fn as_json(app: &mut Context, found: &Assessment) -> Value {
     let mut object = serde_json::to_value(found).unwrap_or_default();
     if let Some(object) = object.as_object_mut() {
         object.insert("schema_version".to_owned(), json!(1));
@@ -91,7 +91,7 @@ fn as_json(app: &mut App, found: &Assessment) -> Value {
     object
 }
 
-fn format_assessment(app: &mut App, found: &Assessment) -> Displayable {
+fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
     let since = found.since.map_or_else(
         || "so far".to_owned(),
         |s| format!("since {}", s.local_minute()),

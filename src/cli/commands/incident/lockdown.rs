@@ -2,7 +2,7 @@
 
 use super::audit_incident;
 use crate::audit::Severity;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::keys::stores::os_keyring::cache::KeyringCache;
 use crate::keys::stores::vault;
 use anyhow::Result;
@@ -15,7 +15,7 @@ pub(super) struct IncidentLockdownArgs {}
 
 /// Writes one file and one line of the log. It must work in any state, so it uses no key store,
 /// settings or network.
-pub(super) fn run(app: &App) -> Result<()> {
+pub(super) fn run(app: &Context) -> Result<()> {
     // Each of the three is tried even if the others fail.
     let began = app.lockdown().begin(app.clock.now());
     KeyringCache::for_home(&app.home, Duration::ZERO, app.clock.clone()).forget_all();

@@ -7,7 +7,7 @@ mod release;
 mod report;
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -42,7 +42,7 @@ impl IncidentArgs {
     }
 }
 
-pub(crate) fn run(app: &mut App, options: IncidentArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: IncidentArgs) -> Result<()> {
     match options.command {
         IncidentCommand::Lockdown(_) => lockdown::run(app),
         IncidentCommand::Release(_) => release::run(app),
@@ -52,7 +52,7 @@ pub(crate) fn run(app: &mut App, options: IncidentArgs) -> Result<()> {
     }
 }
 
-fn audit_incident(app: &App, action: &'static str, severity: Severity) {
+fn audit_incident(app: &Context, action: &'static str, severity: Severity) {
     app.audit_event(
         &Event::new(EventKind::Incident)
             .severity(severity)

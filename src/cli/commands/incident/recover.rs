@@ -4,8 +4,8 @@
 use super::audit_incident;
 use super::release::end_lockdown;
 use crate::audit::Severity;
-use crate::cli::app::App;
 use crate::cli::commands::{audit, history, key, restore, vault};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::{Style, display_path};
 use crate::fs;
@@ -84,7 +84,7 @@ enum StepOutcome {
     Partial,
 }
 
-pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &IncidentRecoverArgs) -> Result<()> {
     let plan = make_plan(app, options)?;
     let mut recovery = RecoveryProgress::resume(app.home.state(), app.clock.now())?;
     if !app.yes && !app.ui.can_ask() {
@@ -132,7 +132,7 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
 }
 
 /// Finds the backup to restore and the keys to replace, and decides which steps apply.
-fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
+fn make_plan(app: &mut Context, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
     let backup = match &options.backup {
         Some(file) if !fs::exists(file) => {
             bail!(
@@ -164,7 +164,7 @@ fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPla
 }
 
 fn step_line(
-    app: &App,
+    app: &Context,
     plan: &RecoveryPlan,
     recovery: &RecoveryProgress,
     n: usize,
@@ -217,7 +217,7 @@ fn nothing_to_do(plan: &RecoveryPlan, step: RecoveryStep) -> Option<&'static str
 
 /// Whether the user agrees to a step. `--yes` does not end the lockdown while an earlier step
 /// failed or is not done.
-fn confirm_step(app: &App, step: RecoveryStep, left: &[usize], bad: bool) -> Result<bool> {
+fn confirm_step(app: &Context, step: RecoveryStep, left: &[usize], bad: bool) -> Result<bool> {
     let unsafe_yet = step == RecoveryStep::Release && (bad || !left.is_empty());
     if app.yes {
         if unsafe_yet {
@@ -238,7 +238,7 @@ fn confirm_step(app: &App, step: RecoveryStep, left: &[usize], bad: bool) -> Res
     app.ui.confirm(question, "`--yes`")
 }
 
-fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
+fn run_step(app: &mut Context, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
     match step {
         RecoveryStep::Log => match check_outcome(audit::verify_log(app, false)) {
             Err(error) => Ok(or_leave(app, Err(error))),
@@ -269,7 +269,7 @@ fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<St
 
 /// Turns a failed step into one that is left for the next run: the following steps do not depend on
 /// it.
-fn or_leave(app: &App, result: Result<()>) -> StepOutcome {
+fn or_leave(app: &Context, result: Result<()>) -> StepOutcome {
     match result {
         Ok(()) => StepOutcome::Done,
         Err(error) => {
@@ -288,7 +288,7 @@ fn check_outcome(result: Result<()>) -> Result<StepOutcome> {
 }
 
 /// Replaces each key. A key that cannot be replaced now does not stop the others.
-fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
+fn rotate_keys(app: &mut Context, plan: &RecoveryPlan) -> Result<StepOutcome> {
     // Providers may be asked about keys during a lockdown: no message is sent.
     app.allow_key_calls();
     renew_vault(app)?;
@@ -325,7 +325,7 @@ fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
 /// Changes the vault's passphrase and key first, so that no older copy of the vault can be used to
 /// decrypt the new API keys. The new passphrase must be typed, so `--yes` only prints what is left
 /// to do.
-fn renew_vault(app: &mut App) -> Result<()> {
+fn renew_vault(app: &mut Context) -> Result<()> {
     if !fs::exists(&app.home.vault()) {
         return Ok(());
     }
@@ -344,7 +344,7 @@ fn renew_vault(app: &mut App) -> Result<()> {
 
 /// Exits 0 only if every step is done and nothing suspicious was found, because scripts look at the
 /// exit code only.
-fn finish(app: &App, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
+fn finish(app: &Context, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
     let bad = recovery.found_problems();
     if left.is_empty() {
         recovery.finish()?;

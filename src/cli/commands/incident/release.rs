@@ -2,7 +2,7 @@
 
 use super::audit_incident;
 use crate::audit::Severity;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -11,7 +11,7 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct IncidentReleaseArgs {}
 
-pub(super) fn run(app: &App) -> Result<()> {
+pub(super) fn run(app: &Context) -> Result<()> {
     if app.lockdown().check().is_ok() {
         bail!(
             CliError::misuse("there is no lockdown")
@@ -34,7 +34,7 @@ pub(super) fn run(app: &App) -> Result<()> {
 }
 
 /// Ends the lockdown without a question, for `incident recover`.
-pub(super) fn end_lockdown(app: &App) -> Result<()> {
+pub(super) fn end_lockdown(app: &Context) -> Result<()> {
     app.lockdown().end(app.clock.now())?;
     audit_incident(app, "release", Severity::Critical);
     app.ui.say("the lockdown has ended\n", 2)

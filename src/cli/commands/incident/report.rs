@@ -3,7 +3,7 @@
 use super::assess::{list_keys, run_assessment};
 use super::audit_incident;
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::display_path;
@@ -36,7 +36,7 @@ pub(super) struct IncidentReportArgs {
     open: Option<PathBuf>,
 }
 
-pub(super) fn run(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
     if let Some(file) = &options.open {
         return open_report(app, file);
     }
@@ -50,7 +50,7 @@ pub(super) fn run(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     })
 }
 
-fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
+fn seal_report(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
     if options.dest.is_none() {
         fs::create_private_dir(&app.home.backups())?;
     }
@@ -100,7 +100,7 @@ fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
 }
 
 /// A new file name in the backup folder.
-fn unused_report_path(app: &App) -> PathBuf {
+fn unused_report_path(app: &Context) -> PathBuf {
     let at = app.clock.now().local_minute().replace([' ', ':'], "-");
     let named = |more: &str| {
         app.home
@@ -115,7 +115,7 @@ fn unused_report_path(app: &App) -> PathBuf {
         .unwrap_or_else(|| named(""))
 }
 
-fn read_messages(app: &mut App) -> Result<Value> {
+fn read_messages(app: &mut Context) -> Result<Value> {
     let redactor = app.redactor()?;
     let archive = app.archive()?;
     let mut all = Vec::new();
@@ -133,7 +133,7 @@ fn read_messages(app: &mut App) -> Result<Value> {
     Ok(Value::Array(all))
 }
 
-fn open_report(app: &App, file: &Path) -> Result<()> {
+fn open_report(app: &Context, file: &Path) -> Result<()> {
     let opened = incident::read_evidence(file, || {
         passphrase::obtain(app.ui, app.env, "the evidence", CliExit::Key)
     });

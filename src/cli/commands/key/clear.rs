@@ -1,8 +1,8 @@
 //! `key clear`: deletes the keys of all providers.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::key::target::display_key;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;
 use crate::cli::term::format::pluralize;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct KeyClearArgs {}
 
-pub(super) fn run(app: &mut App) -> Result<()> {
+pub(super) fn run(app: &mut Context) -> Result<()> {
     let manager = app.keys()?.manager();
     let written = manager
         .index()?

@@ -1,8 +1,8 @@
 //! `key delete`: deletes a saved key.
 
 use crate::audit::{EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::key::target::{KeyTargetArgs, key_event, resolve_target};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -14,7 +14,7 @@ pub(super) struct KeyDeleteArgs {
     target: KeyTargetArgs,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyDeleteArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     if !app.yes
         && !app.ui.confirm(

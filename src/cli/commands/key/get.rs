@@ -1,9 +1,9 @@
 //! `key get`: shows whether there is a key, or reveals it.
 
 use crate::audit::{EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::key::stored_key::locate;
 use crate::cli::commands::key::target::{KeyTargetArgs, key_event, resolve_target};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -18,7 +18,7 @@ pub(super) struct KeyGetArgs {
     reveal: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyGetArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyGetArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     if options.reveal && !app.ui.output_is_terminal() {
         bail!(

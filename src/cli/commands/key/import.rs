@@ -7,9 +7,11 @@ use super::target::{KeyTarget, key_event, target_for};
 use super::validation::{KeyValidation, ask_provider};
 use crate::audit::{EventKind, Severity};
 use crate::catalog;
-use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::key_binding;
+use crate::cli::provider;
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
 use crate::fs;
@@ -17,7 +19,7 @@ use crate::keys::discover::{self, FoundKey};
 use crate::keys::{KeyStatus, same_secret};
 use crate::name::Name;
 use crate::secret::Secret;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -96,7 +98,7 @@ enum StoredState {
     Different,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
     if let Some(copy) = &options.restore {
         return scrub::restore_copy(app, copy);
     }
@@ -183,7 +185,7 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
 type SecretText = zeroize::Zeroizing<String>;
 
 /// The texts of the given files, or of the known files of other programs that exist.
-fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, SecretText)>> {
+fn read_files(app: &Context, options: &KeyImportArgs) -> Result<Vec<(PathBuf, SecretText)>> {
     let named = !options.files.is_empty();
     let mut texts: Vec<(PathBuf, SecretText)> = Vec::new();
     let paths = if named || options.from_env {
@@ -216,7 +218,7 @@ fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, Secret
     Ok(texts)
 }
 
-fn known_places(app: &App) -> Vec<PathBuf> {
+fn known_places(app: &Context) -> Vec<PathBuf> {
     let home = app.env.path("HOME").or_else(|| app.env.path("USERPROFILE"));
     let config = app
         .env
@@ -234,7 +236,7 @@ fn known_places(app: &App) -> Vec<PathBuf> {
     places
 }
 
-fn imports_env(app: &App, options: &KeyImportArgs) -> bool {
+fn imports_env(app: &Context, options: &KeyImportArgs) -> bool {
     options.from_env
         && catalog::all()
             .iter()
@@ -243,7 +245,7 @@ fn imports_env(app: &App, options: &KeyImportArgs) -> bool {
 }
 
 fn list_offers(
-    app: &mut App,
+    app: &mut Context,
     options: &KeyImportArgs,
     texts: &[(PathBuf, SecretText)],
     found: &[Vec<FoundKey>],
@@ -271,7 +273,7 @@ fn list_offers(
     let mut offers = Vec::new();
     for (provider, secret, place, from) in raw {
         let provider: Name = provider.parse()?;
-        let (_, profile) = app.resolve_provider(Some(&provider), options.profile.as_ref())?;
+        let (_, profile) = provider::resolve(app, Some(&provider), options.profile.as_ref())?;
         let target = target_for(app, &provider, &profile)?;
         let now = stored_state(app, &target, &secret)?;
         offers.push(ImportOffer {
@@ -286,7 +288,7 @@ fn list_offers(
 }
 
 /// How a key compares to the saved one.
-fn stored_state(app: &mut App, target: &KeyTarget, secret: &Secret) -> Result<StoredState> {
+fn stored_state(app: &mut Context, target: &KeyTarget, secret: &Secret) -> Result<StoredState> {
     Ok(match app.keys()?.manager().get(&target.slot)? {
         None => StoredState::Empty,
         Some(stored) if same_secret(&stored, secret) => StoredState::Same,
@@ -296,7 +298,7 @@ fn stored_state(app: &mut App, target: &KeyTarget, secret: &Secret) -> Result<St
 
 /// Which keys to import: the numbers that the user types, or with `--yes` all that replace nothing.
 fn select_offers(
-    app: &App,
+    app: &Context,
     options: &KeyImportArgs,
     offers: &[ImportOffer],
 ) -> Result<BTreeSet<usize>> {
@@ -349,7 +351,7 @@ fn select_offers(
 
 /// Saves a key; with `--force` or after a confirmation it replaces another one.
 fn store_offer(
-    app: &mut App,
+    app: &mut Context,
     options: &KeyImportArgs,
     offer: &ImportOffer,
     now: StoredState,
@@ -366,7 +368,7 @@ fn store_offer(
     }
     offer.target.require_stored()?;
     // The settings may give this provider another host than that of the key's issuer.
-    app.refuse_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
+    key_binding::refuse_foreign_key(app, &offer.target.endpoint, &offer.secret, None)?;
     let answer = if options.no_validate {
         KeyValidation::not_asked()
     } else {

@@ -1,7 +1,7 @@
 //! `key list`: the keys, where they are stored and when they were last checked.
 
 use crate::catalog;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::term::Style;
 use crate::keys::index::KeyIndex;
 use crate::keys::stores::vault;
@@ -35,7 +35,7 @@ pub(super) struct ListedKeyEntry {
     used: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyListArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyListArgs) -> Result<()> {
     let mut entries = list_entries(app)?;
     entries.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
@@ -57,7 +57,7 @@ pub(super) fn run(app: &mut App, options: &KeyListArgs) -> Result<()> {
 }
 
 /// All known keys, saved ones first, by profile and provider.
-pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
+pub(super) fn list_entries(app: &mut Context) -> Result<Vec<ListedKeyEntry>> {
     let variables: Vec<(Name, String)> = catalog::all()
         .iter()
         .filter_map(|entry| Some((entry.name.parse().ok()?, entry.env?.to_owned())))
@@ -118,7 +118,7 @@ pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
 }
 
 /// The recorded keys. A lost record is rebuilt from the store.
-fn load_index(app: &mut App) -> Result<Option<KeyIndex>> {
+fn load_index(app: &mut Context) -> Result<Option<KeyIndex>> {
     match app.keys()?.manager().index() {
         Ok(Some(index)) if index.records().next().is_some() => Ok(Some(index)),
         _ => load_full_index(app),
@@ -127,7 +127,7 @@ fn load_index(app: &mut App) -> Result<Option<KeyIndex>> {
 
 /// The recorded keys and those that the store has without a record, for callers that must not miss
 /// a key.
-pub(crate) fn load_full_index(app: &mut App) -> Result<Option<KeyIndex>> {
+pub(crate) fn load_full_index(app: &mut Context) -> Result<Option<KeyIndex>> {
     let manager = app.keys()?.manager();
     let index = match manager.index() {
         Ok(index) => index,
@@ -179,7 +179,7 @@ fn as_json(entry: &ListedKeyEntry) -> Value {
     })
 }
 
-fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
+fn render(app: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> {
     let mut out = if entries.is_empty() {
         Displayable::from("no keys yet: save one with `chatbot key set`\n")
     } else {
@@ -215,7 +215,7 @@ fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
     Ok(out)
 }
 
-fn render_table(app: &App, entries: &[ListedKeyEntry]) -> Displayable {
+fn render_table(app: &Context, entries: &[ListedKeyEntry]) -> Displayable {
     let head = [
         "provider",
         "profile",

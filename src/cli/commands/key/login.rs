@@ -5,8 +5,8 @@ use super::target::{KeyTarget, KeyTargetArgs, key_event, resolve_target};
 use super::validation::ask_provider;
 use crate::audit::EventKind;
 use crate::catalog::KeyCheckApi;
-use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::runtime::runtime;
 use crate::keys::oauth::{CallbackServer, Pkce, percent_encode};
@@ -48,7 +48,7 @@ fn parse_limit(text: &str) -> Result<String, &'static str> {
     }
 }
 
-pub(super) fn run(app: &mut App, options: &KeyLoginArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyLoginArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
     if target.endpoint.key_check_api != KeyCheckApi::OpenRouter {
@@ -122,7 +122,7 @@ fn login_page(
 }
 
 fn wait_for_browser(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     options: &KeyLoginArgs,
     proof: &Pkce,
@@ -144,7 +144,7 @@ fn wait_for_browser(
 }
 
 fn ask_for_code(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     options: &KeyLoginArgs,
     proof: &Pkce,
@@ -169,7 +169,7 @@ fn ask_for_code(
 }
 
 /// Opens the page in the browser. Errors are ignored, because the address is also printed.
-fn open_browser(app: &App, page: &str) {
+fn open_browser(app: &Context, page: &str) {
     let opener = if cfg!(target_os = "macos") {
         "open"
     } else {

@@ -22,7 +22,7 @@ pub(crate) use rotate::{RotationOutcome, rotate_key};
 pub(crate) use target::display_key;
 pub(crate) use validate::key_notices;
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::keys::Slot;
 use crate::name::Name;
 use anyhow::Result;
@@ -53,7 +53,7 @@ enum KeyCommand {
     Recovery(recovery::KeyRecoveryArgs),
 }
 
-pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: KeyArgs) -> Result<()> {
     match options.command {
         KeyCommand::Set(options) => set::run(app, &options),
         KeyCommand::Get(options) => get::run(app, &options),
@@ -70,12 +70,12 @@ pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
 }
 
 /// Asks for a key of the default provider and saves it.
-pub(crate) fn set_default_key(app: &mut App) -> Result<()> {
+pub(crate) fn set_default_key(app: &mut Context) -> Result<()> {
     set::run(app, &set::KeySetArgs::default())
 }
 
 /// The keys that are recorded as saved.
-pub(crate) fn stored_keys(app: &mut App) -> Result<Vec<(Name, Name)>> {
+pub(crate) fn stored_keys(app: &mut Context) -> Result<Vec<(Name, Name)>> {
     let Some(index) = load_full_index(app)? else {
         return Ok(Vec::new());
     };

@@ -1,8 +1,8 @@
 //! `key move`: moves all keys to the other store.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_vault;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::format::pluralize;
 use crate::keys::{KeyStore, StoreKind};
@@ -26,7 +26,7 @@ enum MoveTarget {
     Vault,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyMoveArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyMoveArgs) -> Result<()> {
     let target = match options.to {
         MoveTarget::Os => StoreKind::OsKeyring,
         MoveTarget::Vault => StoreKind::Vault,

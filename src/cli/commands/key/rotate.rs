@@ -5,8 +5,9 @@ use super::rotate_auto;
 use super::stored_key::{MANAGEMENT_PROFILE, NewKeyArgs, check_format, store_key};
 use super::target::{KeyTarget, KeyTargetArgs, audit_rotation, resolve_target};
 use super::validation::{KeyValidation, ask_provider};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::key_binding;
 use crate::keys::{KeyStatus, Slot, same_secret};
 use crate::name::Name;
 use crate::provider::KeyAdmin;
@@ -58,7 +59,7 @@ impl KeyRotateArgs {
     }
 }
 
-pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
     let _alone = app.keys()?.manager().lock_rotation()?;
@@ -140,7 +141,7 @@ pub(crate) enum RotationOutcome {
 /// Replaces the key of a provider: automatically with a management key, otherwise the user enters
 /// the new key.
 pub(crate) fn rotate_key(
-    app: &mut App,
+    app: &mut Context,
     provider: &Name,
     profile: &Name,
 ) -> Result<RotationOutcome> {
@@ -182,7 +183,7 @@ pub(crate) fn rotate_key(
 
 /// The management key, if the provider has an interface for it.
 fn management_key(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     options: &KeyRotateArgs,
 ) -> Result<Option<Secret>> {
@@ -198,13 +199,13 @@ fn management_key(
     };
     let key = app.keys()?.manager().get(&slot)?;
     if let Some(key) = &key {
-        app.require_bound(&target.endpoint, &slot, key)?;
+        key_binding::require_bound(app, &target.endpoint, &slot, key)?;
     }
     Ok(key)
 }
 
 fn rotate_guided(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     options: &KeyRotateArgs,
@@ -239,7 +240,7 @@ fn rotate_guided(
     };
     check_format(target, &new, options.new.force)?;
     if !options.new.force {
-        app.refuse_other_issuer(&target.endpoint, &target.slot, old, &new)?;
+        key_binding::refuse_other_issuer(app, &target.endpoint, &target.slot, old, &new)?;
     }
     if same_secret(&new, old) {
         bail!(
@@ -280,7 +281,7 @@ fn rotate_guided(
 }
 
 fn confirm(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: Option<&crate::keys::rotation::RotationState>,
@@ -308,7 +309,7 @@ fn confirm(
 }
 
 fn undo(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: Option<&Secret>,
@@ -316,7 +317,7 @@ fn undo(
 ) -> Result<()> {
     // Saving the key binds it to the host of today's settings, which must be the host it was saved
     // for.
-    app.require_bound(&target.endpoint, &target.slot, old)?;
+    key_binding::require_bound(app, &target.endpoint, &target.slot, old)?;
     if let Some(rotation) = rotation {
         rotate_auto::enable_old(app, target, management, rotation)?;
     }

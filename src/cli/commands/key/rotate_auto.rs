@@ -2,10 +2,10 @@
 //! next run can finish an interrupted one. At every moment the stored key is one that works.
 
 use crate::catalog::KeyCheckApi;
-use crate::cli::app::App;
 use crate::cli::commands::key::stored_key::store_key;
 use crate::cli::commands::key::target::{KeyTarget, audit_rotation};
 use crate::cli::commands::key::validation::{KeyValidation, ask_provider};
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::runtime::runtime;
 use crate::keys::KeyStatus;
@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 
 fn with_admin<T>(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     key: &Secret,
     action: impl AsyncFnOnce(KeyAdmin<'_>) -> Result<T, Error>,
@@ -25,7 +25,7 @@ fn with_admin<T>(
 }
 
 pub(super) fn run(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: &Secret,
@@ -71,7 +71,7 @@ pub(super) fn run(
 }
 
 fn advance(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     rotation: &mut RotationState,
     next: RotationStep,
@@ -85,7 +85,7 @@ fn advance(
 
 /// Finds the old key at the provider; the new one gets the same limits.
 fn start(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: &Secret,
@@ -130,7 +130,7 @@ fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
 /// Creates and checks a new key. Keys with this rotation's name from an interrupted run are deleted
 /// first: their secret is lost.
 fn create(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: &Secret,
     rotation: &mut RotationState,
@@ -167,7 +167,7 @@ fn create(
 /// Stores the new key in place of the old one. After an interrupted run the new key is not in
 /// memory: it is either stored already, or lost, and then another one is created.
 fn switch(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: &Secret,
     old: &Secret,
@@ -209,7 +209,7 @@ fn require_management(management: Option<&Secret>) -> Result<&Secret> {
 
 /// Deletes the old key at the provider; returns whether the provider allows that.
 pub(super) fn confirm(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,
@@ -234,7 +234,7 @@ pub(super) fn confirm(
 
 /// Enables the old key at the provider again.
 pub(super) fn enable_old(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,
@@ -250,7 +250,7 @@ pub(super) fn enable_old(
 /// Deletes the new key, or those that an interrupted run created under its name; returns whether
 /// the provider allows that.
 pub(super) fn delete_new(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,

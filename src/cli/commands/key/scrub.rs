@@ -2,7 +2,7 @@
 //! encrypted copy of the file is kept from which it can be restored.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
 use crate::crypto::fernet::Purpose;
@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// Shows the lines with keys in them, and removes the keys if the user agrees.
 pub(super) fn offer_scrub(
-    app: &mut App,
+    app: &mut Context,
     path: &Path,
     text: &str,
     keys: &[&FoundKey],
@@ -104,7 +104,7 @@ fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {
 }
 
 /// Writes an encrypted copy of the file, with the data key.
-fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
+fn save_copy(app: &mut Context, path: &Path, text: &str) -> Result<PathBuf> {
     let copy = ScrubbedCopy::new(std::path::absolute(path)?, text);
     let now = app.clock.now();
     let sealed = app
@@ -116,7 +116,7 @@ fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
 }
 
 /// Restores a file from its encrypted copy, replacing what is there now.
-pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
+pub(super) fn restore_copy(app: &mut Context, from: &Path) -> Result<()> {
     let sealed = String::from_utf8(fs::read_external(from, MAX_FILE_BYTES)?).unwrap_or_default();
     let closed = |_| {
         CliError::new(

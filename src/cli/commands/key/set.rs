@@ -4,9 +4,10 @@ use super::stored_key::{NewKeyArgs, check_format, store_key};
 use super::target::{KeyTarget, KeyTargetArgs, key_event, resolve_target};
 use super::validation::{KeyValidation, ask_provider};
 use crate::audit::EventKind;
-use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::key_binding;
 use crate::keys::KeyStatus;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -27,7 +28,7 @@ pub(super) struct KeySetArgs {
     new: NewKeyArgs,
 }
 
-pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeySetArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
     if !options.new.stdin && !app.ui.can_ask() {
@@ -52,7 +53,7 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     };
     check_format(&target, &key, options.new.force)?;
     if !options.new.force {
-        app.refuse_foreign_key(&target.endpoint, &key, None)?;
+        key_binding::refuse_foreign_key(app, &target.endpoint, &key, None)?;
     }
     let answer = if options.new.no_validate {
         KeyValidation::not_asked()

@@ -1,9 +1,9 @@
 //! Finds the key of a provider, checks the form of a new one, and saves it.
 
 use crate::catalog::check_any_key;
-use crate::cli::app::App;
 use crate::cli::commands::key::target::KeyTarget;
 use crate::cli::commands::key::validation::KeyValidation;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;
 use crate::secret::Secret;
@@ -37,7 +37,7 @@ pub(super) struct LocatedKey {
 }
 
 /// Finds the key of a provider: the saved one, else the one in its variable.
-pub(super) fn locate(app: &mut App, target: &KeyTarget) -> Result<Option<LocatedKey>> {
+pub(super) fn locate(app: &mut Context, target: &KeyTarget) -> Result<Option<LocatedKey>> {
     let variable = target.variable.clone().filter(|name| app.env.has(name));
     match app.keys()?.manager().get(&target.slot) {
         Ok(Some(secret)) => {
@@ -63,7 +63,7 @@ pub(super) fn locate(app: &mut App, target: &KeyTarget) -> Result<Option<Located
 
 /// Saves a key and the result of its validation.
 pub(super) fn store_key(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     key: &Secret,
     answer: &KeyValidation,

@@ -2,10 +2,11 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::catalog::{self, Endpoint};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::provider;
 use crate::config::KeySource;
-use crate::keys::{KeyManager, Slot};
+use crate::keys::Slot;
 use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -112,13 +113,13 @@ pub(crate) fn display_key(provider: &Name, profile: &Name) -> String {
 }
 
 /// Resolves the options to a provider and profile.
-pub(super) fn resolve_target(app: &mut App, whose: &KeyTargetArgs) -> Result<KeyTarget> {
-    let (name, profile) = app.resolve_provider(whose.provider.as_ref(), whose.profile.as_ref())?;
+pub(super) fn resolve_target(app: &mut Context, whose: &KeyTargetArgs) -> Result<KeyTarget> {
+    let (name, profile) = provider::resolve(app, whose.provider.as_ref(), whose.profile.as_ref())?;
     target_for(app, &name, &profile)
 }
 
-pub(super) fn target_for(app: &mut App, name: &Name, profile: &Name) -> Result<KeyTarget> {
-    let endpoint = app.endpoint(name)?;
+pub(super) fn target_for(app: &mut Context, name: &Name, profile: &Name) -> Result<KeyTarget> {
+    let endpoint = provider::endpoint(app, name)?;
     let slot = Slot::ApiKey {
         provider: name.clone(),
         profile: profile.clone(),
@@ -169,26 +170,11 @@ pub(super) fn key_event(what: EventKind, target: &KeyTarget, store: &str) -> Eve
 }
 
 /// Logs a step of a rotation that the user asked for.
-pub(super) fn audit_rotation(app: &mut App, target: &KeyTarget, action: &str) {
+pub(super) fn audit_rotation(app: &mut Context, target: &KeyTarget, action: &str) {
     let store = app.store_name();
     app.audit_key_event(
         &key_event(EventKind::KeyRotated, target, &store)
             .severity(Severity::Notice)
             .word("action", action),
     );
-}
-
-impl App {
-    /// The name of the store in use; `none` without one.
-    pub(super) fn store_name(&mut self) -> String {
-        let kind = |manager: &KeyManager| {
-            manager
-                .selected_store()
-                .map(|chosen| chosen.store.kind().to_string())
-        };
-        self.keys()
-            .ok()
-            .and_then(|keys| kind(keys.manager()).ok())
-            .unwrap_or_default()
-    }
 }

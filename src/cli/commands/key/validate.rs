@@ -4,8 +4,9 @@ use super::list::list_entries;
 use super::stored_key::locate;
 use super::target::{KeyTarget, KeyTargetArgs, display_key, resolve_target, target_for};
 use super::validation::ask_provider;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::key_binding;
 use crate::cli::term::Style;
 use crate::keys::{KeyStatus, Slot};
 use crate::privacy::Displayable;
@@ -34,7 +35,7 @@ pub(super) struct KeyValidateArgs {
     allow_host: Option<String>,
 }
 
-pub(super) fn run(app: &mut App, options: &KeyValidateArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyValidateArgs) -> Result<()> {
     let targets = if options.all {
         all_targets(app)?
     } else {
@@ -61,7 +62,7 @@ pub(super) fn run(app: &mut App, options: &KeyValidateArgs) -> Result<()> {
 
 /// Allows the key in a variable to be sent to the host of the settings, which the command line
 /// repeats as a confirmation.
-fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
+fn allow_host(app: &mut Context, target: &KeyTarget, host: &str) -> Result<()> {
     let there = target.endpoint.host();
     if !there.eq_ignore_ascii_case(host) {
         let shown = Raw::from(host).printable();
@@ -91,11 +92,11 @@ fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
             ))
         );
     }
-    app.allow_host(&target.endpoint, &key.secret)
+    key_binding::allow_host(app, &target.endpoint, &key.secret)
 }
 
 /// Every known key, saved or in a variable.
-fn all_targets(app: &mut App) -> Result<Vec<KeyTarget>> {
+fn all_targets(app: &mut Context) -> Result<Vec<KeyTarget>> {
     let mut targets = Vec::new();
     for entry in list_entries(app)? {
         targets.push(target_for(app, &entry.provider, &entry.profile)?);
@@ -103,9 +104,9 @@ fn all_targets(app: &mut App) -> Result<Vec<KeyTarget>> {
     Ok(targets)
 }
 
-fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeyStatus> {
+fn validate_one(app: &mut Context, target: &KeyTarget, force: bool) -> Result<KeyStatus> {
     let now = app.clock.now();
-    let line = |app: &App, status: KeyStatus, words: &str| {
+    let line = |app: &Context, status: KeyStatus, words: &str| {
         let style = match status {
             KeyStatus::Valid => Style::Green,
             KeyStatus::Invalid => Style::Red,
@@ -139,9 +140,14 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
         bail!(target.missing_error())
     };
     if key.stored {
-        app.require_bound(&target.endpoint, &target.slot, &key.secret)?;
+        key_binding::require_bound(app, &target.endpoint, &target.slot, &key.secret)?;
     } else {
-        app.refuse_foreign_key(&target.endpoint, &key.secret, target.variable.as_deref())?;
+        key_binding::refuse_foreign_key(
+            app,
+            &target.endpoint,
+            &key.secret,
+            target.variable.as_deref(),
+        )?;
     }
     let answer = ask_provider(app, target, &key.secret)?;
     if key.stored {
@@ -157,7 +163,7 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
 
 /// Warnings about a key when a chat begins; empty if there are none.
 pub(crate) fn key_notices(
-    app: &mut App,
+    app: &mut Context,
     provider: &crate::Name,
     profile: &crate::Name,
 ) -> Result<Vec<String>> {

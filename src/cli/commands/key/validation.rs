@@ -1,8 +1,8 @@
 //! Asks a provider about a key, and what it answered.
 
 use crate::audit::{EventKind, Severity};
-use crate::cli::app::App;
 use crate::cli::commands::key::target::{KeyTarget, key_event};
+use crate::cli::context::Context;
 use crate::cli::runtime::runtime;
 use crate::keys::{KeyRecord, KeyStatus};
 use crate::provider::{KeyCheck, KeyInfo, check_key};
@@ -89,7 +89,7 @@ impl KeyValidation {
 
 /// Validates a key with its provider.
 pub(super) fn ask_provider(
-    app: &mut App,
+    app: &mut Context,
     target: &KeyTarget,
     key: &Secret,
 ) -> Result<KeyValidation> {

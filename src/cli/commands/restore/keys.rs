@@ -3,7 +3,7 @@
 use super::RestoreArgs;
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::RestorePlan;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::conversations::Trust;
 use crate::keys::Slot;
@@ -50,7 +50,7 @@ impl RestoredKey<'_> {
 /// Selects the keys to restore. Those of another installation are confirmed one by one: the maker
 /// of the backup would pay for requests made with them, and could read those requests.
 pub(super) fn select_keys<'a>(
-    app: &mut App,
+    app: &mut Context,
     options: &RestoreArgs,
     plan: &'a RestorePlan,
     keyed: bool,
@@ -110,7 +110,7 @@ pub(super) fn select_keys<'a>(
 }
 
 /// Saves the selected keys. A key that is saved here is never replaced.
-pub(super) fn store_keys(app: &mut App, keys: &mut [RestoredKey<'_>]) -> Result<()> {
+pub(super) fn store_keys(app: &mut Context, keys: &mut [RestoredKey<'_>]) -> Result<()> {
     for key in keys.iter_mut() {
         if !key.wanted {
             continue;

@@ -10,8 +10,8 @@ use crate::backup::repository::{DownloadedBackup, Snapshot};
 use crate::backup::{
     self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest,
 };
-use crate::cli::app::App;
 use crate::cli::commands::backup::repository::Repository;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::display_path;
 use crate::conversations::{Archive, Trust};
@@ -108,7 +108,7 @@ enum RestoreSource {
 }
 
 impl RestoreSource {
-    fn open(app: &mut App, options: &RestoreArgs) -> Result<Self> {
+    fn open(app: &mut Context, options: &RestoreArgs) -> Result<Self> {
         if let Some(address) = parse_address(&options.source)? {
             let place = Repository::open(app, &address)?;
             let found = place.snapshots(app)?;
@@ -150,7 +150,7 @@ impl RestoreSource {
     }
 }
 
-pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &RestoreArgs) -> Result<()> {
     if parse_address(&options.source)?.is_none() && !fs::exists(&options.source) {
         bail!(
             CliError::misuse(format!(
@@ -170,7 +170,7 @@ pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
     })
 }
 
-fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
+fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
     let source = RestoreSource::open(app, options)?;
     // A dry run with no saved conversations needs no data key, and must not create one.
     let empty = !crate::conversations::has_conversations(&app.home.conversations())?;
@@ -253,7 +253,7 @@ fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
 /// does not count as saying so: a script that restores any file must not trust it more than a user
 /// would.
 fn is_own(
-    app: &App,
+    app: &Context,
     options: &RestoreArgs,
     source: &RestoreSource,
     origin: &Origin,
@@ -286,7 +286,7 @@ fn count_actions(plan: &RestorePlan) -> RestoreCount {
 }
 
 fn restore_conversations(
-    app: &mut App,
+    app: &mut Context,
     source: &RestoreSource,
     archive: &Archive,
     plan: &RestorePlan,
@@ -306,7 +306,7 @@ fn restore_conversations(
 
 /// Adds the missing lines of usage. From another installation only those that increase spending and
 /// are not in the future: a foreign backup must not be able to free a budget.
-fn restore_usage(app: &mut App, plan: &RestorePlan) -> Result<()> {
+fn restore_usage(app: &mut Context, plan: &RestorePlan) -> Result<()> {
     let path = app.usage().path();
     let here = fs::read(&path)?.unwrap_or_default();
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
@@ -349,7 +349,7 @@ struct RestoreReport<'a> {
     lost: Option<&'a [String]>,
 }
 
-fn report_restored(app: &App, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
+fn report_restored(app: &Context, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
     let RestoreReport {
         count:
             RestoreCount {

@@ -6,7 +6,7 @@
 //! reading them; otherwise they are saved to `config.toml.restored` for review.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::term::display_path;
 use crate::config::{self, RawSetting};
 use crate::fs;
@@ -38,7 +38,7 @@ pub(super) enum SettingsOutcome {
 
 impl BackupSettings {
     /// The settings of the backup that differ from those here; `None` if there are none.
-    pub(super) fn from_backup(app: &mut App, raw: Option<&Raw>) -> Result<Option<Self>> {
+    pub(super) fn from_backup(app: &mut Context, raw: Option<&Raw>) -> Result<Option<Self>> {
         let Some(raw) = raw else { return Ok(None) };
         let (text, _) = app
             .redactor()?
@@ -56,7 +56,7 @@ impl BackupSettings {
     }
 
     /// Applies the settings, or saves them for review.
-    pub(super) fn apply(&self, app: &App) -> Result<SettingsOutcome> {
+    pub(super) fn apply(&self, app: &Context) -> Result<SettingsOutcome> {
         let path = app.settings_file().clone();
         let guarded = self
             .given
@@ -92,7 +92,7 @@ impl BackupSettings {
         Ok(SettingsOutcome::SavedAsCopy(copy_path, why))
     }
 
-    fn confirm(&self, app: &App) -> Result<bool> {
+    fn confirm(&self, app: &Context) -> Result<bool> {
         if !app.ui.can_ask() {
             return Ok(false);
         }

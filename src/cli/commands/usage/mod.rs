@@ -6,7 +6,7 @@ mod table;
 mod view;
 mod watch;
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use anyhow::Result;
 use clap::Args;
 use view::GroupBy;
@@ -40,7 +40,7 @@ pub(crate) struct UsageArgs {
     watch: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &UsageArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &UsageArgs) -> Result<()> {
     let (since, by) = (options.since.as_str(), options.by);
     if options.watch {
         return watch::run(app, since, by);
@@ -57,7 +57,7 @@ pub(crate) fn run(app: &mut App, options: &UsageArgs) -> Result<()> {
 }
 
 /// Prints the last day, for `/usage`.
-pub(crate) fn show_today(app: &mut App) -> Result<()> {
+pub(crate) fn show_today(app: &mut Context) -> Result<()> {
     run(
         app,
         &UsageArgs {

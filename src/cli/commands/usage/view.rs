@@ -1,7 +1,7 @@
 //! What `usage` shows: limits, budgets and totals, gathered once.
 
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
+use crate::cli::context::Context;
 use crate::cli::term::format::{json_dollars, pluralize};
 use crate::limits::WindowUsage;
 use crate::time::Time;
@@ -74,7 +74,7 @@ pub(super) struct UsageView {
     pub(super) total: UsageTotals,
 }
 
-pub(super) fn gather(app: &mut App, since: &str, by: GroupBy) -> Result<UsageView> {
+pub(super) fn gather(app: &mut Context, since: &str, by: GroupBy) -> Result<UsageView> {
     let now = app.clock.now();
     let since = parse_since(since, now)?;
     let audit = app.audit();

@@ -2,7 +2,7 @@
 
 use super::table::render;
 use super::view::{GroupBy, gather};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::runtime::runtime;
 use crate::cli::term::Style;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Redraws the usage every two seconds on the alternate screen, so that the terminal keeps its
 /// contents.
-pub(super) fn run(app: &mut App, since: &str, by: GroupBy) -> Result<()> {
+pub(super) fn run(app: &mut Context, since: &str, by: GroupBy) -> Result<()> {
     if !app.ui.output_is_terminal() {
         bail!(CliError::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
     }

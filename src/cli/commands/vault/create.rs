@@ -1,8 +1,8 @@
 //! `vault create`, and the same on the way of other commands that need a key store.
 
 use super::audit_vault;
-use crate::cli::app::App;
 use crate::cli::args::parse_kdf;
+use crate::cli::context::Context;
 use crate::cli::keys::means_no_store;
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::display_path;
@@ -25,7 +25,7 @@ pub(super) struct VaultCreateArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &VaultCreateArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &VaultCreateArgs) -> Result<()> {
     let path = app.home.vault();
     if fs::exists(&path) {
         bail!(vault::Error::Exists(path));
@@ -66,7 +66,7 @@ pub(super) fn run(app: &mut App, options: &VaultCreateArgs) -> Result<()> {
 }
 
 /// Makes sure that there is a key store; on a terminal, offers to create a vault if there is none.
-pub(in crate::cli::commands) fn ensure_store(app: &mut App) -> Result<()> {
+pub(in crate::cli::commands) fn ensure_store(app: &mut Context) -> Result<()> {
     let error = match app.keys()?.manager().probe() {
         Ok(()) => return Ok(()),
         Err(error) if means_no_store(&error) && app.ui.can_ask() => error,
@@ -81,7 +81,7 @@ pub(in crate::cli::commands) fn ensure_store(app: &mut App) -> Result<()> {
 }
 
 /// Makes sure that there is a vault; on a terminal, offers to create one.
-pub(in crate::cli::commands) fn ensure_vault(app: &mut App) -> Result<()> {
+pub(in crate::cli::commands) fn ensure_vault(app: &mut Context) -> Result<()> {
     let path = app.home.vault();
     if fs::exists(&path) {
         return Ok(());
@@ -95,7 +95,7 @@ pub(in crate::cli::commands) fn ensure_vault(app: &mut App) -> Result<()> {
     bail!(vault::Error::Missing(path))
 }
 
-fn offer_vault(app: &mut App) -> Result<bool> {
+fn offer_vault(app: &mut Context) -> Result<bool> {
     app.ui
         .error_line("A vault is a file with your keys, encrypted with a passphrase.");
     if !app

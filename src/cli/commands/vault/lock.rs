@@ -1,7 +1,7 @@
 //! `vault lock`: forgets the key that `vault unlock` left in the kernel's memory.
 
 use super::audit_vault;
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::keys::stores::vault;
 use anyhow::Result;
 use clap::Args;
@@ -10,7 +10,7 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct VaultLockArgs {}
 
-pub(super) fn run(app: &mut App) -> Result<()> {
+pub(super) fn run(app: &mut Context) -> Result<()> {
     let was_open = vault::lock(&app.home.vault())?;
     audit_vault(app, "lock");
     app.ui.out(if was_open {

@@ -10,7 +10,7 @@ pub(super) use create::{ensure_store, ensure_vault};
 pub(super) use passwd::passwd_typed;
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -34,7 +34,7 @@ enum VaultCommand {
     Status(status::VaultStatusArgs),
 }
 
-pub(crate) fn run(app: &mut App, options: &VaultArgs) -> Result<()> {
+pub(crate) fn run(app: &mut Context, options: &VaultArgs) -> Result<()> {
     match &options.command {
         VaultCommand::Create(options) => create::run(app, options),
         VaultCommand::Passwd(options) => passwd::run(app, options),
@@ -44,7 +44,7 @@ pub(crate) fn run(app: &mut App, options: &VaultArgs) -> Result<()> {
     }
 }
 
-fn audit_vault(app: &App, action: &str) {
+fn audit_vault(app: &Context, action: &str) {
     app.audit_event(
         &Event::new(EventKind::Vault)
             .severity(Severity::Notice)

@@ -1,8 +1,8 @@
 //! `vault passwd`: a new passphrase and a new key for the vault.
 
 use super::audit_vault;
-use crate::cli::app::App;
 use crate::cli::args::parse_kdf;
+use crate::cli::context::Context;
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::crypto::kdf::KdfParams;
 use crate::keys::stores::vault;
@@ -24,7 +24,7 @@ pub(super) struct VaultPasswdArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &VaultPasswdArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &VaultPasswdArgs) -> Result<()> {
     let path = app.home.vault();
     let Some(before) = vault::describe(&path)? else {
         bail!(vault::Error::Missing(path))
@@ -56,6 +56,6 @@ pub(super) fn run(app: &mut App, options: &VaultPasswdArgs) -> Result<()> {
 }
 
 /// Asks for a new passphrase and changes it, for `incident recover`.
-pub(in crate::cli::commands) fn passwd_typed(app: &mut App) -> Result<()> {
+pub(in crate::cli::commands) fn passwd_typed(app: &mut Context) -> Result<()> {
     run(app, &VaultPasswdArgs::default())
 }

@@ -1,6 +1,6 @@
 //! `vault status`: where the vault is, how it is encrypted, and what it has.
 
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use crate::cli::term::display_path;
 use crate::keys::StoreKind;
 use crate::keys::stores::vault;
@@ -17,7 +17,7 @@ pub(super) struct VaultStatusArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &VaultStatusArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &VaultStatusArgs) -> Result<()> {
     let path = app.home.vault();
     let Some(vault) = vault::describe(&path)? else {
         bail!(vault::Error::Missing(path))

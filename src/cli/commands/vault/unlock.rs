@@ -1,8 +1,8 @@
 //! `vault unlock`: keeps the vault open in the kernel's memory for a while.
 
 use super::audit_vault;
-use crate::cli::app::App;
 use crate::cli::args::parse_since;
+use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -19,7 +19,7 @@ pub(super) struct VaultUnlockArgs {
     span: String,
 }
 
-pub(super) fn run(app: &mut App, options: &VaultUnlockArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &VaultUnlockArgs) -> Result<()> {
     let span = options.span.as_str();
     app.refuse_in_lockdown()?;
     let now = app.clock.now();

@@ -4,10 +4,12 @@ use crate::chat::UserInput;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::commands::usage;
+use crate::cli::editor;
 use crate::cli::editor::EditResult;
 use crate::cli::errors::CliError;
 use crate::cli::outcome::describe_redactions;
 use crate::cli::prices;
+use crate::cli::provider;
 use crate::cli::repl::state::Repl;
 use crate::cli::session;
 use crate::cli::term::{Style, display_path};
@@ -28,7 +30,7 @@ pub(in crate::cli::repl) fn budget(repl: &mut Repl<'_>, amount: &str) -> Result<
         && let Some(choice) = repl.choice.clone()
     {
         let key = session::key_for(repl.app, &choice)?;
-        repl.app.fetch_prices(&choice, key.as_ref())?;
+        prices::fetch(repl.app, &choice, key.as_ref())?;
     }
     let kept = repl.session()?.conversation().map(|c| c.id().to_string());
     if let Some(id) = kept {
@@ -56,7 +58,7 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
             .hint("list them with `chatbot models`")
             .into());
     }
-    repl.model = repl.app.check_model_name(name.to_owned())?;
+    repl.model = provider::check_model_name(repl.app, name.to_owned())?;
     name.clone_into(&mut repl.session()?.options_mut().model);
     repl.app.ui.notice(&format!("model: {name}"));
     Ok(())
@@ -83,7 +85,7 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
     };
     let (provider, choice, options) = session::connect(repl.app, &args, &Resume::New)?;
     let (pricing, profile) = (
-        repl.app.pricing(choice.as_ref()),
+        prices::pricing(repl.app, choice.as_ref()),
         session::profile_name(choice.as_ref()),
     );
     options.model.clone_into(&mut repl.model);
@@ -137,7 +139,7 @@ pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()
 
 /// Opens the text in the user's editor, and sends the result as a message.
 pub(in crate::cli::repl) fn edit(repl: &mut Repl<'_>, text: &str) -> Result<()> {
-    let EditResult { text, failure } = repl.app.edit(text)?;
+    let EditResult { text, failure } = editor::edit_text(repl.app, text)?;
     if let Some(failure) = failure {
         // The text is one arrow key away, so that a failed editor does not lose it.
         repl.keyboard.remember(text.printable());

@@ -1,8 +1,8 @@
 //! `key recovery export`: saves the data key, encrypted with a passphrase.
 
 use super::{MAX_FILE_BYTES, audit_recovery};
-use crate::cli::app::App;
 use crate::cli::args::parse_kdf;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
 use crate::cli::term::display_path;
@@ -33,7 +33,7 @@ pub(super) struct RecoveryExportArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &RecoveryExportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()> {
     let file = options.file.as_path();
     app.refuse_in_lockdown()?;
     let Some(key) = app.keys()?.manager().existing_data_key(&Slot::DataKey)? else {
@@ -109,7 +109,7 @@ pub(super) fn run(app: &mut App, options: &RecoveryExportArgs) -> Result<()> {
 }
 
 /// Asks the user to retype two lines, to prove that the print-out is legible.
-fn confirm_words(app: &App, sealed: &RecoveryKey) -> Result<()> {
+fn confirm_words(app: &Context, sealed: &RecoveryKey) -> Result<()> {
     let lines = sealed.to_words();
     app.ui.error_line(
         "Print it or copy it down. Then type two of its lines, to check that the copy is legible.",

@@ -1,8 +1,8 @@
 //! `key recovery import`: restores the data key from its recovery file.
 
 use super::{MAX_FILE_BYTES, audit_recovery};
-use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
+use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::opens_anything;
 use crate::cli::passphrase;
@@ -31,7 +31,7 @@ pub(super) struct RecoveryImportArgs {
     file: Option<PathBuf>,
 }
 
-pub(super) fn run(app: &mut App, options: &RecoveryImportArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &RecoveryImportArgs) -> Result<()> {
     let text = match &options.file {
         Some(file) if file != Path::new("-") => fs::read_external(file, MAX_FILE_BYTES)?,
         Some(_) => app.ui.read_input(MAX_FILE_BYTES)?,
@@ -68,7 +68,7 @@ pub(super) fn run(app: &mut App, options: &RecoveryImportArgs) -> Result<()> {
 
 /// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted
 /// conversation to try it on, a key that an attacker knows could encrypt everything from now on.
-fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
+fn confirm_unproven(app: &mut Context, key: &Secret) -> Result<()> {
     let current = app
         .keys()?
         .manager()
@@ -94,7 +94,7 @@ fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
 }
 
 /// The words, line by line, until one is empty.
-fn read_words(app: &App) -> Result<String> {
+fn read_words(app: &Context) -> Result<String> {
     app.ui
         .error_line("Type the words, line by line; finish with an empty line.");
     let mut text = String::new();
@@ -110,7 +110,7 @@ fn read_words(app: &App) -> Result<String> {
 
 /// Decrypts the recovery file. The passphrase in the environment may be that of the vault, so on a
 /// terminal that of the file can be typed.
-fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
+fn open(app: &Context, sealed: &RecoveryKey) -> Result<Secret> {
     let (ui, env, of) = (app.ui, app.env, "the recovery file");
     let is_named = passphrase::is_named(env);
     let mut opened = sealed.open(&passphrase::obtain(ui, env, of, CliExit::Misuse)?);
@@ -130,7 +130,7 @@ fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
 
 /// Whether the key decrypts anything here. One that decrypts nothing belongs to another
 /// installation; if it were saved, the right key could no longer be imported.
-fn opens_something(app: &App, key: &Secret) -> Result<bool> {
+fn opens_something(app: &Context, key: &Secret) -> Result<bool> {
     if !has_conversations(&app.home.conversations())? {
         return Ok(false);
     }

@@ -4,7 +4,7 @@ mod export;
 mod import;
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::cli::app::App;
+use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -24,14 +24,14 @@ enum RecoveryCommand {
     Import(import::RecoveryImportArgs),
 }
 
-pub(super) fn run(app: &mut App, options: &KeyRecoveryArgs) -> Result<()> {
+pub(super) fn run(app: &mut Context, options: &KeyRecoveryArgs) -> Result<()> {
     match &options.command {
         RecoveryCommand::Export(options) => export::run(app, options),
         RecoveryCommand::Import(options) => import::run(app, options),
     }
 }
 
-fn audit_recovery(app: &mut App, action: &str) {
+fn audit_recovery(app: &mut Context, action: &str) {
     app.audit_key_event(
         &Event::new(EventKind::DataKeyRecovery)
             .severity(Severity::Notice)

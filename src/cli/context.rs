@@ -1,10 +1,16 @@
 //! Dependencies of the commands, each opened when a command first needs it.
 //!
+//! Always there: the terminal (`ui`), the environment (`env`), the folders (`home`), the clock.
+//! Opened on demand: `settings`, and from them `redactor`, `limiter`, `budget`, `http_context`;
+//! `audit`, `usage`, `lockdown` and `backoff`, which are only paths until they are used; and the
+//! keys with what they decrypt. What uses these dependencies is not here: `provider` chooses the
+//! provider, `key_binding` its key, `prices` the price list, `logging` the debug log.
+//!
 //! The order matters for the keys, because opening one can open another:
 //! 1. `keys` checks that the folders are private before anything is encrypted for them, reads the
 //!    settings and selects a store. It does not contact the store yet.
-//! 2. `data_keys_only` shares the lock of the data keys, so that `history rekey` cannot replace the data key
-//!    while it is in use, then reads the data key. The key is created only if there are no
+//! 2. `data_keys_only` shares the lock of the data keys, so that `history rekey` cannot replace the
+//!    data key while it is in use, then reads the data key. The key is created only if there are no
 //!    encrypted conversations yet. Its creation is the one event for which the audit key is opened
 //!    here: that record needs a MAC.
 //! 3. `open_audit_key` comes last and may fail. It runs only after something else had a reason to
@@ -14,33 +20,38 @@
 //! that only read.
 
 use super::GlobalArgs;
+use super::child_env::let_children_inherit;
+use super::connection;
 use super::env::Env;
+use super::errors::settings::describe_problem;
 use super::keys::{KeyAccess, opens_anything};
+use super::settings_change::notice_change;
 use super::state_marks::When;
+use super::time_zone::apply_tz;
 use crate::audit::log::{self, AuditLog};
 use crate::audit::{Event, EventKind, Severity};
-use crate::catalog::{self, Endpoint};
 use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::{Ui, display_path};
-use crate::config::{self, KeySource, Settings, StoreSetting};
+use crate::config::{self, Settings};
 use crate::conversations::{self, Archive};
 use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::dirs::Dirs;
 use crate::fs;
+use crate::keys::{KeyManager, Slot};
 use crate::limits::{Backoff, Limiter, Lockdown};
-use crate::name::Name;
-use crate::net::HttpContext;
-use crate::privacy::{Placeholders, Policy, Raw, Redactor, mask_keys};
-use crate::time::{self, Clock};
+use crate::privacy::{Policy, Redactor};
+use crate::time::Clock;
 use crate::usage::UsageLog;
-use anyhow::{Context, Result, bail};
+use crate::usage::budget::{BudgetLimits, BudgetTracker};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a command may need, and what has been opened so far.
 #[derive(Debug)]
-pub(crate) struct App {
+pub(crate) struct Context {
     pub(crate) ui: Ui,
     pub(crate) env: Env,
     pub(crate) home: Dirs,
@@ -60,34 +71,7 @@ pub(crate) struct App {
     pub(super) compare_at_end: Option<When>,
 }
 
-/// The provider, model and key to use for a request.
-#[derive(Clone, Debug)]
-pub(crate) struct ProviderChoice {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) key: KeySource,
-    pub(crate) env_name: Option<String>,
-    pub(crate) profile: Name,
-    pub(crate) model: String,
-}
-
-/// Loads the time zone that `TZ` names, such as `Asia/Tokyo`. `jiff` understands rules and absolute
-/// paths by itself.
-fn apply_tz(env: Env) {
-    let Ok(Some(said)) = env.text("TZ") else {
-        return;
-    };
-    let name = said.trim_start_matches(':');
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    if !name.starts_with('/') && name.chars().all(plain) {
-        // If the file does not exist, the value is a rule such as `JST-9`.
-        if let Ok(rules) = fs::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20)
-        {
-            time::set_time_zone(name, &rules);
-        }
-    }
-}
-
-impl App {
+impl Context {
     pub(crate) fn new(ui: Ui, env: Env, global: GlobalArgs) -> Result<Self> {
         let home = match env.path("CHATBOT_HOME") {
             Some(root) => Dirs::under_root(&root),
@@ -121,11 +105,8 @@ impl App {
         })
     }
 
-    /// Compares the state with its marks if due, then drops the keys and the lock.
+    /// Drops the keys and the lock.
     pub(crate) fn close(&mut self) {
-        if let Some(when) = self.compare_at_end {
-            self.compare_with_marks(when);
-        }
         self.keys = None;
         self.data_keys = None;
         self.data_key_lock = None;
@@ -154,21 +135,26 @@ impl App {
             // A misspelt limit would limit nothing, and a script shows its warnings to no one.
             let guards = config::is_protective(&problem.key);
             if problem.unknown && !guards {
-                self.ui.warning(&self.describe_problem(&problem));
+                self.ui
+                    .warning(&describe_problem(&self.settings_file, &problem));
             } else {
                 bail!(
-                    CliError::new(CliExit::Misuse, "settings", self.describe_problem(&problem))
-                        .hint(format!(
-                            "fix it, then run `chatbot config check` (`{}`)",
-                            display_path(&self.settings_file)
-                        ))
+                    CliError::new(
+                        CliExit::Misuse,
+                        "settings",
+                        describe_problem(&self.settings_file, &problem)
+                    )
+                    .hint(format!(
+                        "fix it, then run `chatbot config check` (`{}`)",
+                        display_path(&self.settings_file)
+                    ))
                 );
             }
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
-        self.let_children_inherit(&settings)?;
-        self.audit_changed_settings(&text);
+        let_children_inherit(self.env, &settings, &self.settings_file)?;
+        self.notice_changed_settings(&text);
         Ok(settings)
     }
 
@@ -192,25 +178,6 @@ impl App {
             .hint("save it as UTF-8")
             .into()
         })
-    }
-
-    /// Formats a problem of the settings, without any key that was pasted into them.
-    pub(crate) fn describe_problem(&self, problem: &config::SettingsProblem) -> String {
-        let key = if problem.key.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`: ", Raw::from(problem.key.as_str()).printable())
-        };
-        let meant = problem
-            .nearest
-            .as_ref()
-            .map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        mask_keys(&format!(
-            "{} line {}: {key}{}{meant}",
-            display_path(&self.settings_file),
-            problem.line,
-            problem.reason
-        ))
     }
 
     pub(crate) fn audit(&self) -> AuditLog {
@@ -247,8 +214,52 @@ impl App {
         })?)
     }
 
+    /// Logs that the settings have changed since they were last read. A file named by `--config`
+    /// may differ each time; and a home that was never used gets no files.
+    fn notice_changed_settings(&self, text: &str) {
+        if self.settings_file == self.home.settings() && fs::exists(self.audit().path()) {
+            notice_change(self.home.state(), text, |event| self.audit_event(event));
+        }
+    }
+
+    /// Logs an event about keys. The key store is open then, so the audit key can be read too.
+    pub(crate) fn audit_key_event(&mut self, event: &Event) {
+        if self.audit_key.is_none() {
+            // Without the key the record has only its hash; the next record with a MAC covers it.
+            self.read_audit_key().unwrap_or_default();
+        }
+        self.audit_event(event);
+    }
+
+    /// Reads the audit key if the key store has one, and never creates it; returns whether it is
+    /// available.
+    pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
+        let key = self.keys()?.manager().get(&Slot::AuditKey)?;
+        if let Some(key) = &key {
+            self.use_audit_key(Arc::new(log::AuditKey::new(key)));
+        }
+        Ok(key.is_some())
+    }
+
     pub(crate) fn usage(&self) -> UsageLog {
         UsageLog::new(self.home.state())
+    }
+
+    /// The budget tracker, with the budgets of the settings and that of this run.
+    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
+        let budget = self.settings()?.budget;
+        let limits = BudgetLimits {
+            per_day: budget.per_day,
+            per_month: budget.per_month,
+            per_conversation: budget.per_conversation,
+            per_command,
+        };
+        Ok(BudgetTracker::new(
+            self.home.state(),
+            self.audit(),
+            self.clock.clone(),
+            limits,
+        ))
     }
 
     pub(crate) fn limiter(&mut self) -> Result<Limiter> {
@@ -280,7 +291,7 @@ impl App {
         if self.keys.is_none() {
             self.check_permissions()?;
             let settings = self.settings()?;
-            let store = self.env_store()?.unwrap_or(settings.keys.store);
+            let store = self.env.key_store()?.unwrap_or(settings.keys.store);
             let settings = config::KeySettings {
                 store,
                 ..settings.keys
@@ -294,6 +305,19 @@ impl App {
             ));
         }
         self.keys.as_mut().context("the keys are not open")
+    }
+
+    /// The name of the store in use; `none` without one.
+    pub(crate) fn store_name(&mut self) -> String {
+        let kind = |manager: &KeyManager| {
+            manager
+                .selected_store()
+                .map(|chosen| chosen.store.kind().to_string())
+        };
+        self.keys()
+            .ok()
+            .and_then(|keys| kind(keys.manager()).ok())
+            .unwrap_or_default()
     }
 
     /// Whether the key store has been asked for something in this run.
@@ -440,198 +464,10 @@ impl App {
         self.network()
     }
 
-    /// Selects the provider: from the option, else the environment, else the settings, else the
-    /// default.
-    pub(crate) fn choose_provider(
-        &mut self,
-        provider: Option<&Name>,
-        profile: Option<&Name>,
-        model: Option<&str>,
-    ) -> Result<ProviderChoice> {
-        let settings = self.settings()?;
-        let (name, profile) = self.resolve_provider(provider, profile)?;
-        let own = settings.provider.as_ref() == Some(&name)
-            || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
-        let asked = match model {
-            Some(model) => Some(model.to_owned()),
-            None => self
-                .env
-                .text("CHATBOT_MODEL")?
-                .or_else(|| settings.model.clone().filter(|_| own)),
-        };
-        let endpoint = self.endpoint(&name)?;
-        if let Some(custom) = settings.providers.get(&name) {
-            let model = asked
-                .or_else(|| custom.model.clone())
-                .or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
-            let Some(model) = model else {
-                bail!(
-                    CliError::misuse(format!("no model set for `{name}`")).hint(format!(
-                        "add `model = \"…\"` to `[providers.{name}]`, or use `--model`"
-                    ))
-                );
-            };
-            let env_name = match &custom.key {
-                KeySource::Env(variable) => Some(variable.clone()),
-                _ => None,
-            };
-            let model = self.check_model_name(model)?;
-            return Ok(ProviderChoice {
-                endpoint,
-                key: custom.key.clone(),
-                env_name,
-                profile,
-                model,
-            });
-        }
-        let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
-        let key = if entry.needs_key {
-            KeySource::Stored
-        } else {
-            KeySource::NoKey
-        };
-        Ok(ProviderChoice {
-            endpoint,
-            key,
-            env_name: entry.env.map(str::to_owned),
-            profile,
-            model: self.check_model_name(asked.unwrap_or_else(|| entry.model.to_owned()))?,
-        })
-    }
-
-    /// Refuses a model name that contains a key or an address: model names are sent and logged
-    /// without redaction.
-    pub(crate) fn check_model_name(&mut self, model: String) -> Result<String> {
-        const UNWANTED_IN_MODEL_NAMES: [&str; 6] = [
-            "API_KEY",
-            "EMAIL",
-            "JWT",
-            "PASSWORD",
-            "PRIVATE_KEY",
-            "URL_CREDENTIALS",
-        ];
-        let (_, found) = self
-            .redactor()?
-            .redact(Raw::from(model.as_str()), &mut Placeholders::default());
-        if let Some((kind, _)) = found
-            .counts()
-            .into_iter()
-            .find(|(kind, _)| UNWANTED_IN_MODEL_NAMES.contains(&kind.as_str()))
-        {
-            bail!(
-                CliError::new(
-                    CliExit::Refused,
-                    "private_model",
-                    format!("the model name contains private data ({kind})")
-                )
-                .hint("list the model names with `chatbot models`")
-            );
-        }
-        Ok(model)
-    }
-
-    /// The selected provider and profile, whether or not the provider exists.
-    pub(crate) fn resolve_provider(
-        &mut self,
-        provider: Option<&Name>,
-        profile: Option<&Name>,
-    ) -> Result<(Name, Name)> {
-        let profile = match profile {
-            Some(profile) => profile.clone(),
-            None => self
-                .env_name("CHATBOT_PROFILE")?
-                .map_or_else(|| "default".parse(), Ok)?,
-        };
-        let name = match provider {
-            Some(name) => name.clone(),
-            None => match self.env_name("CHATBOT_PROVIDER")? {
-                Some(name) => name,
-                None => self
-                    .settings()?
-                    .provider
-                    .clone()
-                    .map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
-            },
-        };
-        Ok((name, profile))
-    }
-
-    /// Checks every variable that has a required format.
-    pub(crate) fn check_env(&mut self) -> Result<()> {
-        self.keys()?;
-        self.choose_provider(None, None, None)?;
-        self.network().map(drop)
-    }
-
-    /// Finds the endpoint of a provider. An entry in the settings replaces one of the catalogue
-    /// with the same name, and then has a key of its own.
-    pub(crate) fn endpoint(&mut self, name: &Name) -> Result<Endpoint> {
-        let settings = self.settings()?;
-        if let Some(custom) = settings.providers.get(name) {
-            let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
-            if let Some(like) = &custom.compatible_with {
-                let Some(entry) = catalog::find(like.as_str()) else {
-                    bail!(
-                        CliError::misuse(format!("`[providers.{name}]` is compatible with `{like}`, which is not a known provider"))
-                            .hint("set `compatible_with` to a provider that chatbot knows, such as \"openrouter\"")
-                    );
-                };
-                (endpoint.key_check_api, endpoint.dialect) = (entry.key_check_api, entry.dialect);
-            }
-            return Ok(endpoint);
-        }
-        if let Some(endpoint) =
-            catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint)
-        {
-            return Ok(endpoint);
-        }
-        let names = catalog::all()
-            .iter()
-            .map(|e| e.name)
-            .chain(settings.providers.keys().map(Name::as_str));
-        let nearest = config::closest_name(name.as_str(), names.clone());
-        let hint = match nearest {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => {
-                format!(
-                    "known providers: {}; add others as `[providers.{name}]` in the settings",
-                    names.collect::<Vec<_>>().join(", ")
-                )
-            }
-        };
-        bail!(CliError::misuse(format!("there is no provider `{name}`")).hint(hint))
-    }
-
-    /// Fails if any variable is malformed, even if the command does not need it: the user believes
-    /// that it is in force.
-    pub(crate) fn refuse_malformed_env(&self) -> Result<()> {
-        self.env_store()?;
-        for name in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE"] {
-            self.env_name(name)?;
-        }
-        self.env.text("CHATBOT_MODEL").map(drop)
-    }
-
-    fn env_store(&self) -> Result<Option<StoreSetting>> {
-        self.env.choice(
-            "CHATBOT_KEYRING",
-            &[
-                ("auto", StoreSetting::Auto),
-                ("os-keyring", StoreSetting::Os),
-                ("os", StoreSetting::Os),
-                ("vault", StoreSetting::Vault),
-            ],
-        )
-    }
-
-    fn env_name(&self, variable: &str) -> Result<Option<Name>> {
-        let Some(text) = self.env.text(variable)? else {
-            return Ok(None);
-        };
-        text.parse().map(Some).map_err(|why| {
-            CliError::misuse(format!("`{variable}`: {why}"))
-                .hint(format!("change `{variable}`, or unset it"))
-                .into()
-        })
+    /// The network settings from the environment, whether or not requests are allowed now.
+    pub(crate) fn network(&mut self) -> Result<HttpContext> {
+        let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
+        let redactor = self.redactor()?;
+        connection::http_context(self.env, deadline, redactor, &self.clock)
     }
 }

@@ -1,0 +1,181 @@
+//! Which provider, profile, model and key a request uses: from the options, else the environment,
+//! else the settings, else the defaults.
+
+use crate::catalog::{self, Endpoint};
+use crate::cli::context::Context;
+use crate::cli::errors::{CliError, CliExit};
+use crate::config::{self, KeySource};
+use crate::name::Name;
+use crate::privacy::{Placeholders, Raw};
+use anyhow::{Context as _, Result, bail};
+
+/// The provider, model and key to use for a request.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderChoice {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) key: KeySource,
+    pub(crate) env_name: Option<String>,
+    pub(crate) profile: Name,
+    pub(crate) model: String,
+}
+
+/// Selects the provider: from the option, else the environment, else the settings, else the
+/// default.
+pub(crate) fn choose(
+    app: &mut Context,
+    provider: Option<&Name>,
+    profile: Option<&Name>,
+    model: Option<&str>,
+) -> Result<ProviderChoice> {
+    let settings = app.settings()?;
+    let (name, profile) = resolve(app, provider, profile)?;
+    let own = settings.provider.as_ref() == Some(&name)
+        || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
+    let asked = match model {
+        Some(model) => Some(model.to_owned()),
+        None => app
+            .env
+            .text("CHATBOT_MODEL")?
+            .or_else(|| settings.model.clone().filter(|_| own)),
+    };
+    let endpoint = endpoint(app, &name)?;
+    if let Some(custom) = settings.providers.get(&name) {
+        let model = asked
+            .or_else(|| custom.model.clone())
+            .or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
+        let Some(model) = model else {
+            bail!(
+                CliError::misuse(format!("no model set for `{name}`")).hint(format!(
+                    "add `model = \"…\"` to `[providers.{name}]`, or use `--model`"
+                ))
+            );
+        };
+        let env_name = match &custom.key {
+            KeySource::Env(variable) => Some(variable.clone()),
+            _ => None,
+        };
+        let model = check_model_name(app, model)?;
+        return Ok(ProviderChoice {
+            endpoint,
+            key: custom.key.clone(),
+            env_name,
+            profile,
+            model,
+        });
+    }
+    let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
+    let key = if entry.needs_key {
+        KeySource::Stored
+    } else {
+        KeySource::NoKey
+    };
+    Ok(ProviderChoice {
+        endpoint,
+        key,
+        env_name: entry.env.map(str::to_owned),
+        profile,
+        model: check_model_name(app, asked.unwrap_or_else(|| entry.model.to_owned()))?,
+    })
+}
+
+/// The selected provider and profile, whether or not the provider exists.
+pub(crate) fn resolve(
+    app: &mut Context,
+    provider: Option<&Name>,
+    profile: Option<&Name>,
+) -> Result<(Name, Name)> {
+    let profile = match profile {
+        Some(profile) => profile.clone(),
+        None => app
+            .env
+            .name("CHATBOT_PROFILE")?
+            .map_or_else(|| "default".parse(), Ok)?,
+    };
+    let name = match provider {
+        Some(name) => name.clone(),
+        None => match app.env.name("CHATBOT_PROVIDER")? {
+            Some(name) => name,
+            None => app
+                .settings()?
+                .provider
+                .clone()
+                .map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
+        },
+    };
+    Ok((name, profile))
+}
+
+/// Finds the endpoint of a provider. An entry in the settings replaces one of the catalogue
+/// with the same name, and then has a key of its own.
+pub(crate) fn endpoint(app: &mut Context, name: &Name) -> Result<Endpoint> {
+    let settings = app.settings()?;
+    if let Some(custom) = settings.providers.get(name) {
+        let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
+        if let Some(like) = &custom.compatible_with {
+            let Some(entry) = catalog::find(like.as_str()) else {
+                bail!(
+                    CliError::misuse(format!("`[providers.{name}]` is compatible with `{like}`, which is not a known provider"))
+                        .hint("set `compatible_with` to a provider that chatbot knows, such as \"openrouter\"")
+                );
+            };
+            (endpoint.key_check_api, endpoint.dialect) = (entry.key_check_api, entry.dialect);
+        }
+        return Ok(endpoint);
+    }
+    if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint) {
+        return Ok(endpoint);
+    }
+    let names = catalog::all()
+        .iter()
+        .map(|e| e.name)
+        .chain(settings.providers.keys().map(Name::as_str));
+    let nearest = config::closest_name(name.as_str(), names.clone());
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => {
+            format!(
+                "known providers: {}; add others as `[providers.{name}]` in the settings",
+                names.collect::<Vec<_>>().join(", ")
+            )
+        }
+    };
+    bail!(CliError::misuse(format!("there is no provider `{name}`")).hint(hint))
+}
+
+/// Refuses a model name that contains a key or an address: model names are sent and logged
+/// without redaction.
+pub(crate) fn check_model_name(app: &mut Context, model: String) -> Result<String> {
+    const UNWANTED_IN_MODEL_NAMES: [&str; 6] = [
+        "API_KEY",
+        "EMAIL",
+        "JWT",
+        "PASSWORD",
+        "PRIVATE_KEY",
+        "URL_CREDENTIALS",
+    ];
+    let (_, found) = app
+        .redactor()?
+        .redact(Raw::from(model.as_str()), &mut Placeholders::default());
+    if let Some((kind, _)) = found
+        .counts()
+        .into_iter()
+        .find(|(kind, _)| UNWANTED_IN_MODEL_NAMES.contains(&kind.as_str()))
+    {
+        bail!(
+            CliError::new(
+                CliExit::Refused,
+                "private_model",
+                format!("the model name contains private data ({kind})")
+            )
+            .hint("list the model names with `chatbot models`")
+        );
+    }
+    Ok(model)
+}
+
+/// Checks every variable that has a required format.
+pub(crate) fn check_env(app: &mut Context) -> Result<()> {
+    app.keys()?;
+    choose(app, None, None, None)?;
+    app.network().map(drop)
+}
