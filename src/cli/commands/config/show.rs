@@ -1,0 +1,154 @@
+//! `config show`: the settings in effect, as a file that produces the same settings.
+
+use crate::catalog;
+use crate::cli::context::Context;
+use crate::cli::term::format::json_dollars;
+use crate::config::{
+    BudgetSettings, KeySettings, KeySource, LimitSettings, PrivacySettings, Settings, StoreSetting,
+};
+use crate::privacy::Raw;
+use crate::privacy::input_check::Suspicious;
+use anyhow::Result;
+use clap::Args;
+
+/// Print the settings in effect
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct ConfigShowArgs {}
+
+pub(super) fn run(app: &mut Context) -> Result<()> {
+    let settings = app.settings()?;
+    app.ui.out(&format_settings(&settings))
+}
+
+fn format_settings(settings: &Settings) -> String {
+    [
+        format_general(settings),
+        format_limits(&settings.limits),
+        format_budget(&settings.budget),
+        format_privacy(&settings.privacy),
+        format_keys(&settings.keys),
+        format!(
+            "\n[alerts]\ncommand = {}\n",
+            quote_list(&settings.alerts.command)
+        ),
+        format_providers(settings),
+    ]
+    .concat()
+}
+
+fn quote(text: &str) -> String {
+    serde_json::to_string(&Raw::from(text).printable()).unwrap_or_default()
+}
+
+fn quote_list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn format_general(settings: &Settings) -> String {
+    let provider = settings
+        .provider
+        .as_ref()
+        .map_or(catalog::DEFAULT_PROVIDER, |p| p.as_str());
+    let model = settings
+        .model
+        .clone()
+        .or_else(|| catalog::find(provider).map(|e| e.model.to_owned()));
+    let model = model.map_or(String::new(), |m| format!("model = {}\n", quote(&m)));
+    let audit = if settings.audit_required {
+        "required"
+    } else {
+        "best-effort"
+    };
+    format!(
+        "provider = {}\n{model}audit = \"{audit}\"\n",
+        quote(provider)
+    )
+}
+
+fn format_limits(limits: &LimitSettings) -> String {
+    format!(
+        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
+        limits.requests_per_minute,
+        limits.requests_per_hour,
+        limits.max_message_chars,
+        limits.max_attachment_bytes,
+        limits.max_messages
+    )
+}
+
+fn format_budget(budget: &BudgetSettings) -> String {
+    let mut out = String::from("\n[budget]\n");
+    for (name, nanos) in [
+        ("per_day", budget.per_day),
+        ("per_month", budget.per_month),
+        ("per_conversation", budget.per_conversation),
+    ] {
+        out += &nanos.map_or_else(
+            || format!("# {name}: none\n"),
+            |n| format!("{name} = {}\n", json_dollars(n)),
+        );
+    }
+    out
+}
+
+fn format_privacy(privacy: &PrivacySettings) -> String {
+    let policy = &privacy.policy;
+    let patterns: Vec<String> = policy
+        .patterns
+        .iter()
+        .map(|(kind, pattern)| {
+            format!("{{ kind = {}, pattern = {} }}", quote(kind), quote(pattern))
+        })
+        .collect();
+    let suspicious = match privacy.suspicious {
+        Suspicious::Warn => "warn",
+        Suspicious::Block => "block",
+        Suspicious::Off => "off",
+    };
+    let choose = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
+    format!(
+        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
+        !policy.off,
+        quote_list(&policy.disable),
+        quote_list(&policy.allow),
+        patterns.join(", "),
+        choose(privacy.ask_on_secret, "ask", "redact"),
+        choose(privacy.drop_findings, "drop", "redact"),
+        privacy.retention_days,
+        choose(privacy.deny_collection, "deny", "allow"),
+        privacy.zdr
+    )
+}
+
+fn format_keys(keys: &KeySettings) -> String {
+    let store = match keys.store {
+        StoreSetting::Auto => "auto",
+        StoreSetting::Os => "os-keyring",
+        StoreSetting::Vault => "vault",
+    };
+    format!(
+        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n",
+        keys.rotate_after_days, keys.keyring_timeout_s, keys.keyring_remember_s
+    )
+}
+
+fn format_providers(settings: &Settings) -> String {
+    let mut out = String::new();
+    for (name, custom) in &settings.providers {
+        let key = match &custom.key {
+            KeySource::NoKey => "none".to_owned(),
+            KeySource::Stored => "stored".to_owned(),
+            KeySource::Env(variable) => format!("env:{variable}"),
+        };
+        out += &format!(
+            "\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n",
+            quote(&custom.base_url)
+        );
+        out += &custom
+            .model
+            .as_ref()
+            .map_or(String::new(), |m| format!("model = {}\n", quote(m)));
+    }
+    out
+}
