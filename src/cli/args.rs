@@ -8,7 +8,7 @@ use crate::privacy::Raw;
 use crate::time::Time;
 use anyhow::{Result, bail};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Options of a conversation.
@@ -65,6 +65,15 @@ pub(crate) struct ConversationArgs {
 impl ConversationArgs {
     pub(crate) fn is_saved(&self) -> bool {
         !self.no_log && !self.private
+    }
+}
+
+/// A path that has a folder: a bare file name means the current one.
+pub(crate) fn with_folder(path: &Path) -> PathBuf {
+    if path.parent() == Some(Path::new("")) {
+        Path::new(".").join(path)
+    } else {
+        path.to_path_buf()
     }
 }
 

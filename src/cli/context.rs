@@ -20,6 +20,7 @@
 //! that only read.
 
 use super::GlobalArgs;
+use super::args::with_folder;
 use super::child_env::let_children_inherit;
 use super::connection;
 use super::env::Env;
@@ -45,7 +46,7 @@ use crate::time::Clock;
 use crate::usage::UsageLog;
 use crate::usage::budget::{BudgetLimits, BudgetTracker};
 use anyhow::{Context as _, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,14 +80,7 @@ impl Context {
         }?;
         apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
-        let in_current_dir = |path: PathBuf| {
-            if path.parent() == Some(Path::new("")) {
-                Path::new(".").join(path)
-            } else {
-                path
-            }
-        };
-        let settings_file = named.map_or_else(|| home.settings(), in_current_dir);
+        let settings_file = named.map_or_else(|| home.settings(), |path| with_folder(&path));
         Ok(Self {
             ui,
             env,

@@ -1,5 +1,6 @@
-//! Masks keys in text that is shown as it is otherwise, such as error messages: a key that was passed
-//! as an argument, a variable or a setting by mistake is not repeated on a screen or in a log.
+//! Masks keys in text that is shown as it is otherwise, such as error messages: a key that was
+//! passed as an argument, a variable or a setting by mistake is not repeated on a screen or in a
+//! log.
 
 use super::{KINDS, Placeholders, Policy, Raw, Redactor};
 

@@ -103,29 +103,7 @@ pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
         app.ui.out("\n")?;
     }
     let outcome = result?;
-    let table = started.session.placeholders();
-    let restored = |text: &str| {
-        if options.restore {
-            table
-                .restore(text, Audience::Revealed)
-                .0
-                .plain()
-                .into_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    if options.json {
-        app.ui.json(&as_json(
-            &started,
-            &outcome,
-            &restored(outcome.text.as_str()),
-        ))?;
-    } else if options.extract {
-        app.ui.out(&restored(
-            extract_code(outcome.text.as_str())?.plain().as_ref(),
-        ))?;
-    }
+    print_answer(app, options, &started, &outcome)?;
     if stop.is_cancelled() {
         bail!(term::BrokenPipeError);
     }
@@ -144,6 +122,36 @@ pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
         bail!(SilentExit(CliExit::Interrupted));
     }
     require_text(&outcome, &started.model)
+}
+
+/// Prints the answer that was not streamed: as JSON, or its first code block.
+fn print_answer(
+    app: &Context,
+    options: &AskArgs,
+    started: &session::StartedSession,
+    outcome: &Outcome,
+) -> Result<()> {
+    let table = started.session.placeholders();
+    let restored = |text: &str| {
+        if options.restore {
+            table
+                .restore(text, Audience::Revealed)
+                .0
+                .plain()
+                .into_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    if options.json {
+        app.ui
+            .json(&as_json(started, outcome, &restored(outcome.text.as_str())))?;
+    } else if options.extract {
+        app.ui.out(&restored(
+            extract_code(outcome.text.as_str())?.plain().as_ref(),
+        ))?;
+    }
+    Ok(())
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.

@@ -1,5 +1,5 @@
-//! The state of a running chat: its session, what is attached to the next message, and how a message
-//! is sent.
+//! The state of a running chat: its session, what is attached to the next message, and how a
+//! message is sent.
 
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;

@@ -1,7 +1,7 @@
 //! `audit alerts`: alerts about unusual events, and their acknowledgement.
 
 use super::verify::no_audit_key;
-use crate::audit::alerts::AlertKind;
+use crate::audit::alerts::{AlertKind, AlertMonitor};
 use crate::audit::{Event, EventKind};
 use crate::cli::alerts;
 use crate::cli::context::Context;
@@ -29,45 +29,9 @@ pub(super) struct AuditAlertsArgs {
 pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
     let alerts = alerts::monitor(app);
     if let Some(which) = &options.acknowledge {
-        let id = match which.as_str() {
-            "all" => None,
-            id => Some(id.parse().map_err(|_| {
-                CliError::misuse("invalid alert ID")
-                    .hint("use `--acknowledge ID` or `--acknowledge all`")
-            })?),
-        };
-        // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
-        // alert.
-        let known = alerts.all()?;
-        let of_the_log = id.is_none()
-            || known
-                .iter()
-                .any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
-        let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
-        if marked {
-            let why = match app.read_audit_key() {
-                Ok(true) => None,
-                Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
-                Err(error) => Some(diagnose(&error)),
-            };
-            if let Some(why) = why {
-                bail!(why.context(CliExit::Key, "the audit log stays marked as damaged"));
-            }
-        }
-        if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
-            bail!(
-                CliError::misuse(format!("there is no alert {id}"))
-                    .hint("list them with `chatbot audit alerts --all`")
-            );
-        }
-        let seen = alerts.acknowledge(id)?;
-        app.audit_event(
-            &Event::new(EventKind::AlertAcknowledged)
-                .number("alerts", seen)
-                .flag("log", marked),
-        );
+        let acknowledged = acknowledge(app, &alerts, which)?;
         if !options.json {
-            return app.ui.out(&format!("{seen} acknowledged\n"));
+            return app.ui.out(&format!("{acknowledged} acknowledged\n"));
         }
     }
     let mut list = alerts.all()?;
@@ -97,4 +61,46 @@ pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
         app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
+}
+
+/// Acknowledges the alert with this id, or all; returns how many there were.
+fn acknowledge(app: &mut Context, alerts: &AlertMonitor, which: &str) -> Result<usize> {
+    let id = match which {
+        "all" => None,
+        id => Some(id.parse().map_err(|_| {
+            CliError::misuse("invalid alert ID")
+                .hint("use `--acknowledge ID` or `--acknowledge all`")
+        })?),
+    };
+    // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
+    // alert.
+    let known = alerts.all()?;
+    let of_the_log = id.is_none()
+        || known
+            .iter()
+            .any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
+    let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
+    if marked {
+        let why = match app.read_audit_key() {
+            Ok(true) => None,
+            Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
+            Err(error) => Some(diagnose(&error)),
+        };
+        if let Some(why) = why {
+            bail!(why.context(CliExit::Key, "the audit log stays marked as damaged"));
+        }
+    }
+    if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
+        bail!(
+            CliError::misuse(format!("there is no alert {id}"))
+                .hint("list them with `chatbot audit alerts --all`")
+        );
+    }
+    let seen = alerts.acknowledge(id)?;
+    app.audit_event(
+        &Event::new(EventKind::AlertAcknowledged)
+            .number("alerts", seen)
+            .flag("log", marked),
+    );
+    Ok(seen)
 }

@@ -2,9 +2,11 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::backup::repository::{
-    self, RepositoryAddress, RepositoryHeader, UploadContext, UploadReport,
+    self, ObjectStorage, RepositoryAddress, RepositoryHeader, RepositoryKeys, UploadContext,
+    UploadReport,
 };
 use crate::backup::{self, WriteReport};
+use crate::cli::args::with_folder;
 use crate::cli::commands::backup::BackupArgs;
 use crate::cli::commands::backup::contents::{BackupSelection, report_damaged};
 use crate::cli::commands::backup::repository::{
@@ -13,7 +15,7 @@ use crate::cli::commands::backup::repository::{
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
-use crate::cli::runtime::runtime;
+use crate::cli::runtime::{Runtime, runtime};
 use crate::cli::term::display_path;
 use crate::cli::term::format::{format_size, pluralize};
 use crate::fs;
@@ -86,11 +88,7 @@ fn destination(app: &Context, dest: Option<&Path>) -> Result<PathBuf> {
         Some(folder) if fs::is_folder(&folder) => folder.join(name()?),
         Some(file) => file,
     };
-    let path = if path.parent() == Some(Path::new("")) {
-        Path::new(".").join(path)
-    } else {
-        path
-    };
+    let path = with_folder(&path);
     if fs::exists(&path) {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(&path)))
@@ -137,25 +135,7 @@ pub(super) fn upload(
     let chosen = BackupSelection::from_args(app, options)?;
     let _alone = lock_uploads(app)?;
     let runtime = runtime()?;
-    let there = runtime
-        .block_on(repository::read_header(&objects))
-        .inspect_err(|_| audit_failure(app))?;
-    let (header, keys) = match there {
-        Some(header) => {
-            let keys = header.open(&backup_passphrase(app, "the repository")?)?;
-            (header, keys)
-        }
-        None => {
-            let passphrase = new_backup_passphrase(app, "the repository", options.weak)?;
-            runtime
-                .block_on(RepositoryHeader::create(
-                    &objects,
-                    &passphrase,
-                    app.clock.now(),
-                ))
-                .inspect_err(|_| audit_failure(app))?
-        }
-    };
+    let (header, keys) = open_or_create(app, &runtime, &objects, options.weak)?;
     let home = home_id(app)?;
     let sender = UploadContext {
         objects: &objects,
@@ -201,6 +181,27 @@ pub(super) fn upload(
     } else {
         bail!(SilentExit(CliExit::Storage))
     }
+}
+
+/// The header and the keys of the repository; one that does not exist yet is created.
+fn open_or_create(
+    app: &Context,
+    runtime: &Runtime,
+    objects: &ObjectStorage,
+    weak: bool,
+) -> Result<(RepositoryHeader, RepositoryKeys)> {
+    let there = runtime
+        .block_on(repository::read_header(objects))
+        .inspect_err(|_| audit_failure(app))?;
+    if let Some(header) = there {
+        let keys = header.open(&backup_passphrase(app, "the repository")?)?;
+        return Ok((header, keys));
+    }
+    let passphrase = new_backup_passphrase(app, "the repository", weak)?;
+    let created = RepositoryHeader::create(objects, &passphrase, app.clock.now());
+    Ok(runtime
+        .block_on(created)
+        .inspect_err(|_| audit_failure(app))?)
 }
 
 fn report_upload(

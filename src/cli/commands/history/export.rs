@@ -2,6 +2,7 @@
 
 use super::{list, redacted_title, resolve_id, show};
 use crate::audit::{Event, EventKind};
+use crate::cli::args::with_folder;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::session::report_damage;
@@ -206,11 +207,7 @@ fn open(path: Option<&Path>) -> Result<ExportOutput> {
                 .hint("choose another file name")
         );
     }
-    let path = if path.parent() == Some(Path::new("")) {
-        Path::new(".").join(path)
-    } else {
-        path.to_path_buf()
-    };
+    let path = with_folder(path);
     Ok(ExportOutput {
         draft: Some(AtomicFile::create_for(&path)?),
         waiting: Displayable::default(),

@@ -14,6 +14,8 @@ use crate::privacy::{Displayable, Raw};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// Count what may have been exposed: conversations, keys, backups, requests
 #[derive(Clone, Debug, Args)]
@@ -97,12 +99,14 @@ fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
         |s| format!("since {}", s.local_minute()),
     );
     let ui = app.ui;
-    let header = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
-    let mut out = header("conversations")
-        + format!(
-            "{} in total, {} changed {since}\n",
+    let row = |name: &str, text: &str| ui.paint(Style::Bold, &format!("{name:<14}")) + text + "\n";
+    let mut out = row(
+        "conversations",
+        &format!(
+            "{} in total, {} changed {since}",
             found.conversations, found.changed
-        );
+        ),
+    );
     let closed = found.changed - found.opened;
     if closed > 0 {
         out += format!(
@@ -110,38 +114,24 @@ fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
             ""
         );
     }
-    let kinds: Vec<String> = found
-        .values
-        .iter()
-        .map(|(kind, many)| format!("{kind} ×{many}"))
-        .collect();
-    let kinds = if kinds.is_empty() {
+    let kinds = if found.values.is_empty() {
         String::new()
     } else {
-        format!(": {}", kinds.join(", "))
+        format!(": {}", join_counts(&found.values, ""))
     };
-    out += header("messages");
-    out += format!(
-        "{} checked; in {} that you sent, today's rules find values that were not redacted then{kinds}\n",
-        found.messages, found.unredacted
+    out += row(
+        "messages",
+        &format!(
+            "{} checked; in {} that you sent, today's rules find values that were not redacted then{kinds}",
+            found.messages, found.unredacted
+        ),
     );
-    out += header("backups")
-        + format!(
-            "{} in the backup folder, {} of them made {since}\n",
-            found.backups[0], found.backups[1]
-        );
-    let requests: Vec<String> = found
-        .requests
-        .iter()
-        .map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable_line()))
-        .collect();
-    out += header("sent to")
-        + if requests.is_empty() {
-            "no provider".to_owned()
-        } else {
-            requests.join(", ")
-        }
-        + "\n";
+    let [all, recent] = found.backups;
+    out += row(
+        "backups",
+        &format!("{all} in the backup folder, {recent} of them made {since}"),
+    );
+    out += row("sent to", &join_counts(&found.requests, "no provider"));
     let keys: Vec<String> = list_keys(app)
         .iter()
         .filter_map(|k| {
@@ -152,29 +142,32 @@ fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
             ))
         })
         .collect();
-    out += header("keys")
-        + if keys.is_empty() {
+    out += row(
+        "keys",
+        if keys.is_empty() {
             "none known".to_owned()
         } else {
             keys.join(", ")
         }
-        + "\n";
-    let events: Vec<String> = found
-        .events
-        .iter()
-        .map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable_line()))
-        .collect();
-    out += header("events")
-        + if events.is_empty() {
-            "nothing of note".to_owned()
-        } else {
-            events.join(", ")
-        }
-        + "\n";
+        .as_str(),
+    );
+    out += row("events", &join_counts(&found.events, "nothing of note"));
     let state = if app.lockdown().check().is_err() {
         "on: nothing is sent"
     } else {
         "off"
     };
-    out + header("lockdown") + state + "\n"
+    out + row("lockdown", state)
+}
+
+/// Names with their counts: `openrouter ×3, groq ×1`; `none` if there are none.
+fn join_counts<N: Display>(counts: &BTreeMap<String, N>, none: &str) -> String {
+    if counts.is_empty() {
+        return none.to_owned();
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{} ×{count}", Raw::from(name.as_str()).printable_line()))
+        .collect();
+    parts.join(", ")
 }

@@ -3,6 +3,7 @@
 use super::assess::{list_keys, run_assessment};
 use super::audit_incident;
 use crate::audit::{Event, EventKind, Severity};
+use crate::cli::args::with_folder;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
@@ -58,11 +59,7 @@ fn seal_report(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
         .dest
         .clone()
         .unwrap_or_else(|| unused_report_path(app));
-    let path = if path.parent() == Some(Path::new("")) {
-        PathBuf::from(".").join(path)
-    } else {
-        path
-    };
+    let path = with_folder(&path);
     if fs::exists(&path) {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(&path)))

@@ -117,6 +117,13 @@ pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
     }
     ensure_store(app)?;
     let offers = list_offers(app, options, &texts, &found)?;
+    print_offers(app, &offers)?;
+    let chosen = select_offers(app, options, &offers)?;
+    import_offers(app, options, &offers, &chosen)?;
+    scrub_files(app, options, &offers, &texts, &found)
+}
+
+fn print_offers(app: &Context, offers: &[ImportOffer]) -> Result<()> {
     for (n, offer) in offers.iter().enumerate() {
         let state = match offer.now {
             StoredState::Empty => "new",
@@ -133,7 +140,15 @@ pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
             2,
         )?;
     }
-    let chosen = select_offers(app, options, &offers)?;
+    Ok(())
+}
+
+fn import_offers(
+    app: &mut Context,
+    options: &KeyImportArgs,
+    offers: &[ImportOffer],
+    chosen: &BTreeSet<usize>,
+) -> Result<()> {
     for (n, offer) in offers
         .iter()
         .enumerate()
@@ -141,10 +156,10 @@ pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
     {
         // An earlier iteration may have saved another key for the same provider and profile.
         let now = stored_state(app, &offer.target, &offer.secret)?;
-        let nobody_to_ask = app.yes || !app.ui.can_ask();
+        let cannot_ask = app.yes || !app.ui.can_ask();
         if now == StoredState::Different
             && offer.now == StoredState::Empty
-            && nobody_to_ask
+            && cannot_ask
             && !options.force
         {
             let said = offer.target.display().replace('`', "");
@@ -159,10 +174,20 @@ pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
         }
         store_offer(app, options, offer, now)?;
     }
-    // Only keys that are saved now are removed from their file: of two keys for one provider, the
-    // other exists nowhere else.
+    Ok(())
+}
+
+/// Offers to remove the imported keys from their files. Only keys that are saved now are removed:
+/// of two keys for one provider, the other exists nowhere else.
+fn scrub_files(
+    app: &mut Context,
+    options: &KeyImportArgs,
+    offers: &[ImportOffer],
+    texts: &[(PathBuf, SecretText)],
+    found: &[Vec<FoundKey>],
+) -> Result<()> {
     let mut done: BTreeSet<KeyIndexes> = BTreeSet::new();
-    for offer in &offers {
+    for offer in offers {
         if let Some(place) = offer.place
             && stored_state(app, &offer.target, &offer.secret)? == StoredState::Same
         {

@@ -204,14 +204,9 @@ fn management_key(
     Ok(key)
 }
 
-fn rotate_guided(
-    app: &mut Context,
-    target: &KeyTarget,
-    old: &Secret,
-    options: &KeyRotateArgs,
-) -> Result<()> {
-    let page = target.known.map(|entry| entry.key_page);
-    if !options.new.stdin {
+/// Reads the new key from standard input, or asks for it and says where to create it.
+fn read_new_key(app: &Context, target: &KeyTarget, stdin: bool) -> Result<Secret> {
+    if !stdin {
         if !app.ui.can_ask() {
             bail!(
                 CliError::new(
@@ -226,18 +221,27 @@ fn rotate_guided(
             "A key of {} cannot be replaced from here: create a new one there.",
             target.endpoint.title
         ));
-        if let Some(page) = page {
+        if let Some(page) = target.known.map(|entry| entry.key_page) {
             app.ui.error_line(&format!("  {page}"));
         }
     }
-    let new = if options.new.stdin {
-        app.ui.secret_input()?
+    if stdin {
+        app.ui.secret_input()
     } else {
         app.ui.ask_hidden(
             &format!("New {} API key (input hidden): ", target.endpoint.title),
             "`--stdin`",
-        )?
-    };
+        )
+    }
+}
+
+fn rotate_guided(
+    app: &mut Context,
+    target: &KeyTarget,
+    old: &Secret,
+    options: &KeyRotateArgs,
+) -> Result<()> {
+    let new = read_new_key(app, target, options.new.stdin)?;
     check_format(target, &new, options.new.force)?;
     if !options.new.force {
         key_binding::refuse_other_issuer(app, &target.endpoint, &target.slot, old, &new)?;

@@ -2,6 +2,7 @@
 //! encrypted copy of the file is kept from which it can be restored.
 
 use crate::audit::{Event, EventKind, Severity};
+use crate::cli::args::with_folder;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::display_path;
@@ -47,6 +48,24 @@ pub(super) fn offer_scrub(
     if !told {
         return Ok(());
     }
+    let copy = replace_text(app, path, text, &after)?;
+    app.audit_key_event(
+        &Event::new(EventKind::KeyImported)
+            .severity(Severity::Notice)
+            .word("action", "scrub")
+            .number("keys", keys.len()),
+    );
+    app.ui.say(
+        &format!(
+            "removed; `chatbot key import --restore {}` restores the file\n",
+            display_path(&copy)
+        ),
+        2,
+    )
+}
+
+/// Writes the new text, if the file still has the old one; returns the path of the encrypted copy.
+fn replace_text(app: &mut Context, path: &Path, text: &str, after: &str) -> Result<PathBuf> {
     if fs::is_link(path) {
         bail!(
             CliError::new(
@@ -57,7 +76,7 @@ pub(super) fn offer_scrub(
             .hint("pass the file it points to")
         );
     }
-    let kept = save_copy(app, path, text)?;
+    let copy = save_copy(app, path, text)?;
     // Another program may have changed the file while the question was open.
     if fs::read_external(path, MAX_FILE_BYTES)? != text.as_bytes() {
         bail!(CliError::new(
@@ -69,27 +88,10 @@ pub(super) fn offer_scrub(
             )
         ));
     }
-    let bare = path.parent().is_none_or(|parent| parent == Path::new(""));
-    let mut draft = AtomicFile::create_for(&if bare {
-        Path::new(".").join(path)
-    } else {
-        path.to_path_buf()
-    })?;
+    let mut draft = AtomicFile::create_for(&with_folder(path))?;
     draft.write(after.as_bytes())?;
     draft.commit()?;
-    app.audit_key_event(
-        &Event::new(EventKind::KeyImported)
-            .severity(Severity::Notice)
-            .word("action", "scrub")
-            .number("keys", keys.len()),
-    );
-    app.ui.say(
-        &format!(
-            "removed; `chatbot key import --restore {}` restores the file\n",
-            display_path(&kept)
-        ),
-        2,
-    )
+    Ok(copy)
 }
 
 fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {

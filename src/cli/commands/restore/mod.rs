@@ -215,21 +215,7 @@ fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
         );
     }
     let lost = source.checked().lost.as_deref();
-    let named = lost.unwrap_or_default();
-    for what in named.iter().take(MAX_NAMED_LOSSES) {
-        app.ui.error_line(&format!(
-            "chatbot: warning: not everything can be restored: {what}"
-        ));
-    }
-    if let Some(more) = named
-        .len()
-        .checked_sub(MAX_NAMED_LOSSES)
-        .filter(|more| *more > 0)
-    {
-        app.ui.error_line(&format!(
-            "chatbot: warning: and {more} more; `--json` lists them all"
-        ));
-    }
+    warn_about_losses(app, lost.unwrap_or_default());
     report_restored(
         app,
         options,
@@ -246,6 +232,23 @@ fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
         Ok(())
     } else {
         bail!(SilentExit(CliExit::Storage))
+    }
+}
+
+fn warn_about_losses(app: &Context, losses: &[String]) {
+    for what in losses.iter().take(MAX_NAMED_LOSSES) {
+        app.ui.error_line(&format!(
+            "chatbot: warning: not everything can be restored: {what}"
+        ));
+    }
+    if let Some(more) = losses
+        .len()
+        .checked_sub(MAX_NAMED_LOSSES)
+        .filter(|more| *more > 0)
+    {
+        app.ui.error_line(&format!(
+            "chatbot: warning: and {more} more; `--json` lists them all"
+        ));
     }
 }
 

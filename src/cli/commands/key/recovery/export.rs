@@ -1,7 +1,7 @@
 //! `key recovery export`: saves the data key, encrypted with a passphrase.
 
 use super::{MAX_FILE_BYTES, audit_recovery};
-use crate::cli::args::parse_kdf;
+use crate::cli::args::{parse_kdf, with_folder};
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
@@ -10,6 +10,7 @@ use crate::crypto::kdf::KdfParams;
 use crate::fs::{self, AtomicFile};
 use crate::keys::recovery::{self, RecoveryKey};
 use crate::keys::{Slot, same_secret};
+use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -66,28 +67,7 @@ pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()>
     if to_screen {
         app.ui.out(&text)?;
     } else {
-        // A file name without a folder means the current folder.
-        let bare = file.parent().is_none_or(|parent| parent == Path::new(""));
-        let mut draft = AtomicFile::create_for(&if bare {
-            Path::new(".").join(file)
-        } else {
-            file.to_path_buf()
-        })?;
-        draft.write(text.as_bytes())?;
-        draft.commit()?;
-        // The written file is read back and decrypted with the passphrase before it counts as
-        // exported.
-        let read = String::from_utf8(fs::read_external(file, MAX_FILE_BYTES)?)?;
-        if !same_secret(&RecoveryKey::read(&read)?.open(&passphrase)?, &key) {
-            bail!(CliError::new(
-                CliExit::Storage,
-                "not_kept",
-                format!(
-                    "`{}` does not contain the key that was written to it",
-                    display_path(file)
-                )
-            ));
-        }
+        write_file(file, &text, &key, &passphrase)?;
         app.ui.say(
             &format!(
                 "wrote `{}`; its passphrase decrypts it\n",
@@ -105,6 +85,26 @@ pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()>
     }
     app.ui
         .notice("Keep it away from this machine, and keep the passphrase somewhere else.");
+    Ok(())
+}
+
+/// Writes the file, reads it back and decrypts it with the passphrase: only then it counts as
+/// exported.
+fn write_file(file: &Path, text: &str, key: &Secret, passphrase: &Secret) -> Result<()> {
+    let mut draft = AtomicFile::create_for(&with_folder(file))?;
+    draft.write(text.as_bytes())?;
+    draft.commit()?;
+    let read = String::from_utf8(fs::read_external(file, MAX_FILE_BYTES)?)?;
+    if !same_secret(&RecoveryKey::read(&read)?.open(passphrase)?, key) {
+        bail!(CliError::new(
+            CliExit::Storage,
+            "not_kept",
+            format!(
+                "`{}` does not contain the key that was written to it",
+                display_path(file)
+            )
+        ));
+    }
     Ok(())
 }
 
