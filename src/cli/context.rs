@@ -46,7 +46,7 @@ use crate::time::Clock;
 use crate::usage::UsageLog;
 use crate::usage::budget::{BudgetLimits, BudgetTracker};
 use anyhow::{Context as _, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,14 +106,7 @@ impl Context {
         self.data_key_lock = None;
     }
 
-    /// Drops the data key and the shared lock, so that `history rekey` can take the lock
-    /// exclusively.
-    pub(crate) fn drop_data_keys(&mut self) {
-        self.data_keys = None;
-        self.data_key_lock = None;
-    }
-
-    pub(crate) fn settings_file(&self) -> &PathBuf {
+    pub(crate) fn settings_file(&self) -> &Path {
         &self.settings_file
     }
 
@@ -174,95 +167,12 @@ impl Context {
         })
     }
 
-    pub(crate) fn audit(&self) -> AuditLog {
-        AuditLog::new(self.home.state(), self.clock.clone())
-            .with_key(self.audit_key.clone())
-            .with_required(
-                self.settings
-                    .as_ref()
-                    .is_none_or(|settings| settings.audit_required),
-            )
-            .with_tap(
-                self.log
-                    .clone()
-                    .map(|log| log::EventTap::new(move |line| log.write(LogLevel::Info, line))),
-            )
-    }
-
-    /// Writes an event to the audit log. A failure is only a warning: the command continues.
-    pub(crate) fn audit_event(&self, event: &Event) {
-        if let Err(error) = self.audit().append(event) {
-            self.ui
-                .warning(&format!("cannot write the audit log: {error}"));
-        }
-    }
-
-    /// Fails during a lockdown, and logs the attempt.
-    pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
-        Ok(self.lockdown().check().inspect_err(|_| {
-            self.audit_event(
-                &Event::new(EventKind::Limited)
-                    .severity(Severity::Warning)
-                    .word("window", "lockdown"),
-            );
-        })?)
-    }
-
     /// Logs that the settings have changed since they were last read. A file named by `--config`
     /// may differ each time; and a home that was never used gets no files.
     fn notice_changed_settings(&self, text: &str) {
         if self.settings_file == self.home.settings() && fs::exists(self.audit().path()) {
             notice_change(self.home.state(), text, |event| self.audit_event(event));
         }
-    }
-
-    /// Logs an event about keys. The key store is open then, so the audit key can be read too.
-    pub(crate) fn audit_key_event(&mut self, event: &Event) {
-        if self.audit_key.is_none() {
-            // Without the key the record has only its hash; the next record with a MAC covers it.
-            self.read_audit_key().unwrap_or_default();
-        }
-        self.audit_event(event);
-    }
-
-    /// Reads the audit key if the key store has one, and never creates it; returns whether it is
-    /// available.
-    pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
-        let key = self.keys()?.manager().get(&Slot::AuditKey)?;
-        if let Some(key) = &key {
-            self.use_audit_key(Arc::new(log::AuditKey::new(key)));
-        }
-        Ok(key.is_some())
-    }
-
-    pub(crate) fn usage(&self) -> UsageLog {
-        UsageLog::new(self.home.state())
-    }
-
-    /// The budget tracker, with the budgets of the settings and that of this run.
-    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
-        let budget = self.settings()?.budget;
-        let limits = BudgetLimits {
-            per_day: budget.per_day,
-            per_month: budget.per_month,
-            per_conversation: budget.per_conversation,
-            per_command,
-        };
-        Ok(BudgetTracker::new(
-            self.home.state(),
-            self.audit(),
-            self.clock.clone(),
-            limits,
-        ))
-    }
-
-    pub(crate) fn limiter(&mut self) -> Result<Limiter> {
-        let limits = self.settings()?.limits;
-        Ok(Limiter::new(
-            self.home.state().join("requests"),
-            limits.requests_per_minute,
-            limits.requests_per_hour,
-        ))
     }
 
     pub(crate) fn redactor(&mut self) -> Result<Arc<Redactor>> {
@@ -301,26 +211,6 @@ impl Context {
         self.keys.as_mut().context("the keys are not open")
     }
 
-    /// The name of the store in use; `none` without one.
-    pub(crate) fn store_name(&mut self) -> String {
-        let kind = |manager: &KeyManager| {
-            manager
-                .selected_store()
-                .map(|chosen| chosen.store.kind().to_string())
-        };
-        self.keys()
-            .ok()
-            .and_then(|keys| kind(keys.manager()).ok())
-            .unwrap_or_default()
-    }
-
-    /// Whether the key store has been asked for something in this run.
-    pub(super) fn has_open_key_store(&self) -> bool {
-        self.keys
-            .as_ref()
-            .is_some_and(|keys| keys.manager().is_open())
-    }
-
     /// Refuses folders that other users can write to: they could replace the encrypted files or the
     /// programs' state.
     fn check_permissions(&self) -> Result<()> {
@@ -342,6 +232,26 @@ impl Context {
             fs::check_private_dir(folder)?;
         }
         Ok(())
+    }
+
+    /// The name of the store in use; `none` without one.
+    pub(crate) fn store_name(&mut self) -> String {
+        let kind = |manager: &KeyManager| {
+            manager
+                .selected_store()
+                .map(|chosen| chosen.store.kind().to_string())
+        };
+        self.keys()
+            .ok()
+            .and_then(|keys| kind(keys.manager()).ok())
+            .unwrap_or_default()
+    }
+
+    /// Whether the key store has been asked for something in this run.
+    pub(super) fn has_open_key_store(&self) -> bool {
+        self.keys
+            .as_ref()
+            .is_some_and(|keys| keys.manager().is_open())
     }
 
     /// The data key for files other than conversations. The purpose is required, because each
@@ -375,48 +285,17 @@ impl Context {
         Ok(data_keys)
     }
 
-    /// Opens the key of the audit log, and creates it if there is none. Without it the log is still
-    /// written, but its records have no MAC.
-    fn open_audit_key(&mut self) {
-        if self.audit_key.is_some() {
-            return;
-        }
-        let lock = self.home.state().join("audit-key.lock");
-        if let Ok(keys) = self.keys()
-            && let Ok((key, made)) = keys.audit_key(&lock)
-        {
-            self.audit_key = Some(Arc::new(if made {
-                log::AuditKey::newly_created(&key)
-            } else {
-                log::AuditKey::new(&key)
-            }));
-            if made {
-                // A record under the key is written at once: a log without one was replaced.
-                self.audit_event(&Event::new(EventKind::AuditKeyMade));
-            }
-        }
+    /// Drops the data key and the shared lock, so that `history rekey` can take the lock
+    /// exclusively.
+    pub(crate) fn drop_data_keys(&mut self) {
+        self.data_keys = None;
+        self.data_key_lock = None;
     }
 
-    /// Uses this key for the audit log from now on.
-    pub(crate) fn use_audit_key(&mut self, key: Arc<log::AuditKey>) {
-        self.audit_key = Some(key);
-    }
-
-    pub(crate) const fn logging(&self) -> Option<&DebugLog> {
-        self.log.as_ref()
-    }
-
-    pub(crate) fn use_log(&mut self, log: DebugLog) {
-        self.log = Some(log);
-    }
-
-    pub(crate) fn lockdown(&self) -> Lockdown {
-        Lockdown::new(self.home.state())
-    }
-
-    /// The providers that asked for a pause, and how long it lasts.
-    pub(crate) fn backoff(&self) -> Backoff {
-        Backoff::new(self.home.state(), self.clock.clone())
+    /// The lock that every holder of the data key shares, and that `history rekey` takes
+    /// exclusively.
+    pub(crate) fn data_key_lock(&self) -> PathBuf {
+        self.home.state().join("data-key-in-use.lock")
     }
 
     /// The conversations, for commands that also write to the audit log.
@@ -439,10 +318,118 @@ impl Context {
         self.home.cache().join("index.fernet")
     }
 
-    /// The lock that every holder of the data key shares, and that `history rekey` takes
-    /// exclusively.
-    pub(crate) fn data_key_lock(&self) -> PathBuf {
-        self.home.state().join("data-key-in-use.lock")
+    pub(crate) fn audit(&self) -> AuditLog {
+        AuditLog::new(self.home.state(), self.clock.clone())
+            .with_key(self.audit_key.clone())
+            .with_required(
+                self.settings
+                    .as_ref()
+                    .is_none_or(|settings| settings.audit_required),
+            )
+            .with_tap(
+                self.log
+                    .clone()
+                    .map(|log| log::EventTap::new(move |line| log.write(LogLevel::Info, line))),
+            )
+    }
+
+    /// Writes an event to the audit log. A failure is only a warning: the command continues.
+    pub(crate) fn audit_event(&self, event: &Event) {
+        if let Err(error) = self.audit().append(event) {
+            self.ui
+                .warning(&format!("cannot write the audit log: {error}"));
+        }
+    }
+
+    /// Logs an event about keys. The key store is open then, so the audit key can be read too.
+    pub(crate) fn audit_key_event(&mut self, event: &Event) {
+        if self.audit_key.is_none() {
+            // Without the key the record has only its hash; the next record with a MAC covers it.
+            self.read_audit_key().unwrap_or_default();
+        }
+        self.audit_event(event);
+    }
+
+    /// Opens the key of the audit log, and creates it if there is none. Without it the log is still
+    /// written, but its records have no MAC.
+    fn open_audit_key(&mut self) {
+        if self.audit_key.is_some() {
+            return;
+        }
+        let lock = self.home.state().join("audit-key.lock");
+        if let Ok(keys) = self.keys()
+            && let Ok((key, made)) = keys.audit_key(&lock)
+        {
+            self.audit_key = Some(Arc::new(if made {
+                log::AuditKey::newly_created(&key)
+            } else {
+                log::AuditKey::new(&key)
+            }));
+            if made {
+                // A record under the key is written at once: a log without one was replaced.
+                self.audit_event(&Event::new(EventKind::AuditKeyMade));
+            }
+        }
+    }
+
+    /// Reads the audit key if the key store has one, and never creates it; returns whether it is
+    /// available.
+    pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
+        let key = self.keys()?.manager().get(&Slot::AuditKey)?;
+        if let Some(key) = &key {
+            self.audit_key = Some(Arc::new(log::AuditKey::new(key)));
+        }
+        Ok(key.is_some())
+    }
+
+    pub(crate) fn usage(&self) -> UsageLog {
+        UsageLog::new(self.home.state())
+    }
+
+    /// The budget tracker, with the budgets of the settings and that of this run.
+    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
+        let budget = self.settings()?.budget;
+        let limits = BudgetLimits {
+            per_day: budget.per_day,
+            per_month: budget.per_month,
+            per_conversation: budget.per_conversation,
+            per_command,
+        };
+        Ok(BudgetTracker::new(
+            self.home.state(),
+            self.audit(),
+            self.clock.clone(),
+            limits,
+        ))
+    }
+
+    pub(crate) fn limiter(&mut self) -> Result<Limiter> {
+        let limits = self.settings()?.limits;
+        Ok(Limiter::new(
+            self.home.state().join("requests"),
+            limits.requests_per_minute,
+            limits.requests_per_hour,
+        ))
+    }
+
+    /// The providers that asked for a pause, and how long it lasts.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.home.state(), self.clock.clone())
+    }
+
+    pub(crate) fn lockdown(&self) -> Lockdown {
+        Lockdown::new(self.home.state())
+    }
+
+    /// Fails during a lockdown, and logs the attempt.
+    pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
+        Ok(self.lockdown().check().inspect_err(|_| {
+            self.audit_event(
+                &Event::new(EventKind::Limited)
+                    .severity(Severity::Warning)
+                    .word("window", "lockdown"),
+            );
+        })?)
     }
 
     /// Allows requests about keys even during a lockdown, for commands that send nothing else.
@@ -463,5 +450,13 @@ impl Context {
         let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
         let redactor = self.redactor()?;
         connection::http_context(self.env, deadline, redactor, &self.clock)
+    }
+
+    pub(crate) const fn logging(&self) -> Option<&DebugLog> {
+        self.log.as_ref()
+    }
+
+    pub(crate) fn use_log(&mut self, log: DebugLog) {
+        self.log = Some(log);
     }
 }

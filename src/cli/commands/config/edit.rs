@@ -15,7 +15,7 @@ use clap::Args;
 pub(super) struct ConfigEditArgs {}
 
 pub(super) fn run(app: &mut Context) -> Result<()> {
-    let path = app.settings_file().clone();
+    let path = app.settings_file().to_path_buf();
     if fs::read_user_edited(&path, u64::MAX)?.is_none() {
         fs::write(&path, TEMPLATE.as_bytes())?;
     }

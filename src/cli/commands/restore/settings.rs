@@ -57,7 +57,7 @@ impl BackupSettings {
 
     /// Applies the settings, or saves them for review.
     pub(super) fn apply(&self, app: &Context) -> Result<SettingsOutcome> {
-        let path = app.settings_file().clone();
+        let path = app.settings_file().to_path_buf();
         let guarded = self
             .given
             .as_ref()
