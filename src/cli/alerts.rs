@@ -13,34 +13,37 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-pub(crate) fn monitor(app: &Context) -> AlertMonitor {
-    AlertMonitor::new(app.home.state(), app.audit(), app.clock.clone())
+pub(crate) fn monitor(context: &Context) -> AlertMonitor {
+    AlertMonitor::new(context.home.state(), context.audit(), context.clock.clone())
 }
 
 /// Checks for alerts, prints each new one on a line and passes it to `alerts.command`. A
 /// failure here never stops a command.
-pub(crate) fn check(app: &mut Context) {
+pub(crate) fn check(context: &mut Context) {
     // A home without a log has never been used: nothing to check, and nothing is created for
     // the check.
-    if !fs::exists(app.audit().path()) {
+    if !fs::exists(context.audit().path()) {
         return;
     }
-    match monitor(app).scan(app.ui.notices(), |walk| observations(app, walk)) {
+    match monitor(context).scan(context.ui.notices(), |walk| observations(context, walk)) {
         Ok(found) => {
-            show(app, &found.to_show);
+            show(context, &found.to_show);
             found
                 .new_alerts
                 .iter()
-                .for_each(|alert| run_command(app, alert));
+                .for_each(|alert| run_command(context, alert));
         }
-        Err(error) => app.ui.warning(&format!("cannot check for alerts: {error}")),
+        Err(error) => context
+            .ui
+            .warning(&format!("cannot check for alerts: {error}")),
     }
 }
 
-fn show(app: &Context, alerts: &[Alert]) {
+fn show(context: &Context, alerts: &[Alert]) {
     let line = |text: &str| {
-        app.ui
-            .error_line(app.ui.paint(Style::Red, "alert:") + " " + Displayable::line(text));
+        context
+            .ui
+            .error_line(context.ui.paint(Style::Red, "alert:") + " " + Displayable::line(text));
     };
     for alert in alerts.iter().take(3) {
         line(&format!(
@@ -55,12 +58,12 @@ fn show(app: &Context, alerts: &[Alert]) {
     }
 }
 
-fn run_command(app: &mut Context, alert: &Alert) {
+fn run_command(context: &mut Context, alert: &Alert) {
     let event = Event::new(EventKind::AlertRaised)
         .severity(Severity::Warning)
         .word("kind", alert.kind.name());
-    app.audit_event(&event.number("id", alert.id).number("figure", alert.figure));
-    let Ok(settings) = app.settings() else {
+    context.audit_event(&event.number("id", alert.id).number("figure", alert.figure));
+    let Ok(settings) = context.settings() else {
         return;
     };
     let Some((program, arguments)) = settings.alerts.command.split_first() else {
@@ -70,7 +73,7 @@ fn run_command(app: &mut Context, alert: &Alert) {
         "schema_version": 1,
         "alert": { "id": alert.id, "at": alert.at, "kind": alert.kind, "summary": alert.describe(), "figure": alert.figure },
     });
-    let mut command = app.env.command(program);
+    let mut command = context.env.command(program);
     command
         .args(arguments)
         .stdin(Stdio::piped())
@@ -85,10 +88,10 @@ fn run_command(app: &mut Context, alert: &Alert) {
         });
     if let Err(error) = told {
         let program = Raw::from(program.as_str()).printable();
-        app.ui.warning(&format!(
+        context.ui.warning(&format!(
             "cannot pass the alert to `{program}` of `alerts.command`: {error}"
         ));
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::AlertRaised)
                 .severity(Severity::Warning)
                 .word("action", "run_command")
@@ -100,8 +103,8 @@ fn run_command(app: &mut Context, alert: &Alert) {
 
 /// Facts about the current state. `walk` adds the permissions of each conversation and each
 /// backup, which takes longer.
-fn observations(app: &Context, walk: bool) -> Vec<Observation> {
-    let home = &app.home;
+fn observations(context: &Context, walk: bool) -> Vec<Observation> {
+    let home = &context.home;
     let folders = [
         home.state().to_path_buf(),
         home.data().to_path_buf(),
@@ -113,8 +116,8 @@ fn observations(app: &Context, walk: bool) -> Vec<Observation> {
     let files = [
         home.vault(),
         KeyIndex::path_in(home),
-        app.audit().path().to_path_buf(),
-        app.usage().path().clone(),
+        context.audit().path().to_path_buf(),
+        context.usage().path().clone(),
     ];
     let open = |paths: &[PathBuf]| {
         paths
@@ -148,7 +151,7 @@ fn observations(app: &Context, walk: bool) -> Vec<Observation> {
                 .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. }))
                 .filter_map(|(slot, record)| {
                     let at = record.expires_at?;
-                    let soon = app
+                    let soon = context
                         .clock
                         .now()
                         .saturating_add(std::time::Duration::from_secs(8 * 86_400));

@@ -73,11 +73,11 @@ pub(crate) struct EditResult {
 
 /// Opens a text in the user's editor. Its folder is in memory if possible, and is wiped when
 /// the editor exits, by itself or by a signal.
-pub(crate) fn edit_text(app: &Context, text: &str) -> Result<EditResult> {
-    let folder = ScratchFolder::create_in_first_of(&scratch_bases(app))?;
+pub(crate) fn edit_text(context: &Context, text: &str) -> Result<EditResult> {
+    let folder = ScratchFolder::create_in_first_of(&scratch_bases(context))?;
     let path = folder.file("message.md");
     fs::write(&path, text.as_bytes())?;
-    let failure = run_editor(app, &path, CopyPolicy::Avoided).err();
+    let failure = run_editor(context, &path, CopyPolicy::Avoided).err();
     if failure
         .as_ref()
         .is_some_and(anyhow::Error::is::<SilentExit>)
@@ -103,18 +103,18 @@ pub(crate) fn edit_text(app: &Context, text: &str) -> Result<EditResult> {
 }
 
 /// Removes what a killed process left in the folders of [`edit_text`].
-pub(crate) fn sweep(app: &Context) {
-    fs::sweep_scratch_folders(&scratch_bases(app));
+pub(crate) fn sweep(context: &Context) {
+    fs::sweep_scratch_folders(&scratch_bases(context));
 }
 
 /// Opens a file of the user in the editor, and waits until it exits.
-pub(crate) fn open_file(app: &Context, path: &Path) -> Result<()> {
-    run_editor(app, path, CopyPolicy::Allowed)
+pub(crate) fn open_file(context: &Context, path: &Path) -> Result<()> {
+    run_editor(context, path, CopyPolicy::Allowed)
 }
 
 /// Folders for the text, in order of preference: those in memory come first.
-fn scratch_bases(app: &Context) -> Vec<PathBuf> {
-    let runtime_dir = app
+fn scratch_bases(context: &Context) -> Vec<PathBuf> {
+    let runtime_dir = context
         .env
         .path("XDG_RUNTIME_DIR")
         .filter(|path| path.is_absolute())
@@ -130,14 +130,14 @@ fn scratch_bases(app: &Context) -> Vec<PathBuf> {
     runtime_dir
         .into_iter()
         .chain(shared_memory)
-        .chain([app.home.run().to_path_buf()])
+        .chain([context.home.run().to_path_buf()])
         .collect()
 }
 
-fn run_editor(app: &Context, path: &Path, copies: CopyPolicy) -> Result<()> {
-    let editor = match app.env.text("VISUAL")? {
+fn run_editor(context: &Context, path: &Path, copies: CopyPolicy) -> Result<()> {
+    let editor = match context.env.text("VISUAL")? {
         Some(editor) => Some(editor),
-        None => app.env.text("EDITOR")?,
+        None => context.env.text("EDITOR")?,
     };
     let editor = editor.unwrap_or_else(|| {
         if cfg!(windows) {
@@ -150,12 +150,12 @@ fn run_editor(app: &Context, path: &Path, copies: CopyPolicy) -> Result<()> {
     let program = words.next().context("no editor is set")?;
     // The file in the editor may be the settings themselves, with a mistake in them: read what
     // can be read. If `pass_env` is refused, no variable is passed on.
-    let settings = config::parse(&app.settings_text().unwrap_or_default()).0;
-    let_children_inherit(app.env, &settings, app.settings_file()).unwrap_or_default();
-    let mut command = app.env.command(program);
+    let settings = config::parse(&context.settings_text().unwrap_or_default()).0;
+    let_children_inherit(context.env, &settings, context.settings_file()).unwrap_or_default();
+    let mut command = context.env.command(program);
     command.args(words);
     if copies == CopyPolicy::Avoided {
-        command.args(no_copy_options(program, &app.env.program_folders()));
+        command.args(no_copy_options(program, &context.env.program_folders()));
     }
     let child = command.arg(path).spawn().map_err(|error| {
         CliError::misuse(format!(

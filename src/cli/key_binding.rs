@@ -12,32 +12,32 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 
 /// The key for the selected provider, if it may be sent to the provider's host.
-pub(crate) fn key_for(app: &mut Context, choice: &ProviderChoice) -> Result<Option<Secret>> {
+pub(crate) fn key_for(context: &mut Context, choice: &ProviderChoice) -> Result<Option<Secret>> {
     match &choice.key {
         KeySource::NoKey => Ok(None),
-        KeySource::Stored => api_key(app, choice).map(Some),
-        KeySource::Env(variable) => env_key(app, &choice.endpoint, variable),
+        KeySource::Stored => api_key(context, choice).map(Some),
+        KeySource::Env(variable) => env_key(context, &choice.endpoint, variable),
     }
 }
 
 /// The key in a variable, if it may be sent to this endpoint; `None` if the variable is not
 /// set.
 pub(crate) fn env_key(
-    app: &mut Context,
+    context: &mut Context,
     endpoint: &Endpoint,
     variable: &str,
 ) -> Result<Option<Secret>> {
-    let Some(key) = app.env.secret(variable)? else {
+    let Some(key) = context.env.secret(variable)? else {
         return Ok(None);
     };
-    refuse_foreign_key(app, endpoint, &key, Some(variable))?;
+    refuse_foreign_key(context, endpoint, &key, Some(variable))?;
     Ok(Some(key))
 }
 
 /// Refuses to send a key that another provider issued, unless the user has allowed exactly this
 /// pair of key and host.
 pub(crate) fn refuse_foreign_key(
-    app: &mut Context,
+    context: &mut Context,
     endpoint: &Endpoint,
     key: &Secret,
     variable: Option<&str>,
@@ -56,7 +56,7 @@ pub(crate) fn refuse_foreign_key(
     {
         return Ok(());
     }
-    let index = app.keys()?.manager().index().ok().flatten();
+    let index = context.keys()?.manager().index().ok().flatten();
     if index.is_some_and(|index| index.allows_host(key, &host)) {
         return Ok(());
     }
@@ -71,12 +71,12 @@ pub(crate) fn refuse_foreign_key(
     );
     // `--yes` does not answer this: many scripts pass it, and someone else may have edited the
     // settings.
-    if app.ui.can_ask()
-        && app
+    if context.ui.can_ask()
+        && context
             .ui
             .confirm(&format!("{what}; always send it there?"), "`--allow-host`")?
     {
-        return allow_host(app, endpoint, key);
+        return allow_host(context, endpoint, key);
     }
     let command = format!("chatbot key validate --provider {name} --allow-host {shown_host}");
     let hint = match variable {
@@ -88,25 +88,25 @@ pub(crate) fn refuse_foreign_key(
 
 /// Refuses to replace a key with one of another issuer, unless the user allows it.
 pub(crate) fn refuse_other_issuer(
-    app: &mut Context,
+    context: &mut Context,
     endpoint: &Endpoint,
     slot: &Slot,
     old: &Secret,
     new: &Secret,
 ) -> Result<()> {
-    require_bound(app, endpoint, slot, old)?;
+    require_bound(context, endpoint, slot, old)?;
     let [before, after] = [old, new].map(|key| catalog::find_issuer(key.expose(), None));
     if before == after {
         Ok(())
     } else {
-        refuse_foreign_key(app, endpoint, new, None)
+        refuse_foreign_key(context, endpoint, new, None)
     }
 }
 
 /// Records that this key may be sent to the host of this endpoint.
-pub(crate) fn allow_host(app: &mut Context, endpoint: &Endpoint, key: &Secret) -> Result<()> {
+pub(crate) fn allow_host(context: &mut Context, endpoint: &Endpoint, key: &Secret) -> Result<()> {
     let host = endpoint.host();
-    Ok(app
+    Ok(context
         .keys()?
         .manager()
         .update_index(|index| index.allow_host(key, &host))?)
@@ -114,8 +114,8 @@ pub(crate) fn allow_host(app: &mut Context, endpoint: &Endpoint, key: &Secret) -
 
 /// The key of the selected provider: from the store, else from the provider's own environment
 /// variable.
-pub(crate) fn api_key(app: &mut Context, choice: &ProviderChoice) -> Result<Secret> {
-    app.refuse_in_lockdown()?;
+pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<Secret> {
+    context.refuse_in_lockdown()?;
     let slot = Slot::ApiKey {
         provider: choice.endpoint.name.clone(),
         profile: choice.profile.clone(),
@@ -123,19 +123,19 @@ pub(crate) fn api_key(app: &mut Context, choice: &ProviderChoice) -> Result<Secr
     let named = choice
         .env_name
         .clone()
-        .filter(|name| choice.profile.as_str() == "default" && app.env.has(name));
-    let stored = match app.keys()?.manager().get(&slot) {
+        .filter(|name| choice.profile.as_str() == "default" && context.env.has(name));
+    let stored = match context.keys()?.manager().get(&slot) {
         Ok(stored) => stored,
         // Without a key store there is no key in it; the variable below may still have one.
         Err(error) if named.is_some() && means_no_store(&error) => None,
         Err(error) => return Err(error.into()),
     };
     if let Some(key) = stored {
-        require_bound(app, &choice.endpoint, &slot, &key)?;
+        require_bound(context, &choice.endpoint, &slot, &key)?;
         return Ok(key);
     }
     if let Some(name) = named
-        && let Some(key) = env_key(app, &choice.endpoint, &name)?
+        && let Some(key) = env_key(context, &choice.endpoint, &name)?
     {
         return Ok(key);
     }
@@ -172,14 +172,14 @@ pub(crate) fn api_key(app: &mut Context, choice: &ProviderChoice) -> Result<Secr
 /// later. If no authentic record says which host that was, the key is sent to its provider's
 /// own host only.
 pub(crate) fn require_bound(
-    app: &mut Context,
+    context: &mut Context,
     endpoint: &Endpoint,
     slot: &Slot,
     key: &Secret,
 ) -> Result<()> {
     let (host, name) = (endpoint.host(), &endpoint.name);
-    let clock = app.clock.clone();
-    let manager = app.keys()?.manager();
+    let clock = context.clock.clone();
+    let manager = context.keys()?.manager();
     let index = manager.index().ok().flatten();
     let record = index.as_ref().and_then(|index| index.record(slot));
     if let Some(bound) = record.and_then(|record| record.host.as_ref()) {

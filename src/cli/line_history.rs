@@ -27,17 +27,17 @@ struct LineRecord {
     text: String,
 }
 
-pub(crate) fn file(app: &Context) -> PathBuf {
-    app.home.state().join("line-history.fernet")
+pub(crate) fn file(context: &Context) -> PathBuf {
+    context.home.state().join("line-history.fernet")
 }
 
 /// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
 /// convenience.
-pub(crate) fn load(app: &mut Context, most: usize) -> Vec<String> {
-    let Ok(Some(bytes)) = fs::read(&file(app)) else {
+pub(crate) fn load(context: &mut Context, most: usize) -> Vec<String> {
+    let Ok(Some(bytes)) = fs::read(&file(context)) else {
         return Vec::new();
     };
-    let Ok(data_keys) = app.data_keys(Purpose::LineHistory) else {
+    let Ok(data_keys) = context.data_keys(Purpose::LineHistory) else {
         return Vec::new();
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -54,12 +54,12 @@ pub(crate) fn load(app: &mut Context, most: usize) -> Vec<String> {
 
 /// Deletes the lines that were typed in these conversations, and the lines that cannot be
 /// decrypted, because their conversation is not known.
-pub(crate) fn forget(app: &mut Context, conversations: &[Name]) -> Result<()> {
-    let path = file(app);
+pub(crate) fn forget(context: &mut Context, conversations: &[Name]) -> Result<()> {
+    let path = file(context);
     let Some(bytes) = fs::read(&path)? else {
         return Ok(());
     };
-    let data_keys = app.data_keys(Purpose::LineHistory)?;
+    let data_keys = context.data_keys(Purpose::LineHistory)?;
     let stays = |line: &str| {
         let plain = data_keys.decrypt(line).ok();
         let record = plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
@@ -78,14 +78,14 @@ pub(crate) fn forget(app: &mut Context, conversations: &[Name]) -> Result<()> {
 }
 
 /// Saves a line, encrypted. If that fails, the conversation continues without it.
-pub(crate) fn save(app: &mut Context, conversation: &Name, text: &Redacted) {
+pub(crate) fn save(context: &mut Context, conversation: &Name, text: &Redacted) {
     if text.as_str().len() > MAX_LINE_CHARS {
         return;
     }
-    let Ok(data_keys) = app.data_keys(Purpose::LineHistory) else {
+    let Ok(data_keys) = context.data_keys(Purpose::LineHistory) else {
         return;
     };
-    let now = app.clock.now();
+    let now = context.clock.now();
     let record = LineRecord {
         conversation: conversation.clone(),
         at: now.millis(),
@@ -93,7 +93,7 @@ pub(crate) fn save(app: &mut Context, conversation: &Name, text: &Redacted) {
     };
     let mut token = data_keys.encrypt(&serde_json::to_vec(&record).unwrap_or_default(), now);
     token.push('\n');
-    let path = file(app);
+    let path = file(context);
     let kept = Appender::open(&path).and_then(|mut file| {
         file.append(token.as_bytes())?;
         if file.length()? <= MAX_FILE_BYTES {
@@ -108,7 +108,8 @@ pub(crate) fn save(app: &mut Context, conversation: &Name, text: &Redacted) {
         fs::write(&path, bytes.get(half..).unwrap_or_default())
     });
     if let Err(error) = kept {
-        app.ui
+        context
+            .ui
             .warning(&format!("cannot save the input history: {error}"));
     }
 }

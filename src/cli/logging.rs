@@ -15,24 +15,26 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
 /// Starts logging if possible, for commands that must run even if the settings are wrong.
-pub(crate) fn start_if_possible(app: &mut Context) {
-    if let Err(error) = start_from_env(app) {
-        app.ui.warning(&format!("cannot start logging: {error}"));
+pub(crate) fn start_if_possible(context: &mut Context) {
+    if let Err(error) = start_from_env(context) {
+        context
+            .ui
+            .warning(&format!("cannot start logging: {error}"));
     }
 }
 
 /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
 /// to that file.
-pub(crate) fn start_from_env(app: &mut Context) -> Result<()> {
-    let Some(options) = app.env.text("CHATBOT_LOG")? else {
+pub(crate) fn start_from_env(context: &mut Context) -> Result<()> {
+    let Some(options) = context.env.text("CHATBOT_LOG")? else {
         return Ok(());
     };
     match options.as_str() {
         "off" => Ok(()),
-        "info" => start(app, LogLevel::Info, LogSink::Stderr),
-        "debug" => start(app, LogLevel::Debug, LogSink::Stderr),
+        "info" => start(context, LogLevel::Info, LogSink::Stderr),
+        "debug" => start(context, LogLevel::Debug, LogSink::Stderr),
         path if PathBuf::from(path).is_absolute() => {
-            start(app, LogLevel::Debug, LogSink::File(PathBuf::from(path)))
+            start(context, LogLevel::Debug, LogSink::File(PathBuf::from(path)))
         }
         other => bail!(
             CliError::misuse(format!(
@@ -45,22 +47,22 @@ pub(crate) fn start_from_env(app: &mut Context) -> Result<()> {
 }
 
 /// Starts logging to standard error; `-v` given twice includes every step.
-pub(crate) fn start_verbose(app: &mut Context, times: u8) -> Result<()> {
+pub(crate) fn start_verbose(context: &mut Context, times: u8) -> Result<()> {
     match times {
         0 => Ok(()),
-        1 => start(app, LogLevel::Info, LogSink::Stderr),
-        _ => start(app, LogLevel::Debug, LogSink::Stderr),
+        1 => start(context, LogLevel::Info, LogSink::Stderr),
+        _ => start(context, LogLevel::Debug, LogSink::Stderr),
     }
 }
 
-fn start(app: &mut Context, level: LogLevel, sink: LogSink) -> Result<()> {
-    if app.logging().is_some_and(|log| log.level() >= level) {
+fn start(context: &mut Context, level: LogLevel, sink: LogSink) -> Result<()> {
+    if context.logging().is_some_and(|log| log.level() >= level) {
         return Ok(());
     }
     let to = match &sink {
         LogSink::Stderr => "to standard error".to_owned(),
         LogSink::File(path) => {
-            require_log_file(app, path)?;
+            require_log_file(context, path)?;
             // A file that cannot be written is an error now, because later writes fail
             // silently. The folder is not created: its name may be a typing error.
             if let Some(folder) = path.parent().filter(|folder| !fs::exists(folder)) {
@@ -76,47 +78,53 @@ fn start(app: &mut Context, level: LogLevel, sink: LogSink) -> Result<()> {
             format!("to `{}`", display_path(path))
         }
     };
-    let redactor = app.redactor()?;
-    app.ui.error_line(&format!(
+    let redactor = context.redactor()?;
+    context.ui.error_line(&format!(
         "chatbot: warning: logging {to}: times, providers and models, never message text or keys"
     ));
-    app.use_log(DebugLog::new(level, sink, app.ui, &app.clock, redactor));
+    context.use_log(DebugLog::new(
+        level,
+        sink,
+        context.ui,
+        &context.clock,
+        redactor,
+    ));
     let level = if level == LogLevel::Debug {
         "debug"
     } else {
         "info"
     };
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Debug)
             .severity(Severity::Notice)
             .word("level", level),
     );
     step(
-        app,
+        context,
         &format!(
             "chatbot {}, state in {}",
             env!("CARGO_PKG_VERSION"),
-            display_path(app.home.state())
+            display_path(context.home.state())
         ),
     );
-    let length = app.settings_text()?.len();
+    let length = context.settings_text()?.len();
     let source = if length == 0 {
         "the defaults".to_owned()
     } else {
-        format!("{}, {length} bytes", display_path(app.settings_file()))
+        format!("{}, {length} bytes", display_path(context.settings_file()))
     };
-    step(app, &format!("settings: {source}"));
+    step(context, &format!("settings: {source}"));
     Ok(())
 }
 
 /// Refuses to append to a file that is not a log: inside this program's folders its name must
 /// end in `.log`, and elsewhere its content must begin like a log.
-fn require_log_file(app: &Context, path: &Path) -> Result<()> {
-    let home = &app.home;
+fn require_log_file(context: &Context, path: &Path) -> Result<()> {
+    let home = &context.home;
     let ours = [home.state(), home.data(), home.cache()]
         .into_iter()
         .any(|folder| path.starts_with(folder))
-        || app
+        || context
             .settings_file()
             .parent()
             .is_some_and(|folder| path.starts_with(folder));
@@ -144,9 +152,9 @@ fn require_log_file(app: &Context, path: &Path) -> Result<()> {
 
 /// Logs which key store is in use and why. Without a log it does nothing, because selecting the
 /// store may contact it.
-pub(crate) fn log_key_store(app: &mut Context) {
-    if app.logging().is_some()
-        && let Ok(keys) = app.keys()
+pub(crate) fn log_key_store(context: &mut Context) {
+    if context.logging().is_some()
+        && let Ok(keys) = context.keys()
         && let Ok(chosen) = keys.manager().selected_store()
     {
         let text = format!(
@@ -154,13 +162,13 @@ pub(crate) fn log_key_store(app: &mut Context) {
             chosen.store.kind(),
             chosen.reason
         );
-        step(app, &text);
+        step(context, &text);
     }
 }
 
 /// Logs a step at level debug.
-pub(crate) fn step(app: &Context, text: &str) {
-    if let Some(log) = app.logging() {
+pub(crate) fn step(context: &Context, text: &str) {
+    if let Some(log) = context.logging() {
         log.write(LogLevel::Debug, text);
     }
 }

@@ -135,57 +135,56 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return misuse(&args, &env, &error),
     };
     let ui = env.ui(cli.global.color);
-    let mut app = match Context::new(ui, env, cli.global) {
-        Ok(app) => app,
+    let mut context = match Context::new(ui, env, cli.global) {
+        Ok(context) => context,
         Err(error) => return report(&ui, &error, as_json),
     };
     let done = match cli.command {
         // `config check` lists every mistake by itself, and `config edit` must work on a wrong
         // file.
         Some(command @ CliCommand::Config(_)) => {
-            logging::start_if_possible(&mut app);
-            command.run(&mut app)
+            logging::start_if_possible(&mut context);
+            command.run(&mut context)
         }
         // A lockdown must work whatever is wrong, so nothing is checked before it.
         Some(CliCommand::Incident(options)) if options.is_lockdown() => {
-            let done = CliCommand::Incident(options).run(&mut app);
-            logging::start_if_possible(&mut app);
+            let done = CliCommand::Incident(options).run(&mut context);
+            logging::start_if_possible(&mut context);
             done
         }
-        Some(command) => begin(&mut app).and_then(|()| command.run(&mut app)),
-        None if ui.input_is_terminal() && ui.output_is_terminal() => {
-            begin(&mut app).and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default()))
-        }
-        None => return misuse(&args, &app.env, &no_command()),
+        Some(command) => begin(&mut context).and_then(|()| command.run(&mut context)),
+        None if ui.input_is_terminal() && ui.output_is_terminal() => begin(&mut context)
+            .and_then(|()| chat::run(&mut context, chat::ChatCommandArgs::default())),
+        None => return misuse(&args, &context.env, &no_command()),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            audit_failure(&app, &error);
-            report(&app.ui, &error, as_json)
+            audit_failure(&context, &error);
+            report(&context.ui, &error, as_json)
         }
     };
-    alerts::check(&mut app);
-    if let Some(when) = app.compare_at_end {
-        rollback::compare_with_marks(&mut app, when);
+    alerts::check(&mut context);
+    if let Some(when) = context.compare_at_end {
+        rollback::compare_with_marks(&mut context, when);
     }
-    app.close();
+    context.close();
     code
 }
 
 /// Refuses malformed variables and starts logging, before a command runs.
-fn begin(app: &mut Context) -> anyhow::Result<()> {
-    app.env.refuse_malformed()?;
-    logging::start_from_env(app)
+fn begin(context: &mut Context) -> anyhow::Result<()> {
+    context.env.refuse_malformed()?;
+    logging::start_from_env(context)
 }
 
 /// Logs a failure that the module below could not log itself.
-fn audit_failure(app: &Context, error: &anyhow::Error) {
+fn audit_failure(context: &Context, error: &anyhow::Error) {
     if error
         .chain()
         .any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase)))
     {
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Vault)
                 .severity(Severity::Warning)
                 .word("action", "open")
@@ -193,7 +192,7 @@ fn audit_failure(app: &Context, error: &anyhow::Error) {
         );
     }
     if let Some(reason) = error.downcast_ref::<CliError>().and_then(CliError::refusal) {
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Refused)
                 .severity(Severity::Warning)
                 .word("reason", reason),
@@ -281,22 +280,22 @@ fn split_clap_error(rendered: &str) -> (String, String) {
 }
 
 impl CliCommand {
-    fn run(self, app: &mut Context) -> anyhow::Result<()> {
+    fn run(self, context: &mut Context) -> anyhow::Result<()> {
         match self {
-            Self::Chat(o) => chat::run(app, *o),
-            Self::Ask(o) => ask::run(app, &o),
-            Self::Key(o) => commands::key::run(app, o),
-            Self::History(o) => history::run(app, o),
-            Self::Backup(o) => commands::backup::run(app, &o),
-            Self::Restore(o) => commands::restore::run(app, &o),
-            Self::Usage(o) => usage::run(app, &o),
-            Self::Audit(o) => audit::run(app, &o),
-            Self::Incident(o) => commands::incident::run(app, o),
-            Self::Redact(o) => commands::redact::run(app, &o),
-            Self::Models(o) => models::run(app, &o),
-            Self::Vault(o) => commands::vault::run(app, &o),
-            Self::Config(o) => config::run(app, &o),
-            Self::Completions(o) => completions::run(app, &o),
+            Self::Chat(o) => chat::run(context, *o),
+            Self::Ask(o) => ask::run(context, &o),
+            Self::Key(o) => commands::key::run(context, o),
+            Self::History(o) => history::run(context, o),
+            Self::Backup(o) => commands::backup::run(context, &o),
+            Self::Restore(o) => commands::restore::run(context, &o),
+            Self::Usage(o) => usage::run(context, &o),
+            Self::Audit(o) => audit::run(context, &o),
+            Self::Incident(o) => commands::incident::run(context, o),
+            Self::Redact(o) => commands::redact::run(context, &o),
+            Self::Models(o) => models::run(context, &o),
+            Self::Vault(o) => commands::vault::run(context, &o),
+            Self::Config(o) => config::run(context, &o),
+            Self::Completions(o) => completions::run(context, &o),
         }
     }
 }

@@ -59,16 +59,16 @@ fn format_cost(cost: Cost) -> String {
 /// Prints warnings and statistics after an answer. If its cost is unknown, the price list is
 /// fetched.
 pub(crate) fn report_outcome(
-    app: &mut Context,
+    context: &mut Context,
     outcome: &Outcome,
     model: &str,
     choice: Option<&ProviderChoice>,
     goes_on: bool,
 ) {
-    let ui = app.ui;
+    let ui = context.ui;
     if let Some(choice) = choice.filter(|_| outcome.cost.is_none()) {
         // Without this cache a price is only unknown.
-        prices::schedule_refresh(app, choice, goes_on).unwrap_or_default();
+        prices::schedule_refresh(context, choice, goes_on).unwrap_or_default();
     }
     for warning in &outcome.warnings {
         ui.warning(warning);

@@ -26,17 +26,17 @@ const MAX_PRICE_AGE: Duration = Duration::from_secs(24 * 3600);
 /// have one.
 const OPEN_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 
-fn price_file(app: &Context, provider: &Name) -> PathBuf {
-    app.home.cache().join(format!("prices-{provider}.tsv"))
+fn price_file(context: &Context, provider: &Name) -> PathBuf {
+    context.home.cache().join(format!("prices-{provider}.tsv"))
 }
 
 /// The cached price list. A provider that needs no key and publishes no prices counts as free.
-pub(crate) fn pricing(app: &Context, choice: Option<&ProviderChoice>) -> Pricing {
+pub(crate) fn pricing(context: &Context, choice: Option<&ProviderChoice>) -> Pricing {
     let Some(choice) = choice else {
         return Pricing::new(|_| Price::Free);
     };
     let (path, keyless) = (
-        price_file(app, &choice.endpoint.name),
+        price_file(context, &choice.endpoint.name),
         choice.key == KeySource::NoKey,
     );
     Pricing::new(move |model| match find_price(&path, model) {
@@ -48,17 +48,17 @@ pub(crate) fn pricing(app: &Context, choice: Option<&ProviderChoice>) -> Pricing
 
 /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
 pub(crate) fn fetch(
-    app: &mut Context,
+    context: &mut Context,
     choice: &ProviderChoice,
     key: Option<&Secret>,
 ) -> Result<()> {
-    let now = app.clock.now();
-    if fetched_at(&price_file(app, &choice.endpoint.name))
+    let now = context.clock.now();
+    if fetched_at(&price_file(context, &choice.endpoint.name))
         .is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
     {
         return Ok(());
     }
-    let context = app.http_context()?;
+    let http = context.http_context()?;
     // A server without keys may have no price list, so a failure is not reported.
     let timeout = if choice.key == KeySource::NoKey {
         OPEN_LIST_TIMEOUT
@@ -66,13 +66,13 @@ pub(crate) fn fetch(
         Duration::MAX
     };
     let asked = runtime()?.block_on(async {
-        tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await
+        tokio::time::timeout(timeout, list_models(&choice.endpoint, key, http)).await
     });
     match asked {
-        Ok(Ok(list)) => remember(app, &choice.endpoint.name, &list),
+        Ok(Ok(list)) => remember(context, &choice.endpoint.name, &list),
         Err(_) => {}
         Ok(Err(_)) if choice.key == KeySource::NoKey => {}
-        Ok(Err(error)) => app.ui.warning(&format!(
+        Ok(Err(error)) => context.ui.warning(&format!(
             "cannot fetch the price list of `{}`: {error}",
             choice.endpoint.name
         )),
@@ -81,18 +81,18 @@ pub(crate) fn fetch(
 }
 
 /// Caches a price list.
-pub(crate) fn remember(app: &Context, provider: &Name, list: &[ModelInfo]) {
-    save_prices(&price_file(app, provider), app.clock.now(), list);
+pub(crate) fn remember(context: &Context, provider: &Name, list: &[ModelInfo]) {
+    save_prices(&price_file(context, provider), context.clock.now(), list);
 }
 
 /// Fetches a public price list in the background if an earlier run missed a price.
-pub(crate) fn fetch_missed(app: &mut Context, choice: &ProviderChoice) -> Result<()> {
-    let wanted = price_file(app, &choice.endpoint.name).with_extension("wanted");
+pub(crate) fn fetch_missed(context: &mut Context, choice: &ProviderChoice) -> Result<()> {
+    let wanted = price_file(context, &choice.endpoint.name).with_extension("wanted");
     if is_public_price_list(choice) && fs::exists(&wanted) {
         refresh_in_background(
             choice,
-            price_file(app, &choice.endpoint.name),
-            app.http_context()?,
+            price_file(context, &choice.endpoint.name),
+            context.http_context()?,
         );
     }
     Ok(())
@@ -102,18 +102,21 @@ pub(crate) fn fetch_missed(app: &mut Context, choice: &ProviderChoice) -> Result
 /// next one. A process that continues fetches it now; otherwise the next run fetches it while
 /// its answer streams.
 pub(crate) fn schedule_refresh(
-    app: &mut Context,
+    context: &mut Context,
     choice: &ProviderChoice,
     goes_on: bool,
 ) -> Result<()> {
-    let (file, now) = (price_file(app, &choice.endpoint.name), app.clock.now());
+    let (file, now) = (
+        price_file(context, &choice.endpoint.name),
+        context.clock.now(),
+    );
     if !is_public_price_list(choice)
         || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE)
     {
         return Ok(());
     }
     if goes_on {
-        refresh_in_background(choice, file, app.http_context()?);
+        refresh_in_background(choice, file, context.http_context()?);
     } else {
         fs::write_cache(&file.with_extension("wanted"), b"")?;
     }
@@ -126,12 +129,12 @@ const fn is_public_price_list(choice: &ProviderChoice) -> bool {
 }
 
 /// Fetches a price list in the background, once. If that fails, the next unknown price tries again.
-fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, context: HttpContext) {
-    let (endpoint, now) = (choice.endpoint.clone(), context.clock.now());
+fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, http: HttpContext) {
+    let (endpoint, now) = (choice.endpoint.clone(), http.clock.now());
     let work = move || {
         fs::remove(&file.with_extension("wanted")).unwrap_or_default();
         if let Ok(list) =
-            runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, context))?))
+            runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, http))?))
         {
             save_prices(&file, now, &list);
         }

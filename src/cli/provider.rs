@@ -22,23 +22,23 @@ pub(crate) struct ProviderChoice {
 /// Selects the provider: from the option, else the environment, else the settings, else the
 /// default.
 pub(crate) fn choose(
-    app: &mut Context,
+    context: &mut Context,
     provider: Option<&Name>,
     profile: Option<&Name>,
     model: Option<&str>,
 ) -> Result<ProviderChoice> {
-    let settings = app.settings()?;
-    let (name, profile) = resolve(app, provider, profile)?;
+    let settings = context.settings()?;
+    let (name, profile) = resolve(context, provider, profile)?;
     let own = settings.provider.as_ref() == Some(&name)
         || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
     let asked = match model {
         Some(model) => Some(model.to_owned()),
-        None => app
+        None => context
             .env
             .text("CHATBOT_MODEL")?
             .or_else(|| settings.model.clone().filter(|_| own)),
     };
-    let endpoint = endpoint(app, &name)?;
+    let endpoint = endpoint(context, &name)?;
     if let Some(custom) = settings.providers.get(&name) {
         let model = asked
             .or_else(|| custom.model.clone())
@@ -54,7 +54,7 @@ pub(crate) fn choose(
             KeySource::Env(variable) => Some(variable.clone()),
             _ => None,
         };
-        let model = check_model_name(app, model)?;
+        let model = check_model_name(context, model)?;
         return Ok(ProviderChoice {
             endpoint,
             key: custom.key.clone(),
@@ -74,28 +74,28 @@ pub(crate) fn choose(
         key,
         env_name: entry.env.map(str::to_owned),
         profile,
-        model: check_model_name(app, asked.unwrap_or_else(|| entry.model.to_owned()))?,
+        model: check_model_name(context, asked.unwrap_or_else(|| entry.model.to_owned()))?,
     })
 }
 
 /// The selected provider and profile, whether or not the provider exists.
 pub(crate) fn resolve(
-    app: &mut Context,
+    context: &mut Context,
     provider: Option<&Name>,
     profile: Option<&Name>,
 ) -> Result<(Name, Name)> {
     let profile = match profile {
         Some(profile) => profile.clone(),
-        None => app
+        None => context
             .env
             .name("CHATBOT_PROFILE")?
             .map_or_else(|| "default".parse(), Ok)?,
     };
     let name = match provider {
         Some(name) => name.clone(),
-        None => match app.env.name("CHATBOT_PROVIDER")? {
+        None => match context.env.name("CHATBOT_PROVIDER")? {
             Some(name) => name,
-            None => app
+            None => context
                 .settings()?
                 .provider
                 .clone()
@@ -107,8 +107,8 @@ pub(crate) fn resolve(
 
 /// Finds the endpoint of a provider. An entry in the settings replaces one of the catalogue
 /// with the same name, and then has a key of its own.
-pub(crate) fn endpoint(app: &mut Context, name: &Name) -> Result<Endpoint> {
-    let settings = app.settings()?;
+pub(crate) fn endpoint(context: &mut Context, name: &Name) -> Result<Endpoint> {
+    let settings = context.settings()?;
     if let Some(custom) = settings.providers.get(name) {
         let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
         if let Some(like) = &custom.compatible_with {
@@ -144,7 +144,7 @@ pub(crate) fn endpoint(app: &mut Context, name: &Name) -> Result<Endpoint> {
 
 /// Refuses a model name that contains a key or an address: model names are sent and logged
 /// without redaction.
-pub(crate) fn check_model_name(app: &mut Context, model: String) -> Result<String> {
+pub(crate) fn check_model_name(context: &mut Context, model: String) -> Result<String> {
     const UNWANTED_IN_MODEL_NAMES: [&str; 6] = [
         "API_KEY",
         "EMAIL",
@@ -153,7 +153,7 @@ pub(crate) fn check_model_name(app: &mut Context, model: String) -> Result<Strin
         "PRIVATE_KEY",
         "URL_CREDENTIALS",
     ];
-    let (_, found) = app
+    let (_, found) = context
         .redactor()?
         .redact(Raw::from(model.as_str()), &mut Placeholders::default());
     if let Some((kind, _)) = found
@@ -174,8 +174,8 @@ pub(crate) fn check_model_name(app: &mut Context, model: String) -> Result<Strin
 }
 
 /// Checks every variable that has a required format.
-pub(crate) fn check_env(app: &mut Context) -> Result<()> {
-    app.keys()?;
-    choose(app, None, None, None)?;
-    app.network().map(drop)
+pub(crate) fn check_env(context: &mut Context) -> Result<()> {
+    context.keys()?;
+    choose(context, None, None, None)?;
+    context.network().map(drop)
 }

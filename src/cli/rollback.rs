@@ -27,23 +27,25 @@ const MAX_CHECKED_BYTES: u64 = 256;
 
 /// Compares the state with the marks in the key store and raises what is behind. The key store
 /// is not opened for this: without an open one, nothing is compared.
-pub(crate) fn compare_with_marks(app: &mut Context, when: When) {
-    if let Err(error) = try_compare(app, when) {
-        app.ui.warning(&format!(
+pub(crate) fn compare_with_marks(context: &mut Context, when: When) {
+    if let Err(error) = try_compare(context, when) {
+        context.ui.warning(&format!(
             "cannot tell whether `state` is an older copy: {error}"
         ));
     }
 }
 
-fn try_compare(app: &mut Context, when: When) -> Result<()> {
-    if !app.has_open_key_store() || (app.audit_key.is_none() && !app.read_audit_key()?) {
+fn try_compare(context: &mut Context, when: When) -> Result<()> {
+    if !context.has_open_key_store()
+        || (context.audit_key.is_none() && !context.read_audit_key()?)
+    {
         return Ok(());
     }
-    if when != When::Now && !is_compare_due(app) {
+    if when != When::Now && !is_compare_due(context) {
         return Ok(());
     }
-    let _lock = fs::FileLock::acquire(&app.home.state().join("marks.lock"))?;
-    if let Some(text) = app
+    let _lock = fs::FileLock::acquire(&context.home.state().join("marks.lock"))?;
+    if let Some(text) = context
         .keys()?
         .manager()
         .selected_store()?
@@ -52,108 +54,110 @@ fn try_compare(app: &mut Context, when: When) -> Result<()> {
     {
         // An unreadable item counts as no marks, and is replaced below.
         let marks = serde_json::from_str(text.expose()).unwrap_or_default();
-        if !raise_to(app, &marks)? && when == When::BeforeSending {
+        if !raise_to(context, &marks)? && when == When::BeforeSending {
             return Ok(());
         }
     }
-    write_marks(app)
+    write_marks(context)
 }
 
 /// Raises what is behind the marks; returns whether anything was.
-fn raise_to(app: &mut Context, marks: &StateMarks) -> Result<bool> {
-    let audit = app.audit();
+fn raise_to(context: &mut Context, marks: &StateMarks) -> Result<bool> {
+    let audit = context.audit();
     let mut behind = false;
     if let Some(mark) = &marks.log
         && !audit.has_reached(mark)?
     {
         behind = true;
         let found = audit.last_seq()?;
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Broken)
                 .severity(Severity::Critical)
                 .word("why", "rolled_back")
                 .number("expected", mark.seq)
                 .number("found", found),
         );
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: an older copy of the audit log was put back: it had {} records and now has {found}",
             mark.seq
         ));
     }
-    let now = app.clock.moment();
+    let now = context.clock.moment();
     if let Some(mark) = &marks.requests {
-        let missing = app
+        let missing = context
             .limiter()?
             .raise_to(mark, now, &|since| audit.sent_since(since))?;
         if missing > 0 {
             behind = true;
-            note_raised(app, "requests", i64::from(missing));
-            app.ui.warning(&format!(
+            note_raised(context, "requests", i64::from(missing));
+            context.ui.warning(&format!(
                 "the request counter was older than the mark in the key store; \
                  missing requests added: {missing}"
             ));
         }
     }
     if let Some(mark) = &marks.spending
-        && app.budget(None)?.raise_to(mark)?
+        && context.budget(None)?.raise_to(mark)?
     {
         behind = true;
-        note_raised(app, "tally", 0);
-        app.ui.warning("the record of spending was older than the mark in the key store: the larger amounts are used");
+        note_raised(context, "tally", 0);
+        context.ui.warning("the record of spending was older than the mark in the key store: the larger amounts are used");
     }
     Ok(behind)
 }
 
-fn note_raised(app: &Context, file: &str, found: i64) {
+fn note_raised(context: &Context, file: &str, found: i64) {
     let event = Event::new(EventKind::Rebuilt).severity(Severity::Warning);
-    app.audit_event(&event.word("file", file).number("found", found));
+    context.audit_event(&event.word("file", file).number("found", found));
 }
 
-fn write_marks(app: &mut Context) -> Result<()> {
-    let now = app.clock.moment();
+fn write_marks(context: &mut Context) -> Result<()> {
+    let now = context.clock.moment();
     let marks = StateMarks {
-        requests: app.limiter()?.mark(now)?,
-        spending: Some(app.budget(None)?.mark()?),
+        requests: context.limiter()?.mark(now)?,
+        spending: Some(context.budget(None)?.mark()?),
         // Last, so that the mark includes the records of what was raised.
-        log: app.audit().mark()?,
+        log: context.audit().mark()?,
     };
     let text = Secret::new(serde_json::to_string(&marks)?);
-    app.keys()?
+    context
+        .keys()?
         .manager()
         .selected_store()?
         .store
         .set(&Slot::StateMarks, &text)?;
-    if let Some(tag) = checked_tag(app, now.wall) {
+    if let Some(tag) = checked_tag(context, now.wall) {
         let line = format!("{} {tag}", now.wall.millis());
-        fs::write_cache(&checked_file(app), line.as_bytes())?;
+        fs::write_cache(&checked_file(context), line.as_bytes())?;
     }
     Ok(())
 }
 
 /// When the marks were last written, with a MAC: without the audit key, no later time can be
 /// forged to postpone the check.
-fn checked_file(app: &Context) -> PathBuf {
-    app.home.state().join("marks.at")
+fn checked_file(context: &Context) -> PathBuf {
+    context.home.state().join("marks.at")
 }
 
-fn checked_tag(app: &Context, at: Time) -> Option<String> {
+fn checked_tag(context: &Context, at: Time) -> Option<String> {
     Some(
-        app.audit_key
+        context
+            .audit_key
             .as_ref()?
             .tag("marks", &at.millis().to_string()),
     )
 }
 
-fn is_compare_due(app: &Context) -> bool {
-    let now = app.clock.now();
-    let bytes = fs::read_at_most(&checked_file(app), MAX_CHECKED_BYTES)
+fn is_compare_due(context: &Context) -> bool {
+    let now = context.clock.now();
+    let bytes = fs::read_at_most(&checked_file(context), MAX_CHECKED_BYTES)
         .ok()
         .flatten();
     let checked = bytes.and_then(|bytes| {
         let text = String::from_utf8(bytes).ok()?;
         let (millis, tag) = text.split_once(' ')?;
         let at = Time::from_millis(millis.parse().ok()?);
-        (checked_tag(app, at)? == tag).then_some(at)
+        (checked_tag(context, at)? == tag).then_some(at)
     });
     checked.is_none_or(|at| at > now || now.since(at) >= INTERVAL)
 }

@@ -35,16 +35,16 @@ pub(crate) struct StartedSession {
 
 /// Sets up a session: opens the conversation, connects the provider, loads the history.
 pub(crate) fn begin(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     restore: Option<Audience>,
 ) -> Result<StartedSession> {
     if args.quiet {
-        app.ui.set_quiet();
+        context.ui.set_quiet();
     }
-    logging::start_verbose(app, args.verbose)?;
-    app.refuse_in_lockdown()?;
+    logging::start_verbose(context, args.verbose)?;
+    context.refuse_in_lockdown()?;
     if !args.is_saved() && !matches!(resume, Resume::New) {
         bail!(
             CliError::misuse("cannot resume a conversation without saving it")
@@ -54,21 +54,21 @@ pub(crate) fn begin(
     let (provider, choice, options) = if args.demo {
         demo_provider(restore == Some(Audience::Screen))
     } else {
-        connect(app, args, resume)?
+        connect(context, args, resume)?
     };
     let mut unkept = None;
     let kept = if args.is_saved() {
-        open_conversation(app, args, resume, &provider, &options, &mut unkept)?
+        open_conversation(context, args, resume, &provider, &options, &mut unkept)?
     } else {
         None
     };
-    logging::step(app, &format!("conversation kept: {}", kept.is_some()));
+    logging::step(context, &format!("conversation kept: {}", kept.is_some()));
     let model = options.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
-    app.compare_at_end.get_or_insert(When::IfDue);
-    rollback::compare_with_marks(app, When::BeforeSending);
+    context.compare_at_end.get_or_insert(When::IfDue);
+    rollback::compare_with_marks(context, When::BeforeSending);
     let mut session = build_session(
-        app,
+        context,
         args,
         provider,
         options,
@@ -77,19 +77,19 @@ pub(crate) fn begin(
         conversation,
     )?;
     if let Some(stored) = stored {
-        if app.settings()?.budget.per_conversation.is_some()
+        if context.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
         {
-            session.set_conversation_spend(conversation_spend(app, &id)?);
+            session.set_conversation_spend(conversation_spend(context, &id)?);
         }
-        report_damage(app, &stored.damage);
+        report_damage(context, &stored.damage);
         session.load_history(stored);
     }
     if let Some(system) = &args.system {
         session.set_system_prompt(system.clone());
     }
     if let Some(choice) = &choice {
-        prices::fetch_missed(app, choice)?;
+        prices::fetch_missed(context, choice)?;
     }
     Ok(StartedSession {
         session,
@@ -100,7 +100,7 @@ pub(crate) fn begin(
 }
 
 fn build_session(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     provider: AnyProvider,
     options: RequestOptions,
@@ -108,7 +108,7 @@ fn build_session(
     restore: Option<Audience>,
     conversation: Option<Conversation>,
 ) -> Result<Session<AnyProvider>> {
-    let settings = app.settings()?;
+    let settings = context.settings()?;
     let config = SessionConfig {
         rules: InputLimits {
             max_chars: settings.limits.max_message_chars,
@@ -123,14 +123,14 @@ fn build_session(
         allow_unknown_price: settings.budget.allow_unknown_price,
     };
     let services = Services {
-        redactor: app.redactor()?,
-        lockdown: app.lockdown(),
-        limiter: app.limiter()?,
-        backoff: app.backoff(),
-        budget: app.budget(args.budget)?,
-        pricing: prices::pricing(app, choice),
-        audit: app.audit(),
-        clock: app.clock.clone(),
+        redactor: context.redactor()?,
+        lockdown: context.lockdown(),
+        limiter: context.limiter()?,
+        backoff: context.backoff(),
+        budget: context.budget(args.budget)?,
+        pricing: prices::pricing(context, choice),
+        audit: context.audit(),
+        clock: context.clock.clone(),
     };
     Ok(Session::new(
         provider,
@@ -147,11 +147,11 @@ pub(crate) fn profile_name(choice: Option<&ProviderChoice>) -> String {
 }
 
 fn request_options(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     choice: &ProviderChoice,
 ) -> Result<RequestOptions> {
-    let settings = app.settings()?;
+    let settings = context.settings()?;
     let mut options = RequestOptions::new(&choice.model);
     options.temperature = args.temperature;
     options.max_tokens = args.max_tokens;
@@ -168,7 +168,7 @@ fn demo_provider(paced: bool) -> (AnyProvider, Option<ProviderChoice>, RequestOp
 
 /// The exact body of a request, for `--dry-run`. It needs no key, and nothing is counted or saved.
 pub(crate) fn preview(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     input: UserInput,
@@ -177,26 +177,38 @@ pub(crate) fn preview(
         demo_provider(false)
     } else {
         let mut choice = provider::choose(
-            app,
+            context,
             args.provider.as_ref(),
             args.profile.as_ref(),
             args.model.as_deref(),
         )?;
         if args.model.is_none() && !matches!(resume, Resume::New) {
-            stay_with_model(app, resume, &mut choice)?;
+            stay_with_model(context, resume, &mut choice)?;
         }
-        let options = request_options(app, args, &choice)?;
+        let options = request_options(context, args, &choice)?;
         (
-            AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.http_context()?)?),
+            AnyProvider::from(OpenAi::new(
+                &choice.endpoint,
+                None,
+                context.http_context()?,
+            )?),
             Some(choice),
             options,
         )
     };
-    let mut session = build_session(app, args, provider, options, choice.as_ref(), None, None)?;
-    if let Some(id) = find(app, resume)? {
-        session.load_history(app.archive()?.read(&id)?);
-        if app.settings()?.budget.per_conversation.is_some() {
-            session.set_conversation_spend(conversation_spend(app, id.as_str())?);
+    let mut session = build_session(
+        context,
+        args,
+        provider,
+        options,
+        choice.as_ref(),
+        None,
+        None,
+    )?;
+    if let Some(id) = find(context, resume)? {
+        session.load_history(context.archive()?.read(&id)?);
+        if context.settings()?.budget.per_conversation.is_some() {
+            session.set_conversation_spend(conversation_spend(context, id.as_str())?);
         }
     }
     if let Some(system) = &args.system {
@@ -208,40 +220,40 @@ pub(crate) fn preview(
 /// Connects the provider with its key. Everything that can fail without the key is checked before
 /// the key store is opened.
 pub(crate) fn connect(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
 ) -> Result<(AnyProvider, Option<ProviderChoice>, RequestOptions)> {
     let mut choice = provider::choose(
-        app,
+        context,
         args.provider.as_ref(),
         args.profile.as_ref(),
         args.model.as_deref(),
     )?;
     if args.model.is_none() && !matches!(resume, Resume::New) {
-        stay_with_model(app, resume, &mut choice)?;
+        stay_with_model(context, resume, &mut choice)?;
     }
-    let key = key_for(app, &choice)?;
-    let budget = app.settings()?.budget;
+    let key = key_for(context, &choice)?;
+    let budget = context.settings()?.budget;
     if args.budget.is_some()
         || budget.per_day.is_some()
         || budget.per_month.is_some()
         || budget.per_conversation.is_some()
     {
-        prices::fetch(app, &choice, key.as_ref())?;
+        prices::fetch(context, &choice, key.as_ref())?;
     }
     if matches!(choice.key, KeySource::Stored) {
-        logging::log_key_store(app);
+        logging::log_key_store(context);
     }
     let whence = match &choice.key {
         KeySource::NoKey => "none",
         KeySource::Env(_) => "from the environment",
         KeySource::Stored => "from the key store or the provider's variable",
     };
-    let proxied = connection::proxy_in_force(app.env, &choice.endpoint).is_some();
-    connection::announce(app.ui, app.env, &choice.endpoint);
+    let proxied = connection::proxy_in_force(context.env, &choice.endpoint).is_some();
+    connection::announce(context.ui, context.env, &choice.endpoint);
     logging::step(
-        app,
+        context,
         &format!(
             "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
             choice.endpoint.name,
@@ -257,26 +269,26 @@ pub(crate) fn connect(
             choice.profile
         ),
     );
-    let provider = OpenAi::new(&choice.endpoint, key, app.http_context()?)?;
-    let options = request_options(app, args, &choice)?;
+    let provider = OpenAi::new(&choice.endpoint, key, context.http_context()?)?;
+    let options = request_options(context, args, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), options))
 }
 
 /// The cost of a conversation so far: by the usage record or by the audit log, whichever is
 /// higher.
-pub(crate) fn conversation_spend(app: &Context, conversation: &str) -> Result<i64> {
-    Ok(app
+pub(crate) fn conversation_spend(context: &Context, conversation: &str) -> Result<i64> {
+    Ok(context
         .usage()
         .conversation_cost(conversation)?
-        .max(app.audit().cost_of(conversation)))
+        .max(context.audit().cost_of(conversation)))
 }
 
 /// The key of the selected provider, from where the settings say.
 pub(crate) fn key_for(
-    app: &mut Context,
+    context: &mut Context,
     choice: &ProviderChoice,
 ) -> Result<Option<crate::secret::Secret>> {
-    match (key_binding::key_for(app, choice)?, &choice.key) {
+    match (key_binding::key_for(context, choice)?, &choice.key) {
         (None, KeySource::Env(variable)) => bail!(no_env_key(choice, variable)),
         (key, _) => Ok(key),
     }
@@ -298,32 +310,36 @@ fn no_env_key(choice: &ProviderChoice, variable: &str) -> CliError {
 }
 
 /// A resumed conversation keeps its model, if it was with this provider.
-fn stay_with_model(app: &mut Context, resume: &Resume, choice: &mut ProviderChoice) -> Result<()> {
-    let archive = app.archive()?;
-    let Some(id) = find(app, resume)? else {
+fn stay_with_model(
+    context: &mut Context,
+    resume: &Resume,
+    choice: &mut ProviderChoice,
+) -> Result<()> {
+    let archive = context.archive()?;
+    let Some(id) = find(context, resume)? else {
         return Ok(());
     };
     if let Some(header) = archive.header(&id)?
         && header.provider == choice.endpoint.name.as_str()
         && !header.model.is_empty()
-        && app.env.text("CHATBOT_MODEL")?.is_none()
+        && context.env.text("CHATBOT_MODEL")?.is_none()
     {
         choice.model = header.model;
     }
     Ok(())
 }
 
-fn find(app: &mut Context, resume: &Resume) -> Result<Option<Name>> {
+fn find(context: &mut Context, resume: &Resume) -> Result<Option<Name>> {
     Ok(match resume {
         // A new conversation needs no archive, so no key store is opened.
         Resume::New => None,
-        Resume::Id(id) => Some(app.archive()?.find(id)?),
+        Resume::Id(id) => Some(context.archive()?.find(id)?),
         Resume::Latest => {
             let nothing = || {
                 CliError::misuse("there is no conversation to resume")
                     .hint("leave out `--continue` to start one")
             };
-            Some(app.archive()?.latest()?.ok_or_else(nothing)?)
+            Some(context.archive()?.latest()?.ok_or_else(nothing)?)
         }
     })
 }
@@ -333,7 +349,7 @@ type SavedConversation = Option<(Conversation, Option<LoadedConversation>)>;
 /// Opens the conversation to save to. Without any key store, the demo continues unsaved and prints
 /// a notice.
 fn open_conversation(
-    app: &mut Context,
+    context: &mut Context,
     args: &ConversationArgs,
     resume: &Resume,
     provider: &AnyProvider,
@@ -341,7 +357,7 @@ fn open_conversation(
     unkept: &mut Option<String>,
 ) -> Result<SavedConversation> {
     use crate::provider::Provider;
-    let archive = match app.archive() {
+    let archive = match context.archive() {
         Ok(archive) => archive,
         Err(error)
             if args.demo
@@ -353,8 +369,8 @@ fn open_conversation(
         }
         Err(error) => return Err(error),
     };
-    crate::cli::commands::history::apply_retention(app)?;
-    match find(app, resume)? {
+    crate::cli::commands::history::apply_retention(context)?;
+    match find(context, resume)? {
         None => Ok(Some((
             archive.create(provider.name().as_str(), &options.model)?,
             None,
@@ -370,13 +386,14 @@ fn open_conversation(
 }
 
 /// Prints and logs what is damaged in a conversation.
-pub(crate) fn report_damage(app: &Context, damage: &[Damage]) {
+pub(crate) fn report_damage(context: &Context, damage: &[Damage]) {
     for damage in damage {
-        app.ui
+        context
+            .ui
             .error_line(&format!("chatbot: warning: {}", damage.describe()));
     }
     if !damage.is_empty() {
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Damage)
                 .severity(Severity::Critical)
                 .number("records", damage.len()),

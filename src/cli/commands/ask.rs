@@ -62,12 +62,12 @@ pub(crate) struct AskArgs {
     no_stdin: bool,
 }
 
-pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
-    let most = app.settings()?.limits.max_attachment_bytes;
-    let input = read_input(app.ui, options, most)?;
-    let own_screen = app.ui.output_is_terminal() && !options.json && !options.extract;
+pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
+    let most = context.settings()?.limits.max_attachment_bytes;
+    let input = read_input(context.ui, options, most)?;
+    let own_screen = context.ui.output_is_terminal() && !options.json && !options.extract;
     if options.dry_run {
-        return dry_run(app, options, input);
+        return dry_run(context, options, input);
     }
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = if options.restore {
@@ -75,23 +75,23 @@ pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
     } else {
         own_screen.then_some(Audience::Screen)
     };
-    let mut started = session::begin(app, &options.conversation, &resume, restore)?;
+    let mut started = session::begin(context, &options.conversation, &resume, restore)?;
     if let Some(why) = &started.not_saved_because {
-        app.ui.notice(why);
+        context.ui.notice(why);
     }
     let whole = options.json || options.extract;
     let stop = Cancel::new();
     let mut observer = AnswerPrinter {
-        ui: app.ui,
-        yes: app.yes,
+        ui: context.ui,
+        yes: context.yes,
         show: !whole,
         cancel: stop.clone(),
         ends_line: true,
         aside: "",
-        log: app.logging().cloned(),
+        log: context.logging().cloned(),
     };
     let ends = StopSignals {
-        window: app.ui.error_is_terminal(),
+        window: context.ui.error_is_terminal(),
         program: true,
     };
     let result = runtime()?.block_on(started.session.send(
@@ -100,22 +100,23 @@ pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
         wait_for_interrupt(&stop, ends),
     ));
     if !observer.ends_line && (own_screen || result.is_ok()) && !whole {
-        app.ui.out("\n")?;
+        context.ui.out("\n")?;
     }
     let outcome = result?;
-    print_answer(app, options, &started, &outcome)?;
+    print_answer(context, options, &started, &outcome)?;
     if stop.is_cancelled() {
         bail!(term::BrokenPipeError);
     }
     report_outcome(
-        app,
+        context,
         &outcome,
         &started.model,
         started.choice.as_ref(),
         false,
     );
     if outcome.masked > 0 {
-        app.ui
+        context
+            .ui
             .notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
     }
     if outcome.cancelled {
@@ -126,7 +127,7 @@ pub(crate) fn run(app: &mut Context, options: &AskArgs) -> Result<()> {
 
 /// Prints the answer that was not streamed: as JSON, or its first code block.
 fn print_answer(
-    app: &Context,
+    context: &Context,
     options: &AskArgs,
     started: &session::StartedSession,
     outcome: &Outcome,
@@ -144,10 +145,11 @@ fn print_answer(
         }
     };
     if options.json {
-        app.ui
+        context
+            .ui
             .json(&as_json(started, outcome, &restored(outcome.text.as_str())))?;
     } else if options.extract {
-        app.ui.out(&restored(
+        context.ui.out(&restored(
             extract_code(outcome.text.as_str())?.plain().as_ref(),
         ))?;
     }
@@ -155,14 +157,14 @@ fn print_answer(
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
-fn dry_run(app: &mut Context, options: &AskArgs, input: UserInput) -> Result<()> {
+fn dry_run(context: &mut Context, options: &AskArgs, input: UserInput) -> Result<()> {
     let body = session::preview(
-        app,
+        context,
         &options.conversation,
         &Resume::from_args(options.resume.clone(), options.r#continue),
         input,
     )?;
-    app.ui.out(Displayable::json_text(&body) + "\n")
+    context.ui.out(Displayable::json_text(&body) + "\n")
 }
 
 /// The prompt: the arguments, the attached files, and standard input.

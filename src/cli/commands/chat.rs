@@ -35,43 +35,46 @@ pub(crate) struct ChatCommandArgs {
     resume: Option<String>,
 }
 
-pub(crate) fn run(app: &mut Context, mut options: ChatCommandArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result<()> {
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
-    let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
-    let started = match session::begin(app, &options.conversation, &resume, restore) {
+    let restore = context.ui.output_is_terminal().then_some(Audience::Screen);
+    let started = match session::begin(context, &options.conversation, &resume, restore) {
         Err(error)
-            if app.ui.can_ask() && !options.conversation.demo && diagnose(&error).is_no_key() =>
+            if context.ui.can_ask()
+                && !options.conversation.demo
+                && diagnose(&error).is_no_key() =>
         {
-            if !offer_key_or_demo(app, &error)? {
+            if !offer_key_or_demo(context, &error)? {
                 options.conversation.demo = true;
             }
-            session::begin(app, &options.conversation, &resume, restore)?
+            session::begin(context, &options.conversation, &resume, restore)?
         }
         other => other?,
     };
     if !options.conversation.demo {
         let (provider, profile) = provider::resolve(
-            app,
+            context,
             options.conversation.provider.as_ref(),
             options.conversation.profile.as_ref(),
         )?;
-        for notice in super::key::key_notices(app, &provider, &profile)? {
-            app.ui.warning(&notice);
+        for notice in super::key::key_notices(context, &provider, &profile)? {
+            context.ui.warning(&notice);
         }
     }
     let attached = attachments::attach(
         &options.conversation.file,
-        app.settings()?.limits.max_attachment_bytes,
+        context.settings()?.limits.max_attachment_bytes,
     )?;
-    repl::run(app, started, options.conversation, attached)
+    repl::run(context, started, options.conversation, attached)
 }
 
 /// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
 /// the demo.
-fn offer_key_or_demo(app: &mut Context, error: &anyhow::Error) -> Result<bool> {
-    app.ui
+fn offer_key_or_demo(context: &mut Context, error: &anyhow::Error) -> Result<bool> {
+    context
+        .ui
         .error_line(&format!("There is no API key yet ({error})."));
-    match app
+    match context
         .ui
         .ask(
             "Save one now (k), try the offline demo (d), or quit (Enter)? ",
@@ -80,7 +83,7 @@ fn offer_key_or_demo(app: &mut Context, error: &anyhow::Error) -> Result<bool> {
         .to_lowercase()
         .as_str()
     {
-        "k" => super::key::set_default_key(app).map(|()| true),
+        "k" => super::key::set_default_key(context).map(|()| true),
         "d" => Ok(false),
         _ => Err(CliError::new(CliExit::Key, "no_key", "there is no API key")
             .hint("save one with `chatbot key set`, or try `chatbot chat --demo`")

@@ -31,9 +31,9 @@ pub(crate) struct ModelsArgs {
     json: bool,
 }
 
-pub(crate) fn run(app: &mut Context, options: &ModelsArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &ModelsArgs) -> Result<()> {
     let choice = provider::choose(
-        app,
+        context,
         options.provider.as_ref(),
         options.profile.as_ref(),
         Some("any"),
@@ -42,15 +42,15 @@ pub(crate) fn run(app: &mut Context, options: &ModelsArgs) -> Result<()> {
     let key = if choice.endpoint.dialect.routing {
         None
     } else {
-        key_binding::key_for(app, &choice)?
+        key_binding::key_for(context, &choice)?
     };
     let mut list = runtime()?.block_on(list_models(
         &choice.endpoint,
         key.as_ref(),
-        app.http_context()?,
+        context.http_context()?,
     ))?;
-    remember(app, &choice.endpoint.name, &list);
-    prices::remember(app, &choice.endpoint.name, &list);
+    remember(context, &choice.endpoint.name, &list);
+    prices::remember(context, &choice.endpoint.name, &list);
     if let Some(pattern) = &options.pattern {
         let pattern = pattern.to_lowercase();
         list.retain(|m| {
@@ -63,18 +63,20 @@ pub(crate) fn run(app: &mut Context, options: &ModelsArgs) -> Result<()> {
     list.sort_by(|a, b| a.id.cmp(&b.id));
     if options.json {
         let list: Vec<Value> = list.iter().map(as_json).collect();
-        return app.ui.json(&json!({ "schema_version": 1, "models": list }));
+        return context
+            .ui
+            .json(&json!({ "schema_version": 1, "models": list }));
     }
     let wide = list
         .iter()
         .map(|m| m.id.chars().count())
         .max()
         .unwrap_or(0)
-        .min(app.ui.width().saturating_sub(34).max(24));
+        .min(context.ui.width().saturating_sub(34).max(24));
     let text: String = list.iter().map(|m| model_line(m, wide)).collect();
-    app.ui.out(&text)?;
+    context.ui.out(&text)?;
     if list.is_empty() {
-        app.ui.notice("no matching models");
+        context.ui.notice("no matching models");
     }
     Ok(())
 }
@@ -108,19 +110,23 @@ fn model_line(m: &ModelInfo, wide: usize) -> String {
 }
 
 /// Caches the names of models for completion.
-pub(crate) fn remember(app: &Context, provider: &Name, models: &[ModelInfo]) {
+pub(crate) fn remember(context: &Context, provider: &Name, models: &[ModelInfo]) {
     let names: String = models
         .iter()
         .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
         .map(|m| format!("{}\n", m.id))
         .collect();
     // Without this cache there is only no completion.
-    fs::write(&models_file(app), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();
+    fs::write(
+        &models_file(context),
+        format!("{provider}\n{names}").as_bytes(),
+    )
+    .unwrap_or_default();
 }
 
 /// The cached model names, or the built-in ones if there is no cache yet.
-pub(crate) fn known(app: &Context) -> Vec<String> {
-    match fs::read_at_most(&models_file(app), 1 << 20) {
+pub(crate) fn known(context: &Context) -> Vec<String> {
+    match fs::read_at_most(&models_file(context), 1 << 20) {
         Ok(Some(bytes)) => {
             let names = String::from_utf8_lossy(&bytes);
             names
@@ -138,6 +144,6 @@ pub(crate) fn known(app: &Context) -> Vec<String> {
     }
 }
 
-fn models_file(app: &Context) -> PathBuf {
-    app.home.cache().join("models.txt")
+fn models_file(context: &Context) -> PathBuf {
+    context.home.cache().join("models.txt")
 }

@@ -46,16 +46,16 @@ pub(crate) struct RedactArgs {
     fail: bool,
 }
 
-pub(crate) fn run(app: &mut Context, options: &RedactArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &RedactArgs) -> Result<()> {
     // The command redacts even if the settings turn redaction off for the chat.
     let policy = Policy {
         off: false,
-        ..app.settings()?.privacy.policy.clone()
+        ..context.settings()?.privacy.policy.clone()
     };
-    let redactor = app.redactor_for(&policy)?;
+    let redactor = context.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
         Some(file) if file.as_os_str() != "-" => Box::new(fs::open_external(file)?),
-        _ if options.json_lines => return finish(options, redact_lines(app, &redactor)?),
+        _ if options.json_lines => return finish(options, redact_lines(context, &redactor)?),
         _ => Box::new(input_stream()),
     };
     if options.json_lines {
@@ -65,7 +65,7 @@ pub(crate) fn run(app: &mut Context, options: &RedactArgs) -> Result<()> {
         );
     }
     let found = if options.json {
-        print_findings(app, &redactor, &mut input)?
+        print_findings(context, &redactor, &mut input)?
     } else {
         filter(&redactor, &mut input)?
     };
@@ -97,16 +97,17 @@ fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
 }
 
 /// Writes the findings as one JSON object, as they are found.
-fn print_findings(app: &Context, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+fn print_findings(context: &Context, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
-    app.ui.out("{\"schema_version\":1,\"findings\":[")?;
+    context.ui.out("{\"schema_version\":1,\"findings\":[")?;
     redact_stream(redactor, input, &mut |_| Ok(()), &mut |finding| {
         let comma = if found { "," } else { "" };
         found = true;
-        app.ui
+        context
+            .ui
             .out(Displayable::from(comma) + Displayable::json(&finding)?)
     })?;
-    app.ui.out("]}\n")?;
+    context.ui.out("]}\n")?;
     Ok(found)
 }
 
@@ -156,9 +157,9 @@ struct JsonLineOutput<'a> {
 }
 
 /// Answers each line with a line and flushes it, for a program that keeps this one running.
-fn redact_lines(app: &Context, redactor: &Redactor) -> Result<bool> {
+fn redact_lines(context: &Context, redactor: &Redactor) -> Result<bool> {
     let (mut found, mut bad) = (false, false);
-    while let Some(line) = app.ui.input_line(MAX_LINE_BYTES)? {
+    while let Some(line) = context.ui.input_line(MAX_LINE_BYTES)? {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -178,7 +179,7 @@ fn redact_lines(app: &Context, redactor: &Redactor) -> Result<bool> {
                 Displayable::from("{\"id\":null,\"error\":\"not a JSON object with a `text`\"}")
             }
         };
-        app.ui.out(answer + "\n")?;
+        context.ui.out(answer + "\n")?;
     }
     if bad {
         bail!(CliError::new(

@@ -43,8 +43,8 @@ pub(super) enum InputSource {
 impl InputSource {
     /// The line editor with the input history and the names of the commands for completion, or the
     /// pipe.
-    pub(super) fn new(app: &mut Context, commands: Vec<&'static str>) -> Result<Self> {
-        if !app.ui.input_is_terminal() {
+    pub(super) fn new(context: &mut Context, commands: Vec<&'static str>) -> Result<Self> {
+        if !context.ui.input_is_terminal() {
             return Ok(Self::Pipe);
         }
         let config = Config::builder()
@@ -58,7 +58,7 @@ impl InputSource {
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(SlashCompleter {
-            models: models::known(app),
+            models: models::known(context),
             commands,
         }));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
@@ -69,7 +69,7 @@ impl InputSource {
             EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))),
         );
         let mut keyboard = Self::Terminal(Box::new(editor), edit);
-        for line in line_history::load(app, MAX_HISTORY_LINES) {
+        for line in line_history::load(context, MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
         Ok(keyboard)

@@ -25,12 +25,12 @@ use state::Repl;
 
 /// Runs the chat until the user leaves it.
 pub(crate) fn run(
-    app: &mut Context,
+    context: &mut Context,
     started: StartedSession,
     args: ConversationArgs,
     attached: Raw,
 ) -> Result<()> {
-    let keyboard = InputSource::new(app, commands::COMMANDS.iter().map(|c| c.name).collect())?;
+    let keyboard = InputSource::new(context, commands::COMMANDS.iter().map(|c| c.name).collect())?;
     let StartedSession {
         session,
         not_saved_because: unkept,
@@ -38,7 +38,7 @@ pub(crate) fn run(
         choice,
     } = started;
     let mut repl = Repl {
-        app,
+        context,
         session: Some(session),
         args,
         model,
@@ -51,12 +51,12 @@ pub(crate) fn run(
         leaving: false,
         spent: 0,
     };
-    editor::sweep(repl.app);
+    editor::sweep(repl.context);
     repl.greet(unkept.as_deref());
-    repl.app.compare_at_end = Some(When::Now);
+    repl.context.compare_at_end = Some(When::Now);
     let mut failed = None;
     loop {
-        alerts::check(repl.app);
+        alerts::check(repl.context);
         let input = repl.read()?;
         if !matches!(input, InputEvent::Cleared) {
             repl.cleared = false;
@@ -76,7 +76,7 @@ pub(crate) fn run(
             Err(error) if error.is::<BrokenPipeError>() || error.is::<SilentExit>() => {
                 return Err(error);
             }
-            Err(error) => failed = Some(report_and_go_on(&repl.app.ui, &error)),
+            Err(error) => failed = Some(report_and_go_on(&repl.context.ui, &error)),
         }
     }
     repl.farewell();

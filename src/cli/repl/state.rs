@@ -19,7 +19,7 @@ use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result};
 
 pub(super) struct Repl<'a> {
-    pub(super) app: &'a mut Context,
+    pub(super) context: &'a mut Context,
     pub(super) session: Option<Session<AnyProvider>>,
     pub(super) args: ConversationArgs,
     pub(super) model: String,
@@ -38,7 +38,7 @@ pub(super) struct Repl<'a> {
 
 impl Repl<'_> {
     pub(super) fn greet(&self, unkept: Option<&str>) {
-        let ui = &self.app.ui;
+        let ui = &self.context.ui;
         if self.args.demo {
             ui.notice("demo: a built-in offline assistant answers; nothing leaves this machine");
         } else {
@@ -76,7 +76,7 @@ impl Repl<'_> {
             .and_then(Session::conversation)
             .filter(|c| c.is_saved())
         {
-            self.app.ui.notice(&format!(
+            self.context.ui.notice(&format!(
                 "resume with `chatbot chat --resume {}`",
                 conversation.id()
             ));
@@ -85,7 +85,9 @@ impl Repl<'_> {
 
     pub(super) fn clear(&mut self) {
         if std::mem::replace(&mut self.cleared, true) {
-            self.app.ui.notice("press Ctrl-D or type /exit to leave");
+            self.context
+                .ui
+                .notice("press Ctrl-D or type /exit to leave");
         }
     }
 
@@ -99,8 +101,8 @@ impl Repl<'_> {
         } else {
             "> "
         };
-        let most = self.app.settings()?.limits.max_attachment_bytes;
-        self.keyboard.read(&self.app.ui, prompt, most)
+        let most = self.context.settings()?.limits.max_attachment_bytes;
+        self.keyboard.read(&self.context.ui, prompt, most)
     }
 
     pub(super) fn session(&mut self) -> Result<&mut Session<AnyProvider>> {
@@ -108,12 +110,12 @@ impl Repl<'_> {
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
-        rollback::compare_with_marks(self.app, When::IfDue);
+        rollback::compare_with_marks(self.context, When::IfDue);
         let session = self
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let (mut printer, stop) = new_printer(self.app);
+        let (mut printer, stop) = new_printer(self.context);
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
@@ -128,12 +130,12 @@ impl Repl<'_> {
     }
 
     pub(super) fn retry(&mut self) -> Result<()> {
-        rollback::compare_with_marks(self.app, When::IfDue);
+        rollback::compare_with_marks(self.context, When::IfDue);
         let session = self
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let (mut printer, stop) = new_printer(self.app);
+        let (mut printer, stop) = new_printer(self.context);
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
@@ -151,16 +153,24 @@ impl Repl<'_> {
         input: Option<UserInput>,
     ) -> Result<()> {
         if !printer.ends_line {
-            self.app.ui.out("\n")?;
+            self.context.ui.out("\n")?;
         }
         match result {
             Ok(outcome) => {
                 if outcome.cancelled {
-                    self.app.ui.notice("stopped; the partial answer is kept");
+                    self.context
+                        .ui
+                        .notice("stopped; the partial answer is kept");
                 }
-                report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
+                report_outcome(
+                    self.context,
+                    &outcome,
+                    &self.model,
+                    self.choice.as_ref(),
+                    true,
+                );
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
-                    self.app
+                    self.context
                         .ui
                         .notice("secrets in the answer are masked; `/reveal` shows them");
                 }
@@ -206,23 +216,23 @@ impl Repl<'_> {
                 .map(|c| c.id().clone())
                 .filter(|_| !dropped)
             {
-                line_history::save(self.app, &id, &text);
+                line_history::save(self.context, &id, &text);
             }
         }
     }
 }
 
-fn new_printer(app: &Context) -> (AnswerPrinter, Cancel) {
+fn new_printer(context: &Context) -> (AnswerPrinter, Cancel) {
     let stop = Cancel::new();
     (
         AnswerPrinter {
-            ui: app.ui,
-            yes: app.yes,
+            ui: context.ui,
+            yes: context.yes,
             show: true,
             cancel: stop.clone(),
             ends_line: true,
             aside: " · /redact show",
-            log: app.logging().cloned(),
+            log: context.logging().cloned(),
         },
         stop,
     )

@@ -26,12 +26,12 @@ pub(super) struct AuditAlertsArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
-    let alerts = alerts::monitor(app);
+pub(super) fn run(context: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
+    let alerts = alerts::monitor(context);
     if let Some(which) = &options.acknowledge {
-        let acknowledged = acknowledge(app, &alerts, which)?;
+        let acknowledged = acknowledge(context, &alerts, which)?;
         if !options.json {
-            return app.ui.out(&format!("{acknowledged} acknowledged\n"));
+            return context.ui.out(&format!("{acknowledged} acknowledged\n"));
         }
     }
     let mut list = alerts.all()?;
@@ -41,10 +41,12 @@ pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
             .iter()
             .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
             .collect();
-        return app.ui.json(&json!({ "schema_version": 1, "alerts": list }));
+        return context
+            .ui
+            .json(&json!({ "schema_version": 1, "alerts": list }));
     }
     if list.is_empty() {
-        app.ui.notice("no alerts");
+        context.ui.notice("no alerts");
     }
     for alert in list {
         let mark = if alert.acknowledged {
@@ -58,13 +60,13 @@ pub(super) fn run(app: &mut Context, options: &AuditAlertsArgs) -> Result<()> {
             alert.at.local_minute(),
             Raw::from(alert.describe()).printable_line()
         );
-        app.ui.say(&format!("{line}\n"), 24)?;
+        context.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
 }
 
 /// Acknowledges the alert with this id, or all; returns how many there were.
-fn acknowledge(app: &mut Context, alerts: &AlertMonitor, which: &str) -> Result<usize> {
+fn acknowledge(context: &mut Context, alerts: &AlertMonitor, which: &str) -> Result<usize> {
     let id = match which {
         "all" => None,
         id => Some(id.parse().map_err(|_| {
@@ -79,11 +81,11 @@ fn acknowledge(app: &mut Context, alerts: &AlertMonitor, which: &str) -> Result<
         || known
             .iter()
             .any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
-    let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
+    let marked = of_the_log && context.audit().verify()?.first_bad.is_some();
     if marked {
-        let why = match app.read_audit_key() {
+        let why = match context.read_audit_key() {
             Ok(true) => None,
-            Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
+            Ok(false) => (context.audit().verify()?.signed > 0).then(no_audit_key),
             Err(error) => Some(diagnose(&error)),
         };
         if let Some(why) = why {
@@ -97,7 +99,7 @@ fn acknowledge(app: &mut Context, alerts: &AlertMonitor, which: &str) -> Result<
         );
     }
     let seen = alerts.acknowledge(id)?;
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::AlertAcknowledged)
             .number("alerts", seen)
             .flag("log", marked),

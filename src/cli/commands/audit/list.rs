@@ -40,11 +40,11 @@ enum MinSeverity {
     Critical,
 }
 
-pub(super) fn run(app: &Context, list: &AuditListArgs) -> Result<()> {
+pub(super) fn run(context: &Context, list: &AuditListArgs) -> Result<()> {
     let since = list
         .since
         .as_deref()
-        .map(|s| parse_since(s, app.clock.now()))
+        .map(|s| parse_since(s, context.clock.now()))
         .transpose()?;
     if let Some(event) = &list.event
         && !EventKind::NAMES
@@ -65,7 +65,7 @@ pub(super) fn run(app: &Context, list: &AuditListArgs) -> Result<()> {
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines: VecDeque<Displayable> = VecDeque::new();
-    let unreadable = app.audit().read(|record, line| {
+    let unreadable = context.audit().read(|record, line| {
         let matters = list.severity.is_none_or(|least| {
             MinSeverity::from_str(&record.severity, true).is_ok_and(|s| s >= least)
         });
@@ -77,7 +77,7 @@ pub(super) fn run(app: &Context, list: &AuditListArgs) -> Result<()> {
             lines.push_back(if list.json {
                 Displayable::json_text(line)
             } else {
-                format_record(app, &record)
+                format_record(context, &record)
             });
             if lines.len() > most {
                 lines.pop_front();
@@ -90,27 +90,28 @@ pub(super) fn run(app: &Context, list: &AuditListArgs) -> Result<()> {
         } else {
             format!("{unreadable} lines are not records")
         };
-        app.ui
+        context
+            .ui
             .warning(&format!("{lines}; `chatbot audit verify` shows which"));
     }
     if lines.is_empty() && !list.json {
-        app.ui.notice("no matching records");
+        context.ui.notice("no matching records");
     }
     for line in lines {
         if list.json {
-            app.ui.out(line + "\n")?;
+            context.ui.out(line + "\n")?;
         } else {
-            app.ui.say(line + "\n", 18)?;
+            context.ui.say(line + "\n", 18)?;
         }
     }
     Ok(())
 }
 
-fn format_record(app: &Context, record: &AuditRecord) -> Displayable {
+fn format_record(context: &Context, record: &AuditRecord) -> Displayable {
     let event = Displayable::line(&format!("{:<20}", record.event));
     let event = match record.severity.as_str() {
-        "warning" => app.ui.paint(Style::Yellow, event),
-        "critical" => app.ui.paint(Style::Red, event),
+        "warning" => context.ui.paint(Style::Yellow, event),
+        "critical" => context.ui.paint(Style::Red, event),
         _ => event,
     };
     let details: Vec<String> = record

@@ -29,11 +29,11 @@ enum AuditCommand {
     Alerts(alerts::AuditAlertsArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: &AuditArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &AuditArgs) -> Result<()> {
     match &options.command {
-        Some(AuditCommand::List(options)) => list::run(app, options),
-        Some(AuditCommand::Verify(options)) => verify::run(app, options),
-        Some(AuditCommand::Alerts(options)) => alerts::run(app, options),
-        None => list::run(app, &options.list),
+        Some(AuditCommand::List(options)) => list::run(context, options),
+        Some(AuditCommand::Verify(options)) => verify::run(context, options),
+        Some(AuditCommand::Alerts(options)) => alerts::run(context, options),
+        None => list::run(context, &options.list),
     }
 }

@@ -18,23 +18,23 @@ pub(super) struct AuditVerifyArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &AuditVerifyArgs) -> Result<()> {
-    verify_log(app, options.json)
+pub(super) fn run(context: &mut Context, options: &AuditVerifyArgs) -> Result<()> {
+    verify_log(context, options.json)
 }
 
 /// Verifies the log. The MACs are checked if the key store has the key; without it, a log with MACs
 /// is not reported as intact.
-pub(crate) fn verify_log(app: &mut Context, as_json: bool) -> Result<()> {
-    let key = app.read_audit_key();
+pub(crate) fn verify_log(context: &mut Context, as_json: bool) -> Result<()> {
+    let key = context.read_audit_key();
     let keyed = matches!(key, Ok(true));
     if keyed {
-        rollback::compare_with_marks(app, When::Now);
+        rollback::compare_with_marks(context, When::Now);
     }
-    let report = app.audit().verify()?;
+    let report = context.audit().verify()?;
     let event = Event::new(EventKind::Verified)
         .number("records", report.records)
         .flag("keyed", keyed);
-    app.audit_event(&match report.first_bad {
+    context.audit_event(&match report.first_bad {
         None => event,
         Some((seq, _)) => event.severity(Severity::Critical).number("first_bad", seq),
     });
@@ -51,7 +51,7 @@ pub(crate) fn verify_log(app: &mut Context, as_json: bool) -> Result<()> {
             .map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
         let why = why.or(unchecked.then_some("the MACs were not checked"));
         let object = json!({ "schema_version": 1, "records": report.records, "ok": ok, "first_bad": first_bad, "reason": why, "with_key": keyed, "keyed": report.keyed });
-        app.ui.json(&object)?;
+        context.ui.json(&object)?;
     } else {
         let found = match report.first_bad {
             Some((seq, why)) => format!("; record {seq} is damaged: {why}"),
@@ -60,10 +60,11 @@ pub(crate) fn verify_log(app: &mut Context, as_json: bool) -> Result<()> {
             }
             None => ": no changes found".to_owned(),
         };
-        app.ui
+        context
+            .ui
             .say(&format!("{} records, {with}{found}\n", report.records), 2)?;
         if !keyed && !unchecked && report.records > 0 {
-            app.ui.notice(
+            context.ui.notice(
                 "no record has a MAC: anyone who can write the file could have made this chain",
             );
         }

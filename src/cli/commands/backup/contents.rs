@@ -23,13 +23,13 @@ pub(super) struct BackupSelection {
 }
 
 impl BackupSelection {
-    pub(super) fn from_args(app: &mut Context, options: &BackupArgs) -> Result<Self> {
-        if !crate::conversations::has_conversations(&app.home.conversations())? {
+    pub(super) fn from_args(context: &mut Context, options: &BackupArgs) -> Result<Self> {
+        if !crate::conversations::has_conversations(&context.home.conversations())? {
             let nothing =
                 CliError::misuse("there is nothing to back up: no conversation has been saved yet");
             bail!(nothing.hint("start one with `chatbot chat`"));
         }
-        let archive = app.archive()?;
+        let archive = context.archive()?;
         let ids = match options.only.as_slice() {
             [] => archive.newest_first()?,
             some => some
@@ -37,7 +37,7 @@ impl BackupSelection {
                 .map(|typed| archive.find(typed))
                 .collect::<Result<Vec<_>, _>>()?,
         };
-        let extras = extras(app, options)?;
+        let extras = extras(context, options)?;
         Ok(Self {
             archive,
             ids,
@@ -45,7 +45,7 @@ impl BackupSelection {
         })
     }
 
-    pub(super) fn warn_about_keys(&self, app: &Context) {
+    pub(super) fn warn_about_keys(&self, context: &Context) {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
             let (are, like) = if keys == 1 {
@@ -53,7 +53,7 @@ impl BackupSelection {
             } else {
                 ("are", "them")
             };
-            app.ui.error_line(&format!(
+            context.ui.error_line(&format!(
                 "chatbot: warning: {} {are} in this backup: protect it and its passphrase like {like}",
                 pluralize(keys, "API key")
             ));
@@ -63,8 +63,8 @@ impl BackupSelection {
 
 /// The keys that prove a backup to be this installation's own: the data key, which a recovery file
 /// restores, and the audit key, which `history rekey` does not change.
-pub(in crate::cli::commands) fn backup_origin(app: &mut Context) -> Result<Origin> {
-    let manager = app.keys()?.manager();
+pub(in crate::cli::commands) fn backup_origin(context: &mut Context) -> Result<Origin> {
+    let manager = context.keys()?.manager();
     let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
     let secrets = slots
         .iter()
@@ -75,35 +75,36 @@ pub(in crate::cli::commands) fn backup_origin(app: &mut Context) -> Result<Origi
     ))
 }
 
-fn extras(app: &mut Context, options: &BackupArgs) -> Result<Extras> {
+fn extras(context: &mut Context, options: &BackupArgs) -> Result<Extras> {
     let mut extras = Extras {
-        origin: backup_origin(app)?,
+        origin: backup_origin(context)?,
         ..Extras::default()
     };
     if options.only.is_empty() {
-        let text = app.settings_text()?;
+        let text = context.settings_text()?;
         if !text.is_empty() {
-            let (text, found) = app
+            let (text, found) = context
                 .redactor()?
                 .redact(Raw::from(text), &mut Placeholders::default());
             if !found.is_empty() {
-                app.ui
+                context
+                    .ui
                     .warning("private data in the settings was left out of the backup");
             }
             extras.settings = Some(text);
         }
-        extras.usage = fs::read(&app.usage().path())?;
+        extras.usage = fs::read(&context.usage().path())?;
     }
     if options.with_keys {
-        app.refuse_in_lockdown()?;
-        extras.keys = api_keys(app)?;
+        context.refuse_in_lockdown()?;
+        extras.keys = api_keys(context)?;
     }
     Ok(extras)
 }
 
-fn api_keys(app: &mut Context) -> Result<Vec<(Slot, Secret)>> {
-    let index = key::load_full_index(app)?;
-    let manager = app.keys()?.manager();
+fn api_keys(context: &mut Context) -> Result<Vec<(Slot, Secret)>> {
+    let index = key::load_full_index(context)?;
+    let manager = context.keys()?.manager();
     let slots: Vec<Slot> = index
         .map(|index| index.records().map(|(slot, _)| slot).collect())
         .unwrap_or_default();
@@ -120,9 +121,9 @@ fn api_keys(app: &mut Context) -> Result<Vec<(Slot, Secret)>> {
 }
 
 /// Warns about what could not be decrypted, and returns it as JSON.
-pub(super) fn report_damaged(app: &Context, skipped: &[SkippedConversation]) -> Vec<Value> {
+pub(super) fn report_damaged(context: &Context, skipped: &[SkippedConversation]) -> Vec<Value> {
     for SkippedConversation { id, reason, .. } in skipped {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: left out of the backup: {id}: {reason}"
         ));
     }
@@ -132,9 +133,9 @@ pub(super) fn report_damaged(app: &Context, skipped: &[SkippedConversation]) -> 
         .collect()
 }
 
-pub(super) fn report_undecryptable(app: &Context, contents: &BackupContents) -> Result<()> {
+pub(super) fn report_undecryptable(context: &Context, contents: &BackupContents) -> Result<()> {
     contents.skipped.iter().try_for_each(|(id, reason)| {
-        app.ui.say(
+        context.ui.say(
             &format!(
                 "could not be decrypted when the backup was made: {id}: {}\n",
                 Raw::from(reason.as_str()).printable_line()

@@ -23,11 +23,11 @@ pub(crate) struct BackupListArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &BackupListArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &BackupListArgs) -> Result<()> {
     let address = parse_url(&options.url)?;
-    let place = Repository::open(app, &address)?;
-    let found = place.snapshots(app)?;
-    let here = home_id(app)?;
+    let place = Repository::open(context, &address)?;
+    let found = place.snapshots(context)?;
+    let here = home_id(context)?;
     if options.json {
         let as_json = |s: &Snapshot| {
             json!({
@@ -43,7 +43,7 @@ pub(super) fn run(app: &mut Context, options: &BackupListArgs) -> Result<()> {
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
-        app.ui.json(
+        context.ui.json(
             &json!({ "schema_version": 1, "backups": backups, "damaged": found.undecryptable }),
         )?;
     } else {
@@ -55,7 +55,7 @@ pub(super) fn run(app: &mut Context, options: &BackupListArgs) -> Result<()> {
             };
             let also = if s.keys > 0 { ", with API keys" } else { "" };
             let (id, at) = (
-                app.ui.paint(Style::Bold, s.id.as_str()),
+                context.ui.paint(Style::Bold, s.id.as_str()),
                 s.created_at.local_minute(),
             );
             id + format!(
@@ -65,10 +65,11 @@ pub(super) fn run(app: &mut Context, options: &BackupListArgs) -> Result<()> {
                 format_size(s.bytes)
             )
         };
-        app.ui
+        context
+            .ui
             .out(found.open.iter().rev().map(line).collect::<Displayable>())?;
         for closed in &found.undecryptable {
-            app.ui.error_line(&format!(
+            context.ui.error_line(&format!(
                 "chatbot: warning: backup {closed} cannot be decrypted"
             ));
         }

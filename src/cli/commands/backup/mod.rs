@@ -80,19 +80,22 @@ enum BackupCommand {
     Prune(prune::BackupPruneArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: &BackupArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &BackupArgs) -> Result<()> {
     match &options.command {
-        Some(BackupCommand::List(list)) => return list::run(app, list),
-        Some(BackupCommand::Prune(prune)) => return prune::run(app, prune),
+        Some(BackupCommand::List(list)) => return list::run(context, list),
+        Some(BackupCommand::Prune(prune)) => return prune::run(context, prune),
         None => {}
     }
     if let Some(source) = &options.verify {
         return match parse_address(source)? {
-            Some(address) => {
-                verify::verify_repository(app, &address, options.snapshot.as_deref(), options.json)
-            }
+            Some(address) => verify::verify_repository(
+                context,
+                &address,
+                options.snapshot.as_deref(),
+                options.json,
+            ),
             None if options.snapshot.is_some() => bail!(not_in_a_file("--snapshot")),
-            None => verify::verify_file(app, source, options.json),
+            None => verify::verify_file(context, source, options.json),
         };
     }
     match options
@@ -102,9 +105,9 @@ pub(crate) fn run(app: &mut Context, options: &BackupArgs) -> Result<()> {
         .transpose()?
         .flatten()
     {
-        Some(address) => run::upload(app, &address, options),
+        Some(address) => run::upload(context, &address, options),
         None if options.reupload => bail!(not_in_a_file("--reupload")),
-        None => run::write(app, options),
+        None => run::write(context, options),
     }
 }
 

@@ -31,9 +31,9 @@ pub(crate) struct BackupPruneArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &BackupPruneArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &BackupPruneArgs) -> Result<()> {
     let address = parse_url(&options.url)?;
-    let place = Repository::open(app, &address)?;
+    let place = Repository::open(context, &address)?;
     let keep = usize::try_from(options.keep).unwrap_or(usize::MAX);
     let (objects, keys, store) = (&place.objects, &place.keys, &place.head.id);
     let planned = place
@@ -41,14 +41,14 @@ pub(super) fn run(app: &mut Context, options: &BackupPruneArgs) -> Result<()> {
         .block_on(repository::plan_prune(objects, keys, store, keep))?;
     let nothing = planned.snapshots.is_empty() && planned.objects == 0;
     if options.dry_run || nothing {
-        return report_prune(app, &planned, options, true);
+        return report_prune(context, &planned, options, true);
     }
     let (backups, many) = (
         pluralize(planned.snapshots.len(), "backup"),
         pluralize(planned.objects, "object"),
     );
-    if !app.yes
-        && !app.ui.confirm(
+    if !context.yes
+        && !context.ui.confirm(
             &format!(
                 "Delete {backups} and {many}, {}?",
                 format_size(planned.bytes)
@@ -62,16 +62,22 @@ pub(super) fn run(app: &mut Context, options: &BackupPruneArgs) -> Result<()> {
             "nothing was deleted"
         ));
     }
-    let _alone = lock_uploads(app)?;
-    let home = home_id(app)?;
-    let ui = app.ui;
+    let _alone = lock_uploads(context)?;
+    let home = home_id(context)?;
+    let ui = context.ui;
     let bar = &mut |done, of| ui.progress("deleted", done, of);
     let pruned = place.runtime.block_on(repository::prune(
-        objects, keys, store, keep, &home, &app.clock, bar,
+        objects,
+        keys,
+        store,
+        keep,
+        &home,
+        &context.clock,
+        bar,
     ));
-    app.ui.end_progress();
+    context.ui.end_progress();
     let pruned = pruned?;
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .severity(Severity::Notice)
             .word("action", "prune")
@@ -80,11 +86,11 @@ pub(super) fn run(app: &mut Context, options: &BackupPruneArgs) -> Result<()> {
             .number("objects", pruned.objects)
             .number("bytes", pruned.bytes),
     );
-    report_prune(app, &pruned, options, false)
+    report_prune(context, &pruned, options, false)
 }
 
 fn report_prune(
-    app: &Context,
+    context: &Context,
     pruned: &PruneReport,
     options: &BackupPruneArgs,
     dry: bool,
@@ -99,7 +105,7 @@ fn report_prune(
             "bytes": pruned.bytes,
             "dry_run": options.dry_run,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
     let would = if dry && options.dry_run {
         "would be "
@@ -110,7 +116,7 @@ fn report_prune(
         pluralize(pruned.snapshots.len(), "backup"),
         pluralize(pruned.objects, "object"),
     );
-    app.ui.say(
+    context.ui.say(
         &format!(
             "{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n",
             pruned.kept,

@@ -28,7 +28,7 @@ pub(in crate::cli::commands) struct Repository {
 
 /// A client for the objects at an address. It makes no request yet.
 pub(super) fn open_objects(
-    app: &mut Context,
+    context: &mut Context,
     address: &RepositoryAddress,
 ) -> Result<ObjectStorage> {
     ObjectStorage::open(address, || -> Result<NetworkContext> {
@@ -41,9 +41,9 @@ pub(super) fn open_objects(
             },
             RepositoryAddress::Folder(_) => "",
         };
-        let variables = app.env.with_prefix(start);
+        let variables = context.env.with_prefix(start);
         Ok(NetworkContext {
-            context: app.http_context()?,
+            context: context.http_context()?,
             variables,
         })
     })
@@ -52,15 +52,15 @@ pub(super) fn open_objects(
 impl Repository {
     /// Opens an existing repository: asks for its passphrase and reads its header.
     pub(in crate::cli::commands) fn open(
-        app: &mut Context,
+        context: &mut Context,
         address: &RepositoryAddress,
     ) -> Result<Self> {
-        let objects = open_objects(app, address)?;
+        let objects = open_objects(context, address)?;
         let runtime = runtime()?;
         let header = runtime
             .block_on(repository::read_header(&objects))?
             .ok_or(repository::Error::NoRepository)?;
-        let keys = Arc::new(header.open(&backup_passphrase(app, "the repository")?)?);
+        let keys = Arc::new(header.open(&backup_passphrase(context, "the repository")?)?);
         Ok(Self {
             runtime,
             objects,
@@ -70,7 +70,7 @@ impl Repository {
     }
 
     /// Lists the backups, and warns if one that was seen before is missing.
-    pub(in crate::cli::commands) fn snapshots(&self, app: &Context) -> Result<SnapshotList> {
+    pub(in crate::cli::commands) fn snapshots(&self, context: &Context) -> Result<SnapshotList> {
         let found = self.runtime.block_on(repository::list_snapshots(
             &self.objects,
             &self.keys,
@@ -78,10 +78,13 @@ impl Repository {
         ))?;
         // An older copy of a repository is consistent in itself: only the list of backups seen
         // before reveals it.
-        if let Some(missing) =
-            repository::missing_newest(app.home.state(), &self.head.id, &found, app.clock.now())?
-        {
-            app.ui.error_line(&format!(
+        if let Some(missing) = repository::missing_newest(
+            context.home.state(),
+            &self.head.id,
+            &found,
+            context.clock.now(),
+        )? {
+            context.ui.error_line(&format!(
                 "chatbot: warning: the repository is an older copy: backup `{}` of {} is missing",
                 missing.id,
                 missing.created_at.local_minute()
@@ -103,12 +106,12 @@ impl Repository {
     /// keeps other processes from using the same file.
     pub(in crate::cli::commands) fn download(
         &self,
-        app: &Context,
+        context: &Context,
         snapshot: &Snapshot,
         only: &[String],
         salvage: bool,
     ) -> Result<(DownloadedBackup, fs::FileLock)> {
-        let cache = app.home.cache();
+        let cache = context.home.cache();
         fs::create_private_dir(cache)?;
         let Some(lock) = fs::FileLock::try_acquire(&cache.join("restore.lock"))? else {
             bail!(
@@ -122,24 +125,24 @@ impl Repository {
         };
         let path = cache.join("restore.backup");
         fs::sweep_drafts(&path)?;
-        let (ui, of) = (app.ui, snapshot.conversations);
+        let (ui, of) = (context.ui, snapshot.conversations);
         let bar = &mut |done: usize| ui.progress("downloaded", done, of);
         let fetched = self.runtime.block_on(repository::download(
             &self.source(snapshot),
             &path,
             only,
             salvage,
-            app.clock.now(),
+            context.clock.now(),
             bar,
         ));
-        app.ui.end_progress();
+        context.ui.end_progress();
         Ok((fetched?, lock))
     }
 }
 
 /// The random id of this installation within a repository, created once.
-pub(super) fn home_id(app: &Context) -> Result<Name> {
-    let path = app.home.state().join("home-id");
+pub(super) fn home_id(context: &Context) -> Result<Name> {
+    let path = context.home.state().join("home-id");
     if let Some(name) = fs::read_at_most(&path, 100)?
         .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok())
     {
@@ -152,8 +155,8 @@ pub(super) fn home_id(app: &Context) -> Result<Name> {
 
 /// Locks the repository for this installation: two processes of one installation would write the
 /// same lease.
-pub(super) fn lock_uploads(app: &Context) -> Result<fs::FileLock> {
-    fs::FileLock::try_acquire(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
+pub(super) fn lock_uploads(context: &Context) -> Result<fs::FileLock> {
+    fs::FileLock::try_acquire(&context.home.state().join("storage.lock"))?.ok_or_else(|| {
         let busy = CliError::new(
             CliExit::Storage,
             "busy",
@@ -182,8 +185,8 @@ pub(super) fn format_address(address: &RepositoryAddress) -> String {
 }
 
 /// The passphrase of an existing backup.
-pub(super) fn backup_passphrase(app: &Context, what: &str) -> Result<Secret> {
-    passphrase::obtain(app.ui, app.env, what, CliExit::Key)
+pub(super) fn backup_passphrase(context: &Context, what: &str) -> Result<Secret> {
+    passphrase::obtain(context.ui, context.env, what, CliExit::Key)
 }
 
 /// Parses the argument as an address, unless it is the path of a file. A folder with a repository

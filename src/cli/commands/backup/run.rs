@@ -25,16 +25,16 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) fn write(app: &mut Context, options: &BackupArgs) -> Result<()> {
-    let path = destination(app, options.dest.as_deref())?;
-    let chosen = BackupSelection::from_args(app, options)?;
+pub(super) fn write(context: &mut Context, options: &BackupArgs) -> Result<()> {
+    let path = destination(context, options.dest.as_deref())?;
+    let chosen = BackupSelection::from_args(context, options)?;
     let BackupSelection {
         archive,
         ids,
         extras,
     } = &chosen;
-    let passphrase = new_backup_passphrase(app, "the backup", options.weak)?;
-    let (ui, of) = (app.ui, ids.len());
+    let passphrase = new_backup_passphrase(context, "the backup", options.weak)?;
+    let (ui, of) = (context.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("encrypted", done, of);
     let written = backup::write(
         &path,
@@ -42,17 +42,17 @@ pub(super) fn write(app: &mut Context, options: &BackupArgs) -> Result<()> {
         ids,
         extras,
         &passphrase,
-        app.clock.now(),
+        context.clock.now(),
         bar,
     );
-    app.ui.end_progress();
-    let written = written.inspect_err(|_| audit_failure(app))?;
+    context.ui.end_progress();
+    let written = written.inspect_err(|_| audit_failure(context))?;
     let severity = if written.skipped.is_empty() {
         Severity::Info
     } else {
         Severity::Critical
     };
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
             .word("action", "write")
@@ -61,8 +61,8 @@ pub(super) fn write(app: &mut Context, options: &BackupArgs) -> Result<()> {
             .number("skipped", written.skipped.len())
             .number("keys", extras.keys.len()),
     );
-    report_written(app, &path, &written, options.json)?;
-    chosen.warn_about_keys(app);
+    report_written(context, &path, &written, options.json)?;
+    chosen.warn_about_keys(context);
     if written.skipped.is_empty() {
         Ok(())
     } else {
@@ -71,19 +71,19 @@ pub(super) fn write(app: &mut Context, options: &BackupArgs) -> Result<()> {
 }
 
 /// The path of the backup: a new file in an existing folder.
-fn destination(app: &Context, dest: Option<&Path>) -> Result<PathBuf> {
+fn destination(context: &Context, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
     let name = || -> Result<String> {
         Ok(format!(
             "chatbot-{}-{}.backup",
-            app.clock.now().local_day(),
+            context.clock.now().local_day(),
             crate::conversations::new_id()?
         ))
     };
     let path = match dest {
         None => {
-            fs::create_private_dir(&app.home.backups())?;
-            app.home.backups().join(name()?)
+            fs::create_private_dir(&context.home.backups())?;
+            context.home.backups().join(name()?)
         }
         Some(folder) if fs::is_folder(&folder) => folder.join(name()?),
         Some(file) => file,
@@ -98,9 +98,14 @@ fn destination(app: &Context, dest: Option<&Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn report_written(app: &Context, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
+fn report_written(
+    context: &Context,
+    path: &Path,
+    written: &WriteReport,
+    as_json: bool,
+) -> Result<()> {
     let bytes = fs::length(path);
-    let damaged = report_damaged(app, &written.skipped);
+    let damaged = report_damaged(context, &written.skipped);
     if as_json {
         let object = json!({
             "schema_version": 1,
@@ -111,9 +116,9 @@ fn report_written(app: &Context, path: &Path, written: &WriteReport, as_json: bo
             "verified": true,
             "damaged": damaged,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
-    app.ui.say(
+    context.ui.say(
         &format!(
             "{}: {} of {}, {}, {}, verified\n",
             display_path(path),
@@ -127,25 +132,25 @@ fn report_written(app: &Context, path: &Path, written: &WriteReport, as_json: bo
 }
 
 pub(super) fn upload(
-    app: &mut Context,
+    context: &mut Context,
     address: &RepositoryAddress,
     options: &BackupArgs,
 ) -> Result<()> {
-    let objects = open_objects(app, address)?;
-    let chosen = BackupSelection::from_args(app, options)?;
-    let _alone = lock_uploads(app)?;
+    let objects = open_objects(context, address)?;
+    let chosen = BackupSelection::from_args(context, options)?;
+    let _alone = lock_uploads(context)?;
     let runtime = runtime()?;
-    let (header, keys) = open_or_create(app, &runtime, &objects, options.weak)?;
-    let home = home_id(app)?;
+    let (header, keys) = open_or_create(context, &runtime, &objects, options.weak)?;
+    let home = home_id(context)?;
     let sender = UploadContext {
         objects: &objects,
         head: &header,
         keys: Arc::new(keys),
         home: &home,
-        clock: &app.clock,
+        clock: &context.clock,
         reupload: options.reupload,
     };
-    let (ui, of) = (app.ui, chosen.ids.len());
+    let (ui, of) = (context.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("uploaded", done, of);
     let sent = runtime.block_on(repository::upload(
         &sender,
@@ -154,15 +159,15 @@ pub(super) fn upload(
         &chosen.extras,
         bar,
     ));
-    app.ui.end_progress();
-    let sent = sent.inspect_err(|_| audit_failure(app))?;
-    repository::remember_newest(app.home.state(), &header.id, &sent.snapshot)?;
+    context.ui.end_progress();
+    let sent = sent.inspect_err(|_| audit_failure(context))?;
+    repository::remember_newest(context.home.state(), &header.id, &sent.snapshot)?;
     let severity = if sent.skipped.is_empty() {
         Severity::Info
     } else {
         Severity::Critical
     };
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
             .word("action", "send")
@@ -174,8 +179,8 @@ pub(super) fn upload(
             .number("skipped", sent.skipped.len())
             .number("keys", sent.snapshot.keys),
     );
-    report_upload(app, address, &sent, options.json)?;
-    chosen.warn_about_keys(app);
+    report_upload(context, address, &sent, options.json)?;
+    chosen.warn_about_keys(context);
     if sent.skipped.is_empty() {
         Ok(())
     } else {
@@ -185,32 +190,32 @@ pub(super) fn upload(
 
 /// The header and the keys of the repository; one that does not exist yet is created.
 fn open_or_create(
-    app: &Context,
+    context: &Context,
     runtime: &Runtime,
     objects: &ObjectStorage,
     weak: bool,
 ) -> Result<(RepositoryHeader, RepositoryKeys)> {
     let there = runtime
         .block_on(repository::read_header(objects))
-        .inspect_err(|_| audit_failure(app))?;
+        .inspect_err(|_| audit_failure(context))?;
     if let Some(header) = there {
-        let keys = header.open(&backup_passphrase(app, "the repository")?)?;
+        let keys = header.open(&backup_passphrase(context, "the repository")?)?;
         return Ok((header, keys));
     }
-    let passphrase = new_backup_passphrase(app, "the repository", weak)?;
-    let created = RepositoryHeader::create(objects, &passphrase, app.clock.now());
+    let passphrase = new_backup_passphrase(context, "the repository", weak)?;
+    let created = RepositoryHeader::create(objects, &passphrase, context.clock.now());
     Ok(runtime
         .block_on(created)
-        .inspect_err(|_| audit_failure(app))?)
+        .inspect_err(|_| audit_failure(context))?)
 }
 
 fn report_upload(
-    app: &Context,
+    context: &Context,
     address: &RepositoryAddress,
     sent: &UploadReport,
     as_json: bool,
 ) -> Result<()> {
-    let damaged = report_damaged(app, &sent.skipped);
+    let damaged = report_damaged(context, &sent.skipped);
     let snapshot = &sent.snapshot;
     // Objects that were already there were only measured, and may be damaged.
     let verified = sent.objects_opened == sent.objects;
@@ -233,7 +238,7 @@ fn report_upload(
             "verified": verified,
             "damaged": damaged,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
     let how = if verified {
         "verified".to_owned()
@@ -245,7 +250,7 @@ fn report_upload(
             format_address(address)
         )
     };
-    app.ui.say(
+    context.ui.say(
         &format!(
             "{}: {} of {}, {}; {} uploaded, {there_already} already there; {}, {how}\n",
             format_address(address),
@@ -261,11 +266,11 @@ fn report_upload(
 
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
-fn new_backup_passphrase(app: &Context, what: &str, weak: bool) -> Result<Secret> {
+fn new_backup_passphrase(context: &Context, what: &str, weak: bool) -> Result<Secret> {
     passphrase::choose(
-        app.ui,
-        app.env,
-        app.yes,
+        context.ui,
+        context.env,
+        context.yes,
         NewPassphrase {
             purpose: what,
             source: PassphraseSource::Unattended,
@@ -274,8 +279,8 @@ fn new_backup_passphrase(app: &Context, what: &str, weak: bool) -> Result<Secret
     )
 }
 
-fn audit_failure(app: &Context) {
-    app.audit_event(
+fn audit_failure(context: &Context) {
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .severity(Severity::Warning)
             .word("action", "write")

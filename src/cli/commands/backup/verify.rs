@@ -18,11 +18,11 @@ use std::path::Path;
 /// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
 /// accepted only with `salvage`.
 pub(in crate::cli::commands) fn open(
-    app: &Context,
+    context: &Context,
     file: &Path,
     salvage: bool,
 ) -> Result<OpenedBackup> {
-    let passphrase = |_: &backup::BackupHeader| backup_passphrase(app, "the backup");
+    let passphrase = |_: &backup::BackupHeader| backup_passphrase(context, "the backup");
     let opened = if salvage {
         backup::salvage(file, passphrase)
     } else {
@@ -40,16 +40,16 @@ pub(in crate::cli::commands) fn open(
     })
 }
 
-pub(super) fn verify_file(app: &mut Context, file: &Path, as_json: bool) -> Result<()> {
-    let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
-        app.audit_event(
+pub(super) fn verify_file(context: &mut Context, file: &Path, as_json: bool) -> Result<()> {
+    let OpenedBackup { head, contents, .. } = open(context, file, false).inspect_err(|_| {
+        context.audit_event(
             &Event::new(EventKind::Backup)
                 .severity(Severity::Critical)
                 .word("action", "verify")
                 .word("outcome", "failed"),
         );
     })?;
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .word("action", "verify")
             .number("conversations", contents.conversations),
@@ -70,12 +70,12 @@ pub(super) fn verify_file(app: &mut Context, file: &Path, as_json: bool) -> Resu
             "damaged": damaged,
             "created_at": head.created_at,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
-    report_undecryptable(app, &contents)?;
+    report_undecryptable(context, &contents)?;
     let also = describe_extras(&contents);
-    app.ui.say(
-        app.ui.paint(Style::Bold, &display_path(file))
+    context.ui.say(
+        context.ui.paint(Style::Bold, &display_path(file))
             + format!(
                 ": intact, made {}: {}, {}{also}\n",
                 head.created_at.local_minute(),
@@ -87,29 +87,29 @@ pub(super) fn verify_file(app: &mut Context, file: &Path, as_json: bool) -> Resu
 }
 
 pub(super) fn verify_repository(
-    app: &mut Context,
+    context: &mut Context,
     address: &RepositoryAddress,
     wanted: Option<&str>,
     as_json: bool,
 ) -> Result<()> {
-    let place = Repository::open(app, address)?;
-    let found = place.snapshots(app)?;
-    let snapshot = found.choose(wanted, app.clock.now())?;
-    let (ui, of) = (app.ui, snapshot.conversations);
+    let place = Repository::open(context, address)?;
+    let found = place.snapshots(context)?;
+    let snapshot = found.choose(wanted, context.clock.now())?;
+    let (ui, of) = (context.ui, snapshot.conversations);
     let bar = &mut |done: usize| ui.progress("checked", done, of);
     let contents = place
         .runtime
         .block_on(repository::inspect(&place.source(snapshot), bar));
-    app.ui.end_progress();
+    context.ui.end_progress();
     let contents = contents.inspect_err(|_| {
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Backup)
                 .severity(Severity::Critical)
                 .word("action", "verify")
                 .word("outcome", "failed"),
         );
     })?;
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::Backup)
             .word("action", "verify")
             .number("conversations", contents.conversations),
@@ -131,11 +131,11 @@ pub(super) fn verify_repository(
             "damaged": damaged,
             "created_at": snapshot.created_at,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
-    report_undecryptable(app, &contents)?;
-    app.ui.say(
-        app.ui.paint(Style::Bold, &format_address(address))
+    report_undecryptable(context, &contents)?;
+    context.ui.say(
+        context.ui.paint(Style::Bold, &format_address(address))
             + format!(
                 ": backup {} intact, made {}: {}, {}{}\n",
                 snapshot.id,

@@ -13,32 +13,32 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigCheckArgs {}
 
-pub(super) fn run(app: &mut Context) -> Result<()> {
-    let (settings, problems) = config::parse(&app.settings_text()?);
+pub(super) fn run(context: &mut Context) -> Result<()> {
+    let (settings, problems) = config::parse(&context.settings_text()?);
     for problem in &problems {
-        app.ui.out(&format!(
+        context.ui.out(&format!(
             "{}\n",
-            describe_problem(app.settings_file(), problem)
+            describe_problem(context.settings_file(), problem)
         ))?;
     }
-    let usable = app
+    let usable = context
         .redactor_for(&settings.privacy.policy)
         .map(drop)
         .and_then(|()| {
             // Errors of the settings file are printed above; the checks below need valid settings.
             if problems.iter().all(|p| p.unknown) {
-                provider::check_env(app)
+                provider::check_env(context)
             } else {
                 Ok(())
             }
         });
     if let Err(error) = &usable {
-        app.ui.out(&format!("{error}\n"))?;
+        context.ui.out(&format!("{error}\n"))?;
     }
     if problems.is_empty() && usable.is_ok() {
-        app.ui.out(&format!(
+        context.ui.out(&format!(
             "{}: no mistakes\n",
-            display_path(app.settings_file())
+            display_path(context.settings_file())
         ))
     } else {
         bail!(SilentExit(CliExit::Findings))

@@ -14,23 +14,25 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigEditArgs {}
 
-pub(super) fn run(app: &mut Context) -> Result<()> {
-    let path = app.settings_file().to_path_buf();
+pub(super) fn run(context: &mut Context) -> Result<()> {
+    let path = context.settings_file().to_path_buf();
     if fs::read_user_edited(&path, u64::MAX)?.is_none() {
         fs::write(&path, TEMPLATE.as_bytes())?;
     }
     loop {
         let before = fs::read_user_edited(&path, u64::MAX)?;
-        editor::open_file(app, &path)?;
+        editor::open_file(context, &path)?;
         if fs::read_user_edited(&path, u64::MAX)? != before {
-            app.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
+            context.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
         }
-        match check::run(app) {
+        match check::run(context) {
             // A file with a mistake stops every other command, so offer to fix it now.
             Err(error)
-                if app.ui.can_ask()
+                if context.ui.can_ask()
                     && error.is::<SilentExit>()
-                    && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
+                    && context
+                        .ui
+                        .confirm("edit it again?", "`chatbot config edit`")? => {}
             result => return result,
         }
     }

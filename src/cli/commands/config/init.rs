@@ -13,8 +13,8 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigInitArgs {}
 
-pub(super) fn run(app: &Context) -> Result<()> {
-    let path = app.settings_file();
+pub(super) fn run(context: &Context) -> Result<()> {
+    let path = context.settings_file();
     if fs::read_user_edited(path, u64::MAX)?.is_some() {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(path)))
@@ -22,6 +22,6 @@ pub(super) fn run(app: &Context) -> Result<()> {
         );
     }
     fs::write(path, TEMPLATE.as_bytes())?;
-    app.audit_event(&Event::new(EventKind::Config).word("action", "init"));
-    app.ui.out(&format!("{}\n", display_path(path)))
+    context.audit_event(&Event::new(EventKind::Config).word("action", "init"));
+    context.ui.out(&format!("{}\n", display_path(path)))
 }

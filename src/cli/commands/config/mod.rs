@@ -26,12 +26,12 @@ enum ConfigCommand {
     Check(check::ConfigCheckArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: &ConfigArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &ConfigArgs) -> Result<()> {
     match options.command {
-        ConfigCommand::Path(_) => path::run(app),
-        ConfigCommand::Show(_) => show::run(app),
-        ConfigCommand::Init(_) => init::run(app),
-        ConfigCommand::Edit(_) => edit::run(app),
-        ConfigCommand::Check(_) => check::run(app),
+        ConfigCommand::Path(_) => path::run(context),
+        ConfigCommand::Show(_) => show::run(context),
+        ConfigCommand::Init(_) => init::run(context),
+        ConfigCommand::Edit(_) => edit::run(context),
+        ConfigCommand::Check(_) => check::run(context),
     }
 }

@@ -9,7 +9,8 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigPathArgs {}
 
-pub(super) fn run(app: &Context) -> Result<()> {
-    app.ui
-        .out(&format!("{}\n", display_path(app.settings_file())))
+pub(super) fn run(context: &Context) -> Result<()> {
+    context
+        .ui
+        .out(&format!("{}\n", display_path(context.settings_file())))
 }

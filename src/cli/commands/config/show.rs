@@ -15,9 +15,9 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigShowArgs {}
 
-pub(super) fn run(app: &mut Context) -> Result<()> {
-    let settings = app.settings()?;
-    app.ui.out(&format_settings(&settings))
+pub(super) fn run(context: &mut Context) -> Result<()> {
+    let settings = context.settings()?;
+    context.ui.out(&format_settings(&settings))
 }
 
 fn format_settings(settings: &Settings) -> String {

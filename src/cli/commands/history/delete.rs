@@ -20,10 +20,10 @@ pub(super) struct HistoryDeleteArgs {
     ids: Vec<String>,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryDeleteArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistoryDeleteArgs) -> Result<()> {
     let mut ids = Vec::new();
     for typed in &options.ids {
-        ids.push(resolve_id(app, Some(typed))?.1);
+        ids.push(resolve_id(context, Some(typed))?.1);
     }
     ids.dedup();
     let what = if let [id] = ids.as_slice() {
@@ -31,23 +31,23 @@ pub(super) fn run(app: &mut Context, options: &HistoryDeleteArgs) -> Result<()> 
     } else {
         format!("delete {} conversations?", ids.len())
     };
-    if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
+    if !context.yes && !context.ui.confirm(&what, "`--yes`")? {
         bail!(SilentExit(CliExit::Failure));
     }
-    ids.iter().try_for_each(|id| remove(app, id))
+    ids.iter().try_for_each(|id| remove(context, id))
 }
 
 /// Deletes a conversation and its lines of the input history.
-pub(crate) fn remove(app: &mut Context, id: &Name) -> Result<()> {
+pub(crate) fn remove(context: &mut Context, id: &Name) -> Result<()> {
     // The lines come first: if this is interrupted, the conversation is still there and the command
     // can be run again.
-    line_history::forget(app, std::slice::from_ref(id))?;
-    app.archive()?.delete(id)?;
-    app.audit_event(
+    line_history::forget(context, std::slice::from_ref(id))?;
+    context.archive()?.delete(id)?;
+    context.audit_event(
         &Event::new(EventKind::History)
             .word("action", "delete")
             .word("id", id.as_str()),
     );
-    app.ui.notice(&format!("deleted {id}"));
+    context.ui.notice(&format!("deleted {id}"));
     Ok(())
 }

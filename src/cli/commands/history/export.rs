@@ -59,24 +59,24 @@ struct ExportOutput {
 /// Output is written in pieces of this size.
 const BATCH_BYTES: usize = 64 * 1024;
 
-pub(super) fn run(app: &mut Context, options: &HistoryExportArgs) -> Result<()> {
-    let ids = selected_ids(app, options)?;
+pub(super) fn run(context: &mut Context, options: &HistoryExportArgs) -> Result<()> {
+    let ids = selected_ids(context, options)?;
     let mut out = open(options.output.as_deref())?;
     let mut damaged = false;
-    out.add(app, format_head(options.format))?;
+    out.add(context, format_head(options.format))?;
     for (n, id) in ids.iter().enumerate() {
         if n > 0 && options.format == ExportFormat::Json {
-            out.add(app, ",\n")?;
+            out.add(context, ",\n")?;
         }
-        damaged |= export_one(app, &mut out, id, options.format)?;
+        damaged |= export_one(context, &mut out, id, options.format)?;
     }
-    out.add(app, format_foot(options.format))?;
-    out.write(app)?;
+    out.add(context, format_foot(options.format))?;
+    out.write(context)?;
     if let (Some(draft), Some(path)) = (out.draft, &options.output) {
         draft.commit()?;
-        app.ui.notice(&format!("wrote {}", display_path(path)));
+        context.ui.notice(&format!("wrote {}", display_path(path)));
     }
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::History)
             .word("action", "export")
             .number("conversations", ids.len()),
@@ -90,15 +90,18 @@ pub(super) fn run(app: &mut Context, options: &HistoryExportArgs) -> Result<()> 
 /// Writes one conversation, message by message, and returns whether it is damaged. The file is read
 /// twice, because the heading has the number of messages.
 fn export_one(
-    app: &mut Context,
+    context: &mut Context,
     out: &mut ExportOutput,
     id: &Name,
     form: ExportFormat,
 ) -> Result<bool> {
-    let archive = app.archive()?;
+    let archive = context.archive()?;
     let ending = archive.stream(id, &mut |_| anyhow::Ok(()))?;
-    report_damage(app, &ending.damage);
-    let title = redacted_title(app, ending.header.as_ref().map_or("", |h| h.title.as_str()))?;
+    report_damage(context, &ending.damage);
+    let title = redacted_title(
+        context,
+        ending.header.as_ref().map_or("", |h| h.title.as_str()),
+    )?;
     let page = ExportPage {
         summary: Summary::from_state(id, &ending),
         title,
@@ -113,7 +116,7 @@ fn export_one(
             escape_html(&page_header(&page))
         )),
         ExportFormat::Json => {
-            let mut object = list::summary_json(app, &page.summary)?;
+            let mut object = list::summary_json(context, &page.summary)?;
             object
                 .as_object_mut()
                 .map(|object| object.remove("messages"));
@@ -124,8 +127,8 @@ fn export_one(
             ))
         }
     };
-    out.add(app, above)?;
-    let redactor = app.redactor()?;
+    out.add(context, above)?;
+    let redactor = context.redactor()?;
     let mut table = Placeholders::default();
     let mut comma = "";
     archive.stream(id, &mut |m| {
@@ -141,10 +144,10 @@ fn export_one(
             }
         };
         comma = ",";
-        out.add(app, text)
+        out.add(context, text)
     })?;
     out.add(
-        app,
+        context,
         match form {
             ExportFormat::Md => "\n",
             ExportFormat::Html => "</main>\n",
@@ -155,7 +158,7 @@ fn export_one(
 }
 
 /// Exports one conversation to a file; the ending of its name selects the format.
-pub(crate) fn export_to_file(app: &mut Context, id: &Name, path: &Path) -> Result<()> {
+pub(crate) fn export_to_file(context: &mut Context, id: &Name, path: &Path) -> Result<()> {
     let format = match path.extension().and_then(|e| e.to_str()) {
         Some("md") => ExportFormat::Md,
         Some("json") => ExportFormat::Json,
@@ -166,7 +169,7 @@ pub(crate) fn export_to_file(app: &mut Context, id: &Name, path: &Path) -> Resul
         ),
     };
     run(
-        app,
+        context,
         &HistoryExportArgs {
             ids: vec![id.to_string()],
             all: false,
@@ -176,21 +179,21 @@ pub(crate) fn export_to_file(app: &mut Context, id: &Name, path: &Path) -> Resul
     )
 }
 
-fn selected_ids(app: &mut Context, options: &HistoryExportArgs) -> Result<Vec<Name>> {
+fn selected_ids(context: &mut Context, options: &HistoryExportArgs) -> Result<Vec<Name>> {
     if options.all {
-        return if super::is_history_empty(app)? {
+        return if super::is_history_empty(context)? {
             Ok(Vec::new())
         } else {
-            Ok(app.archive()?.newest_first()?)
+            Ok(context.archive()?.newest_first()?)
         };
     }
     if options.ids.is_empty() {
-        return Ok(vec![resolve_id(app, None)?.1]);
+        return Ok(vec![resolve_id(context, None)?.1]);
     }
     options
         .ids
         .iter()
-        .map(|typed| Ok(resolve_id(app, Some(typed))?.1))
+        .map(|typed| Ok(resolve_id(context, Some(typed))?.1))
         .collect()
 }
 
@@ -215,10 +218,10 @@ fn open(path: Option<&Path>) -> Result<ExportOutput> {
 }
 
 impl ExportOutput {
-    fn add(&mut self, app: &Context, text: impl Into<Displayable>) -> Result<()> {
+    fn add(&mut self, context: &Context, text: impl Into<Displayable>) -> Result<()> {
         self.waiting += text;
         if self.waiting.as_ref().len() >= BATCH_BYTES {
-            self.write(app)
+            self.write(context)
         } else {
             Ok(())
         }
@@ -226,11 +229,11 @@ impl ExportOutput {
 
     /// Writes what has been collected. A file is made harmless like the screen, because `cat` would
     /// show it unchanged.
-    fn write(&mut self, app: &Context) -> Result<()> {
+    fn write(&mut self, context: &Context) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.draft {
             Some(draft) => Ok(draft.write(&text.bytes(false))?),
-            None => app.ui.out(text),
+            None => context.ui.out(text),
         }
     }
 }

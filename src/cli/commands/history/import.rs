@@ -59,16 +59,16 @@ struct ImportCount {
     parts: SkippedParts,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryImportArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistoryImportArgs) -> Result<()> {
     let mut count = ImportCount::default();
-    let mut known = app.archive()?.import_origins()?;
+    let mut known = context.archive()?.import_origins()?;
     for file in &options.files {
-        import(app, file, &mut known, &mut count)?;
+        import(context, file, &mut known, &mut count)?;
     }
-    app.archive()?.summaries()?;
+    context.archive()?.summaries()?;
     if options.json {
         let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts });
-        app.ui.json(&object)?;
+        context.ui.json(&object)?;
     } else {
         let here = if count.here_already > 0 {
             format!("; {} imported earlier", count.here_already)
@@ -89,12 +89,12 @@ pub(super) fn run(app: &mut Context, options: &HistoryImportArgs) -> Result<()> 
         } else {
             format!("; left out, because not text: {}", parts.join(", "))
         };
-        app.ui.say(
+        context.ui.say(
             &format!("imported {conversations}, {messages}{here}{parts}\n"),
             2,
         )?;
         if count.left_out > 0 {
-            app.ui.warning(&format!(
+            context.ui.warning(&format!(
                 "{} left out: refused by validation or by the retention settings",
                 pluralize(count.left_out, "message")
             ));
@@ -104,7 +104,7 @@ pub(super) fn run(app: &mut Context, options: &HistoryImportArgs) -> Result<()> 
 }
 
 fn import(
-    app: &mut Context,
+    context: &mut Context,
     file: &Path,
     known: &mut BTreeMap<String, usize>,
     count: &mut ImportCount,
@@ -124,7 +124,7 @@ fn import(
     // A conversation that a file contains twice is imported twice.
     let here = known.clone();
     let mut taker = FileImporter {
-        app,
+        context,
         here,
         known,
         count,
@@ -197,7 +197,7 @@ fn import_problem(file: &Path, why: ImportError) -> CliError {
 
 /// Imports the conversations of one file.
 struct FileImporter<'a> {
-    app: &'a mut Context,
+    context: &'a mut Context,
     /// Conversations imported earlier, by origin, minus those that this file has already repeated.
     here: BTreeMap<String, usize>,
     known: &'a mut BTreeMap<String, usize>,
@@ -225,7 +225,7 @@ impl FileImporter<'_> {
     ) -> Result<()> {
         let rules = InputLimits {
             max_chars: MAX_MESSAGE_BYTES,
-            suspicious: self.app.settings()?.privacy.suspicious,
+            suspicious: self.context.settings()?.privacy.suspicious,
         };
         let before = conversation.messages.len();
         conversation
@@ -234,7 +234,7 @@ impl FileImporter<'_> {
         self.count.left_out += before - conversation.messages.len();
         let origin = conversation.origin(source);
         if let Some(id) = &conversation.message_count
-            && self.app.archive()?.exists(id)
+            && self.context.archive()?.exists(id)
         {
             self.count.here_already += 1;
             return Ok(());
@@ -262,8 +262,8 @@ impl FileImporter<'_> {
     }
 
     fn write(&mut self, source: ImportSource) -> Result<()> {
-        let settings = self.app.settings()?;
-        let (archive, redactor) = (self.app.archive()?, self.app.redactor()?);
+        let settings = self.context.settings()?;
+        let (archive, redactor) = (self.context.archive()?, self.context.redactor()?);
         let policy = ImportPolicy {
             redactor: &redactor,
             drop_findings: settings.privacy.drop_findings,
@@ -289,7 +289,7 @@ impl FileImporter<'_> {
         let event = Event::new(EventKind::History)
             .word("action", "import")
             .word("from", &source.to_string());
-        self.app
+        self.context
             .audit_event(&event.number("conversations", self.ids));
         Ok(())
     }

@@ -30,9 +30,9 @@ pub(super) struct HistoryListArgs {
 }
 
 /// Prints the last ten, for `/history`.
-pub(crate) fn list_recent(app: &mut Context) -> Result<()> {
+pub(crate) fn list_recent(context: &mut Context) -> Result<()> {
     run(
-        app,
+        context,
         &HistoryListArgs {
             limit: 10,
             skip: 0,
@@ -41,13 +41,13 @@ pub(crate) fn list_recent(app: &mut Context) -> Result<()> {
     )
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryListArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistoryListArgs) -> Result<()> {
     let Summaries {
         summaries: found,
         unreadable: failed,
-    } = load_summaries(app)?;
+    } = load_summaries(context)?;
     for (id, error) in &failed {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: cannot read conversation `{id}`: {error}"
         ));
     }
@@ -57,19 +57,22 @@ pub(super) fn run(app: &mut Context, options: &HistoryListArgs) -> Result<()> {
         .saturating_sub(options.skip.saturating_add(options.limit));
     if options.json {
         let list = shown
-            .map(|s| summary_json(app, s))
+            .map(|s| summary_json(context, s))
             .collect::<Result<Vec<_>>>()?;
-        app.ui
+        context
+            .ui
             .json(&json!({ "schema_version": 1, "conversations": list }))?;
     } else {
-        let room = app
+        let room = context
             .ui
             .width()
             .saturating_sub(10 + 2 + 16 + 2 + 5 + 2)
             .max(16);
         let mut text = Displayable::default();
         for summary in shown {
-            let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
+            let when = context
+                .ui
+                .paint(Style::Dim, &summary.updated_at.local_minute());
             text += format!("{:<10}  ", summary.id.as_str());
             text += when
                 + format!(
@@ -78,11 +81,12 @@ pub(super) fn run(app: &mut Context, options: &HistoryListArgs) -> Result<()> {
                     truncate_to_width(&display_title(summary), room)
                 );
         }
-        app.ui.out(text)?;
+        context.ui.out(text)?;
         if found.is_empty() && failed.is_empty() {
-            app.ui.notice("no conversation has been saved yet");
+            context.ui.notice("no conversation has been saved yet");
         } else if more > 0 {
-            app.ui
+            context
+                .ui
                 .notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
@@ -95,14 +99,14 @@ pub(super) fn run(app: &mut Context, options: &HistoryListArgs) -> Result<()> {
 
 /// Reads all summaries. A thread lists the folder while the keys are fetched, because both are
 /// slow.
-fn load_summaries(app: &mut Context) -> Result<Summaries> {
-    if is_history_empty(app)? {
+fn load_summaries(context: &mut Context) -> Result<Summaries> {
+    if is_history_empty(context)? {
         return Ok(Summaries::default());
     }
-    let folder = app.home.conversations();
+    let folder = context.home.conversations();
     let (archive, listing) = std::thread::scope(|scope| {
         let listing = scope.spawn(|| fs::list(&folder));
-        (app.archive_read_only(), listing.join())
+        (context.archive_read_only(), listing.join())
     });
     match listing {
         Ok(listing) => Ok(archive?.summaries_of(&listing?)),
@@ -121,9 +125,9 @@ fn display_title(summary: &Summary) -> String {
 }
 
 /// A conversation as JSON, with its title redacted.
-pub(super) fn summary_json(app: &mut Context, summary: &Summary) -> Result<Value> {
+pub(super) fn summary_json(context: &mut Context, summary: &Summary) -> Result<Value> {
     let header = summary.header.as_ref();
-    let title = redacted_title(app, header.map_or("", |h| h.title.as_str()))?;
+    let title = redacted_title(context, header.map_or("", |h| h.title.as_str()))?;
     Ok(json!({
         "id": summary.id,
         "title": title,

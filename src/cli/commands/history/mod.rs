@@ -59,38 +59,38 @@ enum HistoryCommand {
     Rekey(rekey::HistoryRekeyArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: HistoryArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: HistoryArgs) -> Result<()> {
     match options.command {
-        HistoryCommand::List(o) => list::run(app, &o),
-        HistoryCommand::Search(o) => search::run(app, &o),
-        HistoryCommand::Show(o) => show::run(app, &o),
-        HistoryCommand::Rename(o) => rename::run(app, &o),
-        HistoryCommand::Delete(o) => delete::run(app, &o),
-        HistoryCommand::Prune(o) => prune::run(app, &o),
-        HistoryCommand::Export(o) => export::run(app, &o),
-        HistoryCommand::Import(o) => import::run(app, &o),
-        HistoryCommand::Verify(o) => verify::run(app, &o),
-        HistoryCommand::Rekey(o) => rekey::run(app, o),
+        HistoryCommand::List(o) => list::run(context, &o),
+        HistoryCommand::Search(o) => search::run(context, &o),
+        HistoryCommand::Show(o) => show::run(context, &o),
+        HistoryCommand::Rename(o) => rename::run(context, &o),
+        HistoryCommand::Delete(o) => delete::run(context, &o),
+        HistoryCommand::Prune(o) => prune::run(context, &o),
+        HistoryCommand::Export(o) => export::run(context, &o),
+        HistoryCommand::Import(o) => import::run(context, &o),
+        HistoryCommand::Verify(o) => verify::run(context, &o),
+        HistoryCommand::Rekey(o) => rekey::run(context, o),
     }
 }
 
 /// Whether nothing has been saved at all: then no key is needed to say so.
-fn is_history_empty(app: &Context) -> Result<bool> {
+fn is_history_empty(context: &Context) -> Result<bool> {
     Ok(!conversations::has_conversations(
-        &app.home.conversations(),
+        &context.home.conversations(),
     )?)
 }
 
 /// Finds the conversation with this id; the last one if `typed` is `None`.
-fn resolve_id(app: &mut Context, typed: Option<&str>) -> Result<(Archive, Name)> {
-    if is_history_empty(app)? {
+fn resolve_id(context: &mut Context, typed: Option<&str>) -> Result<(Archive, Name)> {
+    if is_history_empty(context)? {
         let what = typed.map_or_else(
             || "no conversation has been saved yet".to_owned(),
             |id| format!("there is no conversation `{}`", Raw::from(id).printable()),
         );
         bail!(CliError::misuse(what).hint("list them with `chatbot history list`"));
     }
-    let archive = app.archive()?;
+    let archive = context.archive()?;
     let id = match typed {
         Some(typed) => archive.find(typed)?,
         None => archive
@@ -102,11 +102,11 @@ fn resolve_id(app: &mut Context, typed: Option<&str>) -> Result<(Archive, Name)>
 
 /// Redacts a title again before it leaves the program: today's rules may find more than those at
 /// the time of saving.
-fn redacted_title(app: &mut Context, title: &str) -> Result<String> {
+fn redacted_title(context: &mut Context, title: &str) -> Result<String> {
     if title.is_empty() {
         return Ok(list::UNTITLED.to_owned());
     }
-    let (title, _) = app
+    let (title, _) = context
         .redactor()?
         .redact(Raw::from(title), &mut Placeholders::default());
     Ok(title.printable_line())

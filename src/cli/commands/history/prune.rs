@@ -34,27 +34,28 @@ pub(super) struct HistoryPruneArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryPruneArgs) -> Result<()> {
-    let before = parse_since(&options.older_than, app.clock.now())?;
-    let old = if is_history_empty(app)? {
+pub(super) fn run(context: &mut Context, options: &HistoryPruneArgs) -> Result<()> {
+    let before = parse_since(&options.older_than, context.clock.now())?;
+    let old = if is_history_empty(context)? {
         Vec::new()
     } else {
-        older_than(&app.archive()?, before)?
+        older_than(&context.archive()?, before)?
     };
     if !options.dry_run && !old.is_empty() {
         let what = format!("delete {}?", pluralize(old.len(), "conversation"));
-        if !app.yes
-            && !app
+        if !context.yes
+            && !context
                 .ui
                 .confirm(&what, "`--yes`, or `--dry-run` to see which")?
         {
             bail!(SilentExit(CliExit::Failure));
         }
-        remove_all(app, &old, "prune")?;
+        remove_all(context, &old, "prune")?;
     }
     let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
     if options.json {
-        app.ui
+        context
+            .ui
             .json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
     } else {
         let would = if options.dry_run {
@@ -66,9 +67,9 @@ pub(super) fn run(app: &mut Context, options: &HistoryPruneArgs) -> Result<()> {
             .iter()
             .map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day()))
             .collect();
-        app.ui.out(&lines)?;
+        context.ui.out(&lines)?;
         if old.is_empty() {
-            app.ui.notice("no conversation is that old");
+            context.ui.notice("no conversation is that old");
         }
     }
     Ok(())
@@ -84,21 +85,24 @@ fn older_than(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
 }
 
 /// Deletes conversations. One that another process has open is in use, and is skipped.
-fn remove_all(app: &mut Context, old: &[Summary], action: &str) -> Result<()> {
-    let archive = app.archive()?;
-    line_history::forget(app, &old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
+fn remove_all(context: &mut Context, old: &[Summary], action: &str) -> Result<()> {
+    let archive = context.archive()?;
+    line_history::forget(
+        context,
+        &old.iter().map(|s| s.id.clone()).collect::<Vec<_>>(),
+    )?;
     let mut gone = 0_usize;
     for summary in old {
         match archive.delete(&summary.id) {
             Ok(()) => gone += 1,
-            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!(
+            Err(conversations::Error::Busy(_)) => context.ui.warning(&format!(
                 "{} is open in another chatbot and was not deleted",
                 summary.id
             )),
             Err(error) => return Err(error.into()),
         }
     }
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::History)
             .word("action", action)
             .number("conversations", gone),
@@ -109,12 +113,12 @@ fn remove_all(app: &mut Context, old: &[Summary], action: &str) -> Result<()> {
 /// Deletes what is older than `retention.days`: once a day, when a conversation begins. If the
 /// clock jumps far ahead, it skips a day, because deleted conversations do not come back when the
 /// clock is corrected.
-pub(crate) fn apply_retention(app: &mut Context) -> Result<()> {
-    let days = app.settings()?.privacy.retention_days;
+pub(crate) fn apply_retention(context: &mut Context) -> Result<()> {
+    let days = context.settings()?.privacy.retention_days;
     if days == 0 {
         return Ok(());
     }
-    let (path, now) = (app.home.state().join("retention"), app.clock.now());
+    let (path, now) = (context.home.state().join("retention"), context.clock.now());
     let last = fs::read_at_most(&path, 64)?
         .and_then(|b| String::from_utf8(b).ok())
         .and_then(|t| Time::parse(t.trim()));
@@ -123,19 +127,19 @@ pub(crate) fn apply_retention(app: &mut Context) -> Result<()> {
     }
     fs::write(&path, format!("{now}\n").as_bytes())?;
     if last.is_some_and(|last| now.since(last) > MAX_CLOCK_JUMP) {
-        app.ui.warning(
+        context.ui.warning(
             "the clock has jumped far ahead: no old conversation was deleted today; to delete them now, run `chatbot history prune`",
         );
         return Ok(());
     }
-    if is_history_empty(app)? {
+    if is_history_empty(context)? {
         return Ok(());
     }
     let before = now.saturating_sub(DAY.saturating_mul(days));
-    let old = older_than(&app.archive()?, before)?;
+    let old = older_than(&context.archive()?, before)?;
     if !old.is_empty() {
-        remove_all(app, &old, "retention")?;
-        app.ui.notice(&format!(
+        remove_all(context, &old, "retention")?;
+        context.ui.notice(&format!(
             "deleted {}: unchanged for {days} days (`retention.days`)",
             pluralize(old.len(), "conversation")
         ));

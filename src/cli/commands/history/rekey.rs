@@ -32,8 +32,8 @@ pub(super) struct HistoryRekeyArgs {
     drop_old_key: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: HistoryRekeyArgs) -> Result<()> {
-    if super::is_history_empty(app)? {
+pub(super) fn run(context: &mut Context, options: HistoryRekeyArgs) -> Result<()> {
+    if super::is_history_empty(context)? {
         bail!(CliError::misuse(
             "there is nothing to re-encrypt: no conversation has been saved yet"
         ));
@@ -43,16 +43,16 @@ pub(super) fn run(app: &mut Context, options: HistoryRekeyArgs) -> Result<()> {
     } else {
         "re-encrypt every conversation with a new key?"
     };
-    if !app.yes && !app.ui.confirm(question, "`--yes`")? {
+    if !context.yes && !context.ui.confirm(question, "`--yes`")? {
         bail!(SilentExit(CliExit::Failure));
     }
-    rekey_now(app, options.drop_old_key)
+    rekey_now(context, options.drop_old_key)
 }
 
 /// Re-encrypts everything with a new key. An interrupted run is continued. If something can be
 /// decrypted with neither key, the old key is kept, unless the user drops it.
-pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
-    let Some(_alone) = FileLock::try_acquire(&app.data_key_lock())? else {
+pub(crate) fn rekey_now(context: &mut Context, drop_old_key: bool) -> Result<()> {
+    let Some(_alone) = FileLock::try_acquire(&context.data_key_lock())? else {
         bail!(
             CliError::new(
                 CliExit::Storage,
@@ -62,19 +62,19 @@ pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
             .hint("close it, then try again; nothing was changed")
         );
     };
-    let keys = app.keys()?.manager().begin_rekey()?;
+    let keys = context.keys()?.manager().begin_rekey()?;
     let data_keys = DataKeys::new(&keys.current)?;
     let data_keys = match &keys.previous {
         Some(previous) => data_keys.with_fallback(previous)?,
         None => data_keys,
     };
     let archive = Archive::new(
-        app.home.conversations(),
+        context.home.conversations(),
         Arc::new(data_keys),
-        app.clock.clone(),
+        context.clock.clone(),
     );
-    let others = other_encrypted_files(app)?;
-    let rewritten = reencrypt_all(app, &archive, &others)?;
+    let others = other_encrypted_files(context)?;
+    let rewritten = reencrypt_all(context, &archive, &others)?;
     let remaining = archive.needing_old_key(&others)?;
     let before = remaining.iter().filter(|r| r.with_old_key).count();
     if before > 0 {
@@ -91,7 +91,7 @@ pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
         );
     }
     for closed in &remaining {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: neither key decrypts `{}`: {}",
             display_path(&closed.path),
             closed.describe()
@@ -102,7 +102,7 @@ pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
         .word("action", "rekey")
         .number("conversations", rewritten);
     if !remaining.is_empty() && !drop_old_key {
-        app.audit_event(
+        context.audit_event(
             &event
                 .severity(Severity::Critical)
                 .number("closed", remaining.len()),
@@ -116,9 +116,9 @@ pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
                 .hint("restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`")
         );
     }
-    app.keys()?.manager().end_rekey()?;
-    app.audit_event(&event);
-    app.ui.say(
+    context.keys()?.manager().end_rekey()?;
+    context.audit_event(&event);
+    context.ui.say(
         &format!(
             "re-encrypted {}; the old key was deleted\n",
             pluralize(rewritten, "conversation")
@@ -128,17 +128,21 @@ pub(crate) fn rekey_now(app: &mut Context, drop_old_key: bool) -> Result<()> {
 }
 
 /// Other files that are encrypted with the data key.
-fn other_encrypted_files(app: &Context) -> Result<Vec<(PathBuf, Purpose)>> {
-    let mut others = vec![(line_history::file(app), Purpose::LineHistory)];
+fn other_encrypted_files(context: &Context) -> Result<Vec<(PathBuf, Purpose)>> {
+    let mut others = vec![(line_history::file(context), Purpose::LineHistory)];
     others.extend(
-        scrubbed_copy::list(&app.home.backups())?
+        scrubbed_copy::list(&context.home.backups())?
             .into_iter()
             .map(|path| (path, Purpose::ImportCopy)),
     );
     Ok(others)
 }
 
-fn reencrypt_all(app: &Context, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result<usize> {
+fn reencrypt_all(
+    context: &Context,
+    archive: &Archive,
+    others: &[(PathBuf, Purpose)],
+) -> Result<usize> {
     archive.sweep()?;
     let ids = archive.ids()?;
     let mut rewritten = 0;
@@ -146,20 +150,22 @@ fn reencrypt_all(app: &Context, archive: &Archive, others: &[(PathBuf, Purpose)]
         match archive.reencrypt(id) {
             Ok(resealed) => rewritten += usize::from(resealed == Rekeyed::Rewritten),
             Err(conversations::Error::Busy(_)) => {
-                app.ui.warning(&format!("{id} is open in another chatbot"));
+                context
+                    .ui
+                    .warning(&format!("{id} is open in another chatbot"));
             }
             Err(error) => {
-                app.ui.end_progress();
+                context.ui.end_progress();
                 return Err(error.into());
             }
         }
-        app.ui.progress("re-encrypted", n + 1, ids.len());
+        context.ui.progress("re-encrypted", n + 1, ids.len());
     }
-    app.ui.end_progress();
+    context.ui.end_progress();
     for (path, purpose) in others {
         archive.reencrypt_lines(path, *purpose)?;
     }
     // The index is a cache, and encrypted with the old key.
-    fs::remove(&app.index_file())?;
+    fs::remove(&context.index_file())?;
     Ok(rewritten)
 }

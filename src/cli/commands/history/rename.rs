@@ -19,7 +19,7 @@ pub(super) struct HistoryRenameArgs {
     title: Vec<Raw>,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryRenameArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistoryRenameArgs) -> Result<()> {
     let mut typed = Raw::from("");
     for (n, word) in options.title.iter().enumerate() {
         if n > 0 {
@@ -27,16 +27,18 @@ pub(super) fn run(app: &mut Context, options: &HistoryRenameArgs) -> Result<()> 
         }
         typed.push(word);
     }
-    let title = redact_title(app, typed)?;
-    let (archive, id) = resolve_id(app, Some(&options.id))?;
+    let title = redact_title(context, typed)?;
+    let (archive, id) = resolve_id(context, Some(&options.id))?;
     archive.rename(&id, &title)?;
-    report_renamed(app, &id, &title);
+    report_renamed(context, &id, &title);
     Ok(())
 }
 
 /// A title, redacted as it is saved.
-pub(crate) fn redact_title(app: &mut Context, typed: Raw) -> Result<Redacted> {
-    let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
+pub(crate) fn redact_title(context: &mut Context, typed: Raw) -> Result<Redacted> {
+    let (title, _) = context
+        .redactor()?
+        .redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty()
         || title.as_str().chars().count() > 200
         || title.as_str().contains(char::is_control)
@@ -49,12 +51,13 @@ pub(crate) fn redact_title(app: &mut Context, typed: Raw) -> Result<Redacted> {
 }
 
 /// Logs and prints the new title of a conversation.
-pub(crate) fn report_renamed(app: &Context, id: &Name, title: &Redacted) {
-    app.audit_event(
+pub(crate) fn report_renamed(context: &Context, id: &Name, title: &Redacted) {
+    context.audit_event(
         &Event::new(EventKind::History)
             .word("action", "rename")
             .word("id", id.as_str()),
     );
-    app.ui
+    context
+        .ui
         .notice(&format!("renamed {id} to `{}`", title.printable()));
 }

@@ -52,7 +52,7 @@ struct SearchMatch {
     snippet: String,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistorySearchArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistorySearchArgs) -> Result<()> {
     let text = Query::new(&options.text.join(" ")).map_err(|e| {
         CliError::misuse(format!(
             "`{}`: {}",
@@ -68,44 +68,46 @@ pub(super) fn run(app: &mut Context, options: &HistorySearchArgs) -> Result<()> 
     let since = options
         .since
         .as_deref()
-        .map(|s| parse_since(s, app.clock.now()))
+        .map(|s| parse_since(s, context.clock.now()))
         .transpose()?;
     let wanted = SearchQuery { text, role, since };
-    let searched = if is_history_empty(app)? {
+    let searched = if is_history_empty(context)? {
         SearchResults::default()
     } else {
-        search(app, &wanted)?
+        search(context, &wanted)?
     };
     let SearchResults {
         hits: found,
         damaged,
         unreadable: failed,
     } = searched;
-    let (matches, more) = matches_to_show(app, found, &wanted.text, options.limit)?;
+    let (matches, more) = matches_to_show(context, found, &wanted.text, options.limit)?;
     if options.json {
         let list: Vec<_> = matches
             .iter()
             .map(|m| json!({ "id": m.hit.id, "title": m.title, "message": m.hit.message.n, "snippet": m.snippet, "role": m.hit.message.role, "at": m.hit.message.at }))
             .collect();
-        app.ui
+        context
+            .ui
             .json(&json!({ "schema_version": 1, "matches": list }))?;
     } else {
-        print_matches(app, &matches)?;
+        print_matches(context, &matches)?;
         if matches.is_empty() {
-            app.ui.notice("no matches");
+            context.ui.notice("no matches");
         } else if more > 0 {
-            app.ui
+            context
+                .ui
                 .notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
     if damaged > 0 {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: {} damaged: `chatbot history verify` shows what",
             pluralize(damaged, "conversation")
         ));
     }
     for (id, error) in &failed {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: cannot read conversation `{id}`: {error}"
         ));
     }
@@ -118,11 +120,11 @@ pub(super) fn run(app: &mut Context, options: &HistorySearchArgs) -> Result<()> 
 
 /// Searches all conversations. A thread lists the folder while the keys are fetched, because both
 /// are slow.
-fn search(app: &mut Context, wanted: &SearchQuery) -> Result<SearchResults> {
-    let folder = app.home.conversations();
+fn search(context: &mut Context, wanted: &SearchQuery) -> Result<SearchResults> {
+    let folder = context.home.conversations();
     std::thread::scope(|scope| {
         let ids = scope.spawn(|| conversations::ids(&folder));
-        let opened = app.archive_read_only()?;
+        let opened = context.archive_read_only()?;
         // The join fails only if the thread panicked, and a panic ends the process.
         let ids = ids.join().unwrap_or_else(|_| conversations::ids(&folder))?;
         Ok(opened.search(ids, wanted))
@@ -132,12 +134,12 @@ fn search(app: &mut Context, wanted: &SearchQuery) -> Result<SearchResults> {
 /// The snippets to show, and how many matches are left. A message is redacted before a snippet is
 /// cut from it: a secret that is cut in half would not be recognised.
 fn matches_to_show(
-    app: &mut Context,
+    context: &mut Context,
     found: Vec<SearchHit>,
     text: &Query,
     limit: usize,
 ) -> Result<(Vec<SearchMatch>, usize)> {
-    let redactor = app.redactor()?;
+    let redactor = context.redactor()?;
     let mut matches = Vec::new();
     let mut rest = found.into_iter();
     while matches.len() < limit {
@@ -148,7 +150,7 @@ fn matches_to_show(
             &mut Placeholders::default(),
         );
         if let Some(snippet) = text.snippet(&redacted) {
-            let title = redacted_title(app, &found.title)?;
+            let title = redacted_title(context, &found.title)?;
             matches.push(SearchMatch {
                 hit: found,
                 title,
@@ -159,7 +161,7 @@ fn matches_to_show(
     Ok((matches, rest.count()))
 }
 
-fn print_matches(app: &Context, matches: &[SearchMatch]) -> Result<()> {
+fn print_matches(context: &Context, matches: &[SearchMatch]) -> Result<()> {
     let mut text = Displayable::default();
     let mut last = None;
     for SearchMatch {
@@ -170,7 +172,7 @@ fn print_matches(app: &Context, matches: &[SearchMatch]) -> Result<()> {
     {
         if last != Some(&found.id) {
             text += format!("{}{}  ", if last.is_some() { "\n" } else { "" }, found.id);
-            text += app.ui.paint(Style::Bold, Displayable::line(title)) + "\n";
+            text += context.ui.paint(Style::Bold, Displayable::line(title)) + "\n";
             last = Some(&found.id);
         }
         let head = format!(
@@ -179,7 +181,7 @@ fn print_matches(app: &Context, matches: &[SearchMatch]) -> Result<()> {
             found.message.at.local_minute(),
             found.message.role.as_str()
         );
-        text += app.ui.paint(Style::Dim, &head) + "  " + Displayable::line(snippet) + "\n";
+        text += context.ui.paint(Style::Dim, &head) + "  " + Displayable::line(snippet) + "\n";
     }
-    app.ui.out(text)
+    context.ui.out(text)
 }

@@ -31,35 +31,35 @@ pub(super) struct HistoryShowArgs {
     raw: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryShowArgs) -> Result<()> {
-    let (archive, id) = resolve_id(app, options.id.as_deref())?;
+pub(super) fn run(context: &mut Context, options: &HistoryShowArgs) -> Result<()> {
+    let (archive, id) = resolve_id(context, options.id.as_deref())?;
     let ending = if options.json {
-        show_json(app, &archive, &id)?
+        show_json(context, &archive, &id)?
     } else if let Some(ending) = show_text(
-        app,
+        context,
         &archive,
         &id,
-        PagedOutput::new(app, !options.raw),
+        PagedOutput::new(context, !options.raw),
         options.raw,
     )? {
         ending
     } else {
         // The pager does not exist: write to standard output instead.
         show_text(
-            app,
+            context,
             &archive,
             &id,
-            PagedOutput::new(app, false),
+            PagedOutput::new(context, false),
             options.raw,
         )?
         .ok_or_else(|| conversations::Error::Missing(id.to_string()))?
     };
-    app.audit_event(
+    context.audit_event(
         &Event::new(EventKind::History)
             .word("action", "show")
             .word("conversation", id.as_str()),
     );
-    report_damage(app, &ending.damage);
+    report_damage(context, &ending.damage);
     if ending.damage.is_empty() {
         Ok(())
     } else {
@@ -69,52 +69,55 @@ pub(super) fn run(app: &mut Context, options: &HistoryShowArgs) -> Result<()> {
 
 /// Writes each message when it is read, so that a long conversation is not held in memory; what is
 /// known only at the end follows.
-fn show_json(app: &mut Context, archive: &Archive, id: &Name) -> Result<ConversationState> {
-    let redactor = app.redactor()?;
+fn show_json(context: &mut Context, archive: &Archive, id: &Name) -> Result<ConversationState> {
+    let redactor = context.redactor()?;
     let mut table = Placeholders::default();
-    let mut out = PagedOutput::new(app, false);
+    let mut out = PagedOutput::new(context, false);
     let mut before = "{\"messages\":[";
     let ending = archive.stream(id, &mut |m| {
         let text = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
         out.add(
-            app,
+            context,
             Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))),
         )?;
         before = ",";
         anyhow::Ok(())
     })?;
     if ending.messages == 0 {
-        out.add(app, before)?;
+        out.add(context, before)?;
     }
-    let mut about = list::summary_json(app, &Summary::from_state(id, &ending))?;
+    let mut about = list::summary_json(context, &Summary::from_state(id, &ending))?;
     if let Some(about) = about.as_object_mut() {
         about.remove("messages");
         about.insert("schema_version".to_owned(), json!(1));
     }
     let about = about.to_string();
     out.add(
-        app,
+        context,
         Displayable::json_text(&format!("],{}", about.strip_prefix('{').unwrap_or(&about))) + "\n",
     )?;
-    out.finish(app)?;
+    out.finish(context)?;
     Ok(ending)
 }
 
 /// Writes each message when it is read; `None` if the pager could not be started.
 fn show_text(
-    app: &mut Context,
+    context: &mut Context,
     archive: &Archive,
     id: &Name,
     mut out: PagedOutput,
     raw: bool,
 ) -> Result<Option<ConversationState>> {
-    let redactor = app.redactor()?;
+    let redactor = context.redactor()?;
     let mut table = Placeholders::default();
     let ending = archive.stream(id, &mut |m| {
         let redacted = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
-        out.add(app, format_message(app, &m, &redacted.printable(), raw))
+        out.add(
+            context,
+            format_message(context, &m, &redacted.printable(), raw),
+        )
     })?;
-    Ok(out.finish(app)?.then_some(ending))
+    Ok(out.finish(context)?.then_some(ending))
 }
 
 /// Output is written in pieces of this size.
@@ -128,40 +131,40 @@ struct PagedOutput {
 }
 
 impl PagedOutput {
-    fn new(app: &Context, may_page: bool) -> Self {
+    fn new(context: &Context, may_page: bool) -> Self {
         Self {
             waiting: Displayable::default(),
-            may_page: may_page && app.ui.output_is_terminal(),
+            may_page: may_page && context.ui.output_is_terminal(),
             pager: None,
         }
     }
 
-    fn add(&mut self, app: &Context, text: impl Into<Displayable>) -> Result<()> {
+    fn add(&mut self, context: &Context, text: impl Into<Displayable>) -> Result<()> {
         self.waiting += text;
-        if self.may_page && app.ui.overflows(&self.waiting) {
+        if self.may_page && context.ui.overflows(&self.waiting) {
             self.may_page = false;
-            self.pager = start_pager(app)?;
-            self.write(app)?;
+            self.pager = start_pager(context)?;
+            self.write(context)?;
         }
         if self.waiting.as_ref().len() >= BATCH_BYTES {
-            self.write(app)
+            self.write(context)
         } else {
             Ok(())
         }
     }
 
-    fn write(&mut self, app: &Context) -> Result<()> {
+    fn write(&mut self, context: &Context) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.pager {
             // The user may quit the pager before the end.
-            Some((_, pipe)) => pipe.write_all(&app.ui.output_bytes(&text)).or(Ok(())),
-            None => app.ui.out(text),
+            Some((_, pipe)) => pipe.write_all(&context.ui.output_bytes(&text)).or(Ok(())),
+            None => context.ui.out(text),
         }
     }
 
     /// Writes the rest and waits for the pager; `false` if it could not be started.
-    fn finish(mut self, app: &Context) -> Result<bool> {
-        self.write(app)?;
+    fn finish(mut self, context: &Context) -> Result<bool> {
+        self.write(context)?;
         let Some((mut pager, pipe)) = self.pager else {
             return Ok(true);
         };
@@ -172,15 +175,15 @@ impl PagedOutput {
 }
 
 /// Starts the user's pager, if there is one and the terminal can show it.
-fn start_pager(app: &Context) -> Result<Option<(Child, ChildStdin)>> {
-    let pager = app
+fn start_pager(context: &Context) -> Result<Option<(Child, ChildStdin)>> {
+    let pager = context
         .env
         .text("PAGER")?
         .unwrap_or_else(|| "less -R".to_owned());
-    if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
+    if context.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
         return Ok(None);
     }
-    let Ok(mut child) = app
+    let Ok(mut child) = context
         .env
         .command("sh")
         .arg("-c")
@@ -223,10 +226,15 @@ pub(super) fn role_label(message: &StoredMessage) -> String {
     }
 }
 
-fn format_message(app: &Context, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
+fn format_message(
+    context: &Context,
+    message: &StoredMessage,
+    text: &str,
+    raw: bool,
+) -> Displayable {
     let cut = if message.cut { " · incomplete" } else { "" };
     let about = format!(" · {}{cut}", message.at.local_minute());
-    let width = app.ui.output_is_terminal().then(|| app.ui.width());
+    let width = context.ui.output_is_terminal().then(|| context.ui.width());
     // A heading that the terminal breaks would go on in the first column.
     let room = width.map_or(usize::MAX, |width| {
         width.saturating_sub(about.chars().count() + 3).max(16)
@@ -238,7 +246,7 @@ fn format_message(app: &Context, message: &StoredMessage, text: &str, raw: bool)
     let head = if raw {
         Displayable::line(&head)
     } else {
-        app.ui.paint(Style::Dim, &head)
+        context.ui.paint(Style::Dim, &head)
     };
     head + "\n" + indented(text.trim_end(), width) + "\n"
 }

@@ -19,22 +19,22 @@ pub(super) struct HistoryVerifyArgs {
 }
 
 /// Verifies every conversation, for `incident recover`.
-pub(crate) fn verify_all(app: &mut Context) -> Result<()> {
-    run(app, &HistoryVerifyArgs { json: false })
+pub(crate) fn verify_all(context: &mut Context) -> Result<()> {
+    run(context, &HistoryVerifyArgs { json: false })
 }
 
-pub(super) fn run(app: &mut Context, options: &HistoryVerifyArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &HistoryVerifyArgs) -> Result<()> {
     let VerifyReport {
         conversations,
         messages,
         damaged,
-    } = if is_history_empty(app)? {
+    } = if is_history_empty(context)? {
         VerifyReport::default()
     } else {
-        app.archive()?.verify()?
+        context.archive()?.verify()?
     };
     if !damaged.is_empty() {
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Damage)
                 .severity(Severity::Critical)
                 .number("records", damaged.len()),
@@ -46,7 +46,7 @@ pub(super) fn run(app: &mut Context, options: &HistoryVerifyArgs) -> Result<()> 
             .map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason }))
             .collect();
         let object = json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list });
-        app.ui.json(&object)?;
+        context.ui.json(&object)?;
     } else {
         let mut text = String::new();
         for (id, _, reason) in &damaged {
@@ -57,7 +57,7 @@ pub(super) fn run(app: &mut Context, options: &HistoryVerifyArgs) -> Result<()> 
         } else {
             format!("{} damaged", damaged.len())
         };
-        app.ui.say(
+        context.ui.say(
             &format!(
                 "{text}{}, {}: {bad}\n",
                 pluralize(conversations, "conversation"),

@@ -28,38 +28,40 @@ pub(super) struct IncidentAssessArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &IncidentAssessArgs) -> Result<()> {
-    let found = run_assessment(app, options.since.as_deref())?;
-    audit_incident(app, "assess", Severity::Notice);
+pub(super) fn run(context: &mut Context, options: &IncidentAssessArgs) -> Result<()> {
+    let found = run_assessment(context, options.since.as_deref())?;
+    audit_incident(context, "assess", Severity::Notice);
     if options.json {
-        let object = as_json(app, &found);
-        app.ui.json(&object)
+        let object = as_json(context, &found);
+        context.ui.json(&object)
     } else {
-        let text = format_assessment(app, &found);
-        app.ui.say(text, 14)
+        let text = format_assessment(context, &found);
+        context.ui.say(text, 14)
     }
 }
 
-pub(super) fn run_assessment(app: &mut Context, since: Option<&str>) -> Result<Assessment> {
-    let since = since.map(|s| parse_since(s, app.clock.now())).transpose()?;
-    let redactor = app.redactor()?;
-    let sealed = crate::conversations::has_conversations(&app.home.conversations())?;
-    let archive = if sealed { open_archive(app) } else { None };
+pub(super) fn run_assessment(context: &mut Context, since: Option<&str>) -> Result<Assessment> {
+    let since = since
+        .map(|s| parse_since(s, context.clock.now()))
+        .transpose()?;
+    let redactor = context.redactor()?;
+    let sealed = crate::conversations::has_conversations(&context.home.conversations())?;
+    let archive = if sealed { open_archive(context) } else { None };
     Ok(incident::assess(
-        &app.home,
+        &context.home,
         archive.as_ref(),
         &redactor,
-        &app.audit(),
+        &context.audit(),
         since,
     )?)
 }
 
 /// The conversations, if the key store has their key. An assessment must work without it.
-fn open_archive(app: &mut Context) -> Option<Archive> {
-    match app.archive() {
+fn open_archive(context: &mut Context) -> Option<Archive> {
+    match context.archive() {
         Ok(archive) => Some(archive),
         Err(error) => {
-            app.ui.warning(&format!(
+            context.ui.warning(&format!(
                 "conversations cannot be decrypted, only counted: {error}"
             ));
             None
@@ -68,9 +70,9 @@ fn open_archive(app: &mut Context) -> Option<Archive> {
 }
 
 /// The recorded keys: name, store and fingerprint.
-pub(super) fn list_keys(app: &mut Context) -> Vec<Value> {
-    let known = key::load_full_index(app)
-        .or_else(|_| anyhow::Ok(KeyIndex::read(&KeyIndex::path_in(&app.home))?));
+pub(super) fn list_keys(context: &mut Context) -> Vec<Value> {
+    let known = key::load_full_index(context)
+        .or_else(|_| anyhow::Ok(KeyIndex::read(&KeyIndex::path_in(&context.home))?));
     let Ok(Some(index)) = known else {
         return Vec::new();
     };
@@ -80,25 +82,25 @@ pub(super) fn list_keys(app: &mut Context) -> Vec<Value> {
         .collect()
 }
 
-fn as_json(app: &mut Context, found: &Assessment) -> Value {
+fn as_json(context: &mut Context, found: &Assessment) -> Value {
     let mut object = serde_json::to_value(found).unwrap_or_default();
     if let Some(object) = object.as_object_mut() {
         object.insert("schema_version".to_owned(), json!(1));
-        object.insert("keys".to_owned(), json!(list_keys(app)));
+        object.insert("keys".to_owned(), json!(list_keys(context)));
         object.insert(
             "lockdown".to_owned(),
-            json!(app.lockdown().check().is_err()),
+            json!(context.lockdown().check().is_err()),
         );
     }
     object
 }
 
-fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
+fn format_assessment(context: &mut Context, found: &Assessment) -> Displayable {
     let since = found.since.map_or_else(
         || "so far".to_owned(),
         |s| format!("since {}", s.local_minute()),
     );
-    let ui = app.ui;
+    let ui = context.ui;
     let row = |name: &str, text: &str| ui.paint(Style::Bold, &format!("{name:<14}")) + text + "\n";
     let mut out = row(
         "conversations",
@@ -132,7 +134,7 @@ fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
         &format!("{all} in the backup folder, {recent} of them made {since}"),
     );
     out += row("sent to", &join_counts(&found.requests, "no provider"));
-    let keys: Vec<String> = list_keys(app)
+    let keys: Vec<String> = list_keys(context)
         .iter()
         .filter_map(|k| {
             Some(format!(
@@ -152,7 +154,7 @@ fn format_assessment(app: &mut Context, found: &Assessment) -> Displayable {
         .as_str(),
     );
     out += row("events", &join_counts(&found.events, "nothing of note"));
-    let state = if app.lockdown().check().is_err() {
+    let state = if context.lockdown().check().is_err() {
         "on: nothing is sent"
     } else {
         "off"

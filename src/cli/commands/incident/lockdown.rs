@@ -15,13 +15,13 @@ pub(super) struct IncidentLockdownArgs {}
 
 /// Writes one file and one line of the log. It must work in any state, so it uses no key store,
 /// settings or network.
-pub(super) fn run(app: &Context) -> Result<()> {
+pub(super) fn run(context: &Context) -> Result<()> {
     // Each of the three is tried even if the others fail.
-    let began = app.lockdown().begin(app.clock.now());
-    KeyringCache::for_home(&app.home, Duration::ZERO, app.clock.clone()).forget_all();
+    let began = context.lockdown().begin(context.clock.now());
+    KeyringCache::for_home(&context.home, Duration::ZERO, context.clock.clone()).forget_all();
     // Locked too, because an unlocked vault does not ask for its passphrase.
-    let shut = vault::lock(&app.home.vault()).unwrap_or(false);
-    audit_incident(app, "lockdown", Severity::Critical);
+    let shut = vault::lock(&context.home.vault()).unwrap_or(false);
+    audit_incident(context, "lockdown", Severity::Critical);
     let began = began?;
     let vault = if shut {
         ", and the vault is locked"
@@ -33,5 +33,5 @@ pub(super) fn run(app: &Context) -> Result<()> {
     } else {
         "lockdown (already active)"
     };
-    app.ui.say(&format!("{word}: nothing is sent, no key is revealed{vault}; end it with `chatbot incident release`\n"), 2)
+    context.ui.say(&format!("{word}: nothing is sent, no key is revealed{vault}; end it with `chatbot incident release`\n"), 2)
 }

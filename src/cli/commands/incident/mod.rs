@@ -42,18 +42,18 @@ impl IncidentArgs {
     }
 }
 
-pub(crate) fn run(app: &mut Context, options: IncidentArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: IncidentArgs) -> Result<()> {
     match options.command {
-        IncidentCommand::Lockdown(_) => lockdown::run(app),
-        IncidentCommand::Release(_) => release::run(app),
-        IncidentCommand::Assess(options) => assess::run(app, &options),
-        IncidentCommand::Report(options) => report::run(app, &options),
-        IncidentCommand::Recover(options) => recover::run(app, &options),
+        IncidentCommand::Lockdown(_) => lockdown::run(context),
+        IncidentCommand::Release(_) => release::run(context),
+        IncidentCommand::Assess(options) => assess::run(context, &options),
+        IncidentCommand::Report(options) => report::run(context, &options),
+        IncidentCommand::Recover(options) => recover::run(context, &options),
     }
 }
 
-fn audit_incident(app: &Context, action: &'static str, severity: Severity) {
-    app.audit_event(
+fn audit_incident(context: &Context, action: &'static str, severity: Severity) {
+    context.audit_event(
         &Event::new(EventKind::Incident)
             .severity(severity)
             .word("action", action),

@@ -84,13 +84,14 @@ enum StepOutcome {
     Partial,
 }
 
-pub(super) fn run(app: &mut Context, options: &IncidentRecoverArgs) -> Result<()> {
-    let plan = make_plan(app, options)?;
-    let mut recovery = RecoveryProgress::resume(app.home.state(), app.clock.now())?;
-    if !app.yes && !app.ui.can_ask() {
+pub(super) fn run(context: &mut Context, options: &IncidentRecoverArgs) -> Result<()> {
+    let plan = make_plan(context, options)?;
+    let mut recovery = RecoveryProgress::resume(context.home.state(), context.clock.now())?;
+    if !context.yes && !context.ui.can_ask() {
         for (n, step) in STEPS.into_iter().enumerate() {
-            app.ui
-                .say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
+            context
+                .ui
+                .say(step_line(context, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
             CliError::new(
@@ -102,37 +103,38 @@ pub(super) fn run(app: &mut Context, options: &IncidentRecoverArgs) -> Result<()
         );
     }
     if options.restart {
-        recovery.restart(app.clock.now())?;
+        recovery.restart(context.clock.now())?;
     }
-    audit_incident(app, "recover", Severity::Critical);
+    audit_incident(context, "recover", Severity::Critical);
     if let Some(began) = recovery.interrupted_since() {
-        app.ui.notice(&format!(
+        context.ui.notice(&format!(
             "continuing the recovery started at {}; `--restart` starts over",
             began.local_minute()
         ));
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
-        app.ui
-            .say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
+        context
+            .ui
+            .say(step_line(context, &plan, &recovery, n + 1, step), 3)?;
         if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
             continue;
         }
-        if !confirm_step(app, step, &left, recovery.found_problems())? {
+        if !confirm_step(context, step, &left, recovery.found_problems())? {
             left.push(n + 1);
             continue;
         }
-        match run_step(app, &plan, step)? {
+        match run_step(context, &plan, step)? {
             StepOutcome::Done => recovery.mark_done(step.name(), false)?,
             StepOutcome::FoundProblems => recovery.mark_done(step.name(), true)?,
             StepOutcome::Partial => left.push(n + 1),
         }
     }
-    finish(app, recovery, &left)
+    finish(context, recovery, &left)
 }
 
 /// Finds the backup to restore and the keys to replace, and decides which steps apply.
-fn make_plan(app: &mut Context, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
+fn make_plan(context: &mut Context, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
     let backup = match &options.backup {
         Some(file) if !fs::exists(file) => {
             bail!(
@@ -142,14 +144,14 @@ fn make_plan(app: &mut Context, options: &IncidentRecoverArgs) -> Result<Recover
         }
         Some(file) => Some((file.clone(), None)),
         None => {
-            let files = fs::list(&app.home.backups())?;
+            let files = fs::list(&context.home.backups())?;
             let newest = files
                 .into_iter()
                 .filter(|f| f.name.ends_with(".backup"))
                 .max_by_key(|f| f.modified_ms);
             newest.map(|f| {
                 (
-                    app.home.backups().join(&f.name),
+                    context.home.backups().join(&f.name),
                     Some(Time::from_millis(f.modified_ms)),
                 )
             })
@@ -157,14 +159,17 @@ fn make_plan(app: &mut Context, options: &IncidentRecoverArgs) -> Result<Recover
     };
     Ok(RecoveryPlan {
         backup,
-        sealed: crate::conversations::has_conversations(&app.home.conversations())?,
-        keys: key::stored_keys(app)?,
-        locked: matches!(app.lockdown().check(), Err(limits::Error::Lockdown { .. })),
+        sealed: crate::conversations::has_conversations(&context.home.conversations())?,
+        keys: key::stored_keys(context)?,
+        locked: matches!(
+            context.lockdown().check(),
+            Err(limits::Error::Lockdown { .. })
+        ),
     })
 }
 
 fn step_line(
-    app: &Context,
+    context: &Context,
     plan: &RecoveryPlan,
     recovery: &RecoveryProgress,
     n: usize,
@@ -194,9 +199,9 @@ fn step_line(
         nothing_to_do(plan, step)
     };
     let state = state.map_or_else(Displayable::default, |s| {
-        Displayable::from("\n   ") + app.ui.paint(Style::Dim, s)
+        Displayable::from("\n   ") + context.ui.paint(Style::Dim, s)
     });
-    app.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
+    context.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
 }
 
 fn nothing_to_do(plan: &RecoveryPlan, step: RecoveryStep) -> Option<&'static str> {
@@ -217,13 +222,13 @@ fn nothing_to_do(plan: &RecoveryPlan, step: RecoveryStep) -> Option<&'static str
 
 /// Whether the user agrees to a step. `--yes` does not end the lockdown while an earlier step
 /// failed or is not done.
-fn confirm_step(app: &Context, step: RecoveryStep, left: &[usize], bad: bool) -> Result<bool> {
+fn confirm_step(context: &Context, step: RecoveryStep, left: &[usize], bad: bool) -> Result<bool> {
     let unsafe_yet = step == RecoveryStep::Release && (bad || !left.is_empty());
-    if app.yes {
+    if context.yes {
         if unsafe_yet {
-            app.ui.say(
+            context.ui.say(
                 Displayable::from("   ")
-                    + app.ui.paint(Style::Yellow, "the lockdown is still active: see above; end it with `chatbot incident release`")
+                    + context.ui.paint(Style::Yellow, "the lockdown is still active: see above; end it with `chatbot incident release`")
                     + "\n",
                 2,
             )?;
@@ -235,33 +240,33 @@ fn confirm_step(app: &Context, step: RecoveryStep, left: &[usize], bad: bool) ->
     } else {
         "   Continue?"
     };
-    app.ui.confirm(question, "`--yes`")
+    context.ui.confirm(question, "`--yes`")
 }
 
-fn run_step(app: &mut Context, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
+fn run_step(context: &mut Context, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
     match step {
-        RecoveryStep::Log => match check_outcome(audit::verify_log(app, false)) {
-            Err(error) => Ok(or_leave(app, Err(error))),
+        RecoveryStep::Log => match check_outcome(audit::verify_log(context, false)) {
+            Err(error) => Ok(or_leave(context, Err(error))),
             done => done,
         },
-        RecoveryStep::Conversations => check_outcome(history::verify_all(app)),
+        RecoveryStep::Conversations => check_outcome(history::verify_all(context)),
         RecoveryStep::Restore => {
             let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| {
-                restore::run(app, &restore::RestoreArgs::all_of(file.clone()))
+                restore::run(context, &restore::RestoreArgs::all_of(file.clone()))
             });
-            Ok(or_leave(app, restored))
+            Ok(or_leave(context, restored))
         }
         RecoveryStep::Rekey => {
             // `history rekey` takes the sealing lock exclusively, and this process shares it.
-            app.drop_data_keys();
-            if crate::conversations::has_conversations(&app.home.conversations())? {
-                history::rekey_now(app, false)?;
+            context.drop_data_keys();
+            if crate::conversations::has_conversations(&context.home.conversations())? {
+                history::rekey_now(context, false)?;
             }
             Ok(StepOutcome::Done)
         }
-        RecoveryStep::Keys => rotate_keys(app, plan),
+        RecoveryStep::Keys => rotate_keys(context, plan),
         RecoveryStep::Release => {
-            end_lockdown(app)?;
+            end_lockdown(context)?;
             Ok(StepOutcome::Done)
         }
     }
@@ -269,11 +274,13 @@ fn run_step(app: &mut Context, plan: &RecoveryPlan, step: RecoveryStep) -> Resul
 
 /// Turns a failed step into one that is left for the next run: the following steps do not depend on
 /// it.
-fn or_leave(app: &Context, result: Result<()>) -> StepOutcome {
+fn or_leave(context: &Context, result: Result<()>) -> StepOutcome {
     match result {
         Ok(()) => StepOutcome::Done,
         Err(error) => {
-            app.ui.error_line(&format!("chatbot: warning: {error:#}"));
+            context
+                .ui
+                .error_line(&format!("chatbot: warning: {error:#}"));
             StepOutcome::Partial
         }
     }
@@ -288,17 +295,17 @@ fn check_outcome(result: Result<()>) -> Result<StepOutcome> {
 }
 
 /// Replaces each key. A key that cannot be replaced now does not stop the others.
-fn rotate_keys(app: &mut Context, plan: &RecoveryPlan) -> Result<StepOutcome> {
+fn rotate_keys(context: &mut Context, plan: &RecoveryPlan) -> Result<StepOutcome> {
     // Providers may be asked about keys during a lockdown: no message is sent.
-    app.allow_key_calls();
-    renew_vault(app)?;
+    context.allow_key_calls();
+    renew_vault(context)?;
     let mut partly = false;
     for (provider, profile) in &plan.keys {
-        match key::rotate_key(app, provider, profile) {
+        match key::rotate_key(context, provider, profile) {
             Ok(key::RotationOutcome::Done | key::RotationOutcome::AlreadyDone) => {}
             Ok(key::RotationOutcome::NotDone(why)) => {
                 partly = true;
-                app.ui.say(
+                context.ui.say(
                     &format!(
                         "   not replaced: the key for {}: {why}\n",
                         key::display_key(provider, profile)
@@ -308,7 +315,7 @@ fn rotate_keys(app: &mut Context, plan: &RecoveryPlan) -> Result<StepOutcome> {
             }
             Err(error) => {
                 partly = true;
-                app.ui.error_line(&format!(
+                context.ui.error_line(&format!(
                     "chatbot: warning: the key for {} was not replaced: {error:#}",
                     key::display_key(provider, profile)
                 ));
@@ -325,36 +332,36 @@ fn rotate_keys(app: &mut Context, plan: &RecoveryPlan) -> Result<StepOutcome> {
 /// Changes the vault's passphrase and key first, so that no older copy of the vault can be used to
 /// decrypt the new API keys. The new passphrase must be typed, so `--yes` only prints what is left
 /// to do.
-fn renew_vault(app: &mut Context) -> Result<()> {
-    if !fs::exists(&app.home.vault()) {
+fn renew_vault(context: &mut Context) -> Result<()> {
+    if !fs::exists(&context.home.vault()) {
         return Ok(());
     }
-    let renew = !app.yes
-        && app.ui.confirm(
+    let renew = !context.yes
+        && context.ui.confirm(
             "   Change the passphrase and the key of the vault first?",
             "`--yes`",
         )?;
     if renew {
-        return vault::passwd_typed(app);
+        return vault::passwd_typed(context);
     }
     let kept = "   the vault keeps its passphrase and its key; if someone may have a copy of it, run `chatbot vault passwd`\n";
-    app.ui.say(kept, 3)?;
+    context.ui.say(kept, 3)?;
     Ok(())
 }
 
 /// Exits 0 only if every step is done and nothing suspicious was found, because scripts look at the
 /// exit code only.
-fn finish(app: &Context, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
+fn finish(context: &Context, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
     let bad = recovery.found_problems();
     if left.is_empty() {
         recovery.finish()?;
-        app.ui.say(
+        context.ui.say(
             "recovery complete; make a new backup now with `chatbot backup`\n",
             2,
         )?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        app.ui.say(
+        context.ui.say(
             &format!(
                 "steps not done, run this command again: {}\n",
                 left.join(", ")

@@ -11,15 +11,15 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct IncidentReleaseArgs {}
 
-pub(super) fn run(app: &Context) -> Result<()> {
-    if app.lockdown().check().is_ok() {
+pub(super) fn run(context: &Context) -> Result<()> {
+    if context.lockdown().check().is_ok() {
         bail!(
             CliError::misuse("there is no lockdown")
                 .hint("start one with `chatbot incident lockdown`")
         );
     }
-    if !app.yes
-        && !app.ui.confirm(
+    if !context.yes
+        && !context.ui.confirm(
             "Messages and keys can leave this machine again. End the lockdown?",
             "`--yes`",
         )?
@@ -30,12 +30,12 @@ pub(super) fn run(app: &Context) -> Result<()> {
             "the lockdown is still active"
         ));
     }
-    end_lockdown(app)
+    end_lockdown(context)
 }
 
 /// Ends the lockdown without a question, for `incident recover`.
-pub(super) fn end_lockdown(app: &Context) -> Result<()> {
-    app.lockdown().end(app.clock.now())?;
-    audit_incident(app, "release", Severity::Critical);
-    app.ui.say("the lockdown has ended\n", 2)
+pub(super) fn end_lockdown(context: &Context) -> Result<()> {
+    context.lockdown().end(context.clock.now())?;
+    audit_incident(context, "release", Severity::Critical);
+    context.ui.say("the lockdown has ended\n", 2)
 }

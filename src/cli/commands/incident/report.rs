@@ -37,12 +37,12 @@ pub(super) struct IncidentReportArgs {
     open: Option<PathBuf>,
 }
 
-pub(super) fn run(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &IncidentReportArgs) -> Result<()> {
     if let Some(file) = &options.open {
-        return open_report(app, file);
+        return open_report(context, file);
     }
-    seal_report(app, options).inspect_err(|_| {
-        app.audit_event(
+    seal_report(context, options).inspect_err(|_| {
+        context.audit_event(
             &Event::new(EventKind::Incident)
                 .severity(Severity::Critical)
                 .word("action", "report")
@@ -51,14 +51,14 @@ pub(super) fn run(app: &mut Context, options: &IncidentReportArgs) -> Result<()>
     })
 }
 
-fn seal_report(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
+fn seal_report(context: &mut Context, options: &IncidentReportArgs) -> Result<()> {
     if options.dest.is_none() {
-        fs::create_private_dir(&app.home.backups())?;
+        fs::create_private_dir(&context.home.backups())?;
     }
     let path = options
         .dest
         .clone()
-        .unwrap_or_else(|| unused_report_path(app));
+        .unwrap_or_else(|| unused_report_path(context));
     let path = with_folder(&path);
     if fs::exists(&path) {
         bail!(
@@ -66,41 +66,42 @@ fn seal_report(app: &mut Context, options: &IncidentReportArgs) -> Result<()> {
                 .hint("choose another file name; evidence is never overwritten")
         );
     }
-    let found = run_assessment(app, options.since.as_deref())?;
+    let found = run_assessment(context, options.since.as_deref())?;
     // Logged first, so that the log in the evidence has this record.
-    audit_incident(app, "report", Severity::Critical);
-    let redactor = app.redactor()?;
+    audit_incident(context, "report", Severity::Critical);
+    let redactor = context.redactor()?;
     let settings = redactor
         .redact(
-            Raw::from(app.settings_text()?),
+            Raw::from(context.settings_text()?),
             &mut Placeholders::default(),
         )
         .0;
-    let mut more = json!({ "keys": list_keys(app), "settings": settings, "lockdown": app.lockdown().check().is_err() });
+    let mut more = json!({ "keys": list_keys(context), "settings": settings, "lockdown": context.lockdown().check().is_err() });
     if options.with_messages
         && let Some(more) = more.as_object_mut()
     {
-        more.insert("messages".to_owned(), read_messages(app)?);
+        more.insert("messages".to_owned(), read_messages(context)?);
     }
-    let now = app.clock.now();
-    let evidence = incident::collect_evidence(&app.home, &found, &more, now)?;
+    let now = context.clock.now();
+    let evidence = incident::collect_evidence(&context.home, &found, &more, now)?;
     let wanted = NewPassphrase {
         purpose: "the evidence",
         source: PassphraseSource::Unattended,
         weak: options.weak,
     };
-    let passphrase = passphrase::choose(app.ui, app.env, app.yes, wanted)?;
+    let passphrase = passphrase::choose(context.ui, context.env, context.yes, wanted)?;
     incident::write_evidence(&path, &evidence, &passphrase, KdfParams::default(), now)?;
-    app.ui.out(&format!("{}\n", display_path(&path)))?;
-    app.ui.notice("`chatbot incident report --open FILE` prints its contents, on any machine that has the passphrase");
+    context.ui.out(&format!("{}\n", display_path(&path)))?;
+    context.ui.notice("`chatbot incident report --open FILE` prints its contents, on any machine that has the passphrase");
     Ok(())
 }
 
 /// A new file name in the backup folder.
-fn unused_report_path(app: &Context) -> PathBuf {
-    let at = app.clock.now().local_minute().replace([' ', ':'], "-");
+fn unused_report_path(context: &Context) -> PathBuf {
+    let at = context.clock.now().local_minute().replace([' ', ':'], "-");
     let named = |more: &str| {
-        app.home
+        context
+            .home
             .backups()
             .join(format!("chatbot-evidence-{at}{more}.sealed"))
     };
@@ -112,9 +113,9 @@ fn unused_report_path(app: &Context) -> PathBuf {
         .unwrap_or_else(|| named(""))
 }
 
-fn read_messages(app: &mut Context) -> Result<Value> {
-    let redactor = app.redactor()?;
-    let archive = app.archive()?;
+fn read_messages(context: &mut Context) -> Result<Value> {
+    let redactor = context.redactor()?;
+    let archive = context.archive()?;
     let mut all = Vec::new();
     for id in archive.ids()? {
         let Ok(stored) = archive.read(&id) else {
@@ -130,9 +131,9 @@ fn read_messages(app: &mut Context) -> Result<Value> {
     Ok(Value::Array(all))
 }
 
-fn open_report(app: &Context, file: &Path) -> Result<()> {
+fn open_report(context: &Context, file: &Path) -> Result<()> {
     let opened = incident::read_evidence(file, || {
-        passphrase::obtain(app.ui, app.env, "the evidence", CliExit::Key)
+        passphrase::obtain(context.ui, context.env, "the evidence", CliExit::Key)
     });
     let text = opened.map_err(|error| match error.downcast_ref() {
         Some(incident::Error::Seal(cause)) => {
@@ -142,5 +143,5 @@ fn open_report(app: &Context, file: &Path) -> Result<()> {
         }
         _ => error,
     })?;
-    app.ui.out(Displayable::json_text(&text) + "\n")
+    context.ui.out(Displayable::json_text(&text) + "\n")
 }

@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct KeyClearArgs {}
 
-pub(super) fn run(app: &mut Context) -> Result<()> {
-    let manager = app.keys()?.manager();
+pub(super) fn run(context: &mut Context) -> Result<()> {
+    let manager = context.keys()?.manager();
     let written = manager
         .index()?
         .into_iter()
@@ -29,7 +29,7 @@ pub(super) fn run(app: &mut Context) -> Result<()> {
         Err(error) => bail!(error),
     }
     if slots.is_empty() {
-        return app.ui.say("there are no keys to delete\n", 2);
+        return context.ui.say("there are no keys to delete\n", 2);
     }
     let list: Vec<String> = slots
         .iter()
@@ -38,15 +38,15 @@ pub(super) fn run(app: &mut Context) -> Result<()> {
             other => format!("`{other}`"),
         })
         .collect();
-    if !app.yes {
-        if app.ui.can_ask() {
-            app.ui.error_line(&format!(
+    if !context.yes {
+        if context.ui.can_ask() {
+            context.ui.error_line(&format!(
                 "This deletes {} of {}. Conversations and their data key are kept.",
                 pluralize(list.len(), "key"),
                 list.join(", ")
             ));
         }
-        if app.ui.ask("Type `clear` to delete them: ", "`--yes`")? != "clear" {
+        if context.ui.ask("Type `clear` to delete them: ", "`--yes`")? != "clear" {
             bail!(CliError::new(
                 CliExit::Failure,
                 "declined",
@@ -55,17 +55,17 @@ pub(super) fn run(app: &mut Context) -> Result<()> {
         }
     }
     for slot in &slots {
-        app.keys()?.manager().remove(slot)?;
+        context.keys()?.manager().remove(slot)?;
         if let Slot::ApiKey { provider, profile } = slot {
             let event = Event::new(EventKind::KeyDeleted).severity(Severity::Notice);
-            app.audit_key_event(
+            context.audit_key_event(
                 &event
                     .word("provider", provider.as_str())
                     .word("profile", profile.as_str()),
             );
         }
     }
-    app.ui.say(
+    context.ui.say(
         &format!(
             "deleted {}: {}\n",
             pluralize(list.len(), "key"),

@@ -14,10 +14,10 @@ pub(super) struct KeyDeleteArgs {
     target: KeyTargetArgs,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
-    if !app.yes
-        && !app.ui.confirm(
+pub(super) fn run(context: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
+    let target = resolve_target(context, &options.target)?;
+    if !context.yes
+        && !context.ui.confirm(
             &format!("Delete the key for {}?", target.display()),
             "`--yes`",
         )?
@@ -28,8 +28,12 @@ pub(super) fn run(app: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
             "nothing was deleted"
         ));
     }
-    if !app.keys()?.manager().remove(&target.slot)? {
-        if let Some(name) = target.variable.as_ref().filter(|name| app.env.has(name)) {
+    if !context.keys()?.manager().remove(&target.slot)? {
+        if let Some(name) = target
+            .variable
+            .as_ref()
+            .filter(|name| context.env.has(name))
+        {
             bail!(
                 CliError::new(
                     CliExit::Key,
@@ -44,11 +48,11 @@ pub(super) fn run(app: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
         }
         return Err(target.missing_error());
     }
-    let store = app.store_name();
-    app.audit_key_event(
+    let store = context.store_name();
+    context.audit_key_event(
         &key_event(EventKind::KeyDeleted, &target, &store).severity(Severity::Notice),
     );
-    app.ui.say(
+    context.ui.say(
         &format!(
             "deleted the key for {} from the {store}\n",
             target.display()

@@ -18,9 +18,9 @@ pub(super) struct KeyGetArgs {
     reveal: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyGetArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
-    if options.reveal && !app.ui.output_is_terminal() {
+pub(super) fn run(context: &mut Context, options: &KeyGetArgs) -> Result<()> {
+    let target = resolve_target(context, &options.target)?;
+    if options.reveal && !context.ui.output_is_terminal() {
         bail!(
             CliError::new(
                 CliExit::Misuse,
@@ -33,9 +33,9 @@ pub(super) fn run(app: &mut Context, options: &KeyGetArgs) -> Result<()> {
         );
     }
     if options.reveal {
-        app.refuse_in_lockdown()?;
+        context.refuse_in_lockdown()?;
     }
-    let Some(found) = locate(app, &target)? else {
+    let Some(found) = locate(context, &target)? else {
         bail!(target.missing_error())
     };
     let what = if options.reveal {
@@ -53,16 +53,16 @@ pub(super) fn run(app: &mut Context, options: &KeyGetArgs) -> Result<()> {
     } else {
         String::from("env")
     };
-    app.audit_key_event(&key_event(what, &target, &source).severity(severity));
+    context.audit_key_event(&key_event(what, &target, &source).severity(severity));
     if options.reveal {
-        return app.ui.out(&format!("{}\n", found.secret.expose()));
+        return context.ui.out(&format!("{}\n", found.secret.expose()));
     }
     // Not even the first or last letters are shown: they help to recognise or guess a key.
-    let print = app
+    let print = context
         .keys()?
         .manager()
         .update_index(|index| index.fingerprint(&found.secret))?;
-    app.ui.say(
+    context.ui.say(
         &format!(
             "{}: ******** in {}, fingerprint {print}\n",
             target.display().replace('`', ""),

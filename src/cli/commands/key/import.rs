@@ -98,39 +98,39 @@ enum StoredState {
     Different,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyImportArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &KeyImportArgs) -> Result<()> {
     if let Some(copy) = &options.restore {
-        return scrub::restore_copy(app, copy);
+        return scrub::restore_copy(context, copy);
     }
-    let texts = read_files(app, options)?;
+    let texts = read_files(context, options)?;
     let found: Vec<Vec<FoundKey>> = texts
         .iter()
         .map(|(_, text)| discover::find_keys(text.as_str()))
         .collect();
-    if found.iter().all(Vec::is_empty) && !imports_env(app, options) {
+    if found.iter().all(Vec::is_empty) && !imports_env(context, options) {
         let seen = if texts.is_empty() {
             String::new()
         } else {
             format!(" in {}", pluralize(texts.len(), "file"))
         };
-        return app.ui.say(&format!("found no keys{seen}\n"), 2);
+        return context.ui.say(&format!("found no keys{seen}\n"), 2);
     }
-    ensure_store(app)?;
-    let offers = list_offers(app, options, &texts, &found)?;
-    print_offers(app, &offers)?;
-    let chosen = select_offers(app, options, &offers)?;
-    import_offers(app, options, &offers, &chosen)?;
-    scrub_files(app, options, &offers, &texts, &found)
+    ensure_store(context)?;
+    let offers = list_offers(context, options, &texts, &found)?;
+    print_offers(context, &offers)?;
+    let chosen = select_offers(context, options, &offers)?;
+    import_offers(context, options, &offers, &chosen)?;
+    scrub_files(context, options, &offers, &texts, &found)
 }
 
-fn print_offers(app: &Context, offers: &[ImportOffer]) -> Result<()> {
+fn print_offers(context: &Context, offers: &[ImportOffer]) -> Result<()> {
     for (n, offer) in offers.iter().enumerate() {
         let state = match offer.now {
             StoredState::Empty => "new",
             StoredState::Same => "already saved",
             StoredState::Different => "another key is saved",
         };
-        app.ui.say(
+        context.ui.say(
             &format!(
                 "{:>2}. {} from {}: {state}\n",
                 n + 1,
@@ -144,7 +144,7 @@ fn print_offers(app: &Context, offers: &[ImportOffer]) -> Result<()> {
 }
 
 fn import_offers(
-    app: &mut Context,
+    context: &mut Context,
     options: &KeyImportArgs,
     offers: &[ImportOffer],
     chosen: &BTreeSet<usize>,
@@ -155,15 +155,15 @@ fn import_offers(
         .filter(|(n, _)| chosen.contains(n))
     {
         // An earlier iteration may have saved another key for the same provider and profile.
-        let now = stored_state(app, &offer.target, &offer.secret)?;
-        let cannot_ask = app.yes || !app.ui.can_ask();
+        let now = stored_state(context, &offer.target, &offer.secret)?;
+        let cannot_ask = context.yes || !context.ui.can_ask();
         if now == StoredState::Different
             && offer.now == StoredState::Empty
             && cannot_ask
             && !options.force
         {
             let said = offer.target.display().replace('`', "");
-            app.ui.say(
+            context.ui.say(
                 &format!(
                     "skipped number {}: another key for {said} was just imported\n",
                     n + 1
@@ -172,7 +172,7 @@ fn import_offers(
             )?;
             continue;
         }
-        store_offer(app, options, offer, now)?;
+        store_offer(context, options, offer, now)?;
     }
     Ok(())
 }
@@ -180,7 +180,7 @@ fn import_offers(
 /// Offers to remove the imported keys from their files. Only keys that are saved now are removed:
 /// of two keys for one provider, the other exists nowhere else.
 fn scrub_files(
-    app: &mut Context,
+    context: &mut Context,
     options: &KeyImportArgs,
     offers: &[ImportOffer],
     texts: &[(PathBuf, SecretText)],
@@ -189,7 +189,7 @@ fn scrub_files(
     let mut done: BTreeSet<KeyIndexes> = BTreeSet::new();
     for offer in offers {
         if let Some(place) = offer.place
-            && stored_state(app, &offer.target, &offer.secret)? == StoredState::Same
+            && stored_state(context, &offer.target, &offer.secret)? == StoredState::Same
         {
             done.insert(place);
         }
@@ -201,7 +201,7 @@ fn scrub_files(
             .map(|(_, found)| found)
             .collect();
         if !gone.is_empty() {
-            scrub::offer_scrub(app, path, text.as_str(), &gone, options.scrub)?;
+            scrub::offer_scrub(context, path, text.as_str(), &gone, options.scrub)?;
         }
     }
     Ok(())
@@ -210,13 +210,13 @@ fn scrub_files(
 type SecretText = zeroize::Zeroizing<String>;
 
 /// The texts of the given files, or of the known files of other programs that exist.
-fn read_files(app: &Context, options: &KeyImportArgs) -> Result<Vec<(PathBuf, SecretText)>> {
+fn read_files(context: &Context, options: &KeyImportArgs) -> Result<Vec<(PathBuf, SecretText)>> {
     let named = !options.files.is_empty();
     let mut texts: Vec<(PathBuf, SecretText)> = Vec::new();
     let paths = if named || options.from_env {
         options.files.clone()
     } else {
-        known_places(app)
+        known_places(context)
     };
     for path in paths {
         match fs::read_external(&path, MAX_FILE_BYTES) {
@@ -237,15 +237,18 @@ fn read_files(app: &Context, options: &KeyImportArgs) -> Result<Vec<(PathBuf, Se
             },
             Err(error) if named => return Err(error.into()),
             Err(error) if error.is_missing() => {}
-            Err(error) => app.ui.warning(&error.to_string()),
+            Err(error) => context.ui.warning(&error.to_string()),
         }
     }
     Ok(texts)
 }
 
-fn known_places(app: &Context) -> Vec<PathBuf> {
-    let home = app.env.path("HOME").or_else(|| app.env.path("USERPROFILE"));
-    let config = app
+fn known_places(context: &Context) -> Vec<PathBuf> {
+    let home = context
+        .env
+        .path("HOME")
+        .or_else(|| context.env.path("USERPROFILE"));
+    let config = context
         .env
         .path("XDG_CONFIG_HOME")
         .or_else(|| home.as_ref().map(|h| h.join(".config")));
@@ -261,16 +264,16 @@ fn known_places(app: &Context) -> Vec<PathBuf> {
     places
 }
 
-fn imports_env(app: &Context, options: &KeyImportArgs) -> bool {
+fn imports_env(context: &Context, options: &KeyImportArgs) -> bool {
     options.from_env
         && catalog::all()
             .iter()
             .filter_map(|entry| entry.env)
-            .any(|name| app.env.has(name))
+            .any(|name| context.env.has(name))
 }
 
 fn list_offers(
-    app: &mut Context,
+    context: &mut Context,
     options: &KeyImportArgs,
     texts: &[(PathBuf, SecretText)],
     found: &[Vec<FoundKey>],
@@ -289,8 +292,8 @@ fn list_offers(
         }
     }
     for entry in catalog::all().iter().filter(|_| options.from_env) {
-        if let Some(name) = entry.env.filter(|name| app.env.has(name))
-            && let Some(secret) = app.env.secret(name)?
+        if let Some(name) = entry.env.filter(|name| context.env.has(name))
+            && let Some(secret) = context.env.secret(name)?
         {
             raw.push((entry.name, secret, None, format!("the environment: {name}")));
         }
@@ -298,9 +301,9 @@ fn list_offers(
     let mut offers = Vec::new();
     for (provider, secret, place, from) in raw {
         let provider: Name = provider.parse()?;
-        let (_, profile) = provider::resolve(app, Some(&provider), options.profile.as_ref())?;
-        let target = target_for(app, &provider, &profile)?;
-        let now = stored_state(app, &target, &secret)?;
+        let (_, profile) = provider::resolve(context, Some(&provider), options.profile.as_ref())?;
+        let target = target_for(context, &provider, &profile)?;
+        let now = stored_state(context, &target, &secret)?;
         offers.push(ImportOffer {
             target,
             secret,
@@ -313,8 +316,8 @@ fn list_offers(
 }
 
 /// How a key compares to the saved one.
-fn stored_state(app: &mut Context, target: &KeyTarget, secret: &Secret) -> Result<StoredState> {
-    Ok(match app.keys()?.manager().get(&target.slot)? {
+fn stored_state(context: &mut Context, target: &KeyTarget, secret: &Secret) -> Result<StoredState> {
+    Ok(match context.keys()?.manager().get(&target.slot)? {
         None => StoredState::Empty,
         Some(stored) if same_secret(&stored, secret) => StoredState::Same,
         Some(_) => StoredState::Different,
@@ -323,7 +326,7 @@ fn stored_state(app: &mut Context, target: &KeyTarget, secret: &Secret) -> Resul
 
 /// Which keys to import: the numbers that the user types, or with `--yes` all that replace nothing.
 fn select_offers(
-    app: &Context,
+    context: &Context,
     options: &KeyImportArgs,
     offers: &[ImportOffer],
 ) -> Result<BTreeSet<usize>> {
@@ -336,13 +339,13 @@ fn select_offers(
         .filter(|(_, o)| free(o))
         .map(|(n, _)| n)
         .collect();
-    if app.yes {
+    if context.yes {
         return Ok(all);
     }
     if offers.iter().all(|offer| offer.now == StoredState::Same) {
         return Ok(BTreeSet::new());
     }
-    if !app.ui.can_ask() {
+    if !context.ui.can_ask() {
         bail!(
             CliError::new(
                 CliExit::Misuse,
@@ -352,7 +355,7 @@ fn select_offers(
             .hint("import all new keys with `--yes`")
         );
     }
-    let typed = app.ui.ask(
+    let typed = context.ui.ask(
         "Import which keys? Numbers such as `1 3`, `all` for all new keys, or Enter for none: ",
         "`--yes`",
     )?;
@@ -376,7 +379,7 @@ fn select_offers(
 
 /// Saves a key; with `--force` or after a confirmation it replaces another one.
 fn store_offer(
-    app: &mut Context,
+    context: &mut Context,
     options: &KeyImportArgs,
     offer: &ImportOffer,
     now: StoredState,
@@ -384,8 +387,8 @@ fn store_offer(
     let said = offer.target.display().replace('`', "");
     if now == StoredState::Different
         && !options.force
-        && !(app.ui.can_ask()
-            && app
+        && !(context.ui.can_ask()
+            && context
                 .ui
                 .confirm(&format!("Replace the saved key for {said}?"), "`--force`")?)
     {
@@ -393,26 +396,26 @@ fn store_offer(
     }
     offer.target.require_stored()?;
     // The settings may give this provider another host than that of the key's issuer.
-    key_binding::refuse_foreign_key(app, &offer.target.endpoint, &offer.secret, None)?;
+    key_binding::refuse_foreign_key(context, &offer.target.endpoint, &offer.secret, None)?;
     let answer = if options.no_validate {
         KeyValidation::not_asked()
     } else {
-        ask_provider(app, &offer.target, &offer.secret)?
+        ask_provider(context, &offer.target, &offer.secret)?
     };
     if answer.status == KeyStatus::Invalid && !options.force {
-        return app
+        return context
             .ui
             .say(&format!("skipped {said}: {}\n", answer.describe()), 2);
     }
-    store_key(app, &offer.target, &offer.secret, &answer)?;
-    let store = app.store_name();
+    store_key(context, &offer.target, &offer.secret, &answer)?;
+    let store = context.store_name();
     let from = if offer.place.is_some() { "file" } else { "env" };
-    app.audit_key_event(
+    context.audit_key_event(
         &key_event(EventKind::KeyImported, &offer.target, &store)
             .severity(Severity::Notice)
             .word("from", from),
     );
-    app.ui.say(
+    context.ui.say(
         &format!("imported {said} into the {store}: {}\n", answer.describe()),
         2,
     )

@@ -35,35 +35,37 @@ pub(super) struct ListedKeyEntry {
     used: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyListArgs) -> Result<()> {
-    let mut entries = list_entries(app)?;
+pub(super) fn run(context: &mut Context, options: &KeyListArgs) -> Result<()> {
+    let mut entries = list_entries(context)?;
     entries.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
         let keys: Vec<Value> = entries.iter().map(as_json).collect();
-        return app.ui.json(&json!({ "schema_version": 1, "keys": keys }));
+        return context
+            .ui
+            .json(&json!({ "schema_version": 1, "keys": keys }));
     }
-    let table = render(app, &entries)?;
-    app.ui.say(&table, 2)?;
+    let table = render(context, &entries)?;
+    context.ui.say(&table, 2)?;
     // The records can be listed even if the key store cannot be opened.
-    if app
+    if context
         .keys()?
         .manager()
         .selected_store()
         .is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault)
     {
-        vault::describe(&app.home.vault())?;
+        vault::describe(&context.home.vault())?;
     }
     Ok(())
 }
 
 /// All known keys, saved ones first, by profile and provider.
-pub(super) fn list_entries(app: &mut Context) -> Result<Vec<ListedKeyEntry>> {
+pub(super) fn list_entries(context: &mut Context) -> Result<Vec<ListedKeyEntry>> {
     let variables: Vec<(Name, String)> = catalog::all()
         .iter()
         .filter_map(|entry| Some((entry.name.parse().ok()?, entry.env?.to_owned())))
-        .filter(|(_, variable)| app.env.has(variable))
+        .filter(|(_, variable)| context.env.has(variable))
         .collect();
-    let settings = app.settings()?;
+    let settings = context.settings()?;
     let own = settings
         .providers
         .iter()
@@ -76,7 +78,7 @@ pub(super) fn list_entries(app: &mut Context) -> Result<Vec<ListedKeyEntry>> {
         .filter(|(name, _)| !settings.providers.contains_key(name))
         .chain(own)
         .collect();
-    let index = load_index(app)?;
+    let index = load_index(context)?;
     let mut entries = Vec::new();
     for (slot, record) in index.iter().flat_map(KeyIndex::records) {
         if let Slot::ApiKey { provider, profile } = slot {
@@ -93,12 +95,13 @@ pub(super) fn list_entries(app: &mut Context) -> Result<Vec<ListedKeyEntry>> {
     }
     entries.sort_by(|a, b| (&a.profile, &a.provider).cmp(&(&b.profile, &b.provider)));
     for (provider, variable) in variables {
-        let Some(secret) = app.env.secret(&variable)? else {
+        let Some(secret) = context.env.secret(&variable)? else {
             continue;
         };
         let profile: Name = "default".parse()?;
         let fingerprint = Some(
-            app.keys()?
+            context
+                .keys()?
                 .manager()
                 .update_index(|index| index.fingerprint(&secret))?,
         );
@@ -118,17 +121,17 @@ pub(super) fn list_entries(app: &mut Context) -> Result<Vec<ListedKeyEntry>> {
 }
 
 /// The recorded keys. A lost record is rebuilt from the store.
-fn load_index(app: &mut Context) -> Result<Option<KeyIndex>> {
-    match app.keys()?.manager().index() {
+fn load_index(context: &mut Context) -> Result<Option<KeyIndex>> {
+    match context.keys()?.manager().index() {
         Ok(Some(index)) if index.records().next().is_some() => Ok(Some(index)),
-        _ => load_full_index(app),
+        _ => load_full_index(context),
     }
 }
 
 /// The recorded keys and those that the store has without a record, for callers that must not miss
 /// a key.
-pub(crate) fn load_full_index(app: &mut Context) -> Result<Option<KeyIndex>> {
-    let manager = app.keys()?.manager();
+pub(crate) fn load_full_index(context: &mut Context) -> Result<Option<KeyIndex>> {
+    let manager = context.keys()?.manager();
     let index = match manager.index() {
         Ok(index) => index,
         Err(crate::keys::Error::Index(crate::keys::index::Error::Damaged(_))) => None,
@@ -144,8 +147,8 @@ pub(crate) fn load_full_index(app: &mut Context) -> Result<Option<KeyIndex>> {
             .as_ref()
             .is_none_or(|index| index.record(slot).is_none())
     });
-    let now = app.clock.now();
-    let manager = app.keys()?.manager();
+    let now = context.clock.now();
+    let manager = context.keys()?.manager();
     let mut found = Vec::new();
     for slot in slots {
         if let Some(secret) = manager.get(&slot)? {
@@ -179,14 +182,14 @@ fn as_json(entry: &ListedKeyEntry) -> Value {
     })
 }
 
-fn render(app: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> {
+fn render(context: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> {
     let mut out = if entries.is_empty() {
         Displayable::from("no keys yet: save one with `chatbot key set`\n")
     } else {
-        render_table(app, entries)
+        render_table(context, entries)
     };
-    let rotate_after = app.settings()?.keys.rotate_after_days;
-    let now = app.clock.now();
+    let rotate_after = context.settings()?.keys.rotate_after_days;
+    let now = context.clock.now();
     for entry in entries {
         let said = super::target::display_key(&entry.provider, &entry.profile);
         for warning in entry
@@ -194,7 +197,8 @@ fn render(app: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> 
             .iter()
             .flat_map(|r| r.warnings(now, rotate_after))
         {
-            out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {warning}\n");
+            out +=
+                context.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {warning}\n");
         }
         if !entry.used {
             out += format!(
@@ -202,7 +206,7 @@ fn render(app: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> 
             );
         }
     }
-    match app.keys()?.manager().selected_store() {
+    match context.keys()?.manager().selected_store() {
         Ok(chosen) => {
             out += format!(
                 "store: {}, because {}\n",
@@ -215,7 +219,7 @@ fn render(app: &mut Context, entries: &[ListedKeyEntry]) -> Result<Displayable> 
     Ok(out)
 }
 
-fn render_table(app: &Context, entries: &[ListedKeyEntry]) -> Displayable {
+fn render_table(context: &Context, entries: &[ListedKeyEntry]) -> Displayable {
     let head = [
         "provider",
         "profile",
@@ -264,7 +268,7 @@ fn render_table(app: &Context, entries: &[ListedKeyEntry]) -> Displayable {
             };
             line += style.filter(|_| column == 4).map_or_else(
                 || Displayable::line(&cell),
-                |style| app.ui.paint(style, &cell),
+                |style| context.ui.paint(style, &cell),
             );
             line += "  ";
         }

@@ -48,8 +48,8 @@ fn parse_limit(text: &str) -> Result<String, &'static str> {
     }
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyLoginArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
+pub(super) fn run(context: &mut Context, options: &KeyLoginArgs) -> Result<()> {
+    let target = resolve_target(context, &options.target)?;
     target.require_stored()?;
     if target.endpoint.key_check_api != KeyCheckApi::OpenRouter {
         let page = target.known.map_or_else(
@@ -65,30 +65,30 @@ pub(super) fn run(app: &mut Context, options: &KeyLoginArgs) -> Result<()> {
             )
         );
     }
-    ensure_store(app)?;
+    ensure_store(context)?;
     let proof = Pkce::new()?;
     let code = if options.headless {
-        ask_for_code(app, &target, options, &proof)?
+        ask_for_code(context, &target, options, &proof)?
     } else {
-        wait_for_browser(app, &target, options, &proof)?
+        wait_for_browser(context, &target, options, &proof)?
     };
-    let context = app.http_context()?;
+    let http = context.http_context()?;
     let key = runtime()?.block_on(exchange_code(
         &target.endpoint,
         &code,
         &proof.verifier,
-        context,
+        http,
     ))?;
     check_format(&target, &key, false)?;
-    let answer = ask_provider(app, &target, &key)?;
-    store_key(app, &target, &key, &answer)?;
-    let store = app.store_name();
-    app.audit_key_event(
+    let answer = ask_provider(context, &target, &key)?;
+    store_key(context, &target, &key, &answer)?;
+    let store = context.store_name();
+    context.audit_key_event(
         &key_event(EventKind::KeySet, &target, &store)
             .word("status", &answer.status.to_string())
             .word("from", "login"),
     );
-    app.ui.say(
+    context.ui.say(
         &format!(
             "saved the key for {} in the {store}: {}\n",
             target.display(),
@@ -122,7 +122,7 @@ fn login_page(
 }
 
 fn wait_for_browser(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     options: &KeyLoginArgs,
     proof: &Pkce,
@@ -130,31 +130,31 @@ fn wait_for_browser(
     // The listener starts before the browser is opened, so that no callback is missed.
     let door = CallbackServer::open()?;
     let page = login_page(target, options, proof, Some(&door.callback_url()));
-    app.ui.error_line(&format!(
+    context.ui.error_line(&format!(
         "Log in at {}:\n\n  {page}\n",
         target.endpoint.title
     ));
-    if !options.no_browser && app.ui.can_ask() {
-        open_browser(app, &page);
+    if !options.no_browser && context.ui.can_ask() {
+        open_browser(context, &page);
     }
-    app.ui.error_line(
+    context.ui.error_line(
         "Waiting for the browser; press Ctrl-C to cancel. Without a browser on this machine, use `chatbot key login --headless`.",
     );
     Ok(door.wait(LOGIN_TIMEOUT)?)
 }
 
 fn ask_for_code(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     options: &KeyLoginArgs,
     proof: &Pkce,
 ) -> Result<Secret> {
     let page = login_page(target, options, proof, None);
-    app.ui.error_line(&format!(
+    context.ui.error_line(&format!(
         "Log in at {}, on any machine:\n\n  {page}\n",
         target.endpoint.title
     ));
-    let code = app.ui.ask_hidden(
+    let code = context.ui.ask_hidden(
         "Code from the page (input hidden): ",
         "`key login` without `--headless`",
     )?;
@@ -169,16 +169,16 @@ fn ask_for_code(
 }
 
 /// Opens the page in the browser. Errors are ignored, because the address is also printed.
-fn open_browser(app: &Context, page: &str) {
+fn open_browser(context: &Context, page: &str) {
     let opener = if cfg!(target_os = "macos") {
         "open"
     } else {
         "xdg-open"
     };
-    let mut command = app.env.command(opener);
+    let mut command = context.env.command(opener);
     // `cmd /C start` would interpret the `&` of the address.
     if cfg!(windows) {
-        command = app.env.command("rundll32");
+        command = context.env.command("rundll32");
         command.arg("url.dll,FileProtocolHandler");
     }
     drop(

@@ -53,30 +53,30 @@ enum KeyCommand {
     Recovery(recovery::KeyRecoveryArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: KeyArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: KeyArgs) -> Result<()> {
     match options.command {
-        KeyCommand::Set(options) => set::run(app, &options),
-        KeyCommand::Get(options) => get::run(app, &options),
-        KeyCommand::Delete(options) => delete::run(app, &options),
-        KeyCommand::List(options) => list::run(app, &options),
-        KeyCommand::Validate(options) => validate::run(app, &options),
-        KeyCommand::Login(options) => login::run(app, &options),
-        KeyCommand::Import(options) => import::run(app, &options),
-        KeyCommand::Rotate(options) => rotate::run(app, &options),
-        KeyCommand::Move(options) => move_all::run(app, &options),
-        KeyCommand::Clear(_) => clear::run(app),
-        KeyCommand::Recovery(options) => recovery::run(app, &options),
+        KeyCommand::Set(options) => set::run(context, &options),
+        KeyCommand::Get(options) => get::run(context, &options),
+        KeyCommand::Delete(options) => delete::run(context, &options),
+        KeyCommand::List(options) => list::run(context, &options),
+        KeyCommand::Validate(options) => validate::run(context, &options),
+        KeyCommand::Login(options) => login::run(context, &options),
+        KeyCommand::Import(options) => import::run(context, &options),
+        KeyCommand::Rotate(options) => rotate::run(context, &options),
+        KeyCommand::Move(options) => move_all::run(context, &options),
+        KeyCommand::Clear(_) => clear::run(context),
+        KeyCommand::Recovery(options) => recovery::run(context, &options),
     }
 }
 
 /// Asks for a key of the default provider and saves it.
-pub(crate) fn set_default_key(app: &mut Context) -> Result<()> {
-    set::run(app, &set::KeySetArgs::default())
+pub(crate) fn set_default_key(context: &mut Context) -> Result<()> {
+    set::run(context, &set::KeySetArgs::default())
 }
 
 /// The keys that are recorded as saved.
-pub(crate) fn stored_keys(app: &mut Context) -> Result<Vec<(Name, Name)>> {
-    let Some(index) = load_full_index(app)? else {
+pub(crate) fn stored_keys(context: &mut Context) -> Result<Vec<(Name, Name)>> {
+    let Some(index) = load_full_index(context)? else {
         return Ok(Vec::new());
     };
     let slots = index.records().filter_map(|(slot, _)| match slot {

@@ -26,59 +26,59 @@ enum MoveTarget {
     Vault,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyMoveArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &KeyMoveArgs) -> Result<()> {
     let target = match options.to {
         MoveTarget::Os => StoreKind::OsKeyring,
         MoveTarget::Vault => StoreKind::Vault,
     };
     if target == StoreKind::Vault {
-        ensure_vault(app)?;
+        ensure_vault(context)?;
     }
-    let candidates = app.keys()?.manager().list_slots(target.other())?;
+    let candidates = context.keys()?.manager().list_slots(target.other())?;
     let question = format!(
         "Move every key from the {} to the {target}?",
         target.other()
     );
-    if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
+    if !context.yes && !context.ui.confirm(&question, "`--yes`")? {
         bail!(CliError::new(
             CliExit::Failure,
             "declined",
             "nothing was moved"
         ));
     }
-    let keyring = app.keys()?.manager().os_keyring();
-    let sealed = app.keys()?.open_vault();
+    let keyring = context.keys()?.manager().os_keyring();
+    let sealed = context.keys()?.open_vault();
     let (source, target): (&dyn KeyStore, &dyn KeyStore) = match target {
         StoreKind::Vault => (&keyring, &sealed),
         StoreKind::OsKeyring => (&sealed, &keyring),
     };
     target.probe()?;
-    let moved = app
+    let moved = context
         .keys()?
         .manager()
         .move_all(source, target, &candidates)?;
     let (from, to) = (source.kind(), target.kind());
-    app.audit_key_event(
+    context.audit_key_event(
         &Event::new(EventKind::KeyMoved)
             .severity(Severity::Notice)
             .word("from", &from.to_string())
             .word("to", &to.to_string())
             .number("keys", moved.slots.len()),
     );
-    app.ui.say(
+    context.ui.say(
         &format!(
             "moved {} from the {from} to the {to}; each was read back before it was removed\n",
             pluralize(moved.slots.len(), "key")
         ),
         2,
     )?;
-    if app
+    if context
         .keys()?
         .manager()
         .selected_store()
         .is_ok_and(|chosen| chosen.store.kind() != to)
     {
-        app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the {from}: change it"));
+        context.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the {from}: change it"));
     }
     Ok(())
 }

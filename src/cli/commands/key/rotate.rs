@@ -59,14 +59,14 @@ impl KeyRotateArgs {
     }
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
+pub(super) fn run(context: &mut Context, options: &KeyRotateArgs) -> Result<()> {
+    let target = resolve_target(context, &options.target)?;
     target.require_stored()?;
-    let _alone = app.keys()?.manager().lock_rotation()?;
+    let _alone = context.keys()?.manager().lock_rotation()?;
     let previous = target.previous_slot();
-    let kept_back = app.keys()?.manager().get(&previous)?;
-    let rotation = app.keys()?.manager().load_rotation(&target.slot)?;
-    let management = management_key(app, &target, options)?;
+    let kept_back = context.keys()?.manager().get(&previous)?;
+    let rotation = context.keys()?.manager().load_rotation(&target.slot)?;
+    let management = management_key(context, &target, options)?;
     if options.confirm {
         if rotation.is_none() && kept_back.is_none() {
             bail!(CliError::misuse(format!(
@@ -74,7 +74,7 @@ pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
                 target.display()
             )));
         }
-        return confirm(app, &target, management.as_ref(), rotation.as_ref());
+        return confirm(context, &target, management.as_ref(), rotation.as_ref());
     }
     if options.undo {
         let Some(old) = kept_back else {
@@ -83,7 +83,13 @@ pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
                 target.display()
             )));
         };
-        return undo(app, &target, &old, management.as_ref(), rotation.as_ref());
+        return undo(
+            context,
+            &target,
+            &old,
+            management.as_ref(),
+            rotation.as_ref(),
+        );
     }
     if awaits_confirmation(kept_back.as_ref(), rotation.as_ref()) {
         bail!(
@@ -101,11 +107,11 @@ pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
             ))
         );
     }
-    let Some(old) = app.keys()?.manager().get(&target.slot)? else {
+    let Some(old) = context.keys()?.manager().get(&target.slot)? else {
         bail!(target.missing_error())
     };
     match management {
-        Some(manager) if !options.new.stdin => rotate_auto::run(app, &target, &old, &manager, rotation),
+        Some(manager) if !options.new.stdin => rotate_auto::run(context, &target, &old, &manager, rotation),
         _ if rotation.is_some() => bail!(
             CliError::new(
                 CliExit::Key,
@@ -114,7 +120,7 @@ pub(super) fn run(app: &mut Context, options: &KeyRotateArgs) -> Result<()> {
             )
             .hint("save it again with `chatbot key set --profile management`, then `chatbot key rotate`")
         ),
-        _ => rotate_guided(app, &target, &old, options),
+        _ => rotate_guided(context, &target, &old, options),
     }
 }
 
@@ -141,7 +147,7 @@ pub(crate) enum RotationOutcome {
 /// Replaces the key of a provider: automatically with a management key, otherwise the user enters
 /// the new key.
 pub(crate) fn rotate_key(
-    app: &mut Context,
+    context: &mut Context,
     provider: &Name,
     profile: &Name,
 ) -> Result<RotationOutcome> {
@@ -149,41 +155,45 @@ pub(crate) fn rotate_key(
         provider: Some(provider.clone()),
         profile: Some(profile.clone()),
     };
-    let target = resolve_target(app, &whose)?;
+    let target = resolve_target(context, &whose)?;
     if target.require_stored().is_err() {
         return Ok(RotationOutcome::NotDone(
             "the settings take it from elsewhere",
         ));
     }
     let options = KeyRotateArgs::for_target(whose)?;
-    let management = management_key(app, &target, &options)?;
-    let rotation = app.keys()?.manager().load_rotation(&target.slot)?;
+    let management = management_key(context, &target, &options)?;
+    let rotation = context.keys()?.manager().load_rotation(&target.slot)?;
     if awaits_confirmation(
-        app.keys()?.manager().get(&target.previous_slot())?.as_ref(),
+        context
+            .keys()?
+            .manager()
+            .get(&target.previous_slot())?
+            .as_ref(),
         rotation.as_ref(),
     ) {
         return Ok(RotationOutcome::AlreadyDone);
     }
     if management.is_none() {
-        if !app.ui.can_ask() {
+        if !context.ui.can_ask() {
             return Ok(RotationOutcome::NotDone(
                 "you must create the new key at the provider, and there is no terminal to enter it",
             ));
         }
-        if !app.ui.confirm(
+        if !context.ui.confirm(
             &format!("   Replace the key for {} now?", target.display()),
             "`chatbot key rotate`",
         )? {
             return Ok(RotationOutcome::NotDone("not now"));
         }
     }
-    run(app, &options)?;
+    run(context, &options)?;
     Ok(RotationOutcome::Done)
 }
 
 /// The management key, if the provider has an interface for it.
 fn management_key(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     options: &KeyRotateArgs,
 ) -> Result<Option<Secret>> {
@@ -197,17 +207,17 @@ fn management_key(
         provider: target.endpoint.name.clone(),
         profile: options.management_profile.clone(),
     };
-    let key = app.keys()?.manager().get(&slot)?;
+    let key = context.keys()?.manager().get(&slot)?;
     if let Some(key) = &key {
-        key_binding::require_bound(app, &target.endpoint, &slot, key)?;
+        key_binding::require_bound(context, &target.endpoint, &slot, key)?;
     }
     Ok(key)
 }
 
 /// Reads the new key from standard input, or asks for it and says where to create it.
-fn read_new_key(app: &Context, target: &KeyTarget, stdin: bool) -> Result<Secret> {
+fn read_new_key(context: &Context, target: &KeyTarget, stdin: bool) -> Result<Secret> {
     if !stdin {
-        if !app.ui.can_ask() {
+        if !context.ui.can_ask() {
             bail!(
                 CliError::new(
                     CliExit::Misuse,
@@ -217,18 +227,18 @@ fn read_new_key(app: &Context, target: &KeyTarget, stdin: bool) -> Result<Secret
                 .hint("pipe it in with `--stdin`")
             );
         }
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "A key of {} cannot be replaced from here: create a new one there.",
             target.endpoint.title
         ));
         if let Some(page) = target.known.map(|entry| entry.key_page) {
-            app.ui.error_line(&format!("  {page}"));
+            context.ui.error_line(&format!("  {page}"));
         }
     }
     if stdin {
-        app.ui.secret_input()
+        context.ui.secret_input()
     } else {
-        app.ui.ask_hidden(
+        context.ui.ask_hidden(
             &format!("New {} API key (input hidden): ", target.endpoint.title),
             "`--stdin`",
         )
@@ -236,15 +246,15 @@ fn read_new_key(app: &Context, target: &KeyTarget, stdin: bool) -> Result<Secret
 }
 
 fn rotate_guided(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     options: &KeyRotateArgs,
 ) -> Result<()> {
-    let new = read_new_key(app, target, options.new.stdin)?;
+    let new = read_new_key(context, target, options.new.stdin)?;
     check_format(target, &new, options.new.force)?;
     if !options.new.force {
-        key_binding::refuse_other_issuer(app, &target.endpoint, &target.slot, old, &new)?;
+        key_binding::refuse_other_issuer(context, &target.endpoint, &target.slot, old, &new)?;
     }
     if same_secret(&new, old) {
         bail!(
@@ -255,7 +265,7 @@ fn rotate_guided(
     let answer = if options.new.no_validate {
         KeyValidation::not_asked()
     } else {
-        ask_provider(app, target, &new)?
+        ask_provider(context, target, &new)?
     };
     if answer.status != KeyStatus::Valid && !options.new.force && !options.new.no_validate {
         bail!(
@@ -270,10 +280,13 @@ fn rotate_guided(
             .hint("try again, or save it anyway with `--force`")
         );
     }
-    app.keys()?.manager().store(&target.previous_slot(), old)?;
-    store_key(app, target, &new, &answer)?;
-    audit_rotation(app, target, "guided");
-    app.ui.say(
+    context
+        .keys()?
+        .manager()
+        .store(&target.previous_slot(), old)?;
+    store_key(context, target, &new, &answer)?;
+    audit_rotation(context, target, "guided");
+    context.ui.say(
         &format!(
             "replaced the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` restores it\n",
             target.display(),
@@ -285,18 +298,18 @@ fn rotate_guided(
 }
 
 fn confirm(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: Option<&crate::keys::rotation::RotationState>,
 ) -> Result<()> {
     let deleted = match rotation {
-        Some(rotation) => rotate_auto::confirm(app, target, management, rotation)?,
+        Some(rotation) => rotate_auto::confirm(context, target, management, rotation)?,
         None => false,
     };
-    app.keys()?.manager().remove(&target.previous_slot())?;
-    app.keys()?.manager().clear_rotation(&target.slot)?;
-    audit_rotation(app, target, "confirm");
+    context.keys()?.manager().remove(&target.previous_slot())?;
+    context.keys()?.manager().clear_rotation(&target.slot)?;
+    audit_rotation(context, target, "confirm");
     let there = match (rotation, target.known) {
         (Some(_), _) if deleted => String::from("here and at the provider"),
         (Some(_), Some(entry)) => format!(
@@ -306,14 +319,14 @@ fn confirm(
         (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
         (_, None) => String::from("here; delete it at the provider too"),
     };
-    app.ui.say(
+    context.ui.say(
         &format!("the old key for {} was deleted {there}\n", target.display()),
         2,
     )
 }
 
 fn undo(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: Option<&Secret>,
@@ -321,19 +334,19 @@ fn undo(
 ) -> Result<()> {
     // Saving the key binds it to the host of today's settings, which must be the host it was saved
     // for.
-    key_binding::require_bound(app, &target.endpoint, &target.slot, old)?;
+    key_binding::require_bound(context, &target.endpoint, &target.slot, old)?;
     if let Some(rotation) = rotation {
-        rotate_auto::enable_old(app, target, management, rotation)?;
+        rotate_auto::enable_old(context, target, management, rotation)?;
     }
-    store_key(app, target, old, &KeyValidation::not_asked())?;
+    store_key(context, target, old, &KeyValidation::not_asked())?;
     let deleted = match rotation {
-        Some(rotation) => rotate_auto::delete_new(app, target, management, rotation)?,
+        Some(rotation) => rotate_auto::delete_new(context, target, management, rotation)?,
         None => true,
     };
-    app.keys()?.manager().clear_rotation(&target.slot)?;
-    app.keys()?.manager().remove(&target.previous_slot())?;
-    audit_rotation(app, target, "undo");
-    app.ui.say(
+    context.keys()?.manager().clear_rotation(&target.slot)?;
+    context.keys()?.manager().remove(&target.previous_slot())?;
+    audit_rotation(context, target, "undo");
+    context.ui.say(
         &format!("restored the old key for {}\n", target.display()),
         2,
     )?;
@@ -342,7 +355,7 @@ fn undo(
             || "the provider".to_owned(),
             |entry| entry.key_page.to_owned(),
         );
-        app.ui.say(
+        context.ui.say(
             &format!("the new one cannot be deleted from here: delete it at {page}\n"),
             2,
         )?;

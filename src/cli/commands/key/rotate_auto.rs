@@ -15,17 +15,17 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 
 fn with_admin<T>(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     key: &Secret,
     action: impl AsyncFnOnce(KeyAdmin<'_>) -> Result<T, Error>,
 ) -> Result<T> {
-    let admin = KeyAdmin::new(&target.endpoint, key, app.http_context()?)?;
+    let admin = KeyAdmin::new(&target.endpoint, key, context.http_context()?)?;
     Ok(runtime()?.block_on(action(admin))?)
 }
 
 pub(super) fn run(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: &Secret,
@@ -33,28 +33,30 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut rotation = match started {
         Some(rotation) => rotation,
-        None => start(app, target, old, management)?,
+        None => start(context, target, old, management)?,
     };
     let mut made = None;
     loop {
         match rotation.step {
-            RotationStep::Create => made = Some(create(app, target, management, &mut rotation)?),
+            RotationStep::Create => {
+                made = Some(create(context, target, management, &mut rotation)?);
+            }
             RotationStep::Switch => {
-                switch(app, target, management, old, made.take(), &mut rotation)?;
+                switch(context, target, management, old, made.take(), &mut rotation)?;
             }
             RotationStep::Disable => {
                 let old_hash = rotation.old_hash.clone();
-                with_admin(app, target, management, async |admin| {
+                with_admin(context, target, management, async |admin| {
                     admin.disable(&old_hash, true).await
                 })?;
-                advance(app, target, &mut rotation, RotationStep::Confirm)?;
+                advance(context, target, &mut rotation, RotationStep::Confirm)?;
             }
             RotationStep::Confirm => break,
         }
     }
-    audit_rotation(app, target, "automatic");
+    audit_rotation(context, target, "automatic");
     let (said, options) = (target.display(), target.format_options());
-    app.ui.say(
+    context.ui.say(
         &if target.endpoint.key_check_api == KeyCheckApi::OpenAi {
             format!(
                 "replaced the key for {said}: the new one belongs to the same service account; the old one still works\n\
@@ -71,13 +73,13 @@ pub(super) fn run(
 }
 
 fn advance(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     rotation: &mut RotationState,
     next: RotationStep,
 ) -> Result<()> {
     rotation.step = next;
-    Ok(app
+    Ok(context
         .keys()?
         .manager()
         .save_rotation(&target.slot, rotation)?)
@@ -85,19 +87,20 @@ fn advance(
 
 /// Finds the old key at the provider; the new one gets the same limits.
 fn start(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     old: &Secret,
     management: &Secret,
 ) -> Result<RotationState> {
-    let key_id = match with_admin(app, target, management, async |admin| {
+    let key_id = match with_admin(context, target, management, async |admin| {
         admin.find_key_id(old).await
     })? {
         Ok(key_id) => key_id,
         Err(reason) => bail!(cannot_rotate(target, reason)),
     };
-    let rotation = RotationState::new(&target.slot, key_id, app.clock.now())?;
-    app.keys()?
+    let rotation = RotationState::new(&target.slot, key_id, context.clock.now())?;
+    context
+        .keys()?
         .manager()
         .save_rotation(&target.slot, &rotation)?;
     Ok(rotation)
@@ -130,21 +133,21 @@ fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
 /// Creates and checks a new key. Keys with this rotation's name from an interrupted run are deleted
 /// first: their secret is lost.
 fn create(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: &Secret,
     rotation: &mut RotationState,
 ) -> Result<Secret> {
     let (name, old_hash) = (rotation.name.clone(), rotation.old_hash.clone());
-    let (key_id, new) = with_admin(app, target, management, async |admin| {
+    let (key_id, new) = with_admin(context, target, management, async |admin| {
         admin.create(&name, &old_hash).await
     })?;
-    let answer = ask_provider(app, target, &new)?;
+    let answer = ask_provider(context, target, &new)?;
     if answer.status != KeyStatus::Valid {
-        with_admin(app, target, management, async |admin| {
+        with_admin(context, target, management, async |admin| {
             admin.delete(&key_id).await
         })?;
-        app.keys()?.manager().clear_rotation(&target.slot)?;
+        context.keys()?.manager().clear_rotation(&target.slot)?;
         bail!(CliError::new(
             CliExit::Key,
             "not_validated",
@@ -155,19 +158,20 @@ fn create(
         ));
     }
     rotation.new_fingerprint = Some(
-        app.keys()?
+        context
+            .keys()?
             .manager()
             .update_index(|index| index.fingerprint(&new))?,
     );
     rotation.new_hash = Some(key_id);
-    advance(app, target, rotation, RotationStep::Switch)?;
+    advance(context, target, rotation, RotationStep::Switch)?;
     Ok(new)
 }
 
 /// Stores the new key in place of the old one. After an interrupted run the new key is not in
 /// memory: it is either stored already, or lost, and then another one is created.
 fn switch(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: &Secret,
     old: &Secret,
@@ -175,24 +179,27 @@ fn switch(
     rotation: &mut RotationState,
 ) -> Result<()> {
     if let Some(new) = made {
-        app.keys()?.manager().store(&target.previous_slot(), old)?;
-        store_key(app, target, &new, &KeyValidation::valid())?;
-        return advance(app, target, rotation, RotationStep::Disable);
+        context
+            .keys()?
+            .manager()
+            .store(&target.previous_slot(), old)?;
+        store_key(context, target, &new, &KeyValidation::valid())?;
+        return advance(context, target, rotation, RotationStep::Disable);
     }
-    let stored = app
+    let stored = context
         .keys()?
         .manager()
         .update_index(|index| index.fingerprint(old))?;
     if rotation.new_fingerprint.as_ref() == Some(&stored) {
-        return advance(app, target, rotation, RotationStep::Disable);
+        return advance(context, target, rotation, RotationStep::Disable);
     }
     if let Some(hash) = rotation.new_hash.take() {
-        with_admin(app, target, management, async |admin| {
+        with_admin(context, target, management, async |admin| {
             admin.delete(&hash).await
         })?;
     }
     rotation.new_fingerprint = None;
-    advance(app, target, rotation, RotationStep::Create)
+    advance(context, target, rotation, RotationStep::Create)
 }
 
 fn require_management(management: Option<&Secret>) -> Result<&Secret> {
@@ -209,7 +216,7 @@ fn require_management(management: Option<&Secret>) -> Result<&Secret> {
 
 /// Deletes the old key at the provider; returns whether the provider allows that.
 pub(super) fn confirm(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,
@@ -225,7 +232,7 @@ pub(super) fn confirm(
         );
     }
     with_admin(
-        app,
+        context,
         target,
         require_management(management)?,
         async |admin| admin.delete(&rotation.old_hash).await,
@@ -234,13 +241,13 @@ pub(super) fn confirm(
 
 /// Enables the old key at the provider again.
 pub(super) fn enable_old(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,
 ) -> Result<()> {
     with_admin(
-        app,
+        context,
         target,
         require_management(management)?,
         async |admin| admin.disable(&rotation.old_hash, false).await,
@@ -250,13 +257,13 @@ pub(super) fn enable_old(
 /// Deletes the new key, or those that an interrupted run created under its name; returns whether
 /// the provider allows that.
 pub(super) fn delete_new(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     management: Option<&Secret>,
     rotation: &RotationState,
 ) -> Result<bool> {
     with_admin(
-        app,
+        context,
         target,
         require_management(management)?,
         async |admin| admin.delete_named(&rotation.name, &rotation.old_hash).await,

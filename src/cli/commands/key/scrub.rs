@@ -18,14 +18,14 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// Shows the lines with keys in them, and removes the keys if the user agrees.
 pub(super) fn offer_scrub(
-    app: &mut Context,
+    context: &mut Context,
     path: &Path,
     text: &str,
     keys: &[&FoundKey],
     wanted: bool,
 ) -> Result<()> {
-    if !wanted && !app.ui.can_ask() {
-        return app.ui.say(
+    if !wanted && !context.ui.can_ask() {
+        return context.ui.say(
             &format!(
                 "{} still contains them; `--scrub` removes them\n",
                 display_path(path)
@@ -34,28 +34,29 @@ pub(super) fn offer_scrub(
         );
     }
     let after = without_keys(text, keys);
-    app.ui.out(&format!("in {}:\n", display_path(path)))?;
+    context.ui.out(&format!("in {}:\n", display_path(path)))?;
     for line in key_lines(keys) {
         let now = after.lines().nth(line - 1).unwrap_or_default();
-        app.ui
+        context
+            .ui
             .out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
-    let told = (wanted && app.yes)
-        || app.ui.confirm(
+    let told = (wanted && context.yes)
+        || context.ui.confirm(
             "Remove them like this? An encrypted copy of the file is kept.",
             "`--scrub --yes`",
         )?;
     if !told {
         return Ok(());
     }
-    let copy = replace_text(app, path, text, &after)?;
-    app.audit_key_event(
+    let copy = replace_text(context, path, text, &after)?;
+    context.audit_key_event(
         &Event::new(EventKind::KeyImported)
             .severity(Severity::Notice)
             .word("action", "scrub")
             .number("keys", keys.len()),
     );
-    app.ui.say(
+    context.ui.say(
         &format!(
             "removed; `chatbot key import --restore {}` restores the file\n",
             display_path(&copy)
@@ -65,7 +66,7 @@ pub(super) fn offer_scrub(
 }
 
 /// Writes the new text, if the file still has the old one; returns the path of the encrypted copy.
-fn replace_text(app: &mut Context, path: &Path, text: &str, after: &str) -> Result<PathBuf> {
+fn replace_text(context: &mut Context, path: &Path, text: &str, after: &str) -> Result<PathBuf> {
     if fs::is_link(path) {
         bail!(
             CliError::new(
@@ -76,7 +77,7 @@ fn replace_text(app: &mut Context, path: &Path, text: &str, after: &str) -> Resu
             .hint("pass the file it points to")
         );
     }
-    let copy = save_copy(app, path, text)?;
+    let copy = save_copy(context, path, text)?;
     // Another program may have changed the file while the question was open.
     if fs::read_external(path, MAX_FILE_BYTES)? != text.as_bytes() {
         bail!(CliError::new(
@@ -106,19 +107,19 @@ fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {
 }
 
 /// Writes an encrypted copy of the file, with the data key.
-fn save_copy(app: &mut Context, path: &Path, text: &str) -> Result<PathBuf> {
+fn save_copy(context: &mut Context, path: &Path, text: &str) -> Result<PathBuf> {
     let copy = ScrubbedCopy::new(std::path::absolute(path)?, text);
-    let now = app.clock.now();
-    let sealed = app
+    let now = context.clock.now();
+    let sealed = context
         .data_keys(Purpose::ImportCopy)?
         .encrypt(&copy.to_json()?, now);
-    let to = scrubbed_copy::path_for(&app.home.backups(), now);
+    let to = scrubbed_copy::path_for(&context.home.backups(), now);
     fs::write(&to, sealed.as_bytes())?;
     Ok(to)
 }
 
 /// Restores a file from its encrypted copy, replacing what is there now.
-pub(super) fn restore_copy(app: &mut Context, from: &Path) -> Result<()> {
+pub(super) fn restore_copy(context: &mut Context, from: &Path) -> Result<()> {
     let sealed = String::from_utf8(fs::read_external(from, MAX_FILE_BYTES)?).unwrap_or_default();
     let closed = |_| {
         CliError::new(
@@ -130,7 +131,7 @@ pub(super) fn restore_copy(app: &mut Context, from: &Path) -> Result<()> {
             ),
         )
     };
-    let plain = app
+    let plain = context
         .data_keys(Purpose::ImportCopy)?
         .decrypt(sealed.trim())
         .map_err(closed)?;
@@ -145,7 +146,7 @@ pub(super) fn restore_copy(app: &mut Context, from: &Path) -> Result<()> {
         "Restore `{}`, with its keys in plain text?",
         display_path(&copy.path)
     );
-    if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
+    if !context.yes && !context.ui.confirm(&question, "`--yes`")? {
         bail!(CliError::new(
             CliExit::Failure,
             "declined",
@@ -155,6 +156,7 @@ pub(super) fn restore_copy(app: &mut Context, from: &Path) -> Result<()> {
     let mut draft = AtomicFile::create_for(&copy.path)?;
     draft.write(copy.text.as_bytes())?;
     draft.commit()?;
-    app.ui
+    context
+        .ui
         .say(&format!("restored `{}`\n", display_path(&copy.path)), 2)
 }

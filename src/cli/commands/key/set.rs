@@ -28,10 +28,10 @@ pub(super) struct KeySetArgs {
     new: NewKeyArgs,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeySetArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
+pub(super) fn run(context: &mut Context, options: &KeySetArgs) -> Result<()> {
+    let target = resolve_target(context, &options.target)?;
     target.require_stored()?;
-    if !options.new.stdin && !app.ui.can_ask() {
+    if !options.new.stdin && !context.ui.can_ask() {
         bail!(
             CliError::new(
                 CliExit::Misuse,
@@ -42,23 +42,23 @@ pub(super) fn run(app: &mut Context, options: &KeySetArgs) -> Result<()> {
         );
     }
     // The store is checked first: a missing one is reported before the user has to find the key.
-    ensure_store(app)?;
+    ensure_store(context)?;
     let key = if options.new.stdin {
-        app.ui.secret_input()?
+        context.ui.secret_input()?
     } else {
-        app.ui.ask_hidden(
+        context.ui.ask_hidden(
             &format!("{} API key (input hidden): ", target.endpoint.title),
             "`--stdin`",
         )?
     };
     check_format(&target, &key, options.new.force)?;
     if !options.new.force {
-        key_binding::refuse_foreign_key(app, &target.endpoint, &key, None)?;
+        key_binding::refuse_foreign_key(context, &target.endpoint, &key, None)?;
     }
     let answer = if options.new.no_validate {
         KeyValidation::not_asked()
     } else {
-        ask_provider(app, &target, &key)?
+        ask_provider(context, &target, &key)?
     };
     if let (KeyStatus::Invalid, false) = (answer.status, options.new.force) {
         bail!(
@@ -76,25 +76,25 @@ pub(super) fn run(app: &mut Context, options: &KeySetArgs) -> Result<()> {
             ))
         );
     }
-    let before = app
+    let before = context
         .keys()?
         .manager()
         .index()?
         .is_some_and(|index| index.record(&target.slot).is_some());
-    store_key(app, &target, &key, &answer)?;
-    let store = app.store_name();
+    store_key(context, &target, &key, &answer)?;
+    let store = context.store_name();
     let action = if before { "replaced" } else { "saved" };
     let said = format!(
         "{action} the key for {} in the {store}: {}\n",
         target.display(),
         answer.describe()
     );
-    app.audit_key_event(
+    context.audit_key_event(
         &key_event(EventKind::KeySet, &target, &store)
             .word("status", &answer.status.to_string())
             .flag("replaced", before),
     );
-    app.ui.say(&said, 2)
+    context.ui.say(&said, 2)
 }
 
 fn key_page(target: &KeyTarget) -> String {

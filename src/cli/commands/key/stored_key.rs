@@ -37,13 +37,13 @@ pub(super) struct LocatedKey {
 }
 
 /// Finds the key of a provider: the saved one, else the one in its variable.
-pub(super) fn locate(app: &mut Context, target: &KeyTarget) -> Result<Option<LocatedKey>> {
-    let variable = target.variable.clone().filter(|name| app.env.has(name));
-    match app.keys()?.manager().get(&target.slot) {
+pub(super) fn locate(context: &mut Context, target: &KeyTarget) -> Result<Option<LocatedKey>> {
+    let variable = target.variable.clone().filter(|name| context.env.has(name));
+    match context.keys()?.manager().get(&target.slot) {
         Ok(Some(secret)) => {
             return Ok(Some(LocatedKey {
                 secret,
-                source: app.store_name(),
+                source: context.store_name(),
                 stored: true,
             }));
         }
@@ -54,7 +54,7 @@ pub(super) fn locate(app: &mut Context, target: &KeyTarget) -> Result<Option<Loc
     let Some(name) = variable else {
         return Ok(None);
     };
-    Ok(app.env.secret(&name)?.map(|secret| LocatedKey {
+    Ok(context.env.secret(&name)?.map(|secret| LocatedKey {
         secret,
         source: format!("env `{name}`"),
         stored: false,
@@ -63,13 +63,13 @@ pub(super) fn locate(app: &mut Context, target: &KeyTarget) -> Result<Option<Loc
 
 /// Saves a key and the result of its validation.
 pub(super) fn store_key(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     key: &Secret,
     answer: &KeyValidation,
 ) -> Result<()> {
-    let now = app.clock.now();
-    let manager = app.keys()?.manager();
+    let now = context.clock.now();
+    let manager = context.keys()?.manager();
     let host = target.endpoint.host();
     // The permit is written first: if the process is killed in between, the saved key can still be
     // used.

@@ -113,18 +113,19 @@ pub(crate) fn display_key(provider: &Name, profile: &Name) -> String {
 }
 
 /// Resolves the options to a provider and profile.
-pub(super) fn resolve_target(app: &mut Context, whose: &KeyTargetArgs) -> Result<KeyTarget> {
-    let (name, profile) = provider::resolve(app, whose.provider.as_ref(), whose.profile.as_ref())?;
-    target_for(app, &name, &profile)
+pub(super) fn resolve_target(context: &mut Context, whose: &KeyTargetArgs) -> Result<KeyTarget> {
+    let (name, profile) =
+        provider::resolve(context, whose.provider.as_ref(), whose.profile.as_ref())?;
+    target_for(context, &name, &profile)
 }
 
-pub(super) fn target_for(app: &mut Context, name: &Name, profile: &Name) -> Result<KeyTarget> {
-    let endpoint = provider::endpoint(app, name)?;
+pub(super) fn target_for(context: &mut Context, name: &Name, profile: &Name) -> Result<KeyTarget> {
+    let endpoint = provider::endpoint(context, name)?;
     let slot = Slot::ApiKey {
         provider: name.clone(),
         profile: profile.clone(),
     };
-    let settings = app.settings()?;
+    let settings = context.settings()?;
     if let Some(custom) = settings.providers.get(name) {
         let variable = if let KeySource::Env(variable) = &custom.key {
             Some(variable.clone())
@@ -170,9 +171,9 @@ pub(super) fn key_event(what: EventKind, target: &KeyTarget, store: &str) -> Eve
 }
 
 /// Logs a step of a rotation that the user asked for.
-pub(super) fn audit_rotation(app: &mut Context, target: &KeyTarget, action: &str) {
-    let store = app.store_name();
-    app.audit_key_event(
+pub(super) fn audit_rotation(context: &mut Context, target: &KeyTarget, action: &str) {
+    let store = context.store_name();
+    context.audit_key_event(
         &key_event(EventKind::KeyRotated, target, &store)
             .severity(Severity::Notice)
             .word("action", action),

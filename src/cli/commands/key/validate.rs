@@ -35,21 +35,21 @@ pub(super) struct KeyValidateArgs {
     allow_host: Option<String>,
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyValidateArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &KeyValidateArgs) -> Result<()> {
     let targets = if options.all {
-        all_targets(app)?
+        all_targets(context)?
     } else {
-        vec![resolve_target(app, &options.target)?]
+        vec![resolve_target(context, &options.target)?]
     };
     if targets.is_empty() {
-        return Err(resolve_target(app, &options.target)?.missing_error());
+        return Err(resolve_target(context, &options.target)?.missing_error());
     }
     if let (Some(host), [target]) = (&options.allow_host, targets.as_slice()) {
-        allow_host(app, target, host)?;
+        allow_host(context, target, host)?;
     }
     let mut worst = None;
     for target in &targets {
-        let status = validate_one(app, target, options.force)?;
+        let status = validate_one(context, target, options.force)?;
         worst = match (worst, status) {
             (Some(CliExit::Key), _) | (_, KeyStatus::Invalid) => Some(CliExit::Key),
             (_, KeyStatus::Unknown) => Some(CliExit::Network),
@@ -62,7 +62,7 @@ pub(super) fn run(app: &mut Context, options: &KeyValidateArgs) -> Result<()> {
 
 /// Allows the key in a variable to be sent to the host of the settings, which the command line
 /// repeats as a confirmation.
-fn allow_host(app: &mut Context, target: &KeyTarget, host: &str) -> Result<()> {
+fn allow_host(context: &mut Context, target: &KeyTarget, host: &str) -> Result<()> {
     let there = target.endpoint.host();
     if !there.eq_ignore_ascii_case(host) {
         let shown = Raw::from(host).printable();
@@ -77,7 +77,7 @@ fn allow_host(app: &mut Context, target: &KeyTarget, host: &str) -> Result<()> {
             ))
         );
     }
-    let Some(key) = locate(app, target)? else {
+    let Some(key) = locate(context, target)? else {
         bail!(target.missing_error())
     };
     if key.stored {
@@ -92,34 +92,34 @@ fn allow_host(app: &mut Context, target: &KeyTarget, host: &str) -> Result<()> {
             ))
         );
     }
-    key_binding::allow_host(app, &target.endpoint, &key.secret)
+    key_binding::allow_host(context, &target.endpoint, &key.secret)
 }
 
 /// Every known key, saved or in a variable.
-fn all_targets(app: &mut Context) -> Result<Vec<KeyTarget>> {
+fn all_targets(context: &mut Context) -> Result<Vec<KeyTarget>> {
     let mut targets = Vec::new();
-    for entry in list_entries(app)? {
-        targets.push(target_for(app, &entry.provider, &entry.profile)?);
+    for entry in list_entries(context)? {
+        targets.push(target_for(context, &entry.provider, &entry.profile)?);
     }
     Ok(targets)
 }
 
-fn validate_one(app: &mut Context, target: &KeyTarget, force: bool) -> Result<KeyStatus> {
-    let now = app.clock.now();
-    let line = |app: &Context, status: KeyStatus, words: &str| {
+fn validate_one(context: &mut Context, target: &KeyTarget, force: bool) -> Result<KeyStatus> {
+    let now = context.clock.now();
+    let line = |context: &Context, status: KeyStatus, words: &str| {
         let style = match status {
             KeyStatus::Valid => Style::Green,
             KeyStatus::Invalid => Style::Red,
             KeyStatus::Unknown => Style::Yellow,
         };
-        app.ui.out(
+        context.ui.out(
             Displayable::from(target.display().replace('`', ""))
                 + ": "
-                + app.ui.paint(style, words)
+                + context.ui.paint(style, words)
                 + "\n",
         )
     };
-    let record = app
+    let record = context
         .keys()?
         .manager()
         .index()?
@@ -130,40 +130,40 @@ fn validate_one(app: &mut Context, target: &KeyTarget, force: bool) -> Result<Ke
             .filter(|at| !force && *at <= now && now.since(*at) < CACHE_LIFETIME)
     {
         line(
-            app,
+            context,
             record.status,
             &format!("{}, checked {} ago", record.status, humanize(now.since(at))),
         )?;
         return Ok(record.status);
     }
-    let Some(key) = locate(app, target)? else {
+    let Some(key) = locate(context, target)? else {
         bail!(target.missing_error())
     };
     if key.stored {
-        key_binding::require_bound(app, &target.endpoint, &target.slot, &key.secret)?;
+        key_binding::require_bound(context, &target.endpoint, &target.slot, &key.secret)?;
     } else {
         key_binding::refuse_foreign_key(
-            app,
+            context,
             &target.endpoint,
             &key.secret,
             target.variable.as_deref(),
         )?;
     }
-    let answer = ask_provider(app, target, &key.secret)?;
+    let answer = ask_provider(context, target, &key.secret)?;
     if key.stored {
-        app.keys()?.manager().update_index(|index| {
+        context.keys()?.manager().update_index(|index| {
             if let Some(record) = index.record_mut(&target.slot) {
                 answer.write(record, now);
             }
         })?;
     }
-    line(app, answer.status, &answer.describe())?;
+    line(context, answer.status, &answer.describe())?;
     Ok(answer.status)
 }
 
 /// Warnings about a key when a chat begins; empty if there are none.
 pub(crate) fn key_notices(
-    app: &mut Context,
+    context: &mut Context,
     provider: &crate::Name,
     profile: &crate::Name,
 ) -> Result<Vec<String>> {
@@ -171,9 +171,9 @@ pub(crate) fn key_notices(
         provider: provider.clone(),
         profile: profile.clone(),
     };
-    let rotate_after = app.settings()?.keys.rotate_after_days;
-    let now = app.clock.now();
-    let Some(index) = app.keys()?.manager().index()? else {
+    let rotate_after = context.settings()?.keys.rotate_after_days;
+    let now = context.clock.now();
+    let Some(index) = context.keys()?.manager().index()? else {
         return Ok(Vec::new());
     };
     let Some(record) = index.record(&slot) else {

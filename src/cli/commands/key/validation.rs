@@ -89,20 +89,20 @@ impl KeyValidation {
 
 /// Validates a key with its provider.
 pub(super) fn ask_provider(
-    app: &mut Context,
+    context: &mut Context,
     target: &KeyTarget,
     key: &Secret,
 ) -> Result<KeyValidation> {
-    let context = app.http_context()?;
-    let result = runtime()?.block_on(check_key(&target.endpoint, key, context))?;
+    let http = context.http_context()?;
+    let result = runtime()?.block_on(check_key(&target.endpoint, key, http))?;
     let answer = KeyValidation::from_check(result);
     let severity = if answer.status == KeyStatus::Invalid {
         Severity::Warning
     } else {
         Severity::Info
     };
-    let store = app.store_name();
-    app.audit_key_event(
+    let store = context.store_name();
+    context.audit_key_event(
         &key_event(EventKind::KeyValidated, target, &store)
             .severity(severity)
             .word("status", &answer.status.to_string()),

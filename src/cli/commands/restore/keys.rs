@@ -50,13 +50,13 @@ impl RestoredKey<'_> {
 /// Selects the keys to restore. Those of another installation are confirmed one by one: the maker
 /// of the backup would pay for requests made with them, and could read those requests.
 pub(super) fn select_keys<'a>(
-    app: &mut Context,
+    context: &mut Context,
     options: &RestoreArgs,
     plan: &'a RestorePlan,
     keyed: bool,
 ) -> Result<Vec<RestoredKey<'a>>> {
     let index = if keyed && !plan.keys.is_empty() {
-        app.keys()?.manager().index()?
+        context.keys()?.manager().index()?
     } else {
         None
     };
@@ -88,7 +88,7 @@ pub(super) fn select_keys<'a>(
         && options.key.is_empty()
         && plan.trust != Trust::Trusted
         && !options.dry_run;
-    if each && !keys.is_empty() && !app.ui.can_ask() {
+    if each && !keys.is_empty() && !context.ui.can_ask() {
         bail!(CliError::misuse("keys of another installation are confirmed one by one, but there is no terminal to ask on").hint(format!(
             "select each with `--key {}`, or confirm with `--mine` that the backup is yours",
             keys.first().map_or_else(String::new, RestoredKey::name)
@@ -101,27 +101,28 @@ pub(super) fn select_keys<'a>(
             options.key.iter().any(|name| key.is_named(name))
         };
         if each {
-            app.ui
+            context
+                .ui
                 .error_line(&format!("the backup has a key for {}", key.name()));
-            key.wanted = app.ui.confirm("save it here?", "`--key`")?;
+            key.wanted = context.ui.confirm("save it here?", "`--key`")?;
         }
     }
     Ok(keys)
 }
 
 /// Saves the selected keys. A key that is saved here is never replaced.
-pub(super) fn store_keys(app: &mut Context, keys: &mut [RestoredKey<'_>]) -> Result<()> {
+pub(super) fn store_keys(context: &mut Context, keys: &mut [RestoredKey<'_>]) -> Result<()> {
     for key in keys.iter_mut() {
         if !key.wanted {
             continue;
         }
-        let manager = app.keys()?.manager();
+        let manager = context.keys()?.manager();
         key.outcome = match manager.get(&key.slot)? {
             Some(here) if crate::keys::same_secret(&here, key.secret) => "already saved",
             Some(_) => "not restored: another key is saved",
             None => {
                 manager.store(&key.slot, key.secret)?;
-                app.audit_key_event(
+                context.audit_key_event(
                     &Event::new(EventKind::KeyImported)
                         .severity(Severity::Notice)
                         .word("key", &key.slot.to_string()),

@@ -108,15 +108,16 @@ enum RestoreSource {
 }
 
 impl RestoreSource {
-    fn open(app: &mut Context, options: &RestoreArgs) -> Result<Self> {
+    fn open(context: &mut Context, options: &RestoreArgs) -> Result<Self> {
         if let Some(address) = parse_address(&options.source)? {
-            let place = Repository::open(app, &address)?;
-            let found = place.snapshots(app)?;
-            let snapshot = found.choose(options.snapshot.as_deref(), app.clock.now())?;
+            let place = Repository::open(context, &address)?;
+            let found = place.snapshots(context)?;
+            let snapshot = found.choose(options.snapshot.as_deref(), context.clock.now())?;
             if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
-                app.ui.notice("several machines back up here; using the newest backup, choose another with `--snapshot`");
+                context.ui.notice("several machines back up here; using the newest backup, choose another with `--snapshot`");
             }
-            let (fetched, lock) = place.download(app, snapshot, &options.only, options.salvage)?;
+            let (fetched, lock) =
+                place.download(context, snapshot, &options.only, options.salvage)?;
             return Ok(Self::Fetched(fetched, Box::new(snapshot.clone()), lock));
         }
         if options.snapshot.is_some() {
@@ -124,7 +125,7 @@ impl RestoreSource {
         }
         Ok(Self::File(
             options.source.clone(),
-            open(app, &options.source, options.salvage)?,
+            open(context, &options.source, options.salvage)?,
         ))
     }
 
@@ -150,7 +151,7 @@ impl RestoreSource {
     }
 }
 
-pub(crate) fn run(app: &mut Context, options: &RestoreArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &RestoreArgs) -> Result<()> {
     if parse_address(&options.source)?.is_none() && !fs::exists(&options.source) {
         bail!(
             CliError::misuse(format!(
@@ -160,8 +161,8 @@ pub(crate) fn run(app: &mut Context, options: &RestoreArgs) -> Result<()> {
             .hint("check the path")
         );
     }
-    restore_all(app, options).inspect_err(|_| {
-        app.audit_event(
+    restore_all(context, options).inspect_err(|_| {
+        context.audit_event(
             &Event::new(EventKind::Restore)
                 .severity(Severity::Warning)
                 .word("outcome", "failed")
@@ -170,25 +171,25 @@ pub(crate) fn run(app: &mut Context, options: &RestoreArgs) -> Result<()> {
     })
 }
 
-fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
-    let source = RestoreSource::open(app, options)?;
+fn restore_all(context: &mut Context, options: &RestoreArgs) -> Result<()> {
+    let source = RestoreSource::open(context, options)?;
     // A dry run with no saved conversations needs no data key, and must not create one.
-    let empty = !crate::conversations::has_conversations(&app.home.conversations())?;
+    let empty = !crate::conversations::has_conversations(&context.home.conversations())?;
     let archive = if empty && options.dry_run {
         None
     } else {
-        Some(app.archive()?)
+        Some(context.archive()?)
     };
     let origin = if archive.is_some() {
-        backup_origin(app)?
+        backup_origin(context)?
     } else {
         Origin::default()
     };
-    let own = is_own(app, options, &source, &origin)?;
+    let own = is_own(context, options, &source, &origin)?;
     let trust = if own {
         Trust::Trusted
     } else {
-        Trust::Untrusted(app.clock.now())
+        Trust::Untrusted(context.clock.now())
     };
     let wish = RestoreRequest {
         only: &options.only,
@@ -197,16 +198,16 @@ fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
     };
     let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), wish)?;
     let count = count_actions(&plan);
-    let offered = BackupSettings::from_backup(app, plan.settings.as_ref())?;
-    let mut keys = keys::select_keys(app, options, &plan, archive.is_some())?;
+    let offered = BackupSettings::from_backup(context, plan.settings.as_ref())?;
+    let mut keys = keys::select_keys(context, options, &plan, archive.is_some())?;
     let mut outcome = SettingsOutcome::Shown;
     if let Some(archive) = archive.filter(|_| !options.dry_run) {
-        restore_conversations(app, &source, &archive, &plan)?;
-        keys::store_keys(app, &mut keys)?;
+        restore_conversations(context, &source, &archive, &plan)?;
+        keys::store_keys(context, &mut keys)?;
         if let Some(offered) = &offered {
-            outcome = offered.apply(app)?;
+            outcome = offered.apply(context)?;
         }
-        app.audit_event(
+        context.audit_event(
             &Event::new(EventKind::Restore)
                 .severity(Severity::Notice)
                 .number("restored", count.restored)
@@ -215,9 +216,9 @@ fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
         );
     }
     let lost = source.checked().lost.as_deref();
-    warn_about_losses(app, lost.unwrap_or_default());
+    warn_about_losses(context, lost.unwrap_or_default());
     report_restored(
-        app,
+        context,
         options,
         &RestoreReport {
             count,
@@ -235,9 +236,9 @@ fn restore_all(app: &mut Context, options: &RestoreArgs) -> Result<()> {
     }
 }
 
-fn warn_about_losses(app: &Context, losses: &[String]) {
+fn warn_about_losses(context: &Context, losses: &[String]) {
     for what in losses.iter().take(MAX_NAMED_LOSSES) {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: not everything can be restored: {what}"
         ));
     }
@@ -246,7 +247,7 @@ fn warn_about_losses(app: &Context, losses: &[String]) {
         .checked_sub(MAX_NAMED_LOSSES)
         .filter(|more| *more > 0)
     {
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "chatbot: warning: and {more} more; `--json` lists them all"
         ));
     }
@@ -256,7 +257,7 @@ fn warn_about_losses(app: &Context, losses: &[String]) {
 /// does not count as saying so: a script that restores any file must not trust it more than a user
 /// would.
 fn is_own(
-    app: &Context,
+    context: &Context,
     options: &RestoreArgs,
     source: &RestoreSource,
     origin: &Origin,
@@ -264,16 +265,16 @@ fn is_own(
     if options.mine || source.is_made_by(origin) {
         return Ok(true);
     }
-    if options.dry_run || app.yes || !app.ui.can_ask() {
+    if options.dry_run || context.yes || !context.ui.can_ask() {
         return Ok(false);
     }
     let BackupHeader { id, created_at, .. } = &source.checked().head;
-    app.ui.error_line(&format!(
+    context.ui.error_line(&format!(
         "this backup (`{id}`, {}) is not proven to be made by this installation: it may be from another machine, from before its \
          keys were changed or lost, or from someone else",
         created_at.local_minute()
     ));
-    app.ui.confirm("is it yours?", "`--mine`")
+    context.ui.confirm("is it yours?", "`--mine`")
 }
 
 fn count_actions(plan: &RestorePlan) -> RestoreCount {
@@ -289,12 +290,12 @@ fn count_actions(plan: &RestorePlan) -> RestoreCount {
 }
 
 fn restore_conversations(
-    app: &mut Context,
+    context: &mut Context,
     source: &RestoreSource,
     archive: &Archive,
     plan: &RestorePlan,
 ) -> Result<()> {
-    let (ui, of) = (app.ui, plan.conversations.len());
+    let (ui, of) = (context.ui, plan.conversations.len());
     let done = backup::restore(
         source.path(),
         source.checked(),
@@ -302,15 +303,15 @@ fn restore_conversations(
         plan,
         &mut |done| ui.progress("restored", done, of),
     );
-    app.ui.end_progress();
+    context.ui.end_progress();
     done?;
-    restore_usage(app, plan)
+    restore_usage(context, plan)
 }
 
 /// Adds the missing lines of usage. From another installation only those that increase spending and
 /// are not in the future: a foreign backup must not be able to free a budget.
-fn restore_usage(app: &mut Context, plan: &RestorePlan) -> Result<()> {
-    let path = app.usage().path();
+fn restore_usage(context: &mut Context, plan: &RestorePlan) -> Result<()> {
+    let path = context.usage().path();
     let here = fs::read(&path)?.unwrap_or_default();
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
     let fit = |line: &&str| {
@@ -352,7 +353,11 @@ struct RestoreReport<'a> {
     lost: Option<&'a [String]>,
 }
 
-fn report_restored(app: &Context, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
+fn report_restored(
+    context: &Context,
+    options: &RestoreArgs,
+    told: &RestoreReport<'_>,
+) -> Result<()> {
     let RestoreReport {
         count:
             RestoreCount {
@@ -384,7 +389,7 @@ fn report_restored(app: &Context, options: &RestoreArgs, told: &RestoreReport<'_
         if let (Some(lost), Some(object)) = (lost, object.as_object_mut()) {
             object.insert("lost".to_owned(), json!(lost));
         }
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
     let (would, are) = if options.dry_run {
         ("would be ", "would be")
@@ -392,12 +397,12 @@ fn report_restored(app: &Context, options: &RestoreArgs, told: &RestoreReport<'_
         ("", "was")
     };
     for (id, other) in conflicts {
-        app.ui.say(
+        context.ui.say(
             &format!("{id} differs here: the backup's version {are} restored as {other}\n"),
             2,
         )?;
     }
-    app.ui.say(
+    context.ui.say(
         &format!(
             "{restored} {would}restored, {skipped} already present, {} {would}restored as copies\n",
             conflicts.len()
@@ -405,10 +410,11 @@ fn report_restored(app: &Context, options: &RestoreArgs, told: &RestoreReport<'_
         2,
     )?;
     if !own {
-        app.ui.say(UNTRUSTED_NOTICE, 2)?;
+        context.ui.say(UNTRUSTED_NOTICE, 2)?;
     }
-    keys.iter().try_for_each(|key| app.ui.say(&key.line(), 2))?;
+    keys.iter()
+        .try_for_each(|key| context.ui.say(&key.line(), 2))?;
     settings.map_or(Ok(()), |(offered, outcome)| {
-        app.ui.say(&offered.describe(outcome), 2)
+        context.ui.say(&offered.describe(outcome), 2)
     })
 }

@@ -38,13 +38,17 @@ pub(super) enum SettingsOutcome {
 
 impl BackupSettings {
     /// The settings of the backup that differ from those here; `None` if there are none.
-    pub(super) fn from_backup(app: &mut Context, raw: Option<&Raw>) -> Result<Option<Self>> {
+    pub(super) fn from_backup(context: &mut Context, raw: Option<&Raw>) -> Result<Option<Self>> {
         let Some(raw) = raw else { return Ok(None) };
-        let (text, _) = app
+        let (text, _) = context
             .redactor()?
             .redact(raw.clone(), &mut Placeholders::default());
-        let others = fs::exists(app.settings_file());
-        if others && app.settings_text().is_ok_and(|here| here == text.as_str()) {
+        let others = fs::exists(context.settings_file());
+        if others
+            && context
+                .settings_text()
+                .is_ok_and(|here| here == text.as_str())
+        {
             return Ok(None);
         }
         let setting = config::list_raw(text.as_str());
@@ -56,8 +60,8 @@ impl BackupSettings {
     }
 
     /// Applies the settings, or saves them for review.
-    pub(super) fn apply(&self, app: &Context) -> Result<SettingsOutcome> {
-        let path = app.settings_file().to_path_buf();
+    pub(super) fn apply(&self, context: &Context) -> Result<SettingsOutcome> {
+        let path = context.settings_file().to_path_buf();
         let guarded = self
             .given
             .as_ref()
@@ -68,13 +72,13 @@ impl BackupSettings {
             "they contain an error"
         } else if self.is_too_much() {
             "too many are marked `!` to show them all: review the file"
-        } else if app.yes && guarded {
+        } else if context.yes && guarded {
             "`--yes` does not apply those marked `!`"
-        } else if app.yes || self.confirm(app)? {
+        } else if context.yes || self.confirm(context)? {
             // Another process may have created settings while the question was open: they are kept.
             fs::prepare_file(&path, self.text.as_str().as_bytes(), None)?.commit_new()?;
-            if app.settings_text()? == self.text.as_str() {
-                app.audit_event(
+            if context.settings_text()? == self.text.as_str() {
+                context.audit_event(
                     &Event::new(EventKind::Config)
                         .severity(Severity::Notice)
                         .word("action", "restore"),
@@ -82,7 +86,7 @@ impl BackupSettings {
                 return Ok(SettingsOutcome::Installed(path));
             }
             "there are other settings here"
-        } else if app.ui.can_ask() {
+        } else if context.ui.can_ask() {
             "you declined"
         } else {
             "there is no terminal to ask on"
@@ -92,15 +96,15 @@ impl BackupSettings {
         Ok(SettingsOutcome::SavedAsCopy(copy_path, why))
     }
 
-    fn confirm(&self, app: &Context) -> Result<bool> {
-        if !app.ui.can_ask() {
+    fn confirm(&self, context: &Context) -> Result<bool> {
+        if !context.ui.can_ask() {
             return Ok(false);
         }
-        app.ui.error_line(&format!(
+        context.ui.error_line(&format!(
             "the backup contains settings, and there are none here:\n{}",
             self.list()
         ));
-        app.ui.confirm("apply them?", "`--yes`")
+        context.ui.confirm("apply them?", "`--yes`")
     }
 
     /// Whether there are more guarded settings than can be shown before a confirmation.

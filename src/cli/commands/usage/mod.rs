@@ -40,26 +40,28 @@ pub(crate) struct UsageArgs {
     watch: bool,
 }
 
-pub(crate) fn run(app: &mut Context, options: &UsageArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &UsageArgs) -> Result<()> {
     let (since, by) = (options.since.as_str(), options.by);
     if options.watch {
-        return watch::run(app, since, by);
+        return watch::run(context, since, by);
     }
-    let view = view::gather(app, since, by)?;
+    let view = view::gather(context, since, by)?;
     if options.json {
-        let budget = app.settings()?.budget;
-        app.ui.json(&export::as_json(&view, by, &budget))
+        let budget = context.settings()?.budget;
+        context.ui.json(&export::as_json(&view, by, &budget))
     } else if options.csv {
-        app.ui.out(&export::as_csv(&view, by))
+        context.ui.out(&export::as_csv(&view, by))
     } else {
-        app.ui.out(table::render(app.ui, &view, by, app.ui.width()))
+        context
+            .ui
+            .out(table::render(context.ui, &view, by, context.ui.width()))
     }
 }
 
 /// Prints the last day, for `/usage`.
-pub(crate) fn show_today(app: &mut Context) -> Result<()> {
+pub(crate) fn show_today(context: &mut Context) -> Result<()> {
     run(
-        app,
+        context,
         &UsageArgs {
             since: "24h".to_owned(),
             by: GroupBy::Model,

@@ -74,12 +74,12 @@ pub(super) struct UsageView {
     pub(super) total: UsageTotals,
 }
 
-pub(super) fn gather(app: &mut Context, since: &str, by: GroupBy) -> Result<UsageView> {
-    let now = app.clock.now();
+pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<UsageView> {
+    let now = context.clock.now();
     let since = parse_since(since, now)?;
-    let audit = app.audit();
+    let audit = context.audit();
     let seen = |since| audit.sent_since(since);
-    let levels = app.limiter()?.usage(app.clock.moment(), &seen)?;
+    let levels = context.limiter()?.usage(context.clock.moment(), &seen)?;
     let calendar = now.calendar();
     let starts = [
         ("today", calendar.day),
@@ -90,35 +90,36 @@ pub(super) fn gather(app: &mut Context, since: &str, by: GroupBy) -> Result<Usag
     let mut sums: BTreeMap<String, UsageTotals> = BTreeMap::new();
     let mut total = UsageTotals::default();
     let mut days = DayNames::default();
-    let unreadable = app
-        .usage()
-        .read(since.min(calendar.month).min(calendar.week), |entry| {
-            for ((_, sum), (_, start)) in spans.iter_mut().zip(starts) {
-                if entry.at >= start {
-                    sum.add(&entry);
+    let unreadable =
+        context
+            .usage()
+            .read(since.min(calendar.month).min(calendar.week), |entry| {
+                for ((_, sum), (_, start)) in spans.iter_mut().zip(starts) {
+                    if entry.at >= start {
+                        sum.add(&entry);
+                    }
                 }
-            }
-            if entry.at >= since {
-                total.add(&entry);
-                sums.entry(by.key_of(&entry, &mut days))
-                    .or_default()
-                    .add(&entry);
-            }
-        })?;
+                if entry.at >= since {
+                    total.add(&entry);
+                    sums.entry(by.key_of(&entry, &mut days))
+                        .or_default()
+                        .add(&entry);
+                }
+            })?;
     if unreadable > 0 {
         let are = if unreadable == 1 { "is" } else { "are" };
-        app.ui.warning(&format!(
+        context.ui.warning(&format!(
             "{} of the usage record cannot be read and {are} not counted",
             pluralize(unreadable, "line")
         ));
     }
-    let budgets = app.budget(None)?.status(SessionSpend::default())?;
+    let budgets = context.budget(None)?.status(SessionSpend::default())?;
     // The budgets of a conversation and of a run have no spending here.
     let budgets = budgets.into_iter().filter(|f| f.resets.is_some()).collect();
     Ok(UsageView {
         now,
         rate_limits: levels,
-        backoff: app.backoff().all()?,
+        backoff: context.backoff().all()?,
         budgets,
         spans,
         sums,

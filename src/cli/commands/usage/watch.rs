@@ -11,11 +11,11 @@ use std::time::Duration;
 
 /// Redraws the usage every two seconds on the alternate screen, so that the terminal keeps its
 /// contents.
-pub(super) fn run(app: &mut Context, since: &str, by: GroupBy) -> Result<()> {
-    if !app.ui.output_is_terminal() {
+pub(super) fn run(context: &mut Context, since: &str, by: GroupBy) -> Result<()> {
+    if !context.ui.output_is_terminal() {
         bail!(CliError::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
     }
-    if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
+    if context.env.text("TERM")?.is_none_or(|term| term == "dumb") {
         bail!(
             CliError::misuse("`--watch` needs a terminal that can be redrawn")
                 .hint("leave it out, or set `TERM`")
@@ -31,27 +31,27 @@ pub(super) fn run(app: &mut Context, since: &str, by: GroupBy) -> Result<()> {
             _ = &mut end => return Ok(()),
             () = std::future::ready(()) => {}
         }
-        app.ui.alternate_screen(true)?;
+        context.ui.alternate_screen(true)?;
         loop {
-            let view = gather(app, since, by)?;
-            let width = app.ui.width();
-            let whole = render(app.ui, &view, by, width);
+            let view = gather(context, since, by)?;
+            let width = context.ui.width();
+            let whole = render(context.ui, &view, by, width);
             let mut lines = last_lines(
                 &whole.lines().collect::<Vec<_>>(),
-                app.ui.height().saturating_sub(1),
+                context.ui.height().saturating_sub(1),
             );
-            lines.push(app.ui.paint(
+            lines.push(context.ui.paint(
                 Style::Dim,
                 "refreshes every two seconds; press Ctrl-C to quit",
             ));
-            app.ui.repaint(&lines)?;
+            context.ui.repaint(&lines)?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
                 _ = &mut end => return Ok(()),
             }
         }
     });
-    app.ui.alternate_screen(false)?;
+    context.ui.alternate_screen(false)?;
     done
 }
 

@@ -25,12 +25,12 @@ pub(super) struct VaultCreateArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &VaultCreateArgs) -> Result<()> {
-    let path = app.home.vault();
+pub(super) fn run(context: &mut Context, options: &VaultCreateArgs) -> Result<()> {
+    let path = context.home.vault();
     if fs::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
-    let kept = app
+    let kept = context
         .keys()?
         .manager()
         .index()
@@ -38,9 +38,9 @@ pub(super) fn run(app: &mut Context, options: &VaultCreateArgs) -> Result<()> {
         .flatten()
         .and_then(|index| index.store);
     let passphrase = passphrase::choose(
-        app.ui,
-        app.env,
-        app.yes,
+        context.ui,
+        context.env,
+        context.yes,
         NewPassphrase {
             purpose: "the vault",
             source: PassphraseSource::Environment,
@@ -49,74 +49,77 @@ pub(super) fn run(app: &mut Context, options: &VaultCreateArgs) -> Result<()> {
     )?;
     let cost = options.kdf.unwrap_or_default();
     Vault::create(&path, &passphrase, cost)?;
-    audit_vault(app, "create");
-    app.ui.say(
+    audit_vault(context, "create");
+    context.ui.say(
         &format!("created the vault `{}` ({cost})\n", display_path(&path)),
         2,
     )?;
     if kept == Some(StoreKind::OsKeyring) {
-        app.ui.notice(
+        context.ui.notice(
             "Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.",
         );
     } else {
-        app.ui
+        context
+            .ui
             .notice("Write the passphrase down: without it, the contents of the vault are lost.");
     }
     Ok(())
 }
 
 /// Makes sure that there is a key store; on a terminal, offers to create a vault if there is none.
-pub(in crate::cli::commands) fn ensure_store(app: &mut Context) -> Result<()> {
-    let error = match app.keys()?.manager().probe() {
+pub(in crate::cli::commands) fn ensure_store(context: &mut Context) -> Result<()> {
+    let error = match context.keys()?.manager().probe() {
         Ok(()) => return Ok(()),
-        Err(error) if means_no_store(&error) && app.ui.can_ask() => error,
+        Err(error) if means_no_store(&error) && context.ui.can_ask() => error,
         Err(error) => return Err(error.into()),
     };
-    app.ui
+    context
+        .ui
         .error_line(&format!("There is no key store yet: {error}."));
-    if !offer_vault(app)? {
+    if !offer_vault(context)? {
         return Err(error.into());
     }
-    Ok(app.keys()?.manager().probe()?)
+    Ok(context.keys()?.manager().probe()?)
 }
 
 /// Makes sure that there is a vault; on a terminal, offers to create one.
-pub(in crate::cli::commands) fn ensure_vault(app: &mut Context) -> Result<()> {
-    let path = app.home.vault();
+pub(in crate::cli::commands) fn ensure_vault(context: &mut Context) -> Result<()> {
+    let path = context.home.vault();
     if fs::exists(&path) {
         return Ok(());
     }
-    if app.ui.can_ask() {
-        app.ui.error_line("There is no vault yet.");
-        if offer_vault(app)? {
+    if context.ui.can_ask() {
+        context.ui.error_line("There is no vault yet.");
+        if offer_vault(context)? {
             return Ok(());
         }
     }
     bail!(vault::Error::Missing(path))
 }
 
-fn offer_vault(app: &mut Context) -> Result<bool> {
-    app.ui
+fn offer_vault(context: &mut Context) -> Result<bool> {
+    context
+        .ui
         .error_line("A vault is a file with your keys, encrypted with a passphrase.");
-    if !app
+    if !context
         .ui
         .confirm("Create one now?", "`chatbot vault create`")?
     {
         return Ok(false);
     }
     let passphrase = passphrase::choose(
-        app.ui,
-        app.env,
-        app.yes,
+        context.ui,
+        context.env,
+        context.yes,
         NewPassphrase {
             purpose: "the vault",
             source: PassphraseSource::Environment,
             weak: false,
         },
     )?;
-    Vault::create(&app.home.vault(), &passphrase, KdfParams::default())?;
-    audit_vault(app, "create");
+    Vault::create(&context.home.vault(), &passphrase, KdfParams::default())?;
+    audit_vault(context, "create");
     // The user has just typed the passphrase twice: do not ask again in this run.
-    app.keys()?.preset_passphrase(passphrase);
+    context.keys()?.preset_passphrase(passphrase);
     Ok(true)
 }

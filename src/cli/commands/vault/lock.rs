@@ -10,10 +10,10 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct VaultLockArgs {}
 
-pub(super) fn run(app: &mut Context) -> Result<()> {
-    let was_open = vault::lock(&app.home.vault())?;
-    audit_vault(app, "lock");
-    app.ui.out(if was_open {
+pub(super) fn run(context: &mut Context) -> Result<()> {
+    let was_open = vault::lock(&context.home.vault())?;
+    audit_vault(context, "lock");
+    context.ui.out(if was_open {
         "the vault is locked\n"
     } else {
         "the vault was locked already\n"

@@ -34,18 +34,18 @@ enum VaultCommand {
     Status(status::VaultStatusArgs),
 }
 
-pub(crate) fn run(app: &mut Context, options: &VaultArgs) -> Result<()> {
+pub(crate) fn run(context: &mut Context, options: &VaultArgs) -> Result<()> {
     match &options.command {
-        VaultCommand::Create(options) => create::run(app, options),
-        VaultCommand::Passwd(options) => passwd::run(app, options),
-        VaultCommand::Unlock(options) => unlock::run(app, options),
-        VaultCommand::Lock(_) => lock::run(app),
-        VaultCommand::Status(options) => status::run(app, options),
+        VaultCommand::Create(options) => create::run(context, options),
+        VaultCommand::Passwd(options) => passwd::run(context, options),
+        VaultCommand::Unlock(options) => unlock::run(context, options),
+        VaultCommand::Lock(_) => lock::run(context),
+        VaultCommand::Status(options) => status::run(context, options),
     }
 }
 
-fn audit_vault(app: &Context, action: &str) {
-    app.audit_event(
+fn audit_vault(context: &Context, action: &str) {
+    context.audit_event(
         &Event::new(EventKind::Vault)
             .severity(Severity::Notice)
             .word("action", action),

@@ -24,18 +24,18 @@ pub(super) struct VaultPasswdArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &VaultPasswdArgs) -> Result<()> {
-    let path = app.home.vault();
+pub(super) fn run(context: &mut Context, options: &VaultPasswdArgs) -> Result<()> {
+    let path = context.home.vault();
     let Some(before) = vault::describe(&path)? else {
         bail!(vault::Error::Missing(path))
     };
-    let vault = app.keys()?.open_vault();
+    let vault = context.keys()?.open_vault();
     // The old passphrase is asked for first: without it, a new one is of no use.
     vault.names()?;
     let passphrase = passphrase::choose(
-        app.ui,
-        app.env,
-        app.yes,
+        context.ui,
+        context.env,
+        context.yes,
         NewPassphrase {
             purpose: "the vault",
             source: PassphraseSource::File(options.new_passphrase_file.as_deref()),
@@ -44,18 +44,18 @@ pub(super) fn run(app: &mut Context, options: &VaultPasswdArgs) -> Result<()> {
     )?;
     let cost = options.kdf.unwrap_or(before.cost);
     vault.change_passphrase(&passphrase, cost)?;
-    audit_vault(app, "passwd");
-    app.ui.say(
+    audit_vault(context, "passwd");
+    context.ui.say(
         &format!("changed the passphrase and the key of the vault ({cost})\n"),
         2,
     )?;
-    app.ui.notice(
+    context.ui.notice(
         "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
     );
     Ok(())
 }
 
 /// Asks for a new passphrase and changes it, for `incident recover`.
-pub(in crate::cli::commands) fn passwd_typed(app: &mut Context) -> Result<()> {
-    run(app, &VaultPasswdArgs::default())
+pub(in crate::cli::commands) fn passwd_typed(context: &mut Context) -> Result<()> {
+    run(context, &VaultPasswdArgs::default())
 }

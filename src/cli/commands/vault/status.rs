@@ -17,14 +17,14 @@ pub(super) struct VaultStatusArgs {
     json: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &VaultStatusArgs) -> Result<()> {
-    let path = app.home.vault();
+pub(super) fn run(context: &mut Context, options: &VaultStatusArgs) -> Result<()> {
+    let path = context.home.vault();
     let Some(vault) = vault::describe(&path)? else {
         bail!(vault::Error::Missing(path))
     };
-    let now = app.clock.now();
+    let now = context.clock.now();
     if options.json {
-        let used = app
+        let used = context
             .keys()?
             .manager()
             .selected_store()
@@ -37,13 +37,13 @@ pub(super) fn run(app: &mut Context, options: &VaultStatusArgs) -> Result<()> {
             "open_until": vault.open_until,
             "in_use": used,
         });
-        return app.ui.json(&object);
+        return context.ui.json(&object);
     }
     let state = match vault.open_until {
         Some(until) => format!("open for {} more", humanize(until.since(now))),
         None => String::from("locked"),
     };
-    let used = match app.keys()?.manager().selected_store() {
+    let used = match context.keys()?.manager().selected_store() {
         Ok(chosen) if chosen.store.kind() == StoreKind::Vault => {
             format!("yes, because {}", chosen.reason)
         }
@@ -54,7 +54,7 @@ pub(super) fn run(app: &mut Context, options: &VaultStatusArgs) -> Result<()> {
         ),
         Err(error) => format!("no: {error}"),
     };
-    app.ui.say(
+    context.ui.say(
         &format!(
             "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
             display_path(&path),

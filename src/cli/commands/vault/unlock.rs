@@ -19,10 +19,10 @@ pub(super) struct VaultUnlockArgs {
     span: String,
 }
 
-pub(super) fn run(app: &mut Context, options: &VaultUnlockArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &VaultUnlockArgs) -> Result<()> {
     let span = options.span.as_str();
-    app.refuse_in_lockdown()?;
-    let now = app.clock.now();
+    context.refuse_in_lockdown()?;
+    let now = context.clock.now();
     let length = now.since(parse_since(span, now)?);
     if length.is_zero() || length > MAX_UNLOCK {
         bail!(
@@ -32,9 +32,9 @@ pub(super) fn run(app: &mut Context, options: &VaultUnlockArgs) -> Result<()> {
             .hint("use `--for 15m`")
         );
     }
-    let until = app.keys()?.open_vault().unlock_for(now, length)?;
-    audit_vault(app, "unlock");
-    app.ui.say(
+    let until = context.keys()?.open_vault().unlock_for(now, length)?;
+    audit_vault(context, "unlock");
+    context.ui.say(
         &format!(
             "the vault is open until {}, in the kernel's memory only\n",
             until.local_minute()

@@ -30,7 +30,7 @@ pub(in crate::cli::repl) fn retry(repl: &mut Repl<'_>, _: &str) -> Result<()> {
 }
 
 pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
-    history::list_recent(repl.app)
+    history::list_recent(repl.context)
 }
 
 fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
@@ -38,11 +38,15 @@ fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
         model: Some(repl.model.clone()).filter(|_| !repl.args.demo),
         ..repl.args.clone()
     };
-    let restore = repl.app.ui.output_is_terminal().then_some(Audience::Screen);
+    let restore = repl
+        .context
+        .ui
+        .output_is_terminal()
+        .then_some(Audience::Screen);
     if let (Resume::Id(typed), Ok(own)) = (resume, saved_id(repl))
         && own.as_str().starts_with(typed.as_str())
     {
-        repl.app.ui.notice("already in this conversation");
+        repl.context.ui.notice("already in this conversation");
         return Ok(());
     }
     let kept_out = repl
@@ -63,7 +67,7 @@ fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
         not_saved_because: unkept,
         model,
         choice,
-    } = session::begin(repl.app, &args, resume, restore)?;
+    } = session::begin(repl.context, &args, resume, restore)?;
     note_spent(repl);
     session.set_run_spend(repl.spent);
     repl.session = Some(session);
@@ -84,7 +88,7 @@ fn note_spent(repl: &mut Repl<'_>) {
 
 pub(in crate::cli::repl) fn undo(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     let text = repl.session()?.undo()?;
-    repl.app.ui.notice(&format!(
+    repl.context.ui.notice(&format!(
         "removed the last exchange: {}",
         truncate_to_width(&text.printable(), 60)
     ));
@@ -103,7 +107,7 @@ pub(in crate::cli::repl) fn save(repl: &mut Repl<'_>, _: &str) -> Result<()> {
         .as_mut()
         .context("the conversation has ended")?;
     if let Some(conversation) = session.conversation().filter(|c| c.is_current()) {
-        repl.app.ui.notice(&format!(
+        repl.context.ui.notice(&format!(
             "this conversation is already saved as {}",
             conversation.id()
         ));
@@ -117,7 +121,7 @@ pub(in crate::cli::repl) fn save(repl: &mut Repl<'_>, _: &str) -> Result<()> {
         .into());
     }
     let conversation = repl
-        .app
+        .context
         .archive()?
         .create(session.provider().name().as_str(), &repl.model)?;
     session.attach_conversation(conversation)?;
@@ -126,7 +130,7 @@ pub(in crate::cli::repl) fn save(repl: &mut Repl<'_>, _: &str) -> Result<()> {
         .conversation()
         .map(|c| c.id().to_string())
         .unwrap_or_default();
-    repl.app
+    repl.context
         .ui
         .notice(&format!("saved as {id}; from now on this chat is saved"));
     Ok(())
@@ -153,16 +157,16 @@ pub(in crate::cli::repl) fn rename(repl: &mut Repl<'_>, title: &str) -> Result<(
             .hint("type `/rename TITLE`")
             .into());
     }
-    let title = history::redact_title(repl.app, Raw::from(title))?;
+    let title = history::redact_title(repl.context, Raw::from(title))?;
     repl.session()?.rename(&title)?;
-    history::report_renamed(repl.app, &id, &title);
+    history::report_renamed(repl.context, &id, &title);
     Ok(())
 }
 
 pub(in crate::cli::repl) fn delete(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     let id = saved_id(repl)?;
-    if !repl.app.yes
-        && !repl.app.ui.confirm(
+    if !repl.context.yes
+        && !repl.context.ui.confirm(
             &format!("delete conversation `{id}`?"),
             "`chatbot history delete ID --yes`",
         )?
@@ -172,7 +176,7 @@ pub(in crate::cli::repl) fn delete(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     // Dropping the session closes the file; an open one cannot be deleted.
     note_spent(repl);
     repl.session = None;
-    let gone = history::remove(repl.app, &id);
+    let gone = history::remove(repl.context, &id);
     begin(repl, &Resume::New)?;
     gone
 }
@@ -184,5 +188,5 @@ pub(in crate::cli::repl) fn export(repl: &mut Repl<'_>, path: &str) -> Result<()
     } else {
         PathBuf::from(path)
     };
-    history::export(repl.app, &id, &path)
+    history::export(repl.context, &id, &path)
 }

@@ -178,7 +178,7 @@ const KEY_HELP: [&str; 3] = [
 ];
 
 fn help(repl: &mut Repl<'_>, _: &str) -> Result<()> {
-    repl.app.ui.out(&help_text(repl.app.ui.width()))
+    repl.context.ui.out(&help_text(repl.context.ui.width()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every command has this signature")]

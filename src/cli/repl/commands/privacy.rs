@@ -13,13 +13,13 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
         (None | Some("show"), None) => {
             let list = repl.session()?.placeholders().list();
             if list.is_empty() {
-                repl.app
+                repl.context
                     .ui
                     .notice("nothing has been redacted in this conversation");
             }
             let wide = list.iter().map(|(p, _)| p.len()).max().unwrap_or(0);
             for (placeholder, value) in list {
-                repl.app
+                repl.context
                     .ui
                     .out(&format!("  {placeholder:<wide$}  {value}\n"))?;
             }
@@ -27,9 +27,11 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
         }
         (Some("off"), Some(kind)) => disable_kind(repl, &kind.to_uppercase()),
         (Some("on"), None) => {
-            let redactor = repl.app.redactor()?;
+            let redactor = repl.context.redactor()?;
             repl.session()?.use_redactor(redactor);
-            repl.app.ui.notice("redaction follows your settings again");
+            repl.context
+                .ui
+                .notice("redaction follows your settings again");
             Ok(())
         }
         _ => Err(CliError::misuse("invalid arguments for `/redact`")
@@ -39,9 +41,9 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
 }
 
 fn disable_kind(repl: &mut Repl<'_>, kind: &str) -> Result<()> {
-    let mut policy = repl.app.settings()?.privacy.policy.clone();
+    let mut policy = repl.context.settings()?.privacy.policy.clone();
     policy.disable.push(kind.to_owned());
-    let redactor = repl.app.redactor_for(&policy).map_err(|error| {
+    let redactor = repl.context.redactor_for(&policy).map_err(|error| {
         let hint = closest_name(kind, KINDS.iter().map(|(kind, _)| *kind)).map_or_else(
             || "`/redact show` lists what was found".to_owned(),
             |near| format!("did you mean `{near}`?"),
@@ -49,7 +51,7 @@ fn disable_kind(repl: &mut Repl<'_>, kind: &str) -> Result<()> {
         CliError::misuse(error.to_string()).hint(hint)
     })?;
     repl.session()?.use_redactor(redactor);
-    repl.app.ui.warning(&format!(
+    repl.context.ui.warning(&format!(
         "{} is not redacted in this conversation from now on; `/redact on` undoes this",
         Raw::from(kind).printable()
     ));
@@ -75,20 +77,20 @@ pub(in crate::cli::repl) fn copy(repl: &mut Repl<'_>, _: &str) -> Result<()> {
             .hint("send a message first")
             .into());
     };
-    if !repl.app.ui.output_is_terminal() || text.plain().len() > 74_000 {
+    if !repl.context.ui.output_is_terminal() || text.plain().len() > 74_000 {
         return Err(
             CliError::misuse("cannot copy to the clipboard of this terminal")
                 .hint("select the text with the mouse")
                 .into(),
         );
     }
-    repl.app.ui.copy_to_clipboard(&text)?;
+    repl.context.ui.copy_to_clipboard(&text)?;
     let kept = match left_out {
         0 => String::new(),
         1 => "; 1 value stays a placeholder, `/reveal` shows secrets".to_owned(),
         many => format!("; {many} values stay placeholders, `/reveal` shows secrets"),
     };
-    repl.app
+    repl.context
         .ui
         .notice(&format!("copied, if your terminal allows it{kept}"));
     Ok(())
@@ -96,7 +98,7 @@ pub(in crate::cli::repl) fn copy(repl: &mut Repl<'_>, _: &str) -> Result<()> {
 
 /// Shows one secret, or the last answer with its secrets in full. Neither is saved or logged.
 pub(in crate::cli::repl) fn reveal(repl: &mut Repl<'_>, name: &str) -> Result<()> {
-    if !repl.app.ui.output_is_terminal() {
+    if !repl.context.ui.output_is_terminal() {
         return Err(CliError::misuse("secrets are shown only on a terminal")
             .hint("use `chatbot ask --restore` to write them to a pipe")
             .into());
@@ -114,7 +116,7 @@ pub(in crate::cli::repl) fn reveal(repl: &mut Repl<'_>, name: &str) -> Result<()
                     .into(),
             );
         };
-        return repl.app.ui.out(value + "\n");
+        return repl.context.ui.out(value + "\n");
     }
     let last = session
         .history()
@@ -130,5 +132,5 @@ pub(in crate::cli::repl) fn reveal(repl: &mut Repl<'_>, name: &str) -> Result<()
             .hint("send a message first")
             .into());
     };
-    repl.app.ui.out(text.trim_end() + "\n")
+    repl.context.ui.out(text.trim_end() + "\n")
 }

@@ -20,7 +20,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 
 pub(in crate::cli::repl) fn show_usage(repl: &mut Repl<'_>, _: &str) -> Result<()> {
-    usage::show_today(repl.app)
+    usage::show_today(repl.context)
 }
 
 /// Shows the budgets, or sets one. A budget needs the price list and the earlier spending of
@@ -29,21 +29,21 @@ pub(in crate::cli::repl) fn budget(repl: &mut Repl<'_>, amount: &str) -> Result<
     if !amount.is_empty()
         && let Some(choice) = repl.choice.clone()
     {
-        let key = session::key_for(repl.app, &choice)?;
-        prices::fetch(repl.app, &choice, key.as_ref())?;
+        let key = session::key_for(repl.context, &choice)?;
+        prices::fetch(repl.context, &choice, key.as_ref())?;
     }
     let kept = repl.session()?.conversation().map(|c| c.id().to_string());
     if let Some(id) = kept {
-        let before = session::conversation_spend(repl.app, &id)?;
+        let before = session::conversation_spend(repl.context, &id)?;
         let session = repl.session()?;
         session.set_conversation_spend(before.max(session.spend().conversation));
     }
-    prices::show_or_set_budget(repl.app.ui, repl.session()?, amount)
+    prices::show_or_set_budget(repl.context.ui, repl.session()?, amount)
 }
 
 pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Result<()> {
     if name.is_empty() {
-        return repl.app.ui.out(&format!(
+        return repl.context.ui.out(&format!(
             "{}\n",
             Raw::from(repl.model.as_str()).printable_line()
         ));
@@ -58,9 +58,9 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
             .hint("list them with `chatbot models`")
             .into());
     }
-    repl.model = provider::check_model_name(repl.app, name.to_owned())?;
+    repl.model = provider::check_model_name(repl.context, name.to_owned())?;
     name.clone_into(&mut repl.session()?.options_mut().model);
-    repl.app.ui.notice(&format!("model: {name}"));
+    repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
 }
 
@@ -68,7 +68,7 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
 pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> Result<()> {
     if name.is_empty() {
         let answers = repl.session()?.provider().name().to_string();
-        return repl.app.ui.out(&format!("{answers}\n"));
+        return repl.context.ui.out(&format!("{answers}\n"));
     }
     if repl.args.demo {
         return Err(CliError::misuse("the demo has only one assistant")
@@ -83,9 +83,9 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
         model: None,
         ..repl.args.clone()
     };
-    let (provider, choice, options) = session::connect(repl.app, &args, &Resume::New)?;
+    let (provider, choice, options) = session::connect(repl.context, &args, &Resume::New)?;
     let (pricing, profile) = (
-        prices::pricing(repl.app, choice.as_ref()),
+        prices::pricing(repl.context, choice.as_ref()),
         session::profile_name(choice.as_ref()),
     );
     options.model.clone_into(&mut repl.model);
@@ -95,7 +95,7 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
     repl.args = args;
     let model = Raw::from(repl.model.as_str()).printable_line();
     let name = repl.session()?.provider().name().to_string();
-    repl.app
+    repl.context
         .ui
         .notice(&format!("model: {model}, provider: {name}"));
     Ok(())
@@ -109,9 +109,11 @@ pub(in crate::cli::repl) fn set_system_prompt(repl: &mut Repl<'_>, text: &str) -
     }
     let findings = repl.session()?.set_system_prompt(Raw::from(text));
     if !findings.is_empty() {
-        repl.app.ui.notice(&describe_redactions(&findings.counts()));
+        repl.context
+            .ui
+            .notice(&describe_redactions(&findings.counts()));
     }
-    repl.app.ui.notice("system prompt set");
+    repl.context.ui.notice("system prompt set");
     Ok(())
 }
 
@@ -121,7 +123,7 @@ pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()
             .hint("type `/file PATH`")
             .into());
     }
-    let most = repl.app.settings()?.limits.max_attachment_bytes;
+    let most = repl.context.settings()?.limits.max_attachment_bytes;
     let text = attachments::attach(
         &[PathBuf::from(path)],
         most.saturating_sub(repl.attached.len() as u64),
@@ -130,7 +132,7 @@ pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()
         repl.attached.push(&Raw::from("\n\n"));
     }
     repl.attached.push(&text);
-    repl.app.ui.notice(&format!(
+    repl.context.ui.notice(&format!(
         "attached {} to the next message",
         display_path(&PathBuf::from(path))
     ));
@@ -139,19 +141,19 @@ pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()
 
 /// Opens the text in the user's editor, and sends the result as a message.
 pub(in crate::cli::repl) fn edit(repl: &mut Repl<'_>, text: &str) -> Result<()> {
-    let EditResult { text, failure } = editor::edit_text(repl.app, text)?;
+    let EditResult { text, failure } = editor::edit_text(repl.context, text)?;
     if let Some(failure) = failure {
         // The text is one arrow key away, so that a failed editor does not lose it.
         repl.keyboard.remember(text.printable());
         return Err(failure);
     }
     if text.is_empty() {
-        repl.app.ui.notice("the editor returned no text");
+        repl.context.ui.notice("the editor returned no text");
         return Ok(());
     }
-    repl.app
+    repl.context
         .ui
-        .out(repl.app.ui.paint(Style::Dim, &text.printable()) + "\n")?;
+        .out(repl.context.ui.paint(Style::Dim, &text.printable()) + "\n")?;
     let input = UserInput {
         text,
         attachments: std::mem::replace(&mut repl.attached, Raw::from("")),

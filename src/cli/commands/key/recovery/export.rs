@@ -34,10 +34,14 @@ pub(super) struct RecoveryExportArgs {
     weak: bool,
 }
 
-pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &RecoveryExportArgs) -> Result<()> {
     let file = options.file.as_path();
-    app.refuse_in_lockdown()?;
-    let Some(key) = app.keys()?.manager().existing_data_key(&Slot::DataKey)? else {
+    context.refuse_in_lockdown()?;
+    let Some(key) = context
+        .keys()?
+        .manager()
+        .existing_data_key(&Slot::DataKey)?
+    else {
         bail!(
             CliError::new(CliExit::Key, "no_data_key", "there is no data key yet").hint(
                 "it is created with the first saved conversation, such as `chatbot chat --demo`"
@@ -52,9 +56,9 @@ pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()>
         );
     }
     let passphrase = passphrase::choose(
-        app.ui,
-        app.env,
-        app.yes,
+        context.ui,
+        context.env,
+        context.yes,
         NewPassphrase {
             purpose: "the recovery file",
             source: PassphraseSource::Environment,
@@ -62,13 +66,13 @@ pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()>
         },
     )?;
     let sealed = RecoveryKey::seal(&key, &passphrase, options.kdf.unwrap_or_default())?;
-    let now = app.clock.now();
+    let now = context.clock.now();
     let text = sealed.to_text(now, &recovery::fingerprint(&key));
     if to_screen {
-        app.ui.out(&text)?;
+        context.ui.out(&text)?;
     } else {
         write_file(file, &text, &key, &passphrase)?;
-        app.ui.say(
+        context.ui.say(
             &format!(
                 "wrote `{}`; its passphrase decrypts it\n",
                 display_path(file)
@@ -76,14 +80,16 @@ pub(super) fn run(app: &mut Context, options: &RecoveryExportArgs) -> Result<()>
             2,
         )?;
     }
-    app.keys()?
+    context
+        .keys()?
         .manager()
         .update_index(|index| index.recovery_at = Some(now))?;
-    audit_recovery(app, "export");
-    if app.ui.can_ask() && !app.yes {
-        confirm_words(app, &sealed)?;
+    audit_recovery(context, "export");
+    if context.ui.can_ask() && !context.yes {
+        confirm_words(context, &sealed)?;
     }
-    app.ui
+    context
+        .ui
         .notice("Keep it away from this machine, and keep the passphrase somewhere else.");
     Ok(())
 }
@@ -109,14 +115,14 @@ fn write_file(file: &Path, text: &str, key: &Secret, passphrase: &Secret) -> Res
 }
 
 /// Asks the user to retype two lines, to prove that the print-out is legible.
-fn confirm_words(app: &Context, sealed: &RecoveryKey) -> Result<()> {
+fn confirm_words(context: &Context, sealed: &RecoveryKey) -> Result<()> {
     let lines = sealed.to_words();
-    app.ui.error_line(
+    context.ui.error_line(
         "Print it or copy it down. Then type two of its lines, to check that the copy is legible.",
     );
     for n in sealed.random_lines()? {
         for _ in 0..3 {
-            let typed = app.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
+            let typed = context.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
             if lines.get(n).is_some_and(|line| same_words(line, &typed)) {
                 break;
             }
@@ -132,11 +138,12 @@ fn confirm_words(app: &Context, sealed: &RecoveryKey) -> Result<()> {
                     )
                 );
             }
-            app.ui
+            context
+                .ui
                 .error_line("That line does not match. Try again, or press Enter to stop.");
         }
     }
-    app.ui.error_line("The lines match.");
+    context.ui.error_line("The lines match.");
     Ok(())
 }
 

@@ -31,11 +31,11 @@ pub(super) struct RecoveryImportArgs {
     file: Option<PathBuf>,
 }
 
-pub(super) fn run(app: &mut Context, options: &RecoveryImportArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &RecoveryImportArgs) -> Result<()> {
     let text = match &options.file {
         Some(file) if file != Path::new("-") => fs::read_external(file, MAX_FILE_BYTES)?,
-        Some(_) => app.ui.read_input(MAX_FILE_BYTES)?,
-        None if app.ui.can_ask() => read_words(app)?.into_bytes(),
+        Some(_) => context.ui.read_input(MAX_FILE_BYTES)?,
+        None if context.ui.can_ask() => read_words(context)?.into_bytes(),
         None => {
             bail!(
                 CliError::misuse("cannot ask for the words: there is no terminal")
@@ -45,15 +45,15 @@ pub(super) fn run(app: &mut Context, options: &RecoveryImportArgs) -> Result<()>
     };
     let text = String::from_utf8(text).map_err(|_| recovery::Error::Corrupt)?;
     let sealed = RecoveryKey::read(&text)?;
-    ensure_store(app)?;
-    let key = open(app, &sealed)?;
-    let needed = opens_something(app, &key)?;
+    ensure_store(context)?;
+    let key = open(context, &sealed)?;
+    let needed = opens_something(context, &key)?;
     if !needed {
-        confirm_unproven(app, &key)?;
+        confirm_unproven(context, &key)?;
     }
-    let brought = app.keys()?.manager().restore(&key, needed)?;
-    audit_recovery(app, "import");
-    app.ui.say(
+    let brought = context.keys()?.manager().restore(&key, needed)?;
+    audit_recovery(context, "import");
+    context.ui.say(
         match brought {
             RestoredDataKey::Current => "restored the data key of your conversations\n",
             RestoredDataKey::AlreadyPresent => "the data key of your conversations was already there; it is the same\n",
@@ -68,14 +68,14 @@ pub(super) fn run(app: &mut Context, options: &RecoveryImportArgs) -> Result<()>
 
 /// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted
 /// conversation to try it on, a key that an attacker knows could encrypt everything from now on.
-fn confirm_unproven(app: &mut Context, key: &Secret) -> Result<()> {
-    let current = app
+fn confirm_unproven(context: &mut Context, key: &Secret) -> Result<()> {
+    let current = context
         .keys()?
         .manager()
         .existing_data_key(&Slot::DataKey)
         .ok()
         .flatten();
-    if app.yes || current.is_some_and(|current| same_secret(&current, key)) {
+    if context.yes || current.is_some_and(|current| same_secret(&current, key)) {
         return Ok(());
     }
     let fingerprint = recovery::fingerprint(key);
@@ -83,7 +83,7 @@ fn confirm_unproven(app: &mut Context, key: &Secret) -> Result<()> {
         "There are no encrypted conversations that show whether this is your key; new ones would be encrypted with it. \
          Its fingerprint is {fingerprint}. Is that the one on your recovery sheet?"
     );
-    if !app.ui.confirm(&question, "`--yes`")? {
+    if !context.ui.confirm(&question, "`--yes`")? {
         bail!(CliError::new(
             CliExit::Failure,
             "declined",
@@ -94,12 +94,13 @@ fn confirm_unproven(app: &mut Context, key: &Secret) -> Result<()> {
 }
 
 /// The words, line by line, until one is empty.
-fn read_words(app: &Context) -> Result<String> {
-    app.ui
+fn read_words(context: &Context) -> Result<String> {
+    context
+        .ui
         .error_line("Type the words, line by line; finish with an empty line.");
     let mut text = String::new();
     loop {
-        let line = app.ui.ask("", "a file")?;
+        let line = context.ui.ask("", "a file")?;
         if line.is_empty() {
             return Ok(text);
         }
@@ -110,8 +111,8 @@ fn read_words(app: &Context) -> Result<String> {
 
 /// Decrypts the recovery file. The passphrase in the environment may be that of the vault, so on a
 /// terminal that of the file can be typed.
-fn open(app: &Context, sealed: &RecoveryKey) -> Result<Secret> {
-    let (ui, env, of) = (app.ui, app.env, "the recovery file");
+fn open(context: &Context, sealed: &RecoveryKey) -> Result<Secret> {
+    let (ui, env, of) = (context.ui, context.env, "the recovery file");
     let is_named = passphrase::is_named(env);
     let mut opened = sealed.open(&passphrase::obtain(ui, env, of, CliExit::Misuse)?);
     let mut typed = u32::from(!is_named);
@@ -130,11 +131,11 @@ fn open(app: &Context, sealed: &RecoveryKey) -> Result<Secret> {
 
 /// Whether the key decrypts anything here. One that decrypts nothing belongs to another
 /// installation; if it were saved, the right key could no longer be imported.
-fn opens_something(app: &Context, key: &Secret) -> Result<bool> {
-    if !has_conversations(&app.home.conversations())? {
+fn opens_something(context: &Context, key: &Secret) -> Result<bool> {
+    if !has_conversations(&context.home.conversations())? {
         return Ok(false);
     }
-    if opens_anything(&app.home, &app.clock, key)? {
+    if opens_anything(&context.home, &context.clock, key)? {
         return Ok(true);
     }
     bail!(

@@ -24,15 +24,15 @@ enum RecoveryCommand {
     Import(import::RecoveryImportArgs),
 }
 
-pub(super) fn run(app: &mut Context, options: &KeyRecoveryArgs) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &KeyRecoveryArgs) -> Result<()> {
     match &options.command {
-        RecoveryCommand::Export(options) => export::run(app, options),
-        RecoveryCommand::Import(options) => import::run(app, options),
+        RecoveryCommand::Export(options) => export::run(context, options),
+        RecoveryCommand::Import(options) => import::run(context, options),
     }
 }
 
-fn audit_recovery(app: &mut Context, action: &str) {
-    app.audit_key_event(
+fn audit_recovery(context: &mut Context, action: &str) {
+    context.audit_key_event(
         &Event::new(EventKind::DataKeyRecovery)
             .severity(Severity::Notice)
             .word("action", action),
