@@ -2,6 +2,7 @@
 //! program.
 
 use crate::audit::{Event, EventKind, Severity};
+use crate::crypto::encoding::hex;
 use crate::fs;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -10,10 +11,8 @@ use std::path::Path;
 /// passes a change to `audit`.
 pub(crate) fn notice_change(state: &Path, text: &str, audit: impl FnOnce(&Event)) {
     let seen = state.join("settings.sha256");
-    let sum = Sha256::digest(text)
-        .iter()
-        .take(8)
-        .fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
+    let mut sum = hex(&Sha256::digest(text));
+    sum.truncate(16);
     let before = fs::read_at_most(&seen, 64).unwrap_or_default();
     if before.as_deref() == Some(sum.as_bytes()) {
         return;
