@@ -127,6 +127,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         &["privacy/"],
         "patterns over text belong to redaction",
     ),
+    (
+        "sha3",
+        &["privacy/personal/"],
+        "only checksums of addresses need Keccak",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
     (
         "std::fs",

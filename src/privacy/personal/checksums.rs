@@ -100,90 +100,6 @@ pub(in crate::privacy) fn mod_11_10(digits: &[u8]) -> bool {
     (11 - product) % 10 == u32::from(check)
 }
 
-/// Keccak-256 as Ethereum uses it, for inputs of up to 135 bytes (one block).
-pub(in crate::privacy) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
-    const ROUND_CONSTANTS: [u64; 24] = [
-        0x0000_0000_0000_0001,
-        0x0000_0000_0000_8082,
-        0x8000_0000_0000_808a,
-        0x8000_0000_8000_8000,
-        0x0000_0000_0000_808b,
-        0x0000_0000_8000_0001,
-        0x8000_0000_8000_8081,
-        0x8000_0000_0000_8009,
-        0x0000_0000_0000_008a,
-        0x0000_0000_0000_0088,
-        0x0000_0000_8000_8009,
-        0x0000_0000_8000_000a,
-        0x0000_0000_8000_808b,
-        0x8000_0000_0000_008b,
-        0x8000_0000_0000_8089,
-        0x8000_0000_0000_8003,
-        0x8000_0000_0000_8002,
-        0x8000_0000_0000_0080,
-        0x0000_0000_0000_800a,
-        0x8000_0000_8000_000a,
-        0x8000_0000_8000_8081,
-        0x8000_0000_0000_8080,
-        0x0000_0000_8000_0001,
-        0x8000_0000_8000_8008,
-    ];
-    const ROTATIONS: [u32; 24] = [
-        1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44,
-    ];
-    const LANE_ORDER: [usize; 24] = [
-        10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1,
-    ];
-    let mut block = [0u8; 136];
-    for (slot, b) in block.iter_mut().zip(bytes.iter().take(135).chain(&[1u8])) {
-        *slot = *b;
-    }
-    if let Some(last) = block.last_mut() {
-        *last |= 0x80;
-    }
-    let mut state = [0u64; 25];
-    for (lane, chunk) in state.iter_mut().zip(block.chunks_exact(8)) {
-        *lane = chunk
-            .iter()
-            .rev()
-            .fold(0, |all, &b| all << 8 | u64::from(b));
-    }
-    let get = |state: &[u64; 25], i: usize| state.get(i).copied().unwrap_or(0);
-    for round in ROUND_CONSTANTS {
-        let mut column = [0u64; 5];
-        for (x, sum) in column.iter_mut().enumerate() {
-            *sum = (0..5).fold(0, |all, y| all ^ get(&state, x + 5 * y));
-        }
-        for (i, lane) in state.iter_mut().enumerate() {
-            let (left, right) = (
-                column.get((i + 4) % 5).copied().unwrap_or(0),
-                column.get((i + 1) % 5).copied().unwrap_or(0),
-            );
-            *lane ^= left ^ right.rotate_left(1);
-        }
-        let mut moving = get(&state, 1);
-        for (&place, &turn) in LANE_ORDER.iter().zip(&ROTATIONS) {
-            if let Some(lane) = state.get_mut(place) {
-                moving = std::mem::replace(lane, moving.rotate_left(turn));
-            }
-        }
-        let before = state;
-        for (i, lane) in state.iter_mut().enumerate() {
-            let row = i / 5 * 5;
-            *lane = get(&before, i)
-                ^ (!get(&before, row + (i + 1) % 5) & get(&before, row + (i + 2) % 5));
-        }
-        if let Some(first) = state.first_mut() {
-            *first ^= round;
-        }
-    }
-    let mut out = [0u8; 32];
-    for (chunk, lane) in out.chunks_exact_mut(8).zip(state) {
-        chunk.copy_from_slice(&lane.to_le_bytes());
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,23 +129,5 @@ mod tests {
             }
         }
         assert!(iban(b"DE89370400440532013000") && !iban(b"DE89370400440532013001"));
-    }
-
-    #[test]
-    fn keccak_published_vectors() {
-        let hex = |bytes: &[u8]| {
-            keccak_256(bytes)
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect::<String>()
-        };
-        assert_eq!(
-            hex(b""),
-            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
-        );
-        assert_eq!(
-            hex(b"abc"),
-            "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"
-        );
     }
 }

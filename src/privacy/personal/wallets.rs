@@ -6,6 +6,7 @@ use crate::privacy::scan::context;
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{CHECKSUM, Scan};
 use sha2::{Digest, Sha256};
+use sha3::Keccak256;
 
 /// Names of wallets.
 #[rustfmt::skip]
@@ -259,10 +260,48 @@ fn is_ethereum_address(hex: &[u8]) -> bool {
     if !hex.iter().any(u8::is_ascii_lowercase) || !hex.iter().any(u8::is_ascii_uppercase) {
         return true;
     }
-    let hash = crate::privacy::personal::checksums::keccak_256(&hex.to_ascii_lowercase());
+    let hash = Keccak256::digest(hex.to_ascii_lowercase());
     hex.iter().enumerate().all(|(i, b)| {
         let byte = hash.get(i / 2).copied().unwrap_or(0);
         let nibble = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
         !b.is_ascii_alphabetic() || b.is_ascii_uppercase() == (nibble >= 8)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ethereum uses Keccak with its original padding, not that of SHA-3.
+    #[test]
+    fn keccak_published_vectors() {
+        let hex = |bytes: &[u8]| {
+            Keccak256::digest(bytes)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect::<String>()
+        };
+        assert_eq!(
+            hex(b""),
+            "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+        );
+        assert_eq!(
+            hex(b"abc"),
+            "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"
+        );
+    }
+
+    #[test]
+    fn ethereum_published_addresses() {
+        for address in [
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "fB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+            "dbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+            "D1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        ] {
+            assert!(is_ethereum_address(address.as_bytes()), "{address}");
+            let wrong = address.replacen('a', "A", 1);
+            assert!(!is_ethereum_address(wrong.as_bytes()), "{wrong}");
+        }
+    }
 }
