@@ -101,29 +101,9 @@ fn expand_pattern(pattern: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// Whether a file name matches `*` and `?`; every other character stands for itself.
 fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == name.get(n) => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                p = at + 1;
-                n = from + 1;
-                star = Some((at, from + 1));
-            }
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == '*')
+    glob::Pattern::new(&pattern.replace('[', "[[]")).is_ok_and(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]
@@ -151,6 +131,8 @@ mod tests {
             ("*", "x", true),
             ("a*b*c", "aXbYc", true),
             ("a*b*c", "aXbY", false),
+            ("[id]*", "[id].tsx", true),
+            ("[id]*", "i.tsx", false),
         ] {
             assert_eq!(matches_pattern(pattern, name), is, "{pattern} {name}");
         }

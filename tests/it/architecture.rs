@@ -132,6 +132,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         &["privacy/personal/"],
         "only checksums of addresses need Keccak",
     ),
+    (
+        "glob",
+        &["cli/attachments"],
+        "only attachments are named by patterns",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
     (
         "std::fs",
