@@ -197,36 +197,14 @@ impl Default for Settings {
     }
 }
 
-/// The name that `word` was probably meant to be: at most a third of its letters differ.
+/// The name that `word` was probably meant to be: at most a third of its letters differ. Two letters
+/// in the wrong order count once.
 pub fn closest_name<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = names
         .into_iter()
-        .map(|name| (edit_distance(word, name), name))
+        .map(|name| (strsim::osa_distance(word, name), name))
         .min()?;
     (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
-}
-
-/// The Damerau-Levenshtein distance: letters added, removed, replaced or swapped with the next.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&row, j) + usize::from(x != y))
-                .min(at(&row, j + 1) + 1)
-                .min(at(&next, j) + 1);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if swapped {
-                best = best.min(at(&before, j - 1) + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

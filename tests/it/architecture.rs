@@ -137,6 +137,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         &["cli/attachments"],
         "only attachments are named by patterns",
     ),
+    (
+        "strsim",
+        &["config/"],
+        "use `closest_name`, which knows how much may differ",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
     (
         "std::fs",
