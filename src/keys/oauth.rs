@@ -8,6 +8,7 @@ use crate::keys::Error;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -174,9 +175,15 @@ impl CallbackServer {
         if told("error").is_some() {
             return Some(Err(Error::Denied));
         }
-        let code = percent_decode(told("code")?)?;
-        let fits = (1..=512).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Ok(Secret::new(code.to_string())))
+        let encoded = told("code")?;
+        // Reserved at once: a vector that grows leaves copies of the code behind.
+        let mut code = Zeroizing::new(Vec::with_capacity(encoded.len()));
+        code.extend(percent_decode_str(encoded));
+        if !(1..=512).contains(&code.len()) || !code.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let code = String::from_utf8(std::mem::take(&mut *code)).ok()?;
+        Some(Ok(Secret::new(code)))
     }
 }
 
@@ -200,38 +207,15 @@ fn read_request_head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
         .map(|text| Zeroizing::new(text.to_owned()))
 }
 
-/// Decodes percent-encoding.
-fn percent_decode(text: &str) -> Option<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            b'+' => b' ',
-            other => other,
-        });
-    }
-    std::str::from_utf8(&bytes)
-        .ok()
-        .map(|text| Zeroizing::new(text.to_owned()))
-}
-
 /// Percent-encodes a text for use in a URL.
 #[must_use]
 pub fn percent_encode(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").unwrap_or_default();
-        }
-    }
-    out
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

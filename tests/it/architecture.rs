@@ -142,6 +142,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         &["config/"],
         "use `closest_name`, which knows how much may differ",
     ),
+    (
+        "percent_encoding",
+        &["keys/oauth"],
+        "only the login builds and reads URLs; use `percent_encode`",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
     (
         "std::fs",
