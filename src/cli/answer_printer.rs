@@ -3,11 +3,11 @@
 use crate::chat::Observer;
 use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::outcome::describe_redactions;
-use crate::cli::runtime::Cancel;
 use crate::cli::term::Ui;
 use crate::privacy::{Displayable, Findings};
 use crate::provider::StreamEvent;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Streams an answer to standard output.
 #[derive(Debug)]
@@ -15,7 +15,9 @@ pub(crate) struct AnswerPrinter {
     pub(crate) ui: Ui,
     pub(crate) yes: bool,
     pub(crate) show: bool,
-    pub(crate) cancel: Cancel,
+    /// Becomes true when the reader of standard output is gone, so that the rest of the answer is
+    /// not paid for.
+    pub(crate) cancelled: watch::Sender<bool>,
     pub(crate) ends_line: bool,
     pub(crate) log: Option<DebugLog>,
     /// Appended to the list of redacted values: the command that shows them.
@@ -47,9 +49,8 @@ impl Observer for AnswerPrinter {
         if self.show {
             self.ends_line = shown.ends_line();
             if self.ui.out(shown).is_err() {
-                // The reader of standard output is gone: cancel, so that the rest is not paid for.
                 self.show = false;
-                self.cancel.cancel();
+                self.cancelled.send_replace(true);
             }
         }
     }

@@ -1,9 +1,7 @@
 //! The async runtime, and what stops an answer: a cancellation or a signal.
 
 use anyhow::{Context as _, Result};
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use tokio::sync::watch;
 
 pub(crate) type Runtime = tokio::runtime::Runtime;
 
@@ -15,42 +13,6 @@ pub(crate) fn runtime() -> Result<Runtime> {
         .context("cannot start the network")
 }
 
-/// A cancellation token for an answer.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cancel(Rc<RefCell<(bool, Option<Waker>)>>);
-
-impl Cancel {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Requests cancellation and wakes the waiter.
-    pub(crate) fn cancel(&self) {
-        let mut inner = self.0.borrow_mut();
-        inner.0 = true;
-        if let Some(waker) = inner.1.take() {
-            waker.wake();
-        }
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.0.borrow().0
-    }
-
-    /// Waits for cancellation.
-    pub(crate) async fn cancelled(&self) {
-        std::future::poll_fn(|context| {
-            let mut inner = self.0.borrow_mut();
-            if inner.0 {
-                return Poll::Ready(());
-            }
-            inner.1 = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
 /// Which signals stop an answer, in addition to Ctrl-C.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StopSignals {
@@ -60,12 +22,12 @@ pub(crate) struct StopSignals {
     pub(crate) program: bool,
 }
 
-/// Waits for Ctrl-C, a closed standard output, or a signal of `ends`. The caller keeps the partial
-/// answer and records its cost.
-pub(crate) async fn wait_for_interrupt(stop: &Cancel, ends: StopSignals) {
+/// Waits for Ctrl-C, for `cancelled` to become true, or for a signal of `ends`. The caller keeps the
+/// partial answer and records its cost.
+pub(crate) async fn wait_for_interrupt(mut cancelled: watch::Receiver<bool>, ends: StopSignals) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),
-        () = stop.cancelled() => (),
+        _ = cancelled.wait_for(|cancelled| *cancelled) => (),
         () = wait_for_signal(ends) => (),
     }
 }

@@ -7,7 +7,7 @@ use crate::cli::attachments;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::outcome::{report_outcome, require_text};
-use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
+use crate::cli::runtime::{StopSignals, runtime, wait_for_interrupt};
 use crate::cli::session;
 use crate::cli::term::format::json_dollars;
 use crate::cli::term::{self, Ui};
@@ -18,6 +18,7 @@ use clap::Args;
 use serde_json::json;
 use std::sync::mpsc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,12 +81,11 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         context.ui.notice(why);
     }
     let whole = options.json || options.extract;
-    let stop = Cancel::new();
     let mut observer = AnswerPrinter {
         ui: context.ui,
         yes: context.yes,
         show: !whole,
-        cancel: stop.clone(),
+        cancelled: watch::Sender::new(false),
         ends_line: true,
         aside: "",
         log: context.logging().cloned(),
@@ -94,17 +94,18 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         window: context.ui.error_is_terminal(),
         program: true,
     };
+    let cancelled = observer.cancelled.subscribe();
     let result = runtime()?.block_on(started.session.send(
         input,
         &mut observer,
-        wait_for_interrupt(&stop, ends),
+        wait_for_interrupt(cancelled, ends),
     ));
     if !observer.ends_line && (own_screen || result.is_ok()) && !whole {
         context.ui.out("\n")?;
     }
     let outcome = result?;
     print_answer(context, options, &started, &outcome)?;
-    if stop.is_cancelled() {
+    if *observer.cancelled.borrow() {
         bail!(term::BrokenPipeError);
     }
     report_outcome(

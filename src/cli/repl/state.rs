@@ -10,13 +10,14 @@ use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::provider::ProviderChoice;
 use crate::cli::repl::input::{InputEvent, InputSource};
 use crate::cli::rollback;
-use crate::cli::runtime::{Cancel, StopSignals, wait_for_interrupt};
+use crate::cli::runtime::{StopSignals, wait_for_interrupt};
 use crate::cli::state_marks::When;
 use crate::cli::term::format::pluralize;
 use crate::message::Role;
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result};
+use tokio::sync::watch;
 
 pub(super) struct Repl<'a> {
     pub(super) context: &'a mut Context,
@@ -115,7 +116,8 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let (mut printer, stop) = new_printer(self.context);
+        let mut printer = new_printer(self.context);
+        let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
@@ -124,7 +126,7 @@ impl Repl<'_> {
         let result = self.runtime.block_on(session.send(
             input,
             &mut printer,
-            wait_for_interrupt(&stop, ends),
+            wait_for_interrupt(cancelled, ends),
         ));
         self.on_answer(&printer, result, Some(before))
     }
@@ -135,14 +137,15 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let (mut printer, stop) = new_printer(self.context);
+        let mut printer = new_printer(self.context);
+        let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
         };
         let result = self
             .runtime
-            .block_on(session.retry(&mut printer, wait_for_interrupt(&stop, ends)));
+            .block_on(session.retry(&mut printer, wait_for_interrupt(cancelled, ends)));
         self.on_answer(&printer, result, None)
     }
 
@@ -222,18 +225,14 @@ impl Repl<'_> {
     }
 }
 
-fn new_printer(context: &Context) -> (AnswerPrinter, Cancel) {
-    let stop = Cancel::new();
-    (
-        AnswerPrinter {
-            ui: context.ui,
-            yes: context.yes,
-            show: true,
-            cancel: stop.clone(),
-            ends_line: true,
-            aside: " · /redact show",
-            log: context.logging().cloned(),
-        },
-        stop,
-    )
+fn new_printer(context: &Context) -> AnswerPrinter {
+    AnswerPrinter {
+        ui: context.ui,
+        yes: context.yes,
+        show: true,
+        cancelled: watch::Sender::new(false),
+        ends_line: true,
+        aside: " · /redact show",
+        log: context.logging().cloned(),
+    }
 }
