@@ -147,6 +147,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         &["keys/oauth"],
         "only the login builds and reads URLs; use `percent_encode`",
     ),
+    (
+        "saphyr_parser",
+        &["conversations/import/"],
+        "settings are TOML; only imported files are YAML",
+    ),
     ("dirs", &["dirs"], "folders are determined once"),
     (
         "std::fs",

@@ -354,6 +354,58 @@ fn import_aichat_keeps_no_list_of_lines() {
 }
 
 #[test]
+fn import_aichat_refuses_yaml_that_costs_memory() {
+    let messages = "messages:\n- role: user\n  content: a\n";
+    let anchors: String = (0..50_000).map(|n| format!("- &a{n} x\n")).collect();
+    let aliases: String = (1..40)
+        .map(|n| format!("a{n}: &a{n} [*a{}, *a{0}]\n", n - 1))
+        .collect();
+    let directives: String = (0..50_000).map(|n| format!("%TAG !a{n}! x\n")).collect();
+    for (name, text) in [
+        ("flow.yaml", format!("{messages}x: {}", "[".repeat(150_000))),
+        (
+            "flow-mapping.yaml",
+            format!("{messages}x: {}", "{a: ".repeat(150_000)),
+        ),
+        (
+            "nested.yaml",
+            format!("{messages}x:\n{}", "- ".repeat(250_000)),
+        ),
+        ("keys.yaml", format!("{messages}{}", "? ".repeat(250_000))),
+        ("anchors.yaml", format!("{messages}x:\n{anchors}")),
+        ("aliases.yaml", format!("a0: &a0 x\n{aliases}{messages}")),
+        ("directives.yaml", format!("{directives}---\n{messages}")),
+        ("open.yaml", format!("{messages}x: {{---")),
+        (
+            "open-text.yaml",
+            format!("{messages}x: \"{}", "a\n ".repeat(150_000)),
+        ),
+    ] {
+        import(name, text.as_bytes(), 2);
+    }
+    for (name, text) in [
+        (
+            "comments.yaml",
+            format!("{}{messages}", "# a\n".repeat(250_000)),
+        ),
+        (
+            "fields.yaml",
+            format!("{messages}{}", "x: a\n".repeat(150_000)),
+        ),
+        (
+            "list.yaml",
+            format!("{messages}x: [{}]\n", "a, ".repeat(150_000)),
+        ),
+        (
+            "one-key.yaml",
+            format!("{messages}? {}\n: a\n", "word ".repeat(100_000)),
+        ),
+    ] {
+        import(name, text.as_bytes(), 0);
+    }
+}
+
+#[test]
 fn import_reads_every_seed_of_the_fuzz_targets() {
     use chatbot::conversations::import::{ImportSource, read_as};
     let targets = [

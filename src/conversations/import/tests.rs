@@ -121,7 +121,7 @@ fn import_aichat_session() {
             SkippedParts::from([("image", 2)])
         )
     );
-    let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: plain: no\n- role: assistant\n  content: |2\n      indented\n    end\n";
+    let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: 'plain: no'\n- role: assistant\n  content: |2\n      indented\n    end\n";
     let (source, all) = said(text);
     assert_eq!(source, "aichat");
     let expected = [
@@ -132,6 +132,20 @@ fn import_aichat_session() {
         (Role::Assistant, "  indented\nend\n"),
     ];
     assert_eq!(all[0], expected.map(|(role, text)| (role, text.to_owned())));
+}
+
+#[test]
+fn import_aichat_any_style_of_yaml() {
+    let text = "# a session\nmessages: [{\"role\": user, content: 'one\n  line'},\n  {content: \"null\", role: assistant}]\nmodel: !!str x:y\n---\nmessages: []\n";
+    let (_, all) = said(text);
+    let expected = [(Role::User, "one line"), (Role::Assistant, "null")];
+    assert_eq!(all[0], expected.map(|(role, text)| (role, text.to_owned())));
+    let none =
+        "messages:\n- role: user\n  content: ~\n- role: user\n  content:\n- content: a\n";
+    assert_eq!(
+        read(none.as_bytes()).unwrap_err(),
+        ImportError::UnknownFormat
+    );
 }
 
 #[test]
