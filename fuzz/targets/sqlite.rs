@@ -1,7 +1,9 @@
 #![no_main]
 
-use chatbot::conversations::import::{Source, read_as};
+use chatbot::conversations::import::{ImportSource, read_as};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    drop(read_as(Source::Llm, bytes, &mut |conversation| drop(conversation.origin(Source::Llm))));
+    drop(read_as(ImportSource::Llm, bytes, &mut |conversation| {
+        drop(conversation.origin(ImportSource::Llm));
+    }));
 });
