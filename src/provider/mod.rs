@@ -5,7 +5,6 @@ mod client;
 pub mod demo;
 mod error;
 mod error_body;
-mod json_string;
 mod key_admin;
 pub mod key_check;
 pub mod openai;

@@ -3,17 +3,17 @@
 use super::error::{Error, ProviderErrorKind};
 use super::{Completion, Provider, RequestOptions, StreamEvent, TokenUsage, sanitize_token};
 use crate::catalog::{Dialect, Endpoint, KeyCheckApi, MaxTokensField};
-use crate::message::Message;
+use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::net::{BaseUrl, BodyKind, HttpContext, HttpReply, RetryableRequest};
+use crate::privacy::Redacted;
 use crate::provider::accumulator::{ReplyAccumulator, StreamError};
 use crate::provider::client::ProviderClient;
 use crate::provider::error_body::{error_from_response, error_from_stream};
-use crate::provider::json_string::write_json_string;
 use crate::provider::sse::{SseEvent, SseParser, TooLarge};
 use crate::secret::Secret;
 use crate::time::humanize;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::time::Duration;
 
 /// A provider with an OpenAI-compatible API.
@@ -25,9 +25,12 @@ pub struct OpenAi {
     client: ProviderClient,
 }
 
-/// The request without model and messages, which precede it.
+/// The body of a request.
 #[derive(Serialize)]
-struct RequestParams {
+struct ChatRequest<'a> {
+    model: &'a str,
+    #[serde(serialize_with = "serialize_messages")]
+    messages: &'a [Message],
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -69,6 +72,20 @@ const NO_COMPRESSION: Plugin = Plugin {
     id: "context-compression",
     enabled: false,
 };
+
+/// A message without the time at which it was written.
+#[derive(Serialize)]
+struct ChatMessage<'a> {
+    role: Role,
+    content: &'a Redacted,
+}
+
+fn serialize_messages<S: Serializer>(messages: &[Message], s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(messages.iter().map(|message| ChatMessage {
+        role: message.role,
+        content: &message.text,
+    }))
+}
 
 impl OpenAi {
     /// Creates a provider. The address is validated; nothing is connected yet.
@@ -162,7 +179,9 @@ impl Provider for OpenAi {
     fn request_body(&self, messages: &[Message], options: &RequestOptions) -> String {
         let dialect = self.dialect;
         let routing = dialect.routing && (options.deny_data_collection || options.zdr);
-        let manner = RequestParams {
+        let request = ChatRequest {
+            model: &options.model,
+            messages,
             stream: options.stream,
             stream_options: (options.stream && dialect.stream_options).then_some(StreamOptions {
                 include_usage: true,
@@ -184,29 +203,8 @@ impl Provider for OpenAi {
             }),
             plugins: dialect.routing.then_some([NO_COMPRESSION]),
         };
-        // Reserve the size in advance, so that a long history is copied once. Quotes and line ends
-        // take a little more.
-        let words: usize = messages.iter().map(|m| m.text.as_str().len() + 64).sum();
-        let mut json = String::with_capacity(words + words / 16 + 512);
-        json.push_str(r#"{"model":"#);
-        write_json_string(&options.model, &mut json);
-        json.push_str(r#","messages":["#);
-        for (n, message) in messages.iter().enumerate() {
-            json.push_str(if n == 0 {
-                r#"{"role":"#
-            } else {
-                r#",{"role":"#
-            });
-            write_json_string(message.role.as_str(), &mut json);
-            json.push_str(r#","content":"#);
-            write_json_string(message.text.as_str(), &mut json);
-            json.push('}');
-        }
-        json.push_str("],");
         // Words, numbers and flags always serialize.
-        let manner = serde_json::to_string(&manner).unwrap_or_default();
-        json.push_str(manner.trim_start_matches('{'));
-        json
+        serde_json::to_string(&request).unwrap_or_default()
     }
 
     async fn complete(
