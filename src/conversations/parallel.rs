@@ -1,6 +1,7 @@
 //! A parallel map over a slice, on as many threads as there are cores.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//!
+//! `rayon` would be four more crates, five seconds of processor time in a build and 70 KB of the
+//! program, and no faster: every item here takes about as long as the next.
 
 /// Fewer items are processed before a second thread has started.
 const MIN_ITEMS_PER_THREAD: usize = 64;
@@ -19,27 +20,18 @@ pub(super) fn par_map<T: Sync, R: Send>(items: &[T], action: impl Fn(&T) -> R + 
     if threads < 2 {
         return items.iter().map(action).collect();
     }
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some((at, item)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
-        {
-            done.push((at, action(item)));
-        }
-        done
-    };
-    let mut all = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            // A panic aborts the process, so no thread returns an error here.
-            all.extend(other.join().unwrap_or_default());
-        }
-        all
-    });
-    all.sort_unstable_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, done)| done).collect()
+    let action = &action;
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = items
+            .chunks(items.len().div_ceil(threads))
+            .map(|share| scope.spawn(move || share.iter().map(action).collect::<Vec<R>>()))
+            .collect();
+        // A panic aborts the process, so no thread returns an error here.
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .collect()
+    })
 }
 
 #[cfg(test)]
