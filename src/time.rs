@@ -81,29 +81,10 @@ impl Time {
     /// `2026-11-21 09:30` in the user's own time zone.
     #[must_use]
     pub fn local_minute(self) -> String {
-        let at = self.timestamp().to_zoned(time_zone());
-        // Formatted by hand, because `strftime` is slow and a list may have ten thousand lines.
-        let (year, of) = (at.year(), i16::from);
-        let digit = |n: i16| {
-            u32::try_from(n)
-                .ok()
-                .and_then(|n| char::from_digit(n, 10))
-                .unwrap_or('?')
-        };
-        let mut text = String::with_capacity(16);
-        for (before, two) in [
-            ("", year / 100),
-            ("", year % 100),
-            ("-", of(at.month())),
-            ("-", of(at.day())),
-            (" ", of(at.hour())),
-            (":", of(at.minute())),
-        ] {
-            text.push_str(before);
-            text.push(digit(two / 10));
-            text.push(digit(two % 10));
-        }
-        text
+        self.timestamp()
+            .to_zoned(time_zone())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string()
     }
 
     /// `2026-11-21` in the user's own time zone.
