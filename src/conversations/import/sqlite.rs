@@ -2,6 +2,11 @@
 //!
 //! The file is not trusted. A missing page, a truncated record or a cycle in a tree ends the
 //! reading of that branch; the rest of the file is still read.
+//!
+//! Written by hand, because SQLite is large for what is needed of it: `rusqlite` 0.43 with SQLite
+//! built in takes 17 seconds of processor time in a debug build and 65 in a release build, and adds
+//! 1.0 MiB to the program (a two-core machine, optimised for size). A crafted file would be parsed
+//! by C code, and a database that is read in place gets files next to it.
 
 use crate::conversations::import::decode_utf8_lossy;
 use std::borrow::Cow;
