@@ -1,4 +1,7 @@
 //! Cryptocurrency addresses, recognised by their checksums, and seed phrases.
+//!
+//! Base58 and Bech32 are written by hand: `bs58` and `bech32` are two more crates in place of 88
+//! lines, and decode into values of which only the checksum is asked for here.
 
 use crate::privacy::kind::CRYPTO_WALLET;
 use crate::privacy::scan::bytes::{count_byte, is_ident, is_word};

@@ -5,6 +5,9 @@
 //! hex digits, `{b:20-90}` is 20 to 90 characters of base64url. A run takes as many characters as
 //! it can and never gives one back. What comes before a `|` is read backwards from the literal
 //! after it: `{x:32}|-us{d:1-2}`.
+//!
+//! Written by hand: `regex` takes 44 ms to compile the 500 shapes, or 29 ms as one set (a two-core
+//! machine), for each process that sends a message.
 
 use crate::privacy::scan::bytes::TextBytes;
 
