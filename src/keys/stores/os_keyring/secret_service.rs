@@ -1,5 +1,8 @@
 //! Asks the Secret Service about an item without reading its secret: whether it exists, whether it
 //! is unlocked, and when it was last modified.
+//!
+//! Written by hand: the crate `secret-service`, which is in the tree for `keyring`, asks one
+//! question at a time over a connection of `zbus`; `dbus` has the numbers.
 
 /// The state of an item at the time of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
