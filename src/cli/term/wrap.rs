@@ -1,6 +1,9 @@
 //! Wraps lines for a narrow terminal: between words, and never inside backticks, so that a command
 //! or a path can be copied in one piece. Indents messages, so that none of their lines can look like
 //! a line of the program.
+//!
+//! Written by hand: the crate `textwrap` would need a function of ours that finds the words and one
+//! that measures them without colours. It would then replace only the twenty lines of `wrap_line`.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -1,5 +1,9 @@
 //! A scripted provider in the test process: it records its requests, and fails the test if the
 //! script was not followed.
+//!
+//! Written by hand: `wiremock` is twelve more crates and a second HTTP server, which sends only
+//! valid HTTP. Tests need replies that break off, stall, reset the connection or are no HTTP at
+//! all.
 
 use super::certificate::Certificate;
 use std::collections::VecDeque;
