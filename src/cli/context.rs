@@ -41,6 +41,7 @@ use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::{KeyManager, Slot};
 use crate::limits::{Backoff, Limiter, Lockdown};
+use crate::net::HttpContext;
 use crate::privacy::{Policy, Redactor};
 use crate::time::Clock;
 use crate::usage::UsageLog;

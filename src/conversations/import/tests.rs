@@ -140,8 +140,7 @@ fn import_aichat_any_style_of_yaml() {
     let (_, all) = said(text);
     let expected = [(Role::User, "one line"), (Role::Assistant, "null")];
     assert_eq!(all[0], expected.map(|(role, text)| (role, text.to_owned())));
-    let none =
-        "messages:\n- role: user\n  content: ~\n- role: user\n  content:\n- content: a\n";
+    let none = "messages:\n- role: user\n  content: ~\n- role: user\n  content:\n- content: a\n";
     assert_eq!(
         read(none.as_bytes()).unwrap_err(),
         ImportError::UnknownFormat
