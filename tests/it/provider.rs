@@ -73,6 +73,7 @@ fn openrouter(server: &Server) -> Endpoint {
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .event_interval(4)
         .build()
         .unwrap()
         .block_on(future)
