@@ -79,14 +79,14 @@ fn run_command(context: &mut Context, alert: &Alert) {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let told = command
+    let passed = command
         .spawn()
         .and_then(|mut child| match child.stdin.take() {
             // The process is not waited for: it must not delay the chat.
             Some(mut pipe) => pipe.write_all(format!("{object}\n").as_bytes()),
             None => Ok(()),
         });
-    if let Err(error) = told {
+    if let Err(error) = passed {
         let program = Raw::from(program.as_str()).printable();
         context.ui.warning(&format!(
             "cannot pass the alert to `{program}` of `alerts.command`: {error}"

@@ -1,4 +1,4 @@
-//! What is told after an answer: warnings, statistics, and an error if it has no text.
+//! What is printed after an answer: warnings, statistics, and an error if it has no text.
 
 use crate::chat::{Cost, Outcome};
 use crate::cli::context::Context;

@@ -109,7 +109,7 @@ impl KeyManager {
         let store: Box<dyn KeyStore> = match kind {
             StoreKind::OsKeyring => Box::new(self.os_keyring()),
             StoreKind::Vault => {
-                let nobody = || -> PassphrasePrompt {
+                let no_prompt = || -> PassphrasePrompt {
                     Box::new(|_| {
                         Err(crate::keys::stores::vault::NoPassphrase(String::from(
                             "the passphrase was already requested in this run",
@@ -118,7 +118,7 @@ impl KeyManager {
                 };
                 Box::new(Vault::at(
                     self.vault.clone(),
-                    self.ask.take().unwrap_or_else(nobody),
+                    self.ask.take().unwrap_or_else(no_prompt),
                 ))
             }
         };

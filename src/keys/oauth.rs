@@ -167,15 +167,15 @@ impl CallbackServer {
         if path.strip_prefix('/') != Some(self.nonce.as_str()) {
             return None;
         }
-        let told = |name| {
+        let parameter = |name| {
             query
                 .split('&')
                 .find_map(|pair: &str| pair.strip_prefix(name)?.strip_prefix('='))
         };
-        if told("error").is_some() {
+        if parameter("error").is_some() {
             return Some(Err(Error::Denied));
         }
-        let encoded = told("code")?;
+        let encoded = parameter("code")?;
         // Reserved at once: a vector that grows leaves copies of the code behind.
         let mut code = Zeroizing::new(Vec::with_capacity(encoded.len()));
         code.extend(percent_decode_str(encoded));

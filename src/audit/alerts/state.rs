@@ -52,17 +52,17 @@ pub(super) struct MonitorState {
 
 impl MonitorState {
     fn raise(&mut self, kind: AlertKind, at: Time, cause: String, figure: i64) {
-        if let Some(told) = self
+        if let Some(known) = self
             .alarms
             .iter_mut()
             .rev()
             .find(|a| a.kind == kind && a.cause == cause)
         {
-            if !told.acknowledged && kind.grows() {
+            if !known.acknowledged && kind.grows() {
                 // Show the latest figure.
-                told.figure = told.figure.max(figure);
+                known.figure = known.figure.max(figure);
             }
-            if !told.acknowledged || !kind.grows() || figure < told.figure.saturating_mul(2) {
+            if !known.acknowledged || !kind.grows() || figure < known.figure.saturating_mul(2) {
                 return;
             }
         }

@@ -149,7 +149,7 @@ impl SimulatedUse {
 
 #[test]
 fn alerts_none_in_ordinary_use() {
-    let mut told = Vec::new();
+    let mut raised = Vec::new();
     for seed in 1..=5 {
         let life = SimulatedUse::month(seed);
         let mut requests = 0;
@@ -158,9 +158,9 @@ fn alerts_none_in_ordinary_use() {
             .unwrap();
         assert!(requests > 200, "{requests} requests are no month");
         assert!(life.raised.len() <= 2, "seed {seed}: {:#?}", life.raised);
-        told.push(life.raised.len());
+        raised.push(life.raised.len());
     }
-    assert!(told.iter().sum::<usize>() <= 2, "{told:?}");
+    assert!(raised.iter().sum::<usize>() <= 2, "{raised:?}");
 }
 
 #[test]

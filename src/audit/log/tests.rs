@@ -278,10 +278,10 @@ fn audit_next_record_does_not_bless_forgery() {
         log.append(&Event::new(EventKind::Verified).number("first_bad", 3))
             .unwrap();
         assert!(first_bad(&log).is_some(), "{what}: after a look");
-        let mut told = 0;
-        log.read(|r, _| told += usize::from(r.event == EventKind::Broken.name()))
+        let mut broken = 0;
+        log.read(|r, _| broken += usize::from(r.event == EventKind::Broken.name()))
             .unwrap();
-        assert_eq!(told, 1, "{what}");
+        assert_eq!(broken, 1, "{what}");
     }
 }
 
@@ -341,9 +341,9 @@ fn audit_truncated_tail_stays_reported() {
     std::fs::write(with.path(), lines[..8].concat()).unwrap();
     with.append(&event(11)).unwrap();
     assert_eq!(first_bad(&with), Some(9));
-    let mut told = Vec::new();
+    let mut records = Vec::new();
     with.read(|r, _| {
-        told.push((
+        records.push((
             r.seq,
             r.event.clone(),
             r.number("expected"),
@@ -351,8 +351,11 @@ fn audit_truncated_tail_stays_reported() {
         ));
     })
     .unwrap();
-    assert_eq!(told[8], (11, "audit.broken".to_owned(), Some(10), Some(8)));
-    assert_eq!((told[9].0, told.len()), (12, 10));
+    assert_eq!(
+        records[8],
+        (11, "audit.broken".to_owned(), Some(10), Some(8))
+    );
+    assert_eq!((records[9].0, records.len()), (12, 10));
 }
 
 #[test]

@@ -73,10 +73,10 @@ pub fn find_keys(text: &str) -> Vec<FoundKey> {
         }
         let named = provider_named(under)
             .or_else(|| KEY_FIELDS.contains(&under).then_some(context).flatten());
-        let told = || guess_by_format(word.text);
+        let guess = || guess_by_format(word.text);
         let owner = named
             .filter(|entry| entry.check_key(word.text).is_ok() && !entry.key_formats.is_empty())
-            .or_else(told);
+            .or_else(guess);
         if let Some(entry) = owner
             && word.text.len() >= 16
         {

@@ -259,7 +259,7 @@ pub(in crate::privacy) fn spaced_address(scan: &mut Scan<'_>, at: usize, to: usi
         return;
     };
     let local = text.slice(start, at);
-    let told = crate::privacy::scan::context::preceded_within(
+    let introduced = crate::privacy::scan::context::preceded_within(
         text,
         start,
         24,
@@ -272,7 +272,7 @@ pub(in crate::privacy) fn spaced_address(scan: &mut Scan<'_>, at: usize, to: usi
             .iter()
             .any(|b| matches!(b, b'.' | b'_') || b.is_ascii_digit())
             && local.iter().any(u8::is_ascii_alphabetic)
-            || told)
+            || introduced)
     {
         scan.report(start, end, EMAIL, "email-written-out", CHECKSUM);
     }

@@ -308,8 +308,8 @@ fn spanish_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
         .iter()
         .fold(0u32, |all, &d| all * 10 + u32::from(d));
     let checked = text.at(letter) == spanish_letter(value);
-    let told = || preceded_by(text, number.start, &["dni", "nif", "nie"]);
-    (text.at(letter).is_ascii_uppercase() && (checked && dotted || told())).then(|| {
+    let introduced = || preceded_by(text, number.start, &["dni", "nif", "nie"]);
+    (text.at(letter).is_ascii_uppercase() && (checked && dotted || introduced())).then(|| {
         scan.report(number.start, letter + 1, NATIONAL_ID, "es-dni", CHECKSUM);
         letter + 1
     })

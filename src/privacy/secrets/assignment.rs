@@ -341,12 +341,12 @@ fn space_separated(
     if flag || text.slice(name.start, name.at).starts_with(b"--") {
         return Some((i, Syntax::Argument));
     }
-    let told = name.is_upper()
+    let is_evident = name.is_upper()
         || line.len() < 64
             && line
                 .iter()
                 .any(|b| matches!(b, b'm' | b'M' | b'l' | b'L' | b'c' | b'C'));
-    if !told {
+    if !is_evident {
         return (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password)
             .then_some((i, Syntax::Bare));
     }

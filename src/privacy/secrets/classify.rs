@@ -357,9 +357,9 @@ fn is_key(name: &FieldName<'_>, bytes: &[u8]) -> bool {
     {
         return false;
     }
-    let told = crate::privacy::secrets::affixes::is_secret_key_prefix(name.head());
+    let has_secret_prefix = crate::privacy::secrets::affixes::is_secret_key_prefix(name.head());
     if char_stats::is_digest(bytes) {
-        return told && bytes.len() >= 32;
+        return has_secret_prefix && bytes.len() >= 32;
     }
     // `node-modules-v2-0d757aa3…`: a cache key with a digest at its end.
     let mut parts = bytes.rsplit(|&b| b == b'-');
@@ -376,8 +376,11 @@ fn is_key(name: &FieldName<'_>, bytes: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         && !char_stats::looks_like_words(bytes);
     (char_stats::is_random(bytes)
-        || told && bytes.len() >= 20 && !char_stats::looks_like_words(bytes) && stats.digits > 0)
-        && (told
+        || has_secret_prefix
+            && bytes.len() >= 20
+            && !char_stats::looks_like_words(bytes)
+            && stats.digits > 0)
+        && (has_secret_prefix
             || solid
             || name.is_upper() && bytes.len() >= 20
             || bytes.len() >= 32

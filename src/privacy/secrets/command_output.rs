@@ -125,7 +125,7 @@ pub(in crate::privacy) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usi
         || (prompt.starts_with(b"PS ") || prompt.get(1..3) == Some(b":\\"))
             && find(prompt, b"> ").is_some();
     let command = text.slice(line, end).to_ascii_lowercase();
-    let told = PRINTING_COMMANDS.iter().any(|(word, others)| {
+    let prints_secret = PRINTING_COMMANDS.iter().any(|(word, others)| {
         let printer = text.starts_with_ignore_case_at(at, word.as_bytes())
             || *word == "cat "
                 && VIEWERS
@@ -138,7 +138,7 @@ pub(in crate::privacy) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usi
                     .any(|other| find(&command, other.as_bytes()).is_some()))
     });
     if !typed
-        || !told
+        || !prints_secret
         || text.slice(line, end).ends_with(b"\\")
         || command.contains(&b'>') && find(&command, b" > ").is_some()
     {

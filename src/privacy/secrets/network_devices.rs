@@ -180,7 +180,7 @@ pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
     let prompt = find(before, b"] > ").map_or(0, |p| p + 4);
     let command = before.get(prompt..).unwrap_or_default();
     let path = |word: &&str| command.starts_with(word.as_bytes());
-    let told = [
+    let is_section = [
         "/interface",
         "/ip ",
         "/ppp",
@@ -201,7 +201,7 @@ pub(in crate::privacy) fn setting(scan: &mut Scan<'_>, at: usize, to: usize) {
     } else {
         to
     };
-    let is_command = told && (command.contains(&b'=') || command.starts_with(b"/"));
+    let is_command = is_section && (command.contains(&b'=') || command.starts_with(b"/"));
     let is_at_start = text.at(at) == b'/' && command.is_empty();
     if !is_command && !is_at_start {
         return;

@@ -203,9 +203,9 @@ fn skip_log_prefix(text: TextBytes<'_>, from: usize, known: usize) -> Option<usi
     let base64 = body
         .iter()
         .all(|&b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
-    let told = line.get(..start)?.iter().any(u8::is_ascii_digit);
+    let has_digit = line.get(..start)?.iter().any(u8::is_ascii_digit);
     (base64
-        && told
+        && has_digit
         && (body.len() >= 40 || known > 0 && start.abs_diff(known) <= 3 && body.len() >= 4))
         .then_some(from + start)
 }

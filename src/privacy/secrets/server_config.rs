@@ -56,11 +56,11 @@ pub(in crate::privacy) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
         let word = text.slice(i, stop);
         let hash = word.len() == 65 && word.iter().skip(1).all(u8::is_ascii_hexdigit);
         let secret = word.get(1..).unwrap_or_default();
-        let told = matches!(word, [b'>' | b'<', ..])
+        let is_password = matches!(word, [b'>' | b'<', ..])
             && secret.len() >= 3
             && !char_stats::is_dummy_value(secret)
             || matches!(word, [b'#' | b'!', ..]) && hash;
-        if told && !secret.ends_with(b">") {
+        if is_password && !secret.ends_with(b">") {
             scan.report(i + 1, stop, PASSWORD, "redis-user", FIELD_NAME);
         }
         i = stop.max(i + 1);

@@ -193,7 +193,7 @@ fn positional_password(scan: &mut Scan<'_>, name: &str, to: usize, limit: usize)
         text.at(start) == b'-' || name == "net use" && text.at(start) == b'/'
     };
     let plain: Vec<(usize, usize)> = words.iter().copied().filter(|word| !flag(word)).collect();
-    let told = match name {
+    let password = match name {
         "vault login" => plain
             .first()
             .copied()
@@ -260,7 +260,7 @@ fn positional_password(scan: &mut Scan<'_>, name: &str, to: usize, limit: usize)
             .filter(|&(start, _)| text.at(start) != b'$'),
         _ => return false,
     };
-    if let Some(found) = told {
+    if let Some(found) = password {
         report_password(scan, found);
     }
     true
@@ -272,13 +272,13 @@ pub(in crate::privacy) fn password_file(scan: &mut Scan<'_>, at: usize, _to: usi
     let (start, end) = (text.line_start(at, 100), text.line_end(at, 200));
     let line = text.slice(start, end);
     let mut fields = line.splitn(5, |&b| b == b':');
-    let told = fields
+    let is_complete = fields
         .by_ref()
         .take(4)
         .all(|field| !field.is_empty() && !field.contains(&b' '));
     if let Some(last) = fields
         .next()
-        .filter(|last| told && last.len() >= 4 && !last.contains(&b' '))
+        .filter(|last| is_complete && last.len() >= 4 && !last.contains(&b' '))
     {
         report_password(scan, (end - last.len(), end));
     }

@@ -41,12 +41,12 @@ pub(super) fn offer_scrub(
             .ui
             .out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
-    let told = (wanted && context.yes)
+    let confirmed = (wanted && context.yes)
         || context.ui.confirm(
             "Remove them like this? An encrypted copy of the file is kept.",
             "`--scrub --yes`",
         )?;
-    if !told {
+    if !confirmed {
         return Ok(());
     }
     let copy = replace_text(context, path, text, &after)?;

@@ -356,7 +356,7 @@ struct RestoreReport<'a> {
 fn report_restored(
     context: &Context,
     options: &RestoreArgs,
-    told: &RestoreReport<'_>,
+    report: &RestoreReport<'_>,
 ) -> Result<()> {
     let RestoreReport {
         count:
@@ -369,7 +369,7 @@ fn report_restored(
         keys,
         settings,
         lost,
-    } = told;
+    } = report;
     if options.json {
         let copies: Vec<Value> = conflicts
             .iter()

@@ -397,8 +397,8 @@ mod tests {
             ),
             keyring::Error::BadStoreFormat(String::from("canary")),
         ] {
-            let told = map_keyring_error(error, &Slot::DataKey);
-            assert!(!format!("{told} {told:?}").contains("canary"));
+            let mapped = map_keyring_error(error, &Slot::DataKey);
+            assert!(!format!("{mapped} {mapped:?}").contains("canary"));
         }
     }
 
