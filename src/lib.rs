@@ -37,6 +37,7 @@ pub mod net;
 pub mod privacy;
 pub mod process;
 pub mod provider;
+pub mod render;
 pub mod secret;
 pub mod time;
 pub mod usage;
