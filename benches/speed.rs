@@ -517,3 +517,59 @@ mod redaction {
         });
     }
 }
+
+/// Showing an answer: Markdown to terminal text.
+mod render {
+    use chatbot::render::{RenderOptions, Renderer, Theme};
+    use divan::{Bencher, counter::BytesCount};
+
+    const ANSWER: &str = include_str!("../tests/corpus/markdown/answer.md");
+    const OPTIONS: RenderOptions = RenderOptions {
+        width: 80,
+        theme: Theme::Dark,
+        hyperlinks: true,
+    };
+
+    fn render(text: &str, piece: usize) -> usize {
+        let mut renderer = Renderer::new(OPTIONS);
+        let mut out = String::new();
+        let mut bytes = 0;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut end = piece.min(rest.len());
+            while !rest.is_char_boundary(end) {
+                end += 1;
+            }
+            let (first, last) = rest.split_at(end);
+            renderer.push(first, &mut out);
+            bytes += out.len();
+            out.clear();
+            rest = last;
+        }
+        renderer.finish(&mut out);
+        bytes + out.len()
+    }
+
+    fn bench(bencher: Bencher<'_, '_>, text: &str, piece: usize) {
+        bencher
+            .counter(BytesCount::of_str(text))
+            .bench(|| render(text, piece));
+    }
+
+    /// An answer of 1 MB, whole and in pieces as a model sends them.
+    #[divan::bench(args = [20, usize::MAX])]
+    fn answer_1_mb(bencher: Bencher<'_, '_>, piece: usize) {
+        bench(bencher, &ANSWER.repeat(1_000_000 / ANSWER.len()), piece);
+    }
+
+    #[divan::bench(args = [20, usize::MAX])]
+    fn answer_10_mb(bencher: Bencher<'_, '_>, piece: usize) {
+        bench(bencher, &ANSWER.repeat(10_000_000 / ANSWER.len()), piece);
+    }
+
+    /// Texts of 1 MB that are slow to parse if the work is not linear.
+    #[divan::bench(args = ["*", "*a ", "a**b", "[", "[a](", "`a ``", "|", "|a\n", "<a ", "&amp; ", "> ", "- ", "a"])]
+    fn worst_1_mb(bencher: Bencher<'_, '_>, part: &str) {
+        bench(bencher, &part.repeat(1_000_000 / part.len()), 20);
+    }
+}
