@@ -1,6 +1,7 @@
 //! Streams an answer to standard output, and its notices to standard error.
 
 use crate::chat::Observer;
+use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::outcome::describe_redactions;
 use crate::cli::term::Ui;
@@ -18,7 +19,7 @@ pub(crate) struct AnswerPrinter {
     /// Becomes true when the reader of standard output is gone, so that the rest of the answer is
     /// not paid for.
     pub(crate) cancelled: watch::Sender<bool>,
-    pub(crate) ends_line: bool,
+    pub(crate) screen: AnswerScreen,
     pub(crate) log: Option<DebugLog>,
     /// Appended to the list of redacted values: the command that shows them.
     pub(crate) aside: &'static str,
@@ -47,8 +48,7 @@ impl Observer for AnswerPrinter {
 
     fn on_text(&mut self, shown: &Displayable) {
         if self.show {
-            self.ends_line = shown.ends_line();
-            if self.ui.out(shown).is_err() {
+            if self.screen.show(shown).is_err() {
                 self.show = false;
                 self.cancelled.send_replace(true);
             }

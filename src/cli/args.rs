@@ -51,6 +51,9 @@ pub(crate) struct ConversationArgs {
     /// Show the answer only when it is complete
     #[arg(long)]
     pub(crate) no_stream: bool,
+    /// Show the answer as it was written, without rendering its Markdown
+    #[arg(long)]
+    pub(crate) raw: bool,
     /// Use the built-in offline demo, which needs no key and no network
     #[arg(long)]
     pub(crate) demo: bool,

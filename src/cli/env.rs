@@ -5,6 +5,7 @@ use crate::cli::errors::CliError;
 use crate::cli::term::{Color, Ui};
 use crate::config::StoreSetting;
 use crate::name::Name;
+use crate::render::{RenderOptions, Theme};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
@@ -272,6 +273,48 @@ impl Env {
             .arg(line)
             .stderr(std::process::Stdio::inherit())
             .output()
+    }
+
+    /// How Markdown is rendered on this terminal.
+    pub(crate) fn render_options(self, ui: Ui) -> Result<RenderOptions> {
+        Ok(RenderOptions {
+            width: ui.width(),
+            theme: self.theme(ui.output_is_colored())?,
+            hyperlinks: self.terminal_opens_links()?,
+        })
+    }
+
+    /// The colours of an answer. Some terminals say which background they have.
+    fn theme(self, colored: bool) -> Result<Theme> {
+        let background = self.text("COLORFGBG")?;
+        let number = background.as_deref().and_then(|b| b.rsplit(';').next());
+        Ok(match number {
+            _ if !colored => Theme::Plain,
+            Some("7" | "15") => Theme::Light,
+            _ => Theme::Dark,
+        })
+    }
+
+    /// Whether the terminal is one that opens links (OSC 8). Within `tmux` or `screen` it is not
+    /// known what is around them.
+    fn terminal_opens_links(self) -> Result<bool> {
+        let term = self.text("TERM")?.unwrap_or_default();
+        if ["tmux", "screen"].iter().any(|name| term.starts_with(name)) {
+            return Ok(false);
+        }
+        let by_name = ["kitty", "alacritty", "foot", "ghostty", "wezterm"]
+            .iter()
+            .any(|name| term.contains(name));
+        let by_variable = ["KITTY_WINDOW_ID", "WT_SESSION", "KONSOLE_VERSION"]
+            .iter()
+            .any(|name| self.has(name));
+        let program = self.text("TERM_PROGRAM")?.unwrap_or_default();
+        let by_program = ["iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper"];
+        let vte = self.text("VTE_VERSION")?.and_then(|v| v.parse().ok());
+        Ok(by_name
+            || by_variable
+            || by_program.contains(&program.as_str())
+            || vte.is_some_and(|version: u32| version >= 5000))
     }
 
     /// The streams, with colour as the environment demands.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod answer_printer;
+mod answer_screen;
 mod args;
 mod attachments;
 mod child_env;

@@ -48,7 +48,8 @@
 //!  Scan::holds_secret             what `encoded` and `packed` decoded is scanned once
 //!  Query                          search in stored text, with redacted excerpts  query.rs
 //!
-//! reply (Raw) → DisplayFilter: Sanitizer → Restorer (placeholders → values) → terminal
+//! reply (Raw) → DisplayFilter: Sanitizer → Restorer (placeholders → values) → MarkdownDisplay →
+//! terminal
 //! ```
 //!
 //! Who may import whom: a detector knows `scan` and files without detectors; only
@@ -74,6 +75,7 @@ mod tokens;
 
 pub use display::displayable::{Displayable, Style};
 pub use display::filter::DisplayFilter;
+pub use display::markdown::MarkdownDisplay;
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub(crate) use mask::mask_keys;

@@ -33,6 +33,11 @@ const SAME_LAYER_ALLOWED: &[(&str, &str, &str)] = &[
         "audit",
         "the audit log has what a lost usage log had",
     ),
+    (
+        "privacy",
+        "render",
+        "an answer is rendered after it was made harmless, on the one way to the terminal",
+    ),
     ("main", "lib", "the binary runs the library"),
 ];
 

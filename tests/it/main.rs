@@ -16,6 +16,8 @@ mod harness;
 /// The files of `src/` as tokens, paths and an import graph.
 mod source;
 
+/// Answers rendered on a terminal, and what is shown until they come.
+mod answer_screen;
 /// Layers, import cycles, owners of external crates, exposed secrets.
 mod architecture;
 /// `chatbot ask`: the request, the output and the exit codes.

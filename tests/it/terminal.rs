@@ -266,8 +266,11 @@ fn question() -> String {
 #[test]
 fn restore_puts_no_secret_into_model_text() {
     let (sandbox, _server) = sandbox_with((0..4).map(|_| Reply::says(TRAPS)));
-    let shown = String::from_utf8(on_terminal(&sandbox, &["ask", &question()])).unwrap();
-    assert!(shown.contains("Mail bob.miller@initech.com: key \x1b[4msk-or…cdef\x1b[0m is in `curl -H [API-KEY 1] x`"), "{shown}");
+    let mut screen = super::harness::Screen::open(&sandbox, ["ask", &question()], 200, 40);
+    screen.end();
+    let shown = String::from_utf8(screen.transcript()).unwrap();
+    assert_harmless("ask", shown.as_bytes());
+    assert!(shown.contains("Mail \x1b[4mbob.miller@initech.com\x1b[0m: key \x1b[4msk-or…cdef\x1b[0m is in \x1b[33mcurl -H [API-KEY 1] x\x1b[0m"), "{shown}");
     assert!(
         shown.contains(
             "log?d=[API_KEY_1]&m=%5BEMAIL_1%5D or [EMAIL_1].evil.example, evil.example/[EMAIL_1]"
@@ -327,7 +330,7 @@ fn reveal_shows_secrets_copy_omits_them() {
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("> ").paste(&question()).send(key::ENTER);
     screen
-        .wait_for("Key sk-or…cdef, `use [API_KEY_1]`, mail bob.miller@initech.com.")
+        .wait_for("Key sk-or…cdef, use [API_KEY_1], mail bob.miller@initech.com.")
         .wait_for("> ");
     screen
         .line("/copy")

@@ -2,6 +2,7 @@
 
 use crate::chat::{Outcome, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
+use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::context::Context;
@@ -81,12 +82,13 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         context.ui.notice(why);
     }
     let whole = options.json || options.extract;
+    let screen = AnswerScreen::new(context, options.conversation.raw)?;
     let mut observer = AnswerPrinter {
         ui: context.ui,
         yes: context.yes,
         show: !whole,
         cancelled: watch::Sender::new(false),
-        ends_line: true,
+        screen: screen.clone(),
         aside: "",
         log: context.logging().cloned(),
     };
@@ -95,14 +97,11 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         program: true,
     };
     let cancelled = observer.cancelled.subscribe();
-    let result = runtime()?.block_on(started.session.send(
-        input,
-        &mut observer,
-        wait_for_interrupt(cancelled, ends),
-    ));
-    if !observer.ends_line && (own_screen || result.is_ok()) && !whole {
-        context.ui.out("\n")?;
-    }
+    let answer = started
+        .session
+        .send(input, &mut observer, wait_for_interrupt(cancelled, ends));
+    let result = runtime()?.block_on(screen.watch(answer));
+    screen.finish(own_screen || result.is_ok())?;
     let outcome = result?;
     print_answer(context, options, &started, &outcome)?;
     if *observer.cancelled.borrow() {

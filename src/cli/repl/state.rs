@@ -3,6 +3,7 @@
 
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
+use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::ConversationArgs;
 use crate::cli::context::Context;
 use crate::cli::line_history;
@@ -116,18 +117,16 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context);
+        let mut printer = new_printer(self.context, self.args.raw)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
         };
         let before = input.clone();
-        let result = self.runtime.block_on(session.send(
-            input,
-            &mut printer,
-            wait_for_interrupt(cancelled, ends),
-        ));
+        let screen = printer.screen.clone();
+        let answer = session.send(input, &mut printer, wait_for_interrupt(cancelled, ends));
+        let result = self.runtime.block_on(screen.watch(answer));
         self.on_answer(&printer, result, Some(before))
     }
 
@@ -137,15 +136,15 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context);
+        let mut printer = new_printer(self.context, self.args.raw)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
         };
-        let result = self
-            .runtime
-            .block_on(session.retry(&mut printer, wait_for_interrupt(cancelled, ends)));
+        let screen = printer.screen.clone();
+        let answer = session.retry(&mut printer, wait_for_interrupt(cancelled, ends));
+        let result = self.runtime.block_on(screen.watch(answer));
         self.on_answer(&printer, result, None)
     }
 
@@ -155,9 +154,7 @@ impl Repl<'_> {
         result: Result<Outcome, Error>,
         input: Option<UserInput>,
     ) -> Result<()> {
-        if !printer.ends_line {
-            self.context.ui.out("\n")?;
-        }
+        printer.screen.finish(true)?;
         match result {
             Ok(outcome) => {
                 if outcome.cancelled {
@@ -225,14 +222,14 @@ impl Repl<'_> {
     }
 }
 
-fn new_printer(context: &Context) -> AnswerPrinter {
-    AnswerPrinter {
+fn new_printer(context: &Context, raw: bool) -> Result<AnswerPrinter> {
+    Ok(AnswerPrinter {
         ui: context.ui,
         yes: context.yes,
         show: true,
         cancelled: watch::Sender::new(false),
-        ends_line: true,
+        screen: AnswerScreen::new(context, raw)?,
         aside: " · /redact show",
         log: context.logging().cloned(),
-    }
+    })
 }

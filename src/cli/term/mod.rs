@@ -82,6 +82,8 @@ pub(crate) struct Ui {
     error_terminal: bool,
     output_color: bool,
     error_color: bool,
+    /// The terminal can do nothing but show text.
+    dumb: bool,
     quiet: bool,
 }
 
@@ -104,6 +106,7 @@ impl Ui {
             error_terminal,
             output_color: colored(output_terminal),
             error_color: colored(error_terminal),
+            dumb,
             quiet: false,
         }
     }
@@ -119,6 +122,15 @@ impl Ui {
 
     pub(crate) fn output_is_terminal(&self) -> bool {
         self.output_terminal
+    }
+
+    /// Whether standard output is a terminal that can show more than lines of text.
+    pub(crate) fn output_takes_styles(&self) -> bool {
+        self.output_terminal && !self.dumb
+    }
+
+    pub(crate) fn output_is_colored(&self) -> bool {
+        self.output_color
     }
 
     /// Whether the user can be asked a question.

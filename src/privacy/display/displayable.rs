@@ -17,7 +17,7 @@ pub enum Style {
     Dim,
     /// A heading or a name.
     Bold,
-    /// A partly masked secret.
+    /// A restored value, or a partly masked secret: the provider has not seen it.
     Underlined,
     /// An error.
     Red,
@@ -136,7 +136,13 @@ impl Displayable {
         let mut parts = self.0.split('\x1b');
         let first = parts.next().unwrap_or_default().to_owned();
         Cow::Owned(parts.fold(first, |out, part| {
-            out + part.split_once('m').map_or("", |(_, rest)| rest)
+            // The address of a link begins with `]` and ends with `\\`.
+            let text = match part.strip_prefix('\\') {
+                Some(text) => Some(text),
+                None if part.starts_with(']') => None,
+                None => part.split_once('m').map(|(_, text)| text),
+            };
+            out + text.unwrap_or_default()
         }))
     }
 

@@ -87,8 +87,8 @@ impl Screen {
             .arg(BINARY)
             .args(args)
             .env_clear()
-            .envs(sandbox.env())
-            .env("TERM", "xterm-256color");
+            .env("TERM", "xterm-256color")
+            .envs(sandbox.env());
         command
             .current_dir(sandbox.cwd())
             .stdin(terminal())

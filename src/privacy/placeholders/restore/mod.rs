@@ -268,7 +268,10 @@ impl<'a> Restorer<'a> {
             self.masked +=
                 usize::from(chosen != RestoreMode::Whole && on_request == RestoreMode::Whole);
             match chosen {
-                RestoreMode::Whole => out.push_str(&sanitize(entry.value())),
+                RestoreMode::Whole if self.audience == Audience::Clipboard => {
+                    out.push_str(&sanitize(entry.value()));
+                }
+                RestoreMode::Whole => push_marked(&sanitize(entry.value()), out),
                 RestoreMode::Mask => out.push_str(
                     Displayable::line(&entry.mask())
                         .with_style(Style::Underlined)
@@ -326,6 +329,22 @@ impl<'a> Restorer<'a> {
             .map_or(PlaceholderParse::Other, |entry| {
                 PlaceholderParse::Value(signs.at, entry)
             })
+    }
+}
+
+/// Appends a restored value, underlined line by line, because a style must not span lines.
+fn push_marked(value: &str, out: &mut String) {
+    for (n, line) in value.split('\n').enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        if !line.is_empty() {
+            out.push_str(
+                Displayable::from(line)
+                    .with_style(Style::Underlined)
+                    .as_styled(),
+            );
+        }
     }
 }
 

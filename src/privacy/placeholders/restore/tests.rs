@@ -190,8 +190,16 @@ fn restore_sanitizes_values() {
     );
     assert_eq!(
         table.restore("[EMAIL_1]", Audience::Screen).0.as_styled(),
-        "a␛]52;c;x␇<U+009B>b<U+202E>"
+        "\x1b[4ma␛]52;c;x␇<U+009B>b<U+202E>\x1b[0m"
     );
+    let mut lines = Placeholders::default();
+    lines.placeholder_for(&Kind::built_in(kind::EMAIL), "one\n\ntwo");
+    let restored = |audience| lines.restore("[EMAIL_1]", audience).0;
+    assert_eq!(
+        restored(Audience::Revealed).as_styled(),
+        "\x1b[4mone\x1b[0m\n\n\x1b[4mtwo\x1b[0m"
+    );
+    assert_eq!(restored(Audience::Clipboard).as_styled(), "one\n\ntwo");
 }
 
 fn in_pieces(said: &str, cuts: &[usize]) -> String {

@@ -1,0 +1,109 @@
+//! Answers as a terminal shows them: rendered as Markdown while they arrive.
+
+use super::harness::provider::{Gate, Reply, Server};
+use super::harness::{Sandbox, Screen};
+use crate::harness::pty::key;
+
+const ANSWER: &str = "# Herons\n\nA *grey* heron **waits** a very long time in `water`.\n\n- one\n  \
+    - two\n\n```rust\nlet heron = 1;\n```\n";
+
+/// The answer in 40 columns, without its styles.
+const SHOWN: &str = "# Herons\n\nA grey heron waits a very long time in\nwater.\n\n• one\n  • two\n\n\
+    rust\nlet heron = 1;\n";
+
+fn sandbox_with(replies: impl IntoIterator<Item = Reply>) -> (Sandbox, Server) {
+    let server = Server::replies(replies);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    (sandbox, server)
+}
+
+fn ask(sandbox: &Sandbox, args: &[&str]) -> Screen {
+    let mut screen = Screen::open(sandbox, [&["ask", "-q"], args].concat(), 40, 30);
+    assert_eq!(screen.end(), 0, "{}", screen.text());
+    screen
+}
+
+#[test]
+fn answer_is_rendered_on_a_terminal() {
+    let (sandbox, _server) = sandbox_with((0..2).map(|_| Reply::says(ANSWER)));
+    let screen = ask(&sandbox, &["hi"]);
+    assert_eq!(screen.text(), SHOWN);
+    let bytes = String::from_utf8(screen.transcript()).unwrap();
+    for styled in [
+        "\x1b[1;36m# Herons\x1b[0m",
+        "\x1b[3mgrey\x1b[0m",
+        "\x1b[1mwaits\x1b[0m",
+        "\x1b[33mwater\x1b[0m",
+        "\x1b[35mlet\x1b[0m",
+    ] {
+        assert!(bytes.contains(styled), "{styled:?}: {bytes:?}");
+    }
+    let mut chat = Screen::open(&sandbox, ["chat", "-q"], 40, 30);
+    chat.wait_for("> ").line("hi").wait_for("let heron = 1;");
+    chat.wait_for("> ").send(key::CTRL_D);
+    assert_eq!(chat.end(), 0);
+    let text = chat.text();
+    assert!(text.contains(SHOWN), "{text}");
+}
+
+#[test]
+fn answer_is_shown_as_written_where_it_is_not_rendered() {
+    let (mut sandbox, _server) = sandbox_with((0..5).map(|_| Reply::says(ANSWER)));
+    let piped = sandbox.run(["ask", "hi", "--no-stdin"]).succeeds().stdout;
+    assert_eq!(piped, ANSWER);
+    let forced = sandbox.run(["ask", "hi", "--no-stdin", "--color", "always"]);
+    assert_eq!(forced.succeeds().stdout, ANSWER);
+    let written = ANSWER.replace("time in `water`.", "time in `w\nater`.");
+    assert_eq!(ask(&sandbox, &["--raw", "hi"]).text(), written);
+
+    sandbox.set("NO_COLOR", "1");
+    let screen = ask(&sandbox, &["hi"]);
+    let plain = "# Herons\n\nA *grey* heron **waits** a very long time\nin `water`.\n\n• one\n  • two\n\n\
+        rust\nlet heron = 1;\n";
+    assert_eq!(screen.text(), plain);
+    assert!(!screen.transcript().contains(&0x1b));
+    sandbox.unset("NO_COLOR");
+
+    sandbox.set("TERM", "dumb");
+    let screen = ask(&sandbox, &["hi"]);
+    assert_eq!(screen.text(), written);
+    assert!(!screen.transcript().contains(&0x1b));
+}
+
+#[test]
+fn part_of_a_word_is_shown_when_the_rest_is_late() {
+    let gate = Gate::default();
+    let reply = Reply::stream().text("a her").wait(&gate).text("on");
+    let (sandbox, _server) = sandbox_with([reply.finish("stop").done()]);
+    let mut screen = Screen::open(&sandbox, ["ask", "-q", "hi"], 40, 30);
+    screen.wait_for("a her");
+    gate.open();
+    assert_eq!(screen.end(), 0);
+    assert_eq!(screen.text(), "a heron\n");
+}
+
+#[test]
+fn links_are_opened_by_terminals_that_can() {
+    let answer = "See [herons](https://example.org/herons) there.";
+    let (mut sandbox, _server) = sandbox_with((0..3).map(|_| Reply::says(answer)));
+    let link = "\x1b]8;;https://example.org/herons\x1b\\";
+    for (variable, value, links) in [
+        ("TERM", "xterm-256color", false),
+        ("TERM", "xterm-kitty", true),
+        ("TERM", "tmux-256color", false),
+    ] {
+        sandbox.set(variable, value);
+        sandbox.set(
+            "VTE_VERSION",
+            if value.starts_with("tmux") {
+                "7600"
+            } else {
+                ""
+            },
+        );
+        let screen = ask(&sandbox, &["hi"]);
+        let bytes = String::from_utf8(screen.transcript()).unwrap();
+        assert_eq!(bytes.contains(link), links, "{value}: {bytes:?}");
+    }
+}
