@@ -3,10 +3,14 @@
 mod parse;
 mod raw;
 mod section;
+mod ui;
+mod values;
 
-pub use parse::{is_protective, parse, parse_nanos};
+pub use parse::{is_protective, parse};
 pub use raw::{RawSetting, list_raw};
 pub use section::SettingsProblem;
+pub use ui::{EditMode, Notification, ReasoningDisplay, Theme, UiSettings};
+pub use values::parse_nanos;
 
 use crate::name::Name;
 use crate::privacy::Policy;
@@ -37,6 +41,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     /// Time limits of requests.
     pub network: NetworkSettings,
+    /// How answers look, and how the line is edited.
+    pub ui: UiSettings,
     /// The environment of child processes.
     pub children: ChildSettings,
     /// Servers of the user's own, by name.
@@ -191,6 +197,7 @@ impl Default for Settings {
             },
             alerts: AlertSettings::default(),
             network: NetworkSettings { deadline_s: 1800 },
+            ui: UiSettings::default(),
             children: ChildSettings::default(),
             providers: BTreeMap::new(),
         }

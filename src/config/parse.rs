@@ -2,6 +2,10 @@
 //! used all the same.
 
 use crate::config::section::{SectionReader, SettingsProblem, line_of};
+use crate::config::values::{
+    BOOL_HINT, MONEY_HINT, U32_HINT, UINT_HINT, parse_dollars, parse_key_source, parse_patterns,
+    parse_texts, parse_uint, parse_variables, parse_word,
+};
 use crate::config::{
     CustomProvider, KeySettings, KeySource, PrivacySettings, Settings, StoreSetting, closest_name,
 };
@@ -130,6 +134,7 @@ impl Settings {
                 &mut self.network.deadline_s,
             );
         });
+        s.section("ui", |s| self.ui.read_section(s));
         s.section("children", |s| {
             s.read(
                 "pass_env",
@@ -275,99 +280,6 @@ impl PrivacySettings {
     }
 }
 
-const UINT_HINT: &str = "a whole number that is not negative";
-const U32_HINT: &str = "a whole number from 0 to 4294967295";
-const BOOL_HINT: &str = "`true` or `false`";
-const MONEY_HINT: &str = "an amount in dollars such as 1.00";
-
-fn parse_uint<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
-    let number = value.as_integer()?;
-    u64::from_str_radix(number.as_str(), number.radix())
-        .ok()
-        .and_then(|n| T::try_from(n).ok())
-}
-
-fn parse_dollars(value: &DeValue<'_>) -> Option<i64> {
-    let whole = || {
-        value
-            .as_integer()
-            .filter(|n| n.radix() == 10)
-            .map(toml::de::DeInteger::as_str)
-    };
-    parse_nanos(
-        value
-            .as_float()
-            .map(toml::de::DeFloat::as_str)
-            .or_else(whole)?,
-    )
-}
-
-/// Parses an amount of dollars exactly: `1.25` is 1,250,000,000 billionths.
-#[must_use]
-pub fn parse_nanos(text: &str) -> Option<i64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > 9 || (whole.is_empty() && part.is_empty()) {
-        return None;
-    }
-    let whole: i64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
-    let part: i64 = format!("{part:0<9}").parse().ok()?;
-    whole.checked_mul(1_000_000_000)?.checked_add(part)
-}
-
-/// Parses a list of names of environment variables.
-fn parse_variables(value: &DeValue<'_>) -> Option<Vec<String>> {
-    let is_name = |name: &String| {
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    parse_texts(value).filter(|names| names.iter().all(is_name))
-}
-
-fn parse_texts(value: &DeValue<'_>) -> Option<Vec<String>> {
-    value
-        .as_array()?
-        .iter()
-        .map(|v| Some(v.get_ref().as_str()?.to_owned()))
-        .collect()
-}
-
-fn parse_patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
-    let pair = |v: &DeValue<'_>| {
-        let table = v.as_table()?;
-        let text = |name| Some(table.get(name)?.get_ref().as_str()?.to_owned());
-        (table.len() == 2).then_some((text("kind")?, text("pattern")?))
-    };
-    value
-        .as_array()?
-        .iter()
-        .map(|v| pair(v.get_ref()))
-        .collect()
-}
-
-fn parse_word<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
-    words
-        .iter()
-        .find(|(word, _)| Some(*word) == value.as_str())
-        .map(|(_, meaning)| *meaning)
-}
-
-fn parse_key_source(value: &DeValue<'_>) -> Option<KeySource> {
-    match value.as_str()? {
-        "none" => Some(KeySource::NoKey),
-        "stored" => Some(KeySource::Stored),
-        other => {
-            let name = other.strip_prefix("env:")?;
-            let fit =
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            fit.then(|| KeySource::Env(name.to_owned()))
-        }
-    }
-}
-
 /// Whether an unknown key is probably a misspelt limit or budget, so that ignoring it is unsafe.
 #[must_use]
 pub fn is_protective(key: &str) -> bool {
@@ -446,20 +358,5 @@ mod tests {
             ]
         );
         assert_eq!(problems("a = = 1").len(), 1);
-    }
-
-    #[test]
-    fn config_dollars_are_exact() {
-        for (text, nanos) in [
-            ("1.00", 1_000_000_000),
-            ("0.000000001", 1),
-            ("12", 12_000_000_000),
-            (".5", 500_000_000),
-        ] {
-            assert_eq!(parse_nanos(text), Some(nanos));
-        }
-        for text in ["", ".", "-1", "1e3", "0.0000000001", "99999999999"] {
-            assert_eq!(parse_nanos(text), None, "{text}");
-        }
     }
 }

@@ -99,6 +99,7 @@ impl Settings {
             "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => {
                 false
             }
+            key if key.starts_with("ui.") => false,
             _ => true,
         }
     }
@@ -121,12 +122,13 @@ mod tests {
             };
             list_raw(text).unwrap().into_iter().map(line).collect()
         };
-        let harmless = "[budget]\nper_day = 1.00\n[limits]\nmax_messages = 5\n[privacy]\nretention = { pii = \"drop\" }\nzdr = true\n";
+        let harmless = "[budget]\nper_day = 1.00\n[limits]\nmax_messages = 5\n[privacy]\nretention = { pii = \"drop\" }\nzdr = true\n[ui]\ntheme = \"light\"\n";
         let said = [
             "budget.per_day = 1.00",
             "limits.max_messages = 5",
             "privacy.retention.pii = \"drop\"",
             "privacy.zdr = true",
+            "ui.theme = \"light\"",
         ];
         assert_eq!(marked(harmless), said);
         let guarded = [

@@ -31,6 +31,15 @@ fn format_settings(settings: &Settings) -> String {
             "\n[alerts]\ncommand = {}\n",
             quote_list(&settings.alerts.command)
         ),
+        format!(
+            "\n[network]\ndeadline_s = {}\n",
+            settings.network.deadline_s
+        ),
+        format_ui(settings),
+        format!(
+            "\n[children]\npass_env = {}\n",
+            quote_list(&settings.children.pass_env)
+        ),
         format_providers(settings),
     ]
     .concat()
@@ -89,7 +98,12 @@ fn format_budget(budget: &BudgetSettings) -> String {
             |n| format!("{name} = {}\n", json_dollars(n)),
         );
     }
-    out
+    let unknown = if budget.allow_unknown_price {
+        "allow"
+    } else {
+        "refuse"
+    };
+    out + &format!("unknown_price = \"{unknown}\"\n")
 }
 
 fn format_privacy(privacy: &PrivacySettings) -> String {
@@ -133,6 +147,12 @@ fn format_keys(keys: &KeySettings) -> String {
     )
 }
 
+fn format_ui(settings: &Settings) -> String {
+    let entries = settings.ui.entries();
+    let lines = entries.map(|(name, value)| format!("{name} = {value}\n"));
+    format!("\n[ui]\n{}", lines.concat())
+}
+
 fn format_providers(settings: &Settings) -> String {
     let mut out = String::new();
     for (name, custom) in &settings.providers {
@@ -149,6 +169,12 @@ fn format_providers(settings: &Settings) -> String {
             .model
             .as_ref()
             .map_or(String::new(), |m| format!("model = {}\n", quote(m)));
+        out += &custom
+            .compatible_with
+            .as_ref()
+            .map_or(String::new(), |like| {
+                format!("compatible_with = \"{like}\"\n")
+            });
     }
     out
 }
