@@ -31,6 +31,24 @@ pub(crate) fn let_children_inherit(
     settings: &Settings,
     settings_file: &Path,
 ) -> Result<()> {
+    if let Some(name) = refused_variable(settings) {
+        bail!(
+            CliError::new(
+                CliExit::Misuse,
+                "settings",
+                format!(
+                    "`children.pass_env` names `{name}`, which holds a secret of chatbot itself"
+                )
+            )
+            .hint(format!("remove it from `{}`", display_path(settings_file)))
+        );
+    }
+    env.inherit_also(settings.children.pass_env.clone());
+    Ok(())
+}
+
+/// A variable in `children.pass_env` that holds a secret of this program.
+pub(crate) fn refused_variable(settings: &Settings) -> Option<&str> {
     let providers = catalog::all().iter().filter_map(|entry| entry.env);
     let own = settings
         .providers
@@ -44,22 +62,8 @@ pub(crate) fn let_children_inherit(
         .chain(providers)
         .chain(own)
         .collect();
-    let named = &settings.children.pass_env;
-    if let Some(name) = named
-        .iter()
+    let named = settings.children.pass_env.iter().map(String::as_str);
+    named
+        .into_iter()
         .find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)))
-    {
-        bail!(
-            CliError::new(
-                CliExit::Misuse,
-                "settings",
-                format!(
-                    "`children.pass_env` names `{name}`, which holds a secret of chatbot itself"
-                )
-            )
-            .hint(format!("remove it from `{}`", display_path(settings_file)))
-        );
-    }
-    env.inherit_also(named.clone());
-    Ok(())
 }

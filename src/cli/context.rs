@@ -27,6 +27,7 @@ use super::env::Env;
 use super::errors::settings::describe_problem;
 use super::keys::{KeyAccess, opens_anything};
 use super::settings_change::notice_change;
+use super::settings_check::policy_problems;
 use super::state_marks::When;
 use super::time_zone::apply_tz;
 use crate::audit::log::{self, AuditLog};
@@ -146,6 +147,11 @@ impl Context {
         Ok(settings)
     }
 
+    /// Uses settings that were parsed and whose mistakes were reported already.
+    pub(crate) fn use_settings(&mut self, settings: Settings) {
+        self.settings = Some(Arc::new(settings));
+    }
+
     /// Reads the text of the settings file; empty if there is none.
     pub(crate) fn settings_text(&self) -> Result<String> {
         let bytes = fs::read_user_edited(&self.settings_file, 1 << 20)?;
@@ -182,11 +188,15 @@ impl Context {
     }
 
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
-        let redactor = Redactor::new(policy).map_err(|e| {
-            CliError::new(CliExit::Misuse, "settings", e.to_string()).hint(format!(
-                "fix `[privacy]` in `{}`",
-                display_path(&self.settings_file)
-            ))
+        let redactor = Redactor::new(policy).map_err(|error| {
+            let text = self.settings_text().unwrap_or_default();
+            let first = policy_problems(&text, policy).into_iter().next();
+            let said = first.map_or_else(
+                || error.to_string(),
+                |problem| describe_problem(&self.settings_file, &problem),
+            );
+            CliError::new(CliExit::Misuse, "settings", said)
+                .hint("fix it, then run `chatbot config check`")
         })?;
         Ok(Arc::new(redactor))
     }

@@ -9,6 +9,7 @@ use crate::config;
 use crate::fs::{self, ScratchFolder};
 use crate::privacy::Raw;
 use anyhow::{Context as _, Result, bail};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::Once;
@@ -158,14 +159,20 @@ fn run_editor(context: &Context, path: &Path, copies: CopyPolicy) -> Result<()> 
         command.args(no_copy_options(program, &context.env.program_folders()));
     }
     let child = command.arg(path).spawn().map_err(|error| {
-        CliError::misuse(format!(
-            "cannot start the editor `{program}`: {}",
-            error.kind()
-        ))
-        .hint("set `VISUAL` or `EDITOR`")
+        let reason = match error.kind() {
+            ErrorKind::NotFound => "there is no such program",
+            ErrorKind::PermissionDenied => "it is not an executable file",
+            _ => "the system refused it",
+        };
+        CliError::misuse(format!("cannot start the editor `{program}`: {reason}"))
+            .hint("set `VISUAL` or `EDITOR` to an editor that is installed")
     })?;
     match wait_for(child)? {
         Some(status) if status.success() => Ok(()),
+        Some(_) if copies == CopyPolicy::Allowed => bail!(
+            CliError::misuse("the editor exited with an error")
+                .hint("run `chatbot config check`, or set another editor in `VISUAL`")
+        ),
         Some(_) => bail!(
             CliError::misuse("the editor exited with an error; nothing was sent")
                 .hint("press Up to get the text back, or set another editor in `VISUAL`")

@@ -26,15 +26,23 @@ pub(crate) fn start_if_possible(context: &mut Context) {
 /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
 /// to that file.
 pub(crate) fn start_from_env(context: &mut Context) -> Result<()> {
+    match target(context)? {
+        Some((level, sink)) => start(context, level, sink),
+        None => Ok(()),
+    }
+}
+
+/// How much is logged and where, as `CHATBOT_LOG` says; `None` if nothing.
+pub(crate) fn target(context: &Context) -> Result<Option<(LogLevel, LogSink)>> {
     let Some(options) = context.env.text("CHATBOT_LOG")? else {
-        return Ok(());
+        return Ok(None);
     };
-    match options.as_str() {
-        "off" => Ok(()),
-        "info" => start(context, LogLevel::Info, LogSink::Stderr),
-        "debug" => start(context, LogLevel::Debug, LogSink::Stderr),
+    Ok(match options.as_str() {
+        "off" => None,
+        "info" => Some((LogLevel::Info, LogSink::Stderr)),
+        "debug" => Some((LogLevel::Debug, LogSink::Stderr)),
         path if PathBuf::from(path).is_absolute() => {
-            start(context, LogLevel::Debug, LogSink::File(PathBuf::from(path)))
+            Some((LogLevel::Debug, LogSink::File(PathBuf::from(path))))
         }
         other => bail!(
             CliError::misuse(format!(
@@ -43,7 +51,7 @@ pub(crate) fn start_from_env(context: &mut Context) -> Result<()> {
             ))
             .hint("change `CHATBOT_LOG`, or unset it")
         ),
-    }
+    })
 }
 
 /// Starts logging to standard error; `-v` given twice includes every step.

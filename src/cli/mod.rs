@@ -26,6 +26,7 @@ mod rollback;
 mod runtime;
 mod session;
 mod settings_change;
+mod settings_check;
 mod state_marks;
 mod term;
 mod time_zone;

@@ -172,10 +172,3 @@ pub(crate) fn check_model_name(context: &mut Context, model: String) -> Result<S
     }
     Ok(model)
 }
-
-/// Checks every variable that has a required format.
-pub(crate) fn check_env(context: &mut Context) -> Result<()> {
-    context.keys()?;
-    choose(context, None, None, None)?;
-    context.network().map(drop)
-}

@@ -1,11 +1,13 @@
 //! The settings: their types and defaults.
 
+mod edit;
 mod parse;
 mod raw;
 mod section;
 mod ui;
 mod values;
 
+pub use edit::{EditError, SettingKey, entries, line_of_setting, set, unset};
 pub use parse::{is_protective, parse};
 pub use raw::{RawSetting, list_raw};
 pub use section::SettingsProblem;

@@ -153,6 +153,7 @@ impl Settings {
             model: None,
             compatible_with: None,
         };
+        let has_address = s.has("base_url");
         s.read(
             "base_url",
             "an address such as \"http://127.0.0.1:11434/v1\"",
@@ -177,9 +178,9 @@ impl Settings {
             |v| Some(Some(v.as_str()?.parse().ok()?)),
             &mut custom.compatible_with,
         );
-        if custom.base_url.is_empty() {
+        if !has_address {
             s.report_missing("base_url");
-        } else {
+        } else if !custom.base_url.is_empty() {
             self.providers.insert(name, custom);
         }
     }
@@ -337,6 +338,14 @@ mod tests {
         };
         assert_eq!(format!("{settings:?}"), format!("{default:?}"));
         assert_eq!(parse(TEMPLATE).1, []);
+    }
+
+    #[test]
+    fn config_template_names_the_default_model() {
+        let model = crate::catalog::find(crate::catalog::DEFAULT_PROVIDER)
+            .unwrap()
+            .model;
+        assert!(TEMPLATE.contains(&format!("\n# model = \"{model}\"\n")));
     }
 
     #[test]

@@ -45,6 +45,10 @@ impl<'p, 't> SectionReader<'p, 't> {
         }
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
     fn take(&mut self, name: &'static str) -> Option<(Range<usize>, DeValue<'t>)> {
         self.known.push(name);
         let (key, value) = self.table.remove_entry(name)?;

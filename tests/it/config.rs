@@ -144,9 +144,235 @@ fn config_edit_checks_result() {
         "editor",
         "#!/bin/sh\nprintf 'provider = \"openai\"\\n' >\"$1\"\n",
     );
-    screen.line("y").wait_for("no mistakes");
+    // Enter edits again.
+    screen.line("").wait_for("no mistakes");
     assert_eq!(screen.end(), 0);
     sandbox.is_private();
+}
+
+#[test]
+fn config_edit_keeps_or_restores_on_request() {
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.configure("# mine\nprovider = \"openai\"\n");
+    let editor = sandbox.write("editor", "#!/bin/sh\nprintf 'provider = 7\\n' >\"$1\"\n");
+    std::process::Command::new("chmod")
+        .arg("755")
+        .arg(&editor)
+        .status()
+        .unwrap();
+    sandbox.set("EDITOR", &editor);
+    let mut screen = sandbox.screen(["config", "edit"]);
+    screen
+        .wait_for("edit it again? [Y/n]")
+        .line("r")
+        .wait_for("the file is as it was before");
+    assert_eq!(screen.end(), 0);
+    let text = || std::fs::read_to_string(sandbox.settings()).unwrap();
+    assert_eq!(text(), "# mine\nprovider = \"openai\"\n");
+    let mut screen = sandbox.screen(["config", "edit"]);
+    screen
+        .wait_for("edit it again? [Y/n]")
+        .line("n")
+        .wait_for("the file is kept as it is; chatbot will not run until it is fixed");
+    assert_eq!(screen.end(), 9);
+    assert_eq!(text(), "provider = 7\n");
+    sandbox
+        .run(["config", "edit"])
+        .env("EDITOR", "no-such-editor")
+        .stderr(
+            "chatbot: error: cannot start the editor `no-such-editor`: there is no such program\n\
+             chatbot: hint: set `VISUAL` or `EDITOR` to an editor that is installed\n",
+        )
+        .code(2)
+        .check();
+}
+
+#[test]
+fn config_check_finds_every_mistake_once() {
+    let sandbox = Sandbox::under_one_root();
+    let file = "[ROOT]/one-root/config/config.toml";
+    sandbox
+        .run(["config", "check"])
+        .stdout(format!(
+            "{file}: there is no settings file, so the defaults apply\n"
+        ))
+        .check();
+    sandbox.configure(
+        "provider = \"opnai\"\n\
+         [privacy]\n\
+         disable = [\n  \"IP_ADDRESS\",\n  \"MAIL\",\n]\n\
+         allow = [\"*\"]\n\
+         patterns = [{ kind = \"TICKET\", pattern = \"(\" }]\n\
+         [children]\n\
+         pass_env = [\"OPENAI_API_KEY\"]\n\
+         [providers.a]\n\
+         base_url = \"http://example.com/v1\"\n\
+         [providers.b]\n\
+         base_url = \"localhost:11434\"\n\
+         [providers.c]\n\
+         base_url = \"https://example.com/v1\"\n\
+         compatible_with = \"openruter\"\n",
+    );
+    sandbox
+        .run(["config", "check"])
+        .env("CHATBOT_KEYRING", "paper")
+        .env("CHATBOT_LOG", "loud")
+        .stdout(format!(
+            "{file} line 1: `provider`: there is no provider `opnai`; did you mean `openai`?\n\
+             {file} line 5: `privacy.disable`: `MAIL` is not a known kind; did you mean `EMAIL`?\n\
+             {file} line 7: `privacy.allow`: `*` would allow everything; to turn redaction off, set `redact = false`\n\
+             {file} line 8: `privacy.patterns`: `(` is not a valid regular expression: unclosed group\n\
+             {file} line 10: `children.pass_env`: `OPENAI_API_KEY` holds a secret of chatbot itself\n\
+             {file} line 12: `providers.a.base_url`: `a` uses plain http at `example.com`, [..]\n\
+             {file} line 14: `providers.b.base_url`: must be an address such as \"http://127.0.0.1:11434/v1\"\n\
+             {file} line 17: `providers.c.compatible_with`: there is no known provider `openruter`; did you mean `openrouter`?\n\
+             `CHATBOT_KEYRING` is `paper`, but must be one of [..]\n\
+             `CHATBOT_LOG` is `loud`, but must be [..]\n"
+        ))
+        .code(9)
+        .check();
+    sandbox.configure(
+        "provider = \"own\"\n[budgt]\n[providers.own]\nbase_url = \"https://example.com/v1\"\nkey = \"env:NOPE\"\nmodel = \"m\"\n",
+    );
+    sandbox
+        .run(["config", "check"])
+        .stdout(format!(
+            "{file} line 2: `budgt`: unknown setting; did you mean `budget`?\n"
+        ))
+        .code(9)
+        .check();
+    sandbox
+        .run(["config", "unset", "budgt"])
+        .stderr("")
+        .code(0)
+        .check();
+    sandbox
+        .run(["config", "check"])
+        .stdout(format!(
+            "{file} line 4: `providers.own.key`: the variable `NOPE` is not set\n"
+        ))
+        .code(9)
+        .check();
+    // Outside `config check` the place is named too.
+    sandbox.configure("[privacy]\ndisable = [\"MAIL\"]\n");
+    sandbox
+        .run(["ask", "--demo", "--no-log", "x"])
+        .stderr(format!(
+            "chatbot: error: {file} line 2: `privacy.disable`: `MAIL` is not a known kind; did you mean `EMAIL`?\n\
+             chatbot: hint: fix it, then run `chatbot config check`\n"
+        ))
+        .code(2)
+        .check();
+}
+
+#[test]
+fn config_set_get_unset_keep_the_rest() {
+    let sandbox = Sandbox::under_one_root();
+    let before = "# mine\nmodel = \"m\" # the best\n\n[limits] # few\nmax_messages = 5 # not many\n# max_message_chars = 4000\n\n# the cellar\n[providers.cellar]\nbase_url = \"http://127.0.0.1:1/v1\" # there\n";
+    sandbox.configure(before);
+    let text = || std::fs::read_to_string(sandbox.settings()).unwrap();
+    let get = |key: &str, value: &str| {
+        let value = format!("{value}\n");
+        sandbox.run(["config", "get", key]).stdout(value).check();
+    };
+    let set = |key: &str, value: &str| sandbox.run(["config", "set", key, value]).check();
+    get("model", "m");
+    get("limits.max_messages", "5");
+    get("privacy.suspicious", "warn");
+    get("budget", "budget.unknown_price = \"refuse\"");
+    set("model", "openai/gpt-5.2");
+    set("limits.max_messages", "7");
+    set("limits.max_message_chars", "9000");
+    set("providers.cellar.key", "none");
+    set("budget.per_day", "1.50");
+    set("privacy.disable", "[\"IP_ADDRESS\"]");
+    let after = "# mine\nmodel = \"openai/gpt-5.2\" # the best\n\n[limits] # few\nmax_messages = 7 # not many\nmax_message_chars = 9000\n\n# the cellar\n[providers.cellar]\nbase_url = \"http://127.0.0.1:1/v1\" # there\nkey = \"none\"\n\n[budget]\nper_day = 1.50\n\n[privacy]\ndisable = [\"IP_ADDRESS\"]\n";
+    assert_eq!(text(), after);
+    get("budget.per_day", "1.5");
+    get("providers.cellar.base_url", "http://127.0.0.1:1/v1");
+    let refused = [
+        (
+            "limits.max_messages",
+            "many",
+            "`limits.max_messages`: must be a whole number that is not negative",
+            "nothing was changed; [..]",
+        ),
+        (
+            "privacy.redact",
+            "maybe",
+            "`privacy.redact`: must be `true` or `false`",
+            "nothing was changed; [..]",
+        ),
+        (
+            "privacy.disable",
+            "[\"MAIL\"]",
+            "`privacy.disable`: `MAIL` is not a known kind; did you mean `EMAIL`?",
+            "nothing was changed; [..]",
+        ),
+        (
+            "limits.max_mesages",
+            "7",
+            "there is no setting `limits.max_mesages`",
+            "did you mean `limits.max_messages`?",
+        ),
+        (
+            "limits",
+            "7",
+            "`limits` is a table: name a setting in it",
+            "[..]",
+        ),
+        (
+            "providers.attic.key",
+            "none",
+            "`providers.attic`: `base_url` is missing",
+            "nothing was changed; [..]",
+        ),
+        (
+            "a b",
+            "7",
+            "`a b` is not a setting such as `limits.max_messages`",
+            "[..]",
+        ),
+    ];
+    for (key, value, error, hint) in refused {
+        sandbox
+            .run(["config", "set", key, value])
+            .stderr(format!("chatbot: error: {error}\nchatbot: hint: {hint}\n"))
+            .code(2)
+            .check();
+    }
+    let key = crate::harness::sandbox::key();
+    let output = sandbox.run(["config", "set", "model", &key]).fails(2);
+    assert!(!output.stderr.contains("0123456789"), "{}", output.stderr);
+    sandbox
+        .run(["config", "unset", "providers.cellar.base_url"])
+        .stderr("chatbot: error: `providers.cellar`: `base_url` is missing\nchatbot: hint: nothing was changed\n")
+        .code(2)
+        .check();
+    assert_eq!(text(), after);
+    for key in ["budget.per_day", "privacy.disable", "providers.cellar"] {
+        sandbox.run(["config", "unset", key]).check();
+    }
+    assert_eq!(
+        text(),
+        "# mine\nmodel = \"openai/gpt-5.2\" # the best\n\n[limits] # few\nmax_messages = 7 # not many\nmax_message_chars = 9000\n\n# the cellar\n\n[budget]\n\n[privacy]\n"
+    );
+    sandbox
+        .run(["config", "get", "budget.per_day"])
+        .stderr("chatbot: error: `budget.per_day` is not set\nchatbot: hint: set it with `chatbot config set budget.per_day VALUE`\n")
+        .code(1)
+        .check();
+    sandbox.is_private();
+    // In a file that explains every setting, the line with the default is replaced.
+    let sandbox = Sandbox::under_one_root();
+    sandbox.run(["config", "init"]).succeeds();
+    let text = || std::fs::read_to_string(sandbox.settings()).unwrap();
+    let template = text();
+    sandbox.run(["config", "set", "ui.theme", "light"]).check();
+    assert_eq!(
+        text(),
+        template.replace("# theme = \"auto\"", "theme = \"light\"")
+    );
 }
 
 #[test]

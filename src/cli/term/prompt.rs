@@ -23,6 +23,15 @@ impl Ui {
     }
 
     pub(crate) fn ask(&self, question: impl ToDisplayable, option: &str) -> Result<String> {
+        Ok(self.ask_until_end(question, option)?.unwrap_or_default())
+    }
+
+    /// Asks for a line; `None` at the end of the input, where asking again would not help.
+    pub(crate) fn ask_until_end(
+        &self,
+        question: impl ToDisplayable,
+        option: &str,
+    ) -> Result<Option<String>> {
         let question = question.to_displayable();
         if !self.can_ask() {
             bail!(
@@ -41,10 +50,10 @@ impl Ui {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         if line.is_empty() {
-            // The end of input counts as an empty answer.
             self.error_line("");
+            return Ok(None);
         }
-        Ok(line.trim().to_owned())
+        Ok(Some(line.trim().to_owned()))
     }
 
     /// Asks for a secret without echo. Without a terminal, the error names the option to use

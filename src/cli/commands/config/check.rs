@@ -3,9 +3,12 @@
 use crate::cli::context::Context;
 use crate::cli::errors::settings::describe_problem;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::logging;
 use crate::cli::provider;
+use crate::cli::settings_check::check_settings;
 use crate::cli::term::display_path;
-use crate::config;
+use crate::config::{self, KeySource};
+use crate::fs;
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -13,34 +16,86 @@ use clap::Args;
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct ConfigCheckArgs {}
 
+/// What was found, and printed.
+pub(super) struct CheckResult {
+    pub(super) is_clean: bool,
+    /// Whether other commands refuse to run with these settings.
+    pub(super) stops: bool,
+}
+
 pub(super) fn run(context: &mut Context) -> Result<()> {
-    let (settings, problems) = config::parse(&context.settings_text()?);
-    for problem in &problems {
-        context.ui.out(&format!(
-            "{}\n",
-            describe_problem(context.settings_file(), problem)
-        ))?;
+    if check(context)?.is_clean {
+        return Ok(());
     }
-    let usable = context
-        .redactor_for(&settings.privacy.policy)
-        .map(drop)
-        .and_then(|()| {
-            // Errors of the settings file are printed above; the checks below need valid settings.
-            if problems.iter().all(|p| p.unknown) {
-                provider::check_env(context)
-            } else {
-                Ok(())
+    bail!(SilentExit(CliExit::Findings))
+}
+
+/// Prints every mistake, or that there is none.
+pub(super) fn check(context: &mut Context) -> Result<CheckResult> {
+    let text = context.settings_text()?;
+    let (settings, problems) = check_settings(&text);
+    let stops = problems
+        .iter()
+        .any(|problem| !problem.unknown || config::is_protective(&problem.key));
+    let file = context.settings_file().to_path_buf();
+    let mut lines: Vec<String> = problems
+        .iter()
+        .map(|problem| describe_problem(&file, problem))
+        .collect();
+    // The checks below need valid settings.
+    if !stops {
+        context.use_settings(settings);
+    }
+    lines.extend(environment_problems(context, &text, !stops));
+    let is_clean = lines.is_empty();
+    if is_clean && fs::exists(&file) {
+        lines.push(format!("{}: no mistakes", display_path(&file)));
+    } else if is_clean {
+        lines.push(format!(
+            "{}: there is no settings file, so the defaults apply",
+            display_path(&file)
+        ));
+    }
+    context.ui.out(&(lines.join("\n") + "\n"))?;
+    Ok(CheckResult { is_clean, stops })
+}
+
+/// Every variable that has a required format and does not have it.
+fn environment_problems(context: &mut Context, text: &str, has_settings: bool) -> Vec<String> {
+    let env = context.env;
+    let mut results = vec![
+        env.key_store().map(drop),
+        env.name("CHATBOT_PROVIDER").map(drop),
+        env.name("CHATBOT_PROFILE").map(drop),
+        env.text("CHATBOT_MODEL").map(drop),
+        logging::target(context).map(drop),
+    ];
+    let mut problems = Vec::new();
+    if has_settings {
+        results.push(context.keys().map(drop));
+        match provider::choose(context, None, None, None) {
+            Ok(choice) => {
+                if let KeySource::Env(variable) = &choice.key
+                    && !env.has(variable)
+                {
+                    let key = format!("providers.{}.key", choice.endpoint.name);
+                    problems.push(format!(
+                        "{} line {}: `{key}`: the variable `{variable}` is not set",
+                        display_path(context.settings_file()),
+                        config::line_of_setting(text, &key, None)
+                    ));
+                }
             }
-        });
-    if let Err(error) = &usable {
-        context.ui.out(&format!("{error}\n"))?;
+            Err(error) => results.push(Err(error)),
+        }
+        results.push(context.network().map(drop));
     }
-    if problems.is_empty() && usable.is_ok() {
-        context.ui.out(&format!(
-            "{}: no mistakes\n",
-            display_path(context.settings_file())
-        ))
-    } else {
-        bail!(SilentExit(CliExit::Findings))
+    for error in results.into_iter().filter_map(Result::err) {
+        // A malformed variable fails every step that reads it.
+        let said = error.to_string();
+        if !problems.contains(&said) {
+            problems.push(said);
+        }
     }
+    problems
 }

@@ -1,35 +1,45 @@
 //! `config`: shows, creates, edits and checks the settings file.
 
+mod change;
 mod check;
 mod edit;
+mod get;
 mod init;
 mod path;
+mod set;
 mod show;
+mod unset;
 
 use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Show, edit and check the settings
+/// Show, change and check the settings
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum ConfigCommand {
     Path(path::ConfigPathArgs),
     Show(show::ConfigShowArgs),
+    Get(get::ConfigGetArgs),
+    Set(set::ConfigSetArgs),
+    Unset(unset::ConfigUnsetArgs),
     Init(init::ConfigInitArgs),
     Edit(edit::ConfigEditArgs),
     Check(check::ConfigCheckArgs),
 }
 
 pub(crate) fn run(context: &mut Context, options: &ConfigArgs) -> Result<()> {
-    match options.command {
+    match &options.command {
         ConfigCommand::Path(_) => path::run(context),
         ConfigCommand::Show(_) => show::run(context),
+        ConfigCommand::Get(options) => get::run(context, options),
+        ConfigCommand::Set(options) => set::run(context, options),
+        ConfigCommand::Unset(options) => unset::run(context, options),
         ConfigCommand::Init(_) => init::run(context),
         ConfigCommand::Edit(_) => edit::run(context),
         ConfigCommand::Check(_) => check::run(context),

@@ -20,7 +20,7 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
     context.ui.out(&format_settings(&settings))
 }
 
-fn format_settings(settings: &Settings) -> String {
+pub(super) fn format_settings(settings: &Settings) -> String {
     [
         format_general(settings),
         format_limits(&settings.limits),

@@ -1,0 +1,115 @@
+//! Every mistake in the settings file: those of the parser, and those that only other modules
+//! know, such as an unknown kind or an address that cannot be used.
+
+use super::child_env::refused_variable;
+use crate::catalog;
+use crate::config::{self, Settings, SettingsProblem, closest_name};
+use crate::name::Name;
+use crate::net::BaseUrl;
+use crate::privacy::{KINDS, Policy, Redactor};
+
+/// Parses the text of a settings file, and returns all mistakes in the order of their lines.
+pub(crate) fn check_settings(text: &str) -> (Settings, Vec<SettingsProblem>) {
+    let (settings, mut problems) = config::parse(text);
+    problems.extend(policy_problems(text, &settings.privacy.policy));
+    problems.extend(provider_problems(text, &settings));
+    if let Some(variable) = refused_variable(&settings) {
+        let reason = format!("`{variable}` holds a secret of chatbot itself");
+        problems.push(problem(text, "children.pass_env", None, reason));
+    }
+    problems.sort_by_key(|problem| problem.line);
+    (settings, problems)
+}
+
+fn problem(text: &str, key: &str, element: Option<usize>, reason: String) -> SettingsProblem {
+    SettingsProblem {
+        line: config::line_of_setting(text, key, element),
+        key: key.to_owned(),
+        reason,
+        nearest: None,
+        unknown: false,
+    }
+}
+
+/// The mistakes in `[privacy]`. Each entry is tried alone, so that one does not hide the next.
+pub(crate) fn policy_problems(text: &str, policy: &Policy) -> Vec<SettingsProblem> {
+    let mut problems = Vec::new();
+    let mut add = |key: &str, n: usize, policy: &Policy| match Redactor::new(policy) {
+        Ok(_) => true,
+        Err(error) => {
+            let mut found = problem(text, key, Some(n), error.to_string());
+            if key == "privacy.disable" {
+                let kinds = KINDS.iter().map(|(kind, _)| *kind);
+                let own = policy.patterns.iter().map(|(kind, _)| kind.as_str());
+                let word = error.pattern.to_ascii_uppercase();
+                found.nearest = closest_name(&word, kinds.chain(own)).map(str::to_owned);
+            }
+            problems.push(found);
+            false
+        }
+    };
+    let mut usable = Policy::default();
+    for (n, pattern) in policy.patterns.iter().enumerate() {
+        let patterns = vec![pattern.clone()];
+        let alone = Policy {
+            patterns,
+            ..Policy::default()
+        };
+        if add("privacy.patterns", n, &alone) {
+            usable.patterns.push(pattern.clone());
+        }
+    }
+    for (n, kind) in policy.disable.iter().enumerate() {
+        let disable = vec![kind.clone()];
+        let alone = Policy {
+            disable,
+            ..usable.clone()
+        };
+        add("privacy.disable", n, &alone);
+    }
+    for (n, entry) in policy.allow.iter().enumerate() {
+        let allow = vec![entry.clone()];
+        let alone = Policy {
+            allow,
+            ..Policy::default()
+        };
+        add("privacy.allow", n, &alone);
+    }
+    problems
+}
+
+fn provider_problems(text: &str, settings: &Settings) -> Vec<SettingsProblem> {
+    let known = || catalog::all().iter().map(|entry| entry.name);
+    let mut problems = Vec::new();
+    if let Some(name) = &settings.provider
+        && catalog::find(name.as_str()).is_none()
+        && !settings.providers.contains_key(name)
+    {
+        let mut found = problem(
+            text,
+            "provider",
+            None,
+            format!("there is no provider `{name}`"),
+        );
+        let all = known().chain(settings.providers.keys().map(Name::as_str));
+        found.nearest = closest_name(name.as_str(), all).map(str::to_owned);
+        problems.push(found);
+    }
+    for (name, custom) in &settings.providers {
+        let table = format!("providers.{name}");
+        if let Err(error) = BaseUrl::parse(name, &custom.base_url) {
+            let key = format!("{table}.base_url");
+            problems.push(problem(text, &key, None, error.to_string()));
+        }
+        if let Some(like) = &custom.compatible_with
+            && catalog::find(like.as_str()).is_none()
+        {
+            let key = format!("{table}.compatible_with");
+            let reason = format!("there is no known provider `{like}`");
+            let mut found = problem(text, &key, None, reason);
+            found.nearest = closest_name(like.as_str(), known()).map(str::to_owned);
+            problems.push(found);
+        }
+    }
+    problems
+}
