@@ -68,6 +68,12 @@ impl Dirs {
         self.config.join("config.toml")
     }
 
+    /// The folder of roles.
+    #[must_use]
+    pub fn roles(&self) -> PathBuf {
+        self.config.join("roles")
+    }
+
     /// The folder of permanent data.
     #[must_use]
     pub fn data(&self) -> &Path {

@@ -119,6 +119,23 @@ pub struct Dialect {
     /// Whether the provider routes requests to others and accepts options for that (`provider`,
     /// `plugins`).
     pub routing: bool,
+    /// How a request says how much the model is to reason.
+    pub reasoning: ReasoningForm,
+}
+
+/// How a request says how much the model is to reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReasoningForm {
+    /// `reasoning_effort`: `none`, `low`, `medium` or `high`.
+    Effort,
+    /// `reasoning`: an object with the effort.
+    Object,
+    /// `thinking`: on or off.
+    Switch,
+    /// `thinking`: off, or on with a number of tokens.
+    TokenBudget,
+    /// Not at all: the API has no such field.
+    Unsupported,
 }
 
 /// The name of the field that limits the length of an answer.
@@ -150,6 +167,7 @@ impl ProviderInfo {
             name: self.name.parse().ok()?,
             title: self.title.to_owned(),
             base_url: self.base_url.to_owned(),
+            allow_http: false,
             key_check_api: self.key_check_api,
             dialect: self.dialect,
         })
@@ -166,6 +184,8 @@ pub struct Endpoint {
     pub title: String,
     /// The base URL of the API.
     pub base_url: String,
+    /// Whether plain http is accepted at a host of the local network.
+    pub allow_http: bool,
     /// The request that validates a key.
     pub key_check_api: KeyCheckApi,
     /// How the API differs from others.
@@ -180,6 +200,7 @@ impl Endpoint {
             title: name.to_string(),
             name,
             base_url,
+            allow_http: false,
             key_check_api: KeyCheckApi::Models,
             dialect: DEFAULT_DIALECT,
         }

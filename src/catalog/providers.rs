@@ -1,16 +1,20 @@
 //! The table of known providers. To add one, add an entry.
 
-use crate::catalog::{Dialect, KeyCharset, KeyCheckApi, KeyFormat, MaxTokensField, ProviderInfo};
+use crate::catalog::{
+    Dialect, KeyCharset, KeyCheckApi, KeyFormat, MaxTokensField, ProviderInfo, ReasoningForm,
+};
 
 pub(super) const DEFAULT_DIALECT: Dialect = Dialect {
     max_tokens_field: MaxTokensField::MaxTokens,
     stream_options: true,
     routing: false,
+    reasoning: ReasoningForm::Effort,
 };
 const COMPLETION_TOKENS_DIALECT: Dialect = Dialect {
     max_tokens_field: MaxTokensField::MaxCompletionTokens,
     stream_options: true,
     routing: false,
+    reasoning: ReasoningForm::Effort,
 };
 
 const fn key_format(prefix: &'static str, body: KeyCharset, min: usize, max: usize) -> KeyFormat {
@@ -42,6 +46,7 @@ pub(super) static PROVIDERS: [ProviderInfo; 9] = [
             max_tokens_field: MaxTokensField::MaxCompletionTokens,
             stream_options: false,
             routing: true,
+            reasoning: ReasoningForm::Object,
         },
     },
     ProviderInfo {
@@ -87,7 +92,10 @@ pub(super) static PROVIDERS: [ProviderInfo; 9] = [
         ],
         key_check_api: KeyCheckApi::Anthropic,
         model: "claude-sonnet-5",
-        dialect: DEFAULT_DIALECT,
+        dialect: Dialect {
+            reasoning: ReasoningForm::TokenBudget,
+            ..DEFAULT_DIALECT
+        },
     },
     ProviderInfo {
         name: "gemini",
@@ -131,6 +139,7 @@ pub(super) static PROVIDERS: [ProviderInfo; 9] = [
             max_tokens_field: MaxTokensField::MaxTokens,
             stream_options: false,
             routing: false,
+            reasoning: ReasoningForm::Unsupported,
         },
     },
     ProviderInfo {
@@ -143,7 +152,10 @@ pub(super) static PROVIDERS: [ProviderInfo; 9] = [
         key_formats: &[key_format("sk-", KeyCharset::LowerAlnum, 32, 32)],
         key_check_api: KeyCheckApi::DeepSeek,
         model: "deepseek-flash",
-        dialect: DEFAULT_DIALECT,
+        dialect: Dialect {
+            reasoning: ReasoningForm::Switch,
+            ..DEFAULT_DIALECT
+        },
     },
     ProviderInfo {
         name: "xai",

@@ -1,7 +1,7 @@
 //! Arguments that several commands share, and the parsers of their values.
 
 use crate::cli::errors::CliError;
-use crate::config;
+use crate::config::{self, ReasoningDisplay, ReasoningEffort, UiSettings};
 use crate::crypto::kdf::{self, KdfParams};
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -27,6 +27,12 @@ pub(crate) struct ConversationArgs {
     /// Set the system prompt
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) system: Option<Raw>,
+    /// Use the system prompt and the options in this role: `roles/NAME.md` next to the settings
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Option<Name>,
+    /// Set a variable of the role; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub(crate) var: Vec<(String, String)>,
     /// Attach a text file, or all files that match a pattern such as 'notes-*.md'; can be repeated
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
@@ -42,6 +48,10 @@ pub(crate) struct ConversationArgs {
     /// Limit each answer to this many tokens
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: Option<u32>,
+    /// How much the model reasons before it answers: off, low, medium or high; show or hide chooses
+    /// what is printed of it. Can be repeated
+    #[arg(long, value_name = "WORD", value_parser = parse_reasoning)]
+    pub(crate) reasoning: Vec<ReasoningArg>,
     /// Spend at most this many US dollars in this run
     #[arg(long, value_name = "USD", value_parser = parse_dollars, allow_negative_numbers = true)]
     pub(crate) budget: Option<i64>,
@@ -65,7 +75,47 @@ pub(crate) struct ConversationArgs {
     pub(crate) quiet: bool,
 }
 
+/// A value of `--reasoning`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReasoningArg {
+    Effort(ReasoningEffort),
+    Display(ReasoningDisplay),
+}
+
+fn parse_reasoning(text: &str) -> Result<ReasoningArg, &'static str> {
+    let effort = ReasoningEffort::WORDS
+        .iter()
+        .find(|(word, _)| *word == text)
+        .map(|(_, effort)| ReasoningArg::Effort(*effort));
+    match text {
+        "show" => Ok(ReasoningArg::Display(ReasoningDisplay::Show)),
+        "hide" => Ok(ReasoningArg::Display(ReasoningDisplay::Hide)),
+        _ => effort.ok_or("must be show, hide, off, low, medium or high"),
+    }
+}
+
 impl ConversationArgs {
+    /// How much the model is to reason, if the command line says so.
+    pub(crate) fn reasoning_effort(&self) -> Option<ReasoningEffort> {
+        self.reasoning.iter().rev().find_map(|word| match word {
+            ReasoningArg::Effort(effort) => Some(*effort),
+            ReasoningArg::Display(_) => None,
+        })
+    }
+
+    #[expect(
+        dead_code,
+        reason = "for the printer of answers, which does not show reasoning yet"
+    )]
+    /// What is shown of the reasoning: as the command line says, else the settings.
+    pub(crate) fn reasoning_display(&self, settings: &UiSettings) -> ReasoningDisplay {
+        let said = self.reasoning.iter().rev().find_map(|word| match word {
+            ReasoningArg::Display(display) => Some(*display),
+            ReasoningArg::Effort(_) => None,
+        });
+        said.unwrap_or(settings.reasoning)
+    }
+
     pub(crate) fn is_saved(&self) -> bool {
         !self.no_log && !self.private
     }
@@ -106,6 +156,13 @@ fn parse_model(text: &str) -> Result<String, &'static str> {
     } else {
         Err("a model name has no spaces and at most 256 characters")
     }
+}
+
+pub(crate) fn parse_variable(text: &str) -> Result<(String, String), &'static str> {
+    text.split_once('=')
+        .filter(|(name, _)| !name.trim().is_empty())
+        .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+        .ok_or("must be NAME=VALUE")
 }
 
 fn parse_dollars(text: &str) -> Result<i64, &'static str> {

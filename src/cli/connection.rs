@@ -80,6 +80,14 @@ pub(crate) fn announce(ui: Ui, env: Env, endpoint: &Endpoint) {
             "requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"
         ));
     }
+    if !is_https(endpoint) && !endpoint.is_loopback() {
+        ui.warning(&format!(
+            "`{}` is used without encryption (`allow_http`): anyone in the network between here and \
+             `{}` can read and change messages, answers and the key",
+            endpoint.name,
+            endpoint.host()
+        ));
+    }
     if let Some(file) = env.path("SSL_CERT_FILE").filter(|_| is_https(endpoint)) {
         ui.notice(&format!(
             "the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)",

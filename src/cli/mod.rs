@@ -22,6 +22,7 @@ mod passphrase;
 mod prices;
 mod provider;
 mod repl;
+mod roles;
 mod rollback;
 mod runtime;
 mod session;

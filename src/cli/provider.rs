@@ -28,16 +28,29 @@ pub(crate) fn choose(
     model: Option<&str>,
 ) -> Result<ProviderChoice> {
     let settings = context.settings()?;
-    let (name, profile) = resolve(context, provider, profile)?;
+    let named = match model {
+        Some(model) => Some(model.to_owned()),
+        None => context.env.text("CHATBOT_MODEL")?,
+    };
+    let default = settings.model.clone().filter(|_| provider.is_none());
+    let (provider, model) = match named
+        .as_deref()
+        .or(default.as_deref())
+        .and_then(|name| settings.alias(name))
+    {
+        Some((aliased, _)) if provider.is_some_and(|given| *given != aliased) => {
+            bail!(
+                CliError::misuse(format!("this alias is for a model of `{aliased}`"))
+                    .hint("leave out `--provider`, or write the full name of the model")
+            );
+        }
+        Some((aliased, model)) => (Some(aliased), Some(model)),
+        None => (provider.cloned(), named),
+    };
+    let (name, profile) = resolve(context, provider.as_ref(), profile)?;
     let own = settings.provider.as_ref() == Some(&name)
         || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
-    let asked = match model {
-        Some(model) => Some(model.to_owned()),
-        None => context
-            .env
-            .text("CHATBOT_MODEL")?
-            .or_else(|| settings.model.clone().filter(|_| own)),
-    };
+    let asked = model.or_else(|| settings.model.clone().filter(|_| own));
     let endpoint = endpoint(context, &name)?;
     if let Some(custom) = settings.providers.get(&name) {
         let model = asked
@@ -111,6 +124,7 @@ pub(crate) fn endpoint(context: &mut Context, name: &Name) -> Result<Endpoint> {
     let settings = context.settings()?;
     if let Some(custom) = settings.providers.get(name) {
         let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
+        endpoint.allow_http = custom.allow_http;
         if let Some(like) = &custom.compatible_with {
             let Some(entry) = catalog::find(like.as_str()) else {
                 bail!(

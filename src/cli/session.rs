@@ -2,6 +2,7 @@
 //! history.
 
 use crate::audit::{Event, EventKind, Severity};
+use crate::catalog::ReasoningForm;
 use crate::chat::{Services, Session, SessionConfig, UserInput};
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::connection;
@@ -12,13 +13,14 @@ use crate::cli::logging;
 use crate::cli::prices;
 use crate::cli::provider;
 use crate::cli::provider::ProviderChoice;
+use crate::cli::roles;
 use crate::cli::rollback;
 use crate::cli::state_marks::When;
 use crate::config::KeySource;
 use crate::conversations::{Conversation, Damage, LoadedConversation, OpenedConversation};
 use crate::name::Name;
-use crate::privacy::Audience;
 use crate::privacy::input_check::InputLimits;
+use crate::privacy::{Audience, Raw};
 use crate::provider::{AnyProvider, Demo, OpenAi, RequestOptions};
 use anyhow::{Result, bail};
 
@@ -45,6 +47,7 @@ pub(crate) fn begin(
     }
     logging::start_verbose(context, args.verbose)?;
     context.refuse_in_lockdown()?;
+    let args = &roles::apply(context, args)?;
     if !args.is_saved() && !matches!(resume, Resume::New) {
         bail!(
             CliError::misuse("cannot resume a conversation without saving it")
@@ -76,6 +79,7 @@ pub(crate) fn begin(
         restore,
         conversation,
     )?;
+    let is_new = stored.is_none();
     if let Some(stored) = stored {
         if context.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
@@ -85,8 +89,12 @@ pub(crate) fn begin(
         report_damage(context, &stored.damage);
         session.load_history(stored);
     }
-    if let Some(system) = &args.system {
-        session.set_system_prompt(system.clone());
+    let system = match &args.system {
+        None if is_new => default_system_prompt(context, choice.as_ref())?,
+        given => given.clone(),
+    };
+    if let Some(system) = system {
+        session.set_system_prompt(system);
     }
     if let Some(choice) = &choice {
         prices::fetch_missed(context, choice)?;
@@ -146,19 +154,44 @@ pub(crate) fn profile_name(choice: Option<&ProviderChoice>) -> String {
     choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string())
 }
 
-fn request_options(
+/// The options of requests to a model: from the command line, else from the settings.
+pub(crate) fn request_options(
     context: &mut Context,
     args: &ConversationArgs,
     choice: &ProviderChoice,
 ) -> Result<RequestOptions> {
     let settings = context.settings()?;
+    let defaults = settings.defaults_for(choice.endpoint.name.as_str(), &choice.model);
     let mut options = RequestOptions::new(&choice.model);
-    options.temperature = args.temperature;
-    options.max_tokens = args.max_tokens;
+    options.temperature = args.temperature.or(defaults.temperature);
+    options.max_tokens = args.max_tokens.or(defaults.max_tokens);
+    options.reasoning = args.reasoning_effort().or(defaults.reasoning);
+    if options.reasoning.is_some()
+        && choice.endpoint.dialect.reasoning == ReasoningForm::Unsupported
+    {
+        context.ui.notice(&format!(
+            "`{}` has no option for reasoning; the model's default applies",
+            choice.endpoint.name
+        ));
+        options.reasoning = None;
+    }
     options.stream = !args.no_stream;
     options.deny_data_collection = settings.privacy.deny_collection || args.private;
     options.zdr = settings.privacy.zdr || args.private;
     Ok(options)
+}
+
+/// The system prompt of a new conversation, by the settings.
+fn default_system_prompt(
+    context: &mut Context,
+    choice: Option<&ProviderChoice>,
+) -> Result<Option<Raw>> {
+    let Some(choice) = choice else {
+        return Ok(None);
+    };
+    let settings = context.settings()?;
+    let defaults = settings.defaults_for(choice.endpoint.name.as_str(), &choice.model);
+    Ok(defaults.system.map(Raw::from))
 }
 
 fn demo_provider(paced: bool) -> (AnyProvider, Option<ProviderChoice>, RequestOptions) {
@@ -173,6 +206,7 @@ pub(crate) fn preview(
     resume: &Resume,
     input: UserInput,
 ) -> Result<String> {
+    let args = &roles::apply(context, args)?;
     let (provider, choice, options) = if args.demo {
         demo_provider(false)
     } else {
@@ -205,14 +239,20 @@ pub(crate) fn preview(
         None,
         None,
     )?;
+    let default_system = default_system_prompt(context, choice.as_ref())?;
+    let is_new = matches!(resume, Resume::New);
     if let Some(id) = find(context, resume)? {
         session.load_history(context.archive()?.read(&id)?);
         if context.settings()?.budget.per_conversation.is_some() {
             session.set_conversation_spend(conversation_spend(context, id.as_str())?);
         }
     }
-    if let Some(system) = &args.system {
-        session.set_system_prompt(system.clone());
+    let system = match &args.system {
+        None if is_new => default_system,
+        given => given.clone(),
+    };
+    if let Some(system) = system {
+        session.set_system_prompt(system);
     }
     Ok(session.preview(input)?)
 }

@@ -5,7 +5,7 @@ use super::child_env::refused_variable;
 use crate::catalog;
 use crate::config::{self, Settings, SettingsProblem, closest_name};
 use crate::name::Name;
-use crate::net::BaseUrl;
+use crate::net::{BaseUrl, PlainHttpPolicy};
 use crate::privacy::{KINDS, Policy, Redactor};
 
 /// Parses the text of a settings file, and returns all mistakes in the order of their lines.
@@ -95,9 +95,24 @@ fn provider_problems(text: &str, settings: &Settings) -> Vec<SettingsProblem> {
         found.nearest = closest_name(name.as_str(), all).map(str::to_owned);
         problems.push(found);
     }
+    for (alias, target) in &settings.aliases {
+        let provider = target.split('/').next().unwrap_or_default();
+        let mut names = known().chain(settings.providers.keys().map(Name::as_str));
+        if !names.clone().any(|name| name == provider) {
+            let reason = format!("there is no provider `{provider}`");
+            let mut found = problem(text, &format!("aliases.{alias}"), None, reason);
+            found.nearest = closest_name(provider, &mut names).map(str::to_owned);
+            problems.push(found);
+        }
+    }
     for (name, custom) in &settings.providers {
         let table = format!("providers.{name}");
-        if let Err(error) = BaseUrl::parse(name, &custom.base_url) {
+        let policy = if custom.allow_http {
+            PlainHttpPolicy::LocalNetwork
+        } else {
+            PlainHttpPolicy::Loopback
+        };
+        if let Err(error) = BaseUrl::parse_with(name, &custom.base_url, policy) {
             let key = format!("{table}.base_url");
             problems.push(problem(text, &key, None, error.to_string()));
         }

@@ -1,15 +1,19 @@
 //! The settings: their types and defaults.
 
+mod defaults;
 mod edit;
 mod parse;
 mod raw;
+mod role;
 mod section;
 mod ui;
 mod values;
 
+pub use defaults::{ReasoningEffort, RequestDefaults};
 pub use edit::{EditError, SettingKey, entries, line_of_setting, set, unset};
 pub use parse::{is_protective, parse};
 pub use raw::{RawSetting, list_raw};
+pub use role::{RoleFile, parse_role};
 pub use section::SettingsProblem;
 pub use ui::{EditMode, Notification, ReasoningDisplay, Theme, UiSettings};
 pub use values::parse_nanos;
@@ -29,6 +33,12 @@ pub struct Settings {
     pub provider: Option<Name>,
     /// The default model; otherwise that of the provider.
     pub model: Option<String>,
+    /// Options of all requests.
+    pub defaults: RequestDefaults,
+    /// Options of requests to a provider or model, by its name.
+    pub defaults_by_name: BTreeMap<String, RequestDefaults>,
+    /// Short names of models, each for `provider/model`.
+    pub aliases: BTreeMap<String, String>,
     /// Whether a message that cannot be recorded in the audit log is refused.
     pub audit_required: bool,
     /// Limits on the number of requests and the size of messages.
@@ -164,6 +174,8 @@ pub struct CustomProvider {
     pub key: KeySource,
     /// The default model.
     pub model: Option<String>,
+    /// Whether plain http is accepted at a host of the local network.
+    pub allow_http: bool,
     /// The known provider that it is compatible with, for a gateway in front of one.
     pub compatible_with: Option<Name>,
 }
@@ -173,6 +185,9 @@ impl Default for Settings {
         Self {
             provider: None,
             model: None,
+            defaults: RequestDefaults::default(),
+            defaults_by_name: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             audit_required: true,
             limits: LimitSettings {
                 requests_per_minute: 20,
@@ -203,6 +218,26 @@ impl Default for Settings {
             children: ChildSettings::default(),
             providers: BTreeMap::new(),
         }
+    }
+}
+
+impl Settings {
+    /// The options of requests to a model: those for the model, else for its provider, else for
+    /// all.
+    #[must_use]
+    pub fn defaults_for(&self, provider: &str, model: &str) -> RequestDefaults {
+        let named = |name: &str| self.defaults_by_name.get(name).cloned().unwrap_or_default();
+        named(&format!("{provider}/{model}"))
+            .or(&named(model))
+            .or(&named(provider))
+            .or(&self.defaults)
+    }
+
+    /// The provider and model that an alias stands for.
+    #[must_use]
+    pub fn alias(&self, name: &str) -> Option<(Name, String)> {
+        let (provider, model) = self.aliases.get(name)?.split_once('/')?;
+        Some((provider.parse().ok()?, model.to_owned()))
     }
 }
 

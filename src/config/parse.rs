@@ -7,7 +7,8 @@ use crate::config::values::{
     parse_texts, parse_uint, parse_variables, parse_word,
 };
 use crate::config::{
-    CustomProvider, KeySettings, KeySource, PrivacySettings, Settings, StoreSetting, closest_name,
+    CustomProvider, KeySettings, KeySource, PrivacySettings, RequestDefaults, Settings,
+    StoreSetting, closest_name,
 };
 use crate::name::Name;
 use crate::privacy::input_check::Suspicious;
@@ -53,6 +54,30 @@ impl Settings {
                 ))
             },
             &mut self.model,
+        );
+        self.defaults.read_section(s);
+        s.named_tables("defaults", |s, name| {
+            let mut defaults = RequestDefaults::default();
+            defaults.read_section(s);
+            self.defaults_by_name.insert(name.to_owned(), defaults);
+        });
+        s.named_values(
+            "aliases",
+            "`provider/model`, such as \"openrouter/openai/gpt-5.2\"",
+            |name, value| {
+                let target = value.as_str().filter(|target| {
+                    let parts = target.split_once('/');
+                    parts.is_some_and(|(provider, model)| {
+                        provider.parse::<Name>().is_ok()
+                            && !model.is_empty()
+                            && model.bytes().all(|b| b.is_ascii_graphic())
+                    })
+                });
+                target.is_some_and(|target| {
+                    self.aliases.insert(name.to_owned(), target.to_owned());
+                    true
+                })
+            },
         );
         let kept = [("required", true), ("best-effort", false)];
         s.read(
@@ -151,6 +176,7 @@ impl Settings {
             base_url: String::new(),
             key: KeySource::Stored,
             model: None,
+            allow_http: false,
             compatible_with: None,
         };
         let has_address = s.has("base_url");
@@ -171,6 +197,12 @@ impl Settings {
             "a string",
             |v| Some(Some(v.as_str()?.to_owned())),
             &mut custom.model,
+        );
+        s.read(
+            "allow_http",
+            BOOL_HINT,
+            DeValue::as_bool,
+            &mut custom.allow_http,
         );
         s.read(
             "compatible_with",
@@ -334,6 +366,9 @@ mod tests {
             provider: settings.provider.clone(),
             budget: settings.budget,
             model: settings.model.clone(),
+            defaults: settings.defaults.clone(),
+            defaults_by_name: settings.defaults_by_name.clone(),
+            aliases: settings.aliases.clone(),
             ..Settings::default()
         };
         assert_eq!(format!("{settings:?}"), format!("{default:?}"));

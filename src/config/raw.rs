@@ -99,6 +99,7 @@ impl Settings {
             "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => {
                 false
             }
+            "temperature" | "max_tokens" | "reasoning" => false,
             key if key.starts_with("ui.") => false,
             _ => true,
         }

@@ -108,6 +108,44 @@ impl<'p, 't> SectionReader<'p, 't> {
         });
     }
 
+    /// A table of tables whose names are free.
+    pub(super) fn named_tables(
+        &mut self,
+        name: &'static str,
+        mut fill: impl FnMut(&mut SectionReader<'_, 't>, &str),
+    ) {
+        self.section(name, |tables| {
+            for (key, value) in std::mem::take(&mut tables.table) {
+                match value.into_inner() {
+                    DeValue::Table(table) => {
+                        tables.read_section(key.get_ref(), table, |s| fill(s, key.get_ref()));
+                    }
+                    _ => tables.report_invalid(
+                        &key.span(),
+                        key.get_ref(),
+                        "must be a table".to_owned(),
+                    ),
+                }
+            }
+        });
+    }
+
+    /// A table of values whose names are free. `accept` says whether a value is valid.
+    pub(super) fn named_values(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        mut accept: impl FnMut(&str, &DeValue<'t>) -> bool,
+    ) {
+        self.section(name, |values| {
+            for (key, value) in std::mem::take(&mut values.table) {
+                if !accept(key.get_ref(), value.get_ref()) {
+                    values.report_invalid(&key.span(), key.get_ref(), format!("must be {wanted}"));
+                }
+            }
+        });
+    }
+
     fn read_section(
         &mut self,
         name: &str,

@@ -15,6 +15,15 @@ pub(super) fn parse_uint<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
         .and_then(|n| T::try_from(n).ok())
 }
 
+pub(super) fn parse_number(value: &DeValue<'_>) -> Option<f64> {
+    let whole = value.as_integer().filter(|n| n.radix() == 10);
+    let text = value
+        .as_float()
+        .map(toml::de::DeFloat::as_str)
+        .or_else(|| whole.map(toml::de::DeInteger::as_str))?;
+    text.parse().ok()
+}
+
 pub(super) fn parse_dollars(value: &DeValue<'_>) -> Option<i64> {
     let whole = || {
         value

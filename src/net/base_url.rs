@@ -10,10 +10,25 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(pub(super) Url);
 
+/// Where plain http is accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlainHttpPolicy {
+    /// On this machine.
+    #[default]
+    Loopback,
+    /// Also at hosts of the local network, because the user accepts that others can read along.
+    LocalNetwork,
+}
+
 impl BaseUrl {
     /// Parses a base URL. Without a path it gets `/v1`; plain http is allowed for this machine
     /// only.
     pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
+        Self::parse_with(name, base_url, PlainHttpPolicy::Loopback)
+    }
+
+    /// The same, with plain http where the policy accepts it.
+    pub fn parse_with(name: &Name, base_url: &str, policy: PlainHttpPolicy) -> Result<Self, Error> {
         let bad = |why: &str| {
             Error::new(
                 NetErrorKind::BadAddress,
@@ -49,8 +64,18 @@ impl BaseUrl {
             return Err(bad("contains a `?` or a `#`"));
         }
         let address = Self(url.clone());
-        if url.scheme() == "http" && !address.is_loopback() {
+        let is_accepted = address.is_loopback()
+            || (policy == PlainHttpPolicy::LocalNetwork && address.is_local_network());
+        if url.scheme() == "http" && !is_accepted {
             let host = url.host_str().unwrap_or_default();
+            if policy == PlainHttpPolicy::LocalNetwork {
+                return Err(Error::new(
+                    NetErrorKind::PlainHttp,
+                    format!(
+                        "`{name}` uses plain http at `{host}`, which is not a host of the local network: use https"
+                    ),
+                ));
+            }
             return Err(Error::new(
                 NetErrorKind::PlainHttp,
                 format!(
@@ -91,6 +116,24 @@ impl BaseUrl {
             || bare.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// Whether it is in a private network: by its address, or by a name that public name servers do
+    /// not have.
+    #[must_use]
+    pub fn is_local_network(&self) -> bool {
+        let host = self.host().to_ascii_lowercase();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(ip) = bare.parse::<Ipv4Addr>() {
+            let [a, b, ..] = ip.octets();
+            // 100.64.0.0/10 is that of carriers, which private networks over the internet use.
+            return ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b));
+        }
+        if let Ok(ip) = bare.parse::<Ipv6Addr>() {
+            return ip.is_unique_local() || ip.is_unicast_link_local();
+        }
+        let ends = [".local", ".lan", ".home.arpa", ".internal"];
+        !bare.contains('.') || ends.iter().any(|end| bare.ends_with(end))
+    }
+
     /// The URL of a path, which begins with `/`.
     pub(super) fn join(&self, path: &str) -> Option<Url> {
         Url::parse(&format!("{}{path}", self.as_str().trim_end_matches('/'))).ok()
@@ -119,6 +162,38 @@ impl fmt::Display for BaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_http_in_the_local_network_on_request() {
+        let parse = |url: &str| {
+            BaseUrl::parse_with(&"own".parse().unwrap(), url, PlainHttpPolicy::LocalNetwork)
+                .map_err(|e| e.kind())
+                .err()
+        };
+        for url in [
+            "http://192.168.1.5:11434/v1",
+            "http://10.0.0.1/v1",
+            "http://172.31.0.1/v1",
+            "http://100.100.1.1/v1",
+            "http://[fd00::1]/v1",
+            "http://nas/v1",
+            "http://nas.local/v1",
+            "http://127.0.0.1/v1",
+            "https://example.org/v1",
+        ] {
+            assert_eq!(parse(url), None, "{url}");
+        }
+        for url in [
+            "http://example.org/v1",
+            "http://8.8.8.8/v1",
+            "http://172.32.0.1/v1",
+            "http://local.example.org/v1",
+            "http://192.168.1.5.example.org/v1",
+            "http://[2001:db8::1]/v1",
+        ] {
+            assert_eq!(parse(url), Some(NetErrorKind::PlainHttp), "{url}");
+        }
+    }
 
     fn address(base_url: &str) -> Result<String, NetErrorKind> {
         BaseUrl::parse(&"own".parse().unwrap(), base_url)

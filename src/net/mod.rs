@@ -7,7 +7,7 @@ mod error;
 #[cfg(feature = "object-storage")]
 mod object_transport;
 
-pub use base_url::BaseUrl;
+pub use base_url::{BaseUrl, PlainHttpPolicy};
 pub(crate) use body::{BodyKind, HttpReply};
 pub use error::{Error, NetErrorKind};
 #[cfg(feature = "object-storage")]
@@ -170,13 +170,13 @@ impl fmt::Debug for HttpClient {
 
 impl HttpClient {
     /// A connection to a base URL. It connects with the first request.
-    pub(crate) fn new(name: &Name, base_url: &str, context: HttpContext) -> Result<Self, Error> {
-        Ok(Self {
+    pub(crate) fn new(name: &Name, base_url: BaseUrl, context: HttpContext) -> Self {
+        Self {
             name: name.clone(),
-            base_url: BaseUrl::parse(name, base_url)?,
+            base_url,
             context,
             client: OnceLock::new(),
-        })
+        }
     }
 
     /// The timeouts and retries.

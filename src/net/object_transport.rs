@@ -3,7 +3,7 @@
 
 use crate::name::Name;
 use crate::net::error::{Error, NetErrorKind};
-use crate::net::{HttpClient, HttpContext};
+use crate::net::{BaseUrl, HttpClient, HttpContext};
 use crate::time::humanize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,7 +80,11 @@ impl StorageTransport {
         if let Some(client) = clients.get(&origin) {
             return Ok(Arc::clone(client));
         }
-        let client = Arc::new(HttpClient::new(&self.name, &origin, self.context.clone())?);
+        let client = Arc::new(HttpClient::new(
+            &self.name,
+            BaseUrl::parse(&self.name, &origin)?,
+            self.context.clone(),
+        ));
         clients.insert(origin, Arc::clone(&client));
         Ok(client)
     }

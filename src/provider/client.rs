@@ -1,7 +1,7 @@
 //! A connection to one provider, and the errors that name it.
 
 use crate::catalog::Endpoint;
-use crate::net::{HttpClient, HttpContext};
+use crate::net::{BaseUrl, HttpClient, HttpContext, PlainHttpPolicy};
 use crate::provider::error::{Error, ProviderErrorKind, sanitize_quote};
 use crate::secret::Secret;
 
@@ -14,8 +14,15 @@ pub(super) struct ProviderClient {
 impl ProviderClient {
     /// A connection to an endpoint. It connects with the first request.
     pub(super) fn new(endpoint: &Endpoint, context: HttpContext) -> Result<Self, Error> {
-        let http = HttpClient::new(&endpoint.name, &endpoint.base_url, context)?;
-        Ok(Self { http })
+        let policy = if endpoint.allow_http {
+            PlainHttpPolicy::LocalNetwork
+        } else {
+            PlainHttpPolicy::Loopback
+        };
+        let base_url = BaseUrl::parse_with(&endpoint.name, &endpoint.base_url, policy)?;
+        Ok(Self {
+            http: HttpClient::new(&endpoint.name, base_url, context),
+        })
     }
 
     /// An error whose sentence begins with the name of the provider.

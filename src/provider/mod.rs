@@ -9,6 +9,7 @@ mod key_admin;
 pub mod key_check;
 pub mod openai;
 pub mod pricing;
+mod reasoning;
 mod response;
 pub mod sse;
 pub mod tokens;
@@ -22,6 +23,7 @@ pub use key_check::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
 pub use openai::OpenAi;
 pub use pricing::{NanoDollars, Prices};
 
+use crate::config::ReasoningEffort;
 use crate::message::Message;
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -80,6 +82,8 @@ pub struct RequestOptions {
     pub temperature: Option<f64>,
     /// The maximum length of the answer, in tokens.
     pub max_tokens: Option<u32>,
+    /// How much the model reasons; `None` for the model's default.
+    pub reasoning: Option<ReasoningEffort>,
     /// Whether the answer is streamed.
     pub stream: bool,
     /// Route only to providers that neither store nor train on requests.
@@ -96,6 +100,7 @@ impl RequestOptions {
             model: model.to_owned(),
             temperature: None,
             max_tokens: None,
+            reasoning: None,
             stream: true,
             deny_data_collection: true,
             zdr: false,

@@ -10,6 +10,7 @@ use crate::privacy::Redacted;
 use crate::provider::accumulator::{ReplyAccumulator, StreamError};
 use crate::provider::client::ProviderClient;
 use crate::provider::error_body::{error_from_response, error_from_stream};
+use crate::provider::reasoning::ReasoningFields;
 use crate::provider::sse::{SseEvent, SseParser, TooLarge};
 use crate::secret::Secret;
 use crate::time::humanize;
@@ -40,6 +41,8 @@ struct ChatRequest<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
+    #[serde(flatten)]
+    reasoning: ReasoningFields,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Routing>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +196,11 @@ impl Provider for OpenAi {
             max_completion_tokens: options
                 .max_tokens
                 .filter(|_| dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens),
+            reasoning: ReasoningFields::new(
+                dialect.reasoning,
+                options.reasoning,
+                options.max_tokens,
+            ),
             provider: routing.then_some(Routing {
                 data_collection: if options.deny_data_collection {
                     "deny"

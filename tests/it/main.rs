@@ -85,6 +85,8 @@ mod recovery;
 mod redact;
 /// Re-encryption of everything with a new data key.
 mod rekey;
+/// Roles, aliases and the options of requests in the settings.
+mod roles;
 /// An older copy of the state is detected.
 mod rollback;
 /// Rotation of API keys.

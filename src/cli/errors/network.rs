@@ -64,7 +64,7 @@ pub(crate) fn explain_kind(kind: ProviderErrorKind) -> Diagnosis {
         ),
         ProviderErrorKind::PlainHttp => (
             CliExit::Misuse,
-            "use https; plain http is allowed for this machine only",
+            "use https; for a host in your own network you can set `allow_http = true` in its `[providers.…]`",
         ),
         ProviderErrorKind::BadAddress => (CliExit::Misuse, "fix `base_url` in the settings"),
         ProviderErrorKind::BadNetworkConfig => (

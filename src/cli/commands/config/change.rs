@@ -3,7 +3,7 @@
 use crate::audit::{Event, EventKind};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
-use crate::config::{self, SettingKey};
+use crate::config::{self, EditError, SettingKey};
 use crate::fs;
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
@@ -14,6 +14,12 @@ pub(super) fn parse_key(key: &Raw) -> Result<SettingKey> {
             .hint("`chatbot config show` prints all settings")
             .into()
     })
+}
+
+pub(super) fn cannot_edit(error: &EditError) -> anyhow::Error {
+    CliError::misuse(error.to_string())
+        .hint("nothing was changed; `chatbot config check` names mistakes in the file")
+        .into()
 }
 
 /// Refuses a key that no setting has.

@@ -1,6 +1,6 @@
 //! `config set`: changes one setting.
 
-use super::change::{parse_key, reject_unknown, write};
+use super::change::{cannot_edit, parse_key, reject_unknown, write};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::errors::settings::describe_reason;
@@ -64,7 +64,7 @@ fn first_valid(text: &str, key: &SettingKey, value: &str) -> Result<String> {
                 }
             },
             Err(config::EditError::InvalidValue) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(cannot_edit(&error)),
         }
     }
     let said = first_problem.map_or_else(

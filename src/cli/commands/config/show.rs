@@ -4,7 +4,8 @@ use crate::catalog;
 use crate::cli::context::Context;
 use crate::cli::term::format::json_dollars;
 use crate::config::{
-    BudgetSettings, KeySettings, KeySource, LimitSettings, PrivacySettings, Settings, StoreSetting,
+    BudgetSettings, KeySettings, KeySource, LimitSettings, PrivacySettings, RequestDefaults,
+    Settings, StoreSetting,
 };
 use crate::privacy::Raw;
 use crate::privacy::input_check::Suspicious;
@@ -23,6 +24,7 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
 pub(super) fn format_settings(settings: &Settings) -> String {
     [
         format_general(settings),
+        format_names(settings),
         format_limits(&settings.limits),
         format_budget(&settings.budget),
         format_privacy(&settings.privacy),
@@ -70,9 +72,44 @@ fn format_general(settings: &Settings) -> String {
         "best-effort"
     };
     format!(
-        "provider = {}\n{model}audit = \"{audit}\"\n",
-        quote(provider)
+        "provider = {}\n{model}{}audit = \"{audit}\"\n",
+        quote(provider),
+        format_defaults(&settings.defaults)
     )
+}
+
+fn format_defaults(defaults: &RequestDefaults) -> String {
+    let line = |name: &str, value: Option<String>| {
+        value.map_or(String::new(), |value| format!("{name} = {value}\n"))
+    };
+    [
+        line("system", defaults.system.as_deref().map(quote)),
+        line(
+            "temperature",
+            defaults.temperature.map(|n| format!("{n:?}")),
+        ),
+        line("max_tokens", defaults.max_tokens.map(|n| n.to_string())),
+        line("reasoning", defaults.reasoning.map(|r| quote(r.name()))),
+    ]
+    .concat()
+}
+
+fn format_names(settings: &Settings) -> String {
+    let mut out = String::new();
+    if !settings.aliases.is_empty() {
+        out += "\n[aliases]\n";
+    }
+    for (name, target) in &settings.aliases {
+        out += &format!("{} = {}\n", quote(name), quote(target));
+    }
+    for (name, defaults) in &settings.defaults_by_name {
+        out += &format!(
+            "\n[defaults.{}]\n{}",
+            quote(name),
+            format_defaults(defaults)
+        );
+    }
+    out
 }
 
 fn format_limits(limits: &LimitSettings) -> String {
@@ -169,6 +206,9 @@ fn format_providers(settings: &Settings) -> String {
             .model
             .as_ref()
             .map_or(String::new(), |m| format!("model = {}\n", quote(m)));
+        if custom.allow_http {
+            out += "allow_http = true\n";
+        }
         out += &custom
             .compatible_with
             .as_ref()

@@ -1,6 +1,6 @@
 //! `config unset`: returns a setting to its default.
 
-use super::change::{parse_key, reject_unknown, write};
+use super::change::{cannot_edit, parse_key, reject_unknown, write};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::errors::settings::describe_reason;
@@ -22,7 +22,7 @@ pub(super) fn run(context: &mut Context, options: &ConfigUnsetArgs) -> Result<()
     let key = parse_key(&options.key)?;
     let _lock = fs::FileLock::acquire(&context.home.state().join("settings.lock"))?;
     let text = context.settings_text()?;
-    let Some(new) = config::unset(&text, &key)? else {
+    let Some(new) = config::unset(&text, &key).map_err(|error| cannot_edit(&error))? else {
         reject_unknown(&text, &key)?;
         context.ui.notice(&format!("`{key}` is not set"));
         return Ok(());

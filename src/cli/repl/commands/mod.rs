@@ -57,6 +57,13 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         run: request::set_system_prompt,
     },
     SlashCommand {
+        name: "/role",
+        aliases: &[],
+        arguments: "[NAME|off]",
+        help: "list the roles, or use one",
+        run: request::role,
+    },
+    SlashCommand {
         name: "/retry",
         aliases: &[],
         arguments: "",

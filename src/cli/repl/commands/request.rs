@@ -1,7 +1,7 @@
 //! The commands about the next requests: model, provider, system prompt, budget and attachments.
 
 use crate::chat::UserInput;
-use crate::cli::args::{ConversationArgs, Resume};
+use crate::cli::args::{ConversationArgs, Resume, parse_variable};
 use crate::cli::attachments;
 use crate::cli::commands::usage;
 use crate::cli::editor;
@@ -11,6 +11,7 @@ use crate::cli::outcome::describe_redactions;
 use crate::cli::prices;
 use crate::cli::provider;
 use crate::cli::repl::state::Repl;
+use crate::cli::roles;
 use crate::cli::session;
 use crate::cli::term::{Style, display_path};
 use crate::name::Name;
@@ -58,8 +59,21 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
             .hint("list them with `chatbot models`")
             .into());
     }
+    if let Some((provider, model)) = repl.context.settings()?.alias(name) {
+        let args = ConversationArgs {
+            provider: Some(provider),
+            model: Some(model),
+            ..repl.args.clone()
+        };
+        return switch(repl, args);
+    }
     repl.model = provider::check_model_name(repl.context, name.to_owned())?;
-    name.clone_into(&mut repl.session()?.options_mut().model);
+    if let Some(mut choice) = repl.choice.clone() {
+        name.clone_into(&mut choice.model);
+        let options = session::request_options(repl.context, &repl.args, &choice)?;
+        *repl.session()?.options_mut() = options;
+        repl.choice = Some(choice);
+    }
     repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
 }
@@ -83,6 +97,11 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
         model: None,
         ..repl.args.clone()
     };
+    switch(repl, args)
+}
+
+/// Sends the following messages to the provider and model of the arguments.
+fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
     let (provider, choice, options) = session::connect(repl.context, &args, &Resume::New)?;
     let (pricing, profile) = (
         prices::pricing(repl.context, choice.as_ref()),
@@ -115,6 +134,68 @@ pub(in crate::cli::repl) fn set_system_prompt(repl: &mut Repl<'_>, text: &str) -
     }
     repl.context.ui.notice("system prompt set");
     Ok(())
+}
+
+/// Lists the roles, or uses one from now on: `/role NAME variable=value …`.
+pub(in crate::cli::repl) fn role(repl: &mut Repl<'_>, text: &str) -> Result<()> {
+    let mut words = text.split_whitespace();
+    let name = match words.next() {
+        None => return list_roles(repl),
+        Some("off") => {
+            repl.args.role = None;
+            repl.args.var.clear();
+            repl.context
+                .ui
+                .notice("no role; `/new` starts a conversation without its system prompt");
+            return Ok(());
+        }
+        Some(name) => name
+            .parse::<Name>()
+            .map_err(|why| CliError::misuse(format!("not the name of a role: {why}")))?,
+    };
+    let variables: Result<Vec<_>, _> = words.map(parse_variable).collect();
+    let own = ConversationArgs {
+        role: Some(name.clone()),
+        var: variables.map_err(|why| CliError::misuse(format!("a variable {why}")))?,
+        system: None,
+        ..repl.args.clone()
+    };
+    let filled = roles::apply(repl.context, &own)?;
+    if repl.choice.is_some() && (filled.model.is_some() || filled.provider.is_some()) {
+        switch(repl, filled.clone())?;
+    } else if let Some(choice) = repl.choice.clone() {
+        *repl.session()?.options_mut() = session::request_options(repl.context, &filled, &choice)?;
+    }
+    // The next conversation starts from the role again.
+    repl.args = own;
+    if let Some(system) = filled.system {
+        let findings = repl.session()?.set_system_prompt(system);
+        if !findings.is_empty() {
+            let counts = describe_redactions(&findings.counts());
+            repl.context.ui.notice(&counts);
+        }
+    }
+    repl.context.ui.notice(&format!("role: {name}"));
+    Ok(())
+}
+
+fn list_roles(repl: &Repl<'_>) -> Result<()> {
+    let names = roles::names(repl.context);
+    if names.is_empty() {
+        let folder = display_path(&repl.context.home.roles());
+        repl.context.ui.notice(&format!(
+            "there are no roles; a role is a file `{folder}/NAME.md`"
+        ));
+    }
+    let used = repl.args.role.as_ref().map(Name::as_str);
+    let lines: String = names
+        .iter()
+        .map(|name| {
+            let mark = if used == Some(name) { "*" } else { " " };
+            format!("{mark} {name}\n")
+        })
+        .collect();
+    repl.context.ui.out(&lines)
 }
 
 pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()> {
