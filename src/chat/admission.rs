@@ -259,7 +259,11 @@ impl<P: Provider> Session<P> {
                 .into());
             }
         };
-        let texts = self.history.iter().chain(message);
+        let before = match message {
+            Some(_) => self.history.answered(),
+            None => self.history.request(),
+        };
+        let texts = before.iter().chain(message);
         // Each message adds a few tokens of its own.
         let prompt = texts.fold(16, |sum, m| {
             sum + 8 + tokens::token_upper_bound(m.text.as_str())

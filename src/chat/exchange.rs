@@ -120,7 +120,7 @@ impl<P: Provider> Session<P> {
         stop: Pin<&mut impl Future<Output = ()>>,
     ) -> ReceivedReply {
         let watch = self.services.clock.stopwatch();
-        let input = self.history.messages();
+        let input = self.history.request();
         let options = RequestOptions {
             max_tokens: permit.max_tokens.or(self.options.max_tokens),
             ..self.options.clone()
@@ -129,7 +129,7 @@ impl<P: Provider> Session<P> {
             "request to {}: {} messages, {} bytes, streaming: {}",
             self.backoff_key(),
             input.len(),
-            self.history.bytes(),
+            text_bytes(&input),
             options.stream
         ));
         let mut collector = ReplyCollector::new(
@@ -141,7 +141,7 @@ impl<P: Provider> Session<P> {
         );
         let mut on_event = |event| collector.handle_event(event);
         let result = tokio::select! {
-            result = self.provider.complete(input, &options, &mut on_event) => Some(result),
+            result = self.provider.complete(&input, &options, &mut on_event) => Some(result),
             () = stop => None,
         };
         let (completion, failure) = match result {
@@ -175,7 +175,7 @@ impl<P: Provider> Session<P> {
         let leaving = Event::new(EventKind::Sent)
             .word("provider", self.provider.name().as_str())
             .word("model", &self.options.model)
-            .number("bytes", self.history.bytes());
+            .number("bytes", text_bytes(&self.history.request()));
         let log = &self.services.audit;
         let noted = match log.try_add(&leaving) {
             Err(log::Error::Busy(path)) => {
@@ -233,4 +233,9 @@ impl<P: Provider> Session<P> {
         self.history.add(place, message);
         Ok(())
     }
+}
+
+/// The size of the texts of these messages.
+fn text_bytes(messages: &[Message]) -> usize {
+    messages.iter().map(|m| m.text.as_str().len()).sum()
 }

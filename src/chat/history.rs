@@ -2,6 +2,7 @@
 
 use crate::message::{Message, Role};
 use crate::privacy::Redacted;
+use std::borrow::Cow;
 
 /// The messages of a conversation.
 #[derive(Clone, Debug, Default)]
@@ -30,14 +31,28 @@ impl History {
         self.messages.iter()
     }
 
-    /// All messages that are sent with the next question.
-    pub(super) fn messages(&self) -> &[Message] {
-        &self.messages
+    /// The messages that are sent before the next question. A question that got no answer is not
+    /// one of them: it would be paid for again, and many models refuse two questions in a row.
+    pub(super) fn answered(&self) -> Cow<'_, [Message]> {
+        without_unanswered(&self.messages, false)
     }
 
-    /// The size of all messages.
-    pub(super) fn bytes(&self) -> usize {
-        self.messages.iter().map(|m| m.text.as_str().len()).sum()
+    /// The messages that are sent now: those before the last question, and the question.
+    pub(super) fn request(&self) -> Cow<'_, [Message]> {
+        without_unanswered(&self.messages, true)
+    }
+
+    /// Whether the last message is this question, and it has no answer.
+    pub(super) fn ends_with_question(&self, text: &Redacted) -> bool {
+        self.messages
+            .last()
+            .is_some_and(|m| m.role == Role::User && m.text.as_str() == text.as_str())
+    }
+
+    /// Whether the last message is a question.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.messages.last().is_some_and(|m| m.role == Role::User)
     }
 
     pub(super) fn add(&mut self, place: Option<u32>, message: Message) {
@@ -100,4 +115,27 @@ impl History {
             .flatten()
             .next()
     }
+}
+
+/// The messages without the questions that no answer follows. The last question is kept if it
+/// `is_asked` now.
+fn without_unanswered(messages: &[Message], is_asked: bool) -> Cow<'_, [Message]> {
+    let mut has_answer = is_asked;
+    let kept: Vec<bool> = messages
+        .iter()
+        .rev()
+        .map(|m| match m.role {
+            Role::User => std::mem::take(&mut has_answer),
+            Role::Assistant => {
+                has_answer = true;
+                true
+            }
+            Role::System => true,
+        })
+        .collect();
+    if kept.iter().all(|kept| *kept) {
+        return Cow::Borrowed(messages);
+    }
+    let kept = messages.iter().zip(kept.into_iter().rev());
+    Cow::Owned(kept.filter(|(_, k)| *k).map(|(m, _)| m.clone()).collect())
 }

@@ -207,6 +207,11 @@ impl<P: Provider> Session<P> {
         findings
     }
 
+    /// Redacts a text with the placeholders of this conversation.
+    pub fn redact_text(&mut self, text: Raw) -> (Redacted, Findings) {
+        self.services.redactor.redact(text, &mut self.placeholders)
+    }
+
     /// Returns exactly what would be sent for this message. Nothing is counted, saved or sent.
     pub fn preview(&mut self, input: UserInput) -> Result<String, Error> {
         self.check(&input)?;
@@ -220,7 +225,7 @@ impl<P: Provider> Session<P> {
             at: self.services.clock.now(),
         };
         let max_tokens = self.check_budget(&message)?;
-        let mut input = self.history.messages().to_vec();
+        let mut input = self.history.answered().into_owned();
         input.push(message);
         let options = RequestOptions {
             max_tokens: max_tokens.or(self.options.max_tokens),
@@ -253,7 +258,10 @@ impl<P: Provider> Session<P> {
             findings.len()
         ));
         let permit = self.admit(Some(&message), observer, stop.as_mut()).await?;
-        if let Err(error) = self.save_user_message(message, &findings) {
+        // The same text after a failure is the same question: it is already saved.
+        if !self.history.ends_with_question(&message.text)
+            && let Err(error) = self.save_user_message(message, &findings)
+        {
             self.release(&permit);
             return Err(error);
         }

@@ -74,15 +74,19 @@ impl AnswerScreen {
     }
 
     /// Shows the rest of the answer. `ended` tells whether a last line without its end gets one.
-    pub(crate) fn finish(&self, ended: bool) -> Result<()> {
+    /// Returns whether anything was written.
+    pub(crate) fn finish(&self, ended: bool) -> Result<bool> {
         let state = &mut *self.0.borrow_mut();
         if let Some(markdown) = state.markdown.take() {
-            state.write(&markdown.finish())
+            let shown = markdown.finish();
+            state.write(&shown)?;
+            Ok(!shown.is_empty())
         } else if ended && !state.ends_line {
             state.ends_line = true;
-            state.ui.out("\n")
+            state.ui.out("\n")?;
+            Ok(true)
         } else {
-            Ok(())
+            Ok(false)
         }
     }
 

@@ -104,6 +104,8 @@ mod tampered_backups;
 /// Hostile text on the terminal.
 mod terminal;
 mod types;
+/// Questions that got no answer.
+mod unanswered;
 /// Exact costs, and a tamper-evident audit log.
 mod usage_and_audit;
 /// The vault: create, unlock, damage and decrypt it in Python.

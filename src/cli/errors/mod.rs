@@ -70,6 +70,12 @@ impl CliError {
         self
     }
 
+    /// Rewrites the hint, if there is one.
+    pub(crate) fn map_hint(mut self, rewrite: impl FnOnce(String) -> String) -> Self {
+        self.hint = self.hint.map(rewrite);
+        self
+    }
+
     /// Puts the operation that failed in front, with that operation's exit code.
     pub(crate) fn context(mut self, exit: CliExit, undone: &str) -> Self {
         self.message = format!("{undone}: {}", self.message);
@@ -79,6 +85,10 @@ impl CliError {
     /// The code, if the user's message was refused.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         (self.exit == CliExit::Refused).then_some(self.code)
+    }
+
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        self.code == code
     }
 
     /// Whether the cause is a missing key or key store.

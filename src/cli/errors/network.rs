@@ -42,14 +42,14 @@ pub(crate) fn explain_kind(kind: ProviderErrorKind) -> Diagnosis {
             CliExit::Network,
             "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off",
         ),
-        ProviderErrorKind::Reset => (CliExit::Network, "the partial answer is kept; try again"),
-        ProviderErrorKind::Truncated => (CliExit::Network, "the partial answer is kept; try again"),
+        ProviderErrorKind::Reset => (CliExit::Network, "try again"),
+        ProviderErrorKind::Truncated => (CliExit::Network, "try again"),
         ProviderErrorKind::Empty => (CliExit::Network, "try again, or choose another model"),
         ProviderErrorKind::Malformed => (
             CliExit::Network,
-            "the partial answer is kept; check that `base_url` is an OpenAI-compatible server",
+            "check that `base_url` is an OpenAI-compatible server",
         ),
-        ProviderErrorKind::TooLarge => (CliExit::Network, "the partial answer is kept"),
+        ProviderErrorKind::TooLarge => (CliExit::Network, "ask for a shorter answer"),
         ProviderErrorKind::NotJson => (
             CliExit::Network,
             "check that `base_url` is an OpenAI-compatible server, and that no login page intercepts the connection",

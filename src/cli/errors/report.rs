@@ -34,12 +34,17 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     ExitCode::from(problem.exit as u8)
 }
 
-/// Prints the error only: the chat continues.
-pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
+/// Prints the error only: the chat continues. Its hints name the commands of the chat.
+pub(crate) fn report_in_chat(ui: &Ui, error: &anyhow::Error) -> CliExit {
     if let Some(SilentExit(exit)) = error.downcast_ref() {
         return *exit;
     }
-    let problem = diagnose(error);
+    let problem = diagnose(error).map_hint(|hint| {
+        let commands = [("--file", "/file"), ("--model", "/model")];
+        commands.iter().fold(hint, |hint, (option, command)| {
+            hint.replace(&format!("`{option}`"), &format!("`{command}`"))
+        })
+    });
     if !error.is::<BrokenPipeError>() {
         print_problem(ui, &mask_problem(&problem));
     }

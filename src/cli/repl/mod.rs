@@ -12,7 +12,7 @@ use crate::chat::UserInput;
 use crate::cli::alerts;
 use crate::cli::args::ConversationArgs;
 use crate::cli::editor;
-use crate::cli::errors::report::report_and_go_on;
+use crate::cli::errors::report::report_in_chat;
 use crate::cli::errors::{CliError, SilentExit};
 use crate::cli::repl::slash::InputLine;
 use crate::cli::runtime::runtime;
@@ -46,6 +46,7 @@ pub(crate) fn run(
         keyboard,
         runtime: runtime()?,
         attached,
+        unanswered: None,
         cleared: false,
         masks_explained: false,
         leaving: false,
@@ -76,7 +77,7 @@ pub(crate) fn run(
             Err(error) if error.is::<BrokenPipeError>() || error.is::<SilentExit>() => {
                 return Err(error);
             }
-            Err(error) => failed = Some(report_and_go_on(&repl.context.ui, &error)),
+            Err(error) => failed = Some(report_in_chat(&repl.context.ui, &error)),
         }
     }
     repl.farewell();

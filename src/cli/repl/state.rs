@@ -6,6 +6,7 @@ use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::ConversationArgs;
 use crate::cli::context::Context;
+use crate::cli::errors::diagnose::diagnose;
 use crate::cli::line_history;
 use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::provider::ProviderChoice;
@@ -14,9 +15,8 @@ use crate::cli::rollback;
 use crate::cli::runtime::{StopSignals, wait_for_interrupt};
 use crate::cli::state_marks::When;
 use crate::cli::term::format::pluralize;
-use crate::message::Role;
-use crate::privacy::{Findings, Raw};
-use crate::provider::AnyProvider;
+use crate::privacy::Raw;
+use crate::provider::{self, AnyProvider, ProviderErrorKind};
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
@@ -29,6 +29,8 @@ pub(super) struct Repl<'a> {
     pub(super) keyboard: InputSource,
     pub(super) runtime: tokio::runtime::Runtime,
     pub(super) attached: Raw,
+    /// The last question as it was typed, if it got no answer.
+    pub(super) unanswered: Option<UserInput>,
     pub(super) cleared: bool,
     /// Whether it was said how masked secrets are shown.
     pub(super) masks_explained: bool,
@@ -123,11 +125,22 @@ impl Repl<'_> {
             window: self.keyboard.is_terminal(),
             program: false,
         };
-        let before = input.clone();
+        let typed = input.clone();
         let screen = printer.screen.clone();
         let answer = session.send(input, &mut printer, wait_for_interrupt(cancelled, ends));
         let result = self.runtime.block_on(screen.watch(answer));
-        self.on_answer(&printer, result, Some(before))
+        let is_sent = matches!(result, Ok(_) | Err(Error::Provider(_)));
+        if is_sent {
+            self.unanswered = None;
+            self.remember(&typed.text);
+        } else {
+            self.keyboard.remember(typed.text.printable());
+            // Attachments are sent with the next attempt, unless they are what was refused.
+            if !matches!(result, Err(Error::Refused(_))) {
+                self.attached = typed.attachments.clone();
+            }
+        }
+        self.on_answer(&printer, result, Some(typed).filter(|_| is_sent))
     }
 
     pub(super) fn retry(&mut self) -> Result<()> {
@@ -142,25 +155,41 @@ impl Repl<'_> {
             window: self.keyboard.is_terminal(),
             program: false,
         };
+        let typed = self.unanswered.take();
+        // The attachment of the question is not sent once more with the next message.
+        if typed
+            .as_ref()
+            .is_some_and(|typed| typed.attachments.len() == self.attached.len())
+        {
+            self.attached = Raw::from("");
+        }
         let screen = printer.screen.clone();
         let answer = session.retry(&mut printer, wait_for_interrupt(cancelled, ends));
         let result = self.runtime.block_on(screen.watch(answer));
-        self.on_answer(&printer, result, None)
+        self.on_answer(&printer, result, typed)
     }
 
     fn on_answer(
         &mut self,
         printer: &AnswerPrinter,
         result: Result<Outcome, Error>,
-        input: Option<UserInput>,
+        typed: Option<UserInput>,
     ) -> Result<()> {
-        printer.screen.finish(true)?;
+        let is_stopped = matches!(&result, Ok(outcome) if outcome.cancelled);
+        let ended = printer.screen.finish(true)?;
+        // The terminal echoes Ctrl-C.
+        if !ended && is_stopped && self.keyboard.is_terminal() {
+            self.context.ui.out("\n")?;
+        }
         match result {
             Ok(outcome) => {
-                if outcome.cancelled {
-                    self.context
-                        .ui
-                        .notice("stopped; the partial answer is kept");
+                let is_empty = outcome.text.as_str().is_empty();
+                if is_stopped {
+                    self.context.ui.notice(if is_empty {
+                        "stopped before an answer came"
+                    } else {
+                        "stopped; the partial answer is kept"
+                    });
                 }
                 report_outcome(
                     self.context,
@@ -174,52 +203,88 @@ impl Repl<'_> {
                         .ui
                         .notice("secrets in the answer are masked; `/reveal` shows them");
                 }
-                self.remember(&outcome.findings);
+                if is_empty {
+                    self.take_back(typed);
+                }
                 require_text(&outcome, &self.model)
             }
+            Err(Error::Provider(error)) => {
+                let has_part = self
+                    .session
+                    .as_ref()
+                    .is_some_and(|s| !s.history().is_unanswered());
+                if has_part {
+                    self.context.ui.notice("the partial answer is kept");
+                } else {
+                    self.take_back(typed);
+                }
+                Err(suggest_retry(error))
+            }
             Err(error) => {
-                // The text stays one arrow key away, unless it was saved before the request failed.
-                if matches!(error, Error::Provider(_)) {
-                    self.remember(&Findings::default());
-                } else if let Some(input) = input {
-                    self.keyboard.remember(input.text.printable());
-                    // Attachments are sent with the next attempt, unless they are what was refused.
-                    if !matches!(error, Error::Refused(_)) {
-                        self.attached = input.attachments;
-                    }
+                if typed.is_some() {
+                    self.take_back(typed);
                 }
                 Err(error.into())
             }
         }
     }
 
-    /// Adds the last question to the arrow keys: redacted, in memory and, if the conversation is
-    /// saved, encrypted on disk.
-    fn remember(&mut self, findings: &Findings) {
+    /// Attaches the attachment of a question without an answer again, for when the question is
+    /// recalled with the arrow key.
+    fn take_back(&mut self, typed: Option<UserInput>) {
+        if let Some(typed) = &typed
+            && !typed.attachments.is_empty()
+        {
+            self.attached = typed.attachments.clone();
+            self.context
+                .ui
+                .notice("its attachment is still attached to the next message");
+        }
+        self.unanswered = typed;
+    }
+
+    /// Adds a typed text to the arrow keys: redacted, in memory and, if the conversation is saved,
+    /// encrypted on disk. Its attachment is not part of it.
+    fn remember(&mut self, typed: &Raw) {
         let Some(session) = &mut self.session else {
             return;
         };
-        let dropped = session.config_mut().drop_findings && !findings.is_empty();
-        let Some(text) = session
-            .history()
-            .iter()
-            .rev()
-            .find(|m| m.role == Role::User)
-            .map(|m| m.text.clone())
-        else {
+        if !self.keyboard.is_terminal() || typed.is_empty() {
             return;
-        };
-        if self.keyboard.is_terminal() {
-            self.keyboard.remember(text.as_str().to_owned());
-            if let Some(id) = session
-                .conversation()
-                .map(|c| c.id().clone())
-                .filter(|_| !dropped)
-            {
-                line_history::save(self.context, &id, &text);
-            }
+        }
+        let (text, findings) = session.redact_text(typed.clone());
+        self.keyboard.remember(text.as_str().to_owned());
+        let dropped = session.config_mut().drop_findings && !findings.is_empty();
+        if let Some(id) = session
+            .conversation()
+            .map(|c| c.id().clone())
+            .filter(|_| !dropped)
+        {
+            line_history::save(self.context, &id, &text);
         }
     }
+}
+
+/// Names `/retry` in the hint of a failed request.
+fn suggest_retry(error: provider::Error) -> anyhow::Error {
+    let kind = error.kind();
+    let problem = diagnose(&Error::Provider(error).into());
+    let is_final = matches!(
+        kind,
+        ProviderErrorKind::BadRequest | ProviderErrorKind::TooLarge
+    );
+    if is_final {
+        return problem.into();
+    }
+    problem
+        .map_hint(|hint| {
+            if hint.contains("try again") {
+                hint.replace("try again", "type `/retry`")
+            } else {
+                format!("{hint}, then type `/retry`")
+            }
+        })
+        .into()
 }
 
 fn new_printer(context: &Context, raw: bool) -> Result<AnswerPrinter> {

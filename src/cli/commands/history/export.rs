@@ -1,5 +1,6 @@
 //! `history export`: conversations as Markdown, JSON or HTML, redacted once more.
 
+use super::unanswered::{ShownMessage, UnansweredMarker};
 use super::{list, redacted_title, resolve_id, show};
 use crate::audit::{Event, EventKind};
 use crate::cli::args::with_folder;
@@ -8,7 +9,7 @@ use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
-use crate::conversations::{StoredMessage, Summary};
+use crate::conversations::Summary;
 use crate::fs::{self, AtomicFile};
 use crate::message::Role;
 use crate::name::Name;
@@ -131,21 +132,24 @@ fn export_one(
     let redactor = context.redactor()?;
     let mut table = Placeholders::default();
     let mut comma = "";
-    archive.stream(id, &mut |m| {
-        let said = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
+    let mut give = |m: &ShownMessage| {
+        let said = redactor.redact_stored(m.message.text.clone(), m.message.rules, &mut table);
         let said = said.as_str();
         let text = match form {
             ExportFormat::Md => {
-                format!("\n## {}\n\n{}", json_line(&m), quoted(said.trim_end())).into()
+                format!("\n## {}\n\n{}", json_line(m), quoted(said.trim_end())).into()
             }
-            ExportFormat::Html => message_section(&m, said).into(),
+            ExportFormat::Html => message_section(m, said).into(),
             ExportFormat::Json => {
-                Displayable::json_text(&format!("{comma}{}", show::message_json(&m, said)))
+                Displayable::json_text(&format!("{comma}{}", show::message_json(m, said)))
             }
         };
         comma = ",";
         out.add(context, text)
-    })?;
+    };
+    let mut questions = UnansweredMarker::default();
+    archive.stream(id, &mut |m| questions.add(m, &mut give))?;
+    questions.finish(&mut give)?;
     out.add(
         context,
         match form {
@@ -275,12 +279,12 @@ fn page_header(page: &ExportPage) -> String {
         .join(" · ")
 }
 
-fn json_line(message: &StoredMessage) -> String {
-    let cut = if message.cut { " · incomplete" } else { "" };
+fn json_line(shown: &ShownMessage) -> String {
     format!(
-        "{} · {}{cut}",
-        show::role_label(message),
-        message.at.local_minute()
+        "{} · {}{}",
+        show::role_label(&shown.message),
+        shown.message.at.local_minute(),
+        shown.state()
     )
 }
 
@@ -298,13 +302,13 @@ fn quoted(text: &str) -> String {
         .collect()
 }
 
-fn message_section(message: &StoredMessage, said: &str) -> String {
-    let who = match message.role {
+fn message_section(shown: &ShownMessage, said: &str) -> String {
+    let who = match shown.message.role {
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::System => "system",
     };
-    let head = escape_html(&json_line(message));
+    let head = escape_html(&json_line(shown));
     let said = escape_html(&crate::privacy::Raw::from(said.trim_end()).printable());
     format!("<section class=\"{who}\">\n<h2>{head}</h2>\n<div>{said}</div>\n</section>\n")
 }

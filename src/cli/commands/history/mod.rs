@@ -9,6 +9,7 @@ mod rekey;
 mod rename;
 mod search;
 mod show;
+mod unanswered;
 mod verify;
 
 pub(crate) use delete::remove;

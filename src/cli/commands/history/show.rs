@@ -1,5 +1,6 @@
 //! `history show`: prints a conversation.
 
+use super::unanswered::{ShownMessage, UnansweredMarker};
 use super::{list, resolve_id};
 use crate::audit::{Event, EventKind};
 use crate::cli::context::Context;
@@ -74,15 +75,18 @@ fn show_json(context: &mut Context, archive: &Archive, id: &Name) -> Result<Conv
     let mut table = Placeholders::default();
     let mut out = PagedOutput::new(context, false);
     let mut before = "{\"messages\":[";
-    let ending = archive.stream(id, &mut |m| {
-        let text = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
+    let mut give = |m: &ShownMessage| {
+        let text = redactor.redact_stored(m.message.text.clone(), m.message.rules, &mut table);
         out.add(
             context,
-            Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))),
+            Displayable::json_text(&format!("{before}{}", message_json(m, text.as_str()))),
         )?;
         before = ",";
         anyhow::Ok(())
-    })?;
+    };
+    let mut questions = UnansweredMarker::default();
+    let ending = archive.stream(id, &mut |m| questions.add(m, &mut give))?;
+    questions.finish(&mut give)?;
     if ending.messages == 0 {
         out.add(context, before)?;
     }
@@ -110,13 +114,16 @@ fn show_text(
 ) -> Result<Option<ConversationState>> {
     let redactor = context.redactor()?;
     let mut table = Placeholders::default();
-    let ending = archive.stream(id, &mut |m| {
-        let redacted = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
+    let mut give = |m: &ShownMessage| {
+        let redacted = redactor.redact_stored(m.message.text.clone(), m.message.rules, &mut table);
         out.add(
             context,
-            format_message(context, &m, &redacted.printable(), raw),
+            format_message(context, m, &redacted.printable(), raw),
         )
-    })?;
+    };
+    let mut questions = UnansweredMarker::default();
+    let ending = archive.stream(id, &mut |m| questions.add(m, &mut give))?;
+    questions.finish(&mut give)?;
     Ok(out.finish(context)?.then_some(ending))
 }
 
@@ -197,14 +204,19 @@ fn start_pager(context: &Context) -> Result<Option<(Child, ChildStdin)>> {
 }
 
 /// A message as JSON, with its text redacted.
-pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
+pub(super) fn message_json(shown: &ShownMessage, text: &str) -> Value {
+    let message = &shown.message;
     let mut object =
         json!({ "role": message.role, "text": text, "at": message.at, "n": message.n });
     if let Some(object) = object.as_object_mut() {
         if let Some(model) = &message.model {
             object.insert("model".to_owned(), json!(model));
         }
-        for (name, is) in [("cut", message.cut), ("foreign", message.foreign)] {
+        for (name, is) in [
+            ("cut", message.cut),
+            ("foreign", message.foreign),
+            ("unanswered", shown.is_unanswered),
+        ] {
             if is {
                 object.insert(name.to_owned(), json!(true));
             }
@@ -226,14 +238,9 @@ pub(super) fn role_label(message: &StoredMessage) -> String {
     }
 }
 
-fn format_message(
-    context: &Context,
-    message: &StoredMessage,
-    text: &str,
-    raw: bool,
-) -> Displayable {
-    let cut = if message.cut { " · incomplete" } else { "" };
-    let about = format!(" · {}{cut}", message.at.local_minute());
+fn format_message(context: &Context, shown: &ShownMessage, text: &str, raw: bool) -> Displayable {
+    let message = &shown.message;
+    let about = format!(" · {}{}", message.at.local_minute(), shown.state());
     let width = context.ui.output_is_terminal().then(|| context.ui.width());
     // A heading that the terminal breaks would go on in the first column.
     let room = width.map_or(usize::MAX, |width| {
