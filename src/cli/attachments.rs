@@ -41,6 +41,18 @@ fn fence(name: &str, text: &str) -> String {
     format!("File `{name}`:\n{fence}\n{text}\n{fence}")
 }
 
+/// Formats a pasted text as part of the message, under the label that stands for it.
+pub(crate) fn fence_paste(label: &str, text: &Raw) -> Raw {
+    let mut whole = Raw::from(format!("{label}:\n"));
+    let fence = Raw::from(text.fence());
+    whole.push(&fence);
+    whole.push(&Raw::from("\n"));
+    whole.push(text);
+    whole.push(&Raw::from("\n"));
+    whole.push(&fence);
+    whole
+}
+
 fn attachment_problem(path: &Path, error: fs::Error) -> anyhow::Error {
     match error {
         fs::Error::TooLarge {

@@ -70,6 +70,8 @@ pub struct LimitSettings {
     pub requests_per_hour: u32,
     /// The most characters of a typed message.
     pub max_message_chars: usize,
+    /// The most characters of a text that is pasted into the prompt.
+    pub max_paste_chars: usize,
     /// The most bytes of attachments or piped input.
     pub max_attachment_bytes: u64,
     /// The most messages of a conversation.
@@ -193,6 +195,7 @@ impl Default for Settings {
                 requests_per_minute: 20,
                 requests_per_hour: 100,
                 max_message_chars: 4000,
+                max_paste_chars: 100_000,
                 max_attachment_bytes: 1_048_576,
                 max_messages: 1000,
             },

@@ -107,6 +107,12 @@ impl Settings {
                 &mut l.max_message_chars,
             );
             s.read(
+                "max_paste_chars",
+                UINT_HINT,
+                parse_uint,
+                &mut l.max_paste_chars,
+            );
+            s.read(
                 "max_attachment_bytes",
                 UINT_HINT,
                 parse_uint,

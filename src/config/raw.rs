@@ -71,6 +71,10 @@ impl Settings {
                 here.limits.max_message_chars as u64,
                 usual.limits.max_message_chars as u64,
             ),
+            "limits.max_paste_chars" => more(
+                here.limits.max_paste_chars as u64,
+                usual.limits.max_paste_chars as u64,
+            ),
             "limits.max_attachment_bytes" => more(
                 here.limits.max_attachment_bytes,
                 usual.limits.max_attachment_bytes,

@@ -125,6 +125,25 @@ impl Raw {
         self.0.as_str() == "-"
     }
 
+    /// The length in characters.
+    #[must_use]
+    pub fn count_chars(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// Whether the text contains this one.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        self.0.contains(text)
+    }
+
+    /// A code fence that is longer than any in the text.
+    #[must_use]
+    pub fn fence(&self) -> String {
+        let longest = self.0.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        "`".repeat(longest.max(2) + 1)
+    }
+
     /// Appends a text.
     pub fn push(&mut self, more: &Self) {
         self.0.push_str(&more.0);

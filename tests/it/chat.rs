@@ -302,6 +302,63 @@ fn chat_pastes_stay_whole() {
     assert_eq!(screen.end(), 0);
 }
 
+/// 214 lines of 56 characters.
+fn long_paste() -> String {
+    (0..214)
+        .map(|n| format!("{n:03} {}\n", "let value = compute(input);".repeat(2)))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+#[test]
+fn chat_long_paste_becomes_attachment() {
+    let paste = long_paste();
+    let server = Server::replies([
+        Reply::json(402, r#"{"error":{"message":"no credit","code":402}}"#),
+        Reply::says("one"),
+        Reply::says("two"),
+    ]);
+    let (_sandbox, mut screen) = open_chat(&server);
+    let label = "[pasted 214 lines, 12.3 KB]";
+    screen
+        .send("explain ")
+        .paste(&paste.replace('\n', "\r"))
+        .wait_for(label)
+        .send(key::ENTER)
+        .wait_for("error: ")
+        .wait_for("\n> ")
+        .send(key::UP)
+        .wait_for(label)
+        .send(key::ENTER)
+        .wait_for("one")
+        .wait_for("\n> ");
+    assert_eq!(
+        last_message(&server),
+        format!("explain {label}\n\n{label}:\n```\n{paste}\n```")
+    );
+    // A label that is deleted takes its text with it, and equal labels are told apart.
+    screen
+        .paste(&paste)
+        .wait_for("[pasted 214 lines, 12.3 KB, 2]")
+        .send(key::CTRL_C)
+        .wait_for("\n> ")
+        .line("never mind")
+        .wait_for("two")
+        .wait_for("\n> ");
+    assert_eq!(last_message(&server), "never mind");
+    screen
+        .paste(&"x".repeat(100_001))
+        .wait_for("[pasted 1 line, 97.6 KB]")
+        .send(key::ENTER)
+        .wait_for("error: the paste has 100,001 characters; at most 100,000 are allowed")
+        .wait_for("with `/file`")
+        .wait_for("\n> ")
+        .send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    assert!(!screen.text().contains("let value"), "{}", screen.text());
+}
+
 #[test]
 fn chat_slash_commands_are_not_sent() {
     let (sandbox, mut screen) = demo();

@@ -5,8 +5,9 @@ use crate::cli::commands::models;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::line_history;
+use crate::cli::repl::paste::{PasteKeyHandler, Pastes};
 use crate::cli::term::Ui;
-use crate::privacy::Displayable;
+use crate::privacy::{Displayable, Raw};
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -36,7 +37,11 @@ pub(super) enum InputEvent {
 }
 
 pub(super) enum InputSource {
-    Terminal(Box<Editor<SlashCompleter, MemHistory>>, Arc<AtomicBool>),
+    Terminal(
+        Box<Editor<SlashCompleter, MemHistory>>,
+        Arc<AtomicBool>,
+        Pastes,
+    ),
     Pipe,
 }
 
@@ -61,14 +66,29 @@ impl InputSource {
             models: models::known(context),
             commands,
         }));
-        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
-        editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
+        let limits = &context.settings()?.limits;
+        let pastes = Pastes::new(limits.max_message_chars, limits.max_paste_chars);
+        let bind = |otherwise: Option<Cmd>| {
+            EventHandler::Conditional(Box::new(PasteKeyHandler {
+                pastes: pastes.clone(),
+                otherwise,
+            }))
+        };
+        editor.bind_sequence(Event::Any, bind(None));
+        editor.bind_sequence(
+            KeyEvent(KeyCode::Enter, Modifiers::ALT),
+            bind(Some(Cmd::Newline)),
+        );
+        editor.bind_sequence(KeyEvent::ctrl('J'), bind(Some(Cmd::Newline)));
         let edit = Arc::new(AtomicBool::new(false));
         editor.bind_sequence(
             KeyEvent::ctrl('O'),
-            EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))),
+            EventHandler::Conditional(Box::new(EditorKeyHandler {
+                is_pressed: Arc::clone(&edit),
+                pastes: pastes.clone(),
+            })),
         );
-        let mut keyboard = Self::Terminal(Box::new(editor), edit);
+        let mut keyboard = Self::Terminal(Box::new(editor), edit, pastes);
         for line in line_history::load(context, MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
@@ -80,11 +100,24 @@ impl InputSource {
         matches!(self, Self::Terminal(..))
     }
 
+    /// The pastes that the message has labels for, as attachments.
+    pub(super) fn pasted(&self, message: &Raw) -> Result<Raw> {
+        match self {
+            Self::Terminal(_, _, pastes) => pastes.attachments(message),
+            Self::Pipe => Ok(Raw::from("")),
+        }
+    }
+
+    /// Whether the message has a label of a paste.
+    pub(super) fn has_paste(&self, message: &Raw) -> bool {
+        matches!(self, Self::Terminal(_, _, pastes) if pastes.has_label(message))
+    }
+
     /// Adds a line to the arrow keys. The line editor writes to the terminal directly, so the line
     /// must be harmless.
     pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
         let line = line.into().plain().into_owned();
-        if let Self::Terminal(editor, _) = self {
+        if let Self::Terminal(editor, ..) = self {
             // The history only refuses a line that repeats the last one.
             editor
                 .history_mut()
@@ -114,10 +147,13 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(editor, edit) => match editor.readline(prompt) {
+            Self::Terminal(editor, edit, pastes) => match editor.readline(prompt) {
                 Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
                 Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
-                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared),
+                Err(ReadlineError::Interrupted) => {
+                    pastes.abandon();
+                    Ok(InputEvent::Cleared)
+                }
                 Err(ReadlineError::Eof) => Ok(InputEvent::End),
                 Err(error) => Err(error).context("cannot read from the terminal"),
             },
@@ -152,12 +188,23 @@ fn unwrap_lines(text: String) -> String {
     }
 }
 
-struct EditorKeyHandler(Arc<AtomicBool>);
+struct EditorKeyHandler {
+    is_pressed: Arc<AtomicBool>,
+    pastes: Pastes,
+}
 
 impl ConditionalEventHandler for EditorKeyHandler {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        self.0.store(true, Ordering::SeqCst);
-        Some(Cmd::AcceptLine)
+    fn handle(
+        &self,
+        event: &Event,
+        _: RepeatCount,
+        _: bool,
+        context: &EventContext<'_>,
+    ) -> Option<Cmd> {
+        self.pastes.handle_key(event, context).or_else(|| {
+            self.is_pressed.store(true, Ordering::SeqCst);
+            Some(Cmd::AcceptLine)
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod commands;
 mod input;
+mod paste;
 mod slash;
 mod state;
 

@@ -114,6 +114,15 @@ impl Repl<'_> {
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
+        let typed = input.clone();
+        let input = match self.with_pastes(input) {
+            Ok(input) => input,
+            Err(error) => {
+                self.keyboard.remember(typed.text.printable());
+                self.attached = typed.attachments;
+                return Err(error);
+            }
+        };
         rollback::compare_with_marks(self.context, When::IfDue);
         let session = self
             .session
@@ -125,7 +134,6 @@ impl Repl<'_> {
             window: self.keyboard.is_terminal(),
             program: false,
         };
-        let typed = input.clone();
         let screen = printer.screen.clone();
         let answer = session.send(input, &mut printer, wait_for_interrupt(cancelled, ends));
         let result = self.runtime.block_on(screen.watch(answer));
@@ -229,6 +237,16 @@ impl Repl<'_> {
         }
     }
 
+    /// Adds the pastes that the prompt showed as labels.
+    fn with_pastes(&self, mut input: UserInput) -> Result<UserInput> {
+        let pasted = self.keyboard.pasted(&input.text)?;
+        if !pasted.is_empty() && !input.attachments.is_empty() {
+            input.attachments.push(&Raw::from("\n\n"));
+        }
+        input.attachments.push(&pasted);
+        Ok(input)
+    }
+
     /// Attaches the attachment of a question without an answer again, for when the question is
     /// recalled with the arrow key.
     fn take_back(&mut self, typed: Option<UserInput>) {
@@ -254,7 +272,9 @@ impl Repl<'_> {
         }
         let (text, findings) = session.redact_text(typed.clone());
         self.keyboard.remember(text.as_str().to_owned());
-        let dropped = session.config_mut().drop_findings && !findings.is_empty();
+        // A label means nothing in another run.
+        let dropped = session.config_mut().drop_findings && !findings.is_empty()
+            || self.keyboard.has_paste(typed);
         if let Some(id) = session
             .conversation()
             .map(|c| c.id().clone())

@@ -114,10 +114,11 @@ fn format_names(settings: &Settings) -> String {
 
 fn format_limits(limits: &LimitSettings) -> String {
     format!(
-        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
+        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_paste_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
         limits.requests_per_minute,
         limits.requests_per_hour,
         limits.max_message_chars,
+        limits.max_paste_chars,
         limits.max_attachment_bytes,
         limits.max_messages
     )
