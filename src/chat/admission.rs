@@ -22,7 +22,7 @@ const MIN_USEFUL_TOKENS: u64 = 256;
 /// Permission to send one message.
 #[derive(Debug)]
 pub(super) struct Permit {
-    pub(super) rate_limits: [WindowUsage; 2],
+    pub(super) rate_limits: Vec<WindowUsage>,
     /// The longest answer that the budget pays for.
     pub(super) max_tokens: Option<u32>,
     /// The reserved amount.
@@ -44,12 +44,14 @@ impl<P: Provider> Session<P> {
                 Ok(permit) => {
                     let levels = permit
                         .rate_limits
+                        .iter()
                         .map(|l| {
                             format!(
                                 "{} of {} in the {}",
                                 l.used, l.window.max_requests, l.window.name
                             )
                         })
+                        .collect::<Vec<_>>()
                         .join(", ");
                     let money = permit.hold.as_ref().map_or_else(
                         || "nothing".to_owned(),
@@ -83,6 +85,13 @@ impl<P: Provider> Session<P> {
         observer: &mut dyn Observer,
     ) -> Result<Permit, Error> {
         self.services.lockdown.check()?;
+        if !self.config.is_counted {
+            return Ok(Permit {
+                rate_limits: Vec::new(),
+                max_tokens: None,
+                hold: None,
+            });
+        }
         let who = self.backoff_key();
         if let Some(wait) = self
             .services
@@ -131,7 +140,7 @@ impl<P: Provider> Session<P> {
             Ok(Admitted {
                 windows: levels, ..
             }) => Ok(Permit {
-                rate_limits: levels,
+                rate_limits: levels.to_vec(),
                 max_tokens,
                 hold,
             }),

@@ -58,6 +58,9 @@ impl<P: Provider> Session<P> {
         let mut booked = Recorded::default();
         let figures = self.token_cost(reported);
         booked.cost = figures.as_ref().and_then(|f| f.cost);
+        if !self.config.is_counted {
+            return booked;
+        }
         let event = self.usage_event(reported, figures.as_ref());
         if let Some(ProviderErrorKind::RateLimited {
             retry_after: Some(wait),
@@ -154,6 +157,7 @@ impl<P: Provider> Session<P> {
         // usage. Estimate it from the text.
         let prompt = self
             .history
+            .request()
             .iter()
             .map(|m| tokens::estimate_tokens(m.text.as_str()) + 4)
             .sum();

@@ -172,6 +172,9 @@ impl<P: Provider> Session<P> {
     /// Records that a message is about to be sent. If that fails the message is not sent, unless
     /// the settings say that a missing record does not stop messages.
     async fn audit_sending(&self) -> Result<(), log::Error> {
+        if !self.config.is_counted {
+            return Ok(());
+        }
         let leaving = Event::new(EventKind::Sent)
             .word("provider", self.provider.name().as_str())
             .word("model", &self.options.model)

@@ -78,6 +78,8 @@ pub struct SessionConfig {
     pub profile: String,
     /// Wait when a limit is reached, instead of failing.
     pub wait: bool,
+    /// Count requests against limits and budgets, and record them. The demo sends nothing.
+    pub is_counted: bool,
     /// Allow a model with unknown price although a budget is set.
     pub allow_unknown_price: bool,
 }
@@ -133,8 +135,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The cost, if known or estimated.
     pub cost: Option<Cost>,
-    /// The state of each rate limit, this message included.
-    pub rate_limits: [WindowUsage; 2],
+    /// The state of each rate limit, this message included; empty if it was not counted.
+    pub rate_limits: Vec<WindowUsage>,
     /// The state of the budgets.
     pub budgets: Vec<BudgetStatus>,
     /// What could not be recorded, as sentences for the user.

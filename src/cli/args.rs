@@ -64,7 +64,7 @@ pub(crate) struct ConversationArgs {
     /// Show the answer as it was written, without rendering its Markdown
     #[arg(long)]
     pub(crate) raw: bool,
-    /// Use the built-in offline demo, which needs no key and no network
+    /// Use the built-in offline demo, which needs no key and no network; nothing is saved or counted
     #[arg(long)]
     pub(crate) demo: bool,
     /// Log to standard error, redacted; repeat for more detail (-vv)
@@ -117,7 +117,17 @@ impl ConversationArgs {
     }
 
     pub(crate) fn is_saved(&self) -> bool {
-        !self.no_log && !self.private
+        !self.no_log && !self.private && !self.demo
+    }
+
+    /// Whether the built-in assistant answers. As a provider it is used like any other, with
+    /// limits, history and usage; `--demo` only shows what a chat looks like.
+    pub(crate) fn uses_demo_provider(&self) -> bool {
+        self.demo
+            || self
+                .provider
+                .as_ref()
+                .is_some_and(|name| name.as_str() == "demo")
     }
 }
 

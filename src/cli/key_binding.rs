@@ -127,7 +127,7 @@ pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<
     let stored = match context.keys()?.manager().get(&slot) {
         Ok(stored) => stored,
         // Without a key store there is no key in it; the variable below may still have one.
-        Err(error) if named.is_some() && means_no_store(&error) => None,
+        Err(error) if means_no_store(&error) => None,
         Err(error) => return Err(error.into()),
     };
     if let Some(key) = stored {
@@ -156,6 +156,11 @@ pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<
     } else {
         format!(" --profile {}", choice.profile)
     };
+    let set = choice
+        .env_name
+        .as_ref()
+        .filter(|_| within.is_empty())
+        .map_or_else(String::new, |name| format!(" set `{name}`,"));
     bail!(
         CliError::new(
             CliExit::Key,
@@ -163,7 +168,7 @@ pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<
             format!("no key for `{provider}`{profile}")
         )
         .hint(format!(
-            "save one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"
+            "save one with `chatbot key set{of}{within}`,{set} or try `chatbot chat --demo`"
         ))
     )
 }

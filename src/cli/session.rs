@@ -9,6 +9,7 @@ use crate::cli::connection;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::key_binding;
+use crate::cli::keys::is_no_store_error;
 use crate::cli::logging;
 use crate::cli::prices;
 use crate::cli::provider;
@@ -28,8 +29,6 @@ use anyhow::{Result, bail};
 #[derive(Debug)]
 pub(crate) struct StartedSession {
     pub(crate) session: Session<AnyProvider>,
-    /// Why the conversation cannot be saved, if it cannot.
-    pub(crate) not_saved_because: Option<String>,
     pub(crate) model: String,
     /// `None` in the demo.
     pub(crate) choice: Option<ProviderChoice>,
@@ -51,17 +50,16 @@ pub(crate) fn begin(
     if !args.is_saved() && !matches!(resume, Resume::New) {
         bail!(
             CliError::misuse("cannot resume a conversation without saving it")
-                .hint("leave out `--no-log` and `--private`, or start a new one")
+                .hint("leave out `--no-log`, `--private` and `--demo`, or start a new one")
         );
     }
-    let (provider, choice, options) = if args.demo {
+    let (provider, choice, options) = if args.uses_demo_provider() {
         demo_provider(restore == Some(Audience::Screen))
     } else {
         connect(context, args, resume)?
     };
-    let mut unkept = None;
     let kept = if args.is_saved() {
-        open_conversation(context, args, resume, &provider, &options, &mut unkept)?
+        open_conversation(context, resume, &provider, &options)?
     } else {
         None
     };
@@ -101,7 +99,6 @@ pub(crate) fn begin(
     }
     Ok(StartedSession {
         session,
-        not_saved_because: unkept,
         model,
         choice,
     })
@@ -128,6 +125,7 @@ fn build_session(
         restore,
         profile: profile_name(choice),
         wait: args.wait,
+        is_counted: !args.demo,
         allow_unknown_price: settings.budget.allow_unknown_price,
     };
     let services = Services {
@@ -207,7 +205,7 @@ pub(crate) fn preview(
     input: UserInput,
 ) -> Result<String> {
     let args = &roles::apply(context, args)?;
-    let (provider, choice, options) = if args.demo {
+    let (provider, choice, options) = if args.uses_demo_provider() {
         demo_provider(false)
     } else {
         let mut choice = provider::choose(
@@ -386,27 +384,37 @@ fn find(context: &mut Context, resume: &Resume) -> Result<Option<Name>> {
 
 type SavedConversation = Option<(Conversation, Option<LoadedConversation>)>;
 
-/// Opens the conversation to save to. Without any key store, the demo continues unsaved and prints
-/// a notice.
+/// The code of [`cannot_save`].
+const CANNOT_SAVE: &str = "cannot_save";
+
+/// Without a key store nothing can be encrypted, and so nothing saved.
+fn cannot_save(error: &anyhow::Error) -> CliError {
+    CliError::new(
+        CliExit::Key,
+        CANNOT_SAVE,
+        format!("cannot save conversations: {error}"),
+    )
+    .hint("create an encrypted vault file with `chatbot vault create`, or add `--no-log` to go on without saving")
+}
+
+/// Whether the only obstacle is that conversations cannot be saved.
+pub(crate) fn is_saving_the_obstacle(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<CliError>()
+        .is_some_and(|problem| problem.has_code(CANNOT_SAVE))
+}
+
+/// Opens the conversation to save to.
 fn open_conversation(
     context: &mut Context,
-    args: &ConversationArgs,
     resume: &Resume,
     provider: &AnyProvider,
     options: &RequestOptions,
-    unkept: &mut Option<String>,
 ) -> Result<SavedConversation> {
     use crate::provider::Provider;
     let archive = match context.archive() {
         Ok(archive) => archive,
-        Err(error)
-            if args.demo
-                && matches!(resume, Resume::New)
-                && crate::cli::keys::is_no_store_error(&error) =>
-        {
-            *unkept = Some("this conversation is not saved: there is no key store yet; create one with `chatbot vault create`".to_owned());
-            return Ok(None);
-        }
+        Err(error) if is_no_store_error(&error) => bail!(cannot_save(&error)),
         Err(error) => return Err(error),
     };
     crate::cli::commands::history::apply_retention(context)?;

@@ -348,7 +348,7 @@ fn ask_without_key_hints() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["ask", "x"])
-        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: save one with `chatbot key set`, or try `chatbot chat --demo`\n")
+        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: save one with `chatbot key set`, set `OPENROUTER_API_KEY`, or try `chatbot chat --demo`\n")
         .code(3)
         .check();
 }

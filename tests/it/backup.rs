@@ -75,7 +75,7 @@ fn backup_restores_on_another_machine() {
     let sandbox = sandbox_with_conversations(3);
     sandbox.configure("[limits]\nrequests_per_minute = 7\n");
     sandbox
-        .run(["ask", "--demo", "one that is counted"])
+        .run(["ask", "--provider=demo", "one that is counted"])
         .succeeds();
     let file = sandbox.cwd().join("home.backup");
     let written = sandbox.run(["backup", "--json"]).arg(&file).succeeds();
@@ -251,10 +251,10 @@ fn restore_overwrites_nothing() {
     // The first conversation has grown since the backup and contains all of it. In the second one,
     // a message was undone.
     sandbox
-        .run(["ask", "--demo", "--resume", &ids[0], "more"])
+        .run(["ask", "--provider=demo", "--resume", &ids[0], "more"])
         .succeeds();
     sandbox
-        .run(["chat", "--demo", "--resume", &ids[1]])
+        .run(["chat", "--provider=demo", "--resume", &ids[1]])
         .stdin("/undo\nanother way\n")
         .succeeds();
     let before = everything(&sandbox);

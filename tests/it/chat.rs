@@ -7,7 +7,7 @@ use serde_json::Value;
 
 fn demo() -> (Sandbox, Screen) {
     let sandbox = Sandbox::with_vault();
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen.wait_for("\n> ");
     (sandbox, screen)
 }
@@ -74,14 +74,13 @@ fn chat_failed_resume_keeps_current() {
     // A private conversation can still be saved later.
     screen
         .line("/incognito")
-        .wait_for("incognito")
-        .wait_for("\n> ")
+        .wait_for("\nincognito> ")
         .line("a secret place")
-        .wait_for("\n> ");
+        .wait_for("\nincognito> ");
     screen
         .line(&format!("/resume {id}"))
         .wait_for("error: ")
-        .wait_for("\n> ")
+        .wait_for("\nincognito> ")
         .line("/save")
         .wait_for("\n> ")
         .send(key::CTRL_D);
@@ -110,7 +109,10 @@ fn chat_piped_input_sets_exit_code() {
     sandbox.ask_at(&server.base_url(), "");
     let output = sandbox.run(["chat"]).stdin("hello\n").fails(3);
     assert!(output.stderr.starts_with("chatbot: error: "), "{output:#?}");
-    sandbox.run(["chat", "--demo"]).stdin("hello\n").succeeds();
+    sandbox
+        .run(["chat", "--provider=demo"])
+        .stdin("hello\n")
+        .succeeds();
 }
 
 #[test]
@@ -394,7 +396,7 @@ fn chat_slash_commands_are_not_sent() {
 fn chat_unknown_command_suggests() {
     let sandbox = Sandbox::under_one_root();
     let output = sandbox
-        .run(["chat", "--demo", "--no-log"])
+        .run(["chat", "--provider=demo", "--no-log"])
         .stdin("/usage --json\n/redact off emial\n/budget abc\n")
         .fails(2);
     let expected = "chatbot: error: `/usage` takes no arguments
@@ -495,8 +497,8 @@ fn chat_resumes_conversation() {
         .unwrap()
         .to_owned();
     for args in [
-        vec!["chat", "--demo", "--resume", &id],
-        vec!["chat", "--demo", "--continue"],
+        vec!["chat", "--provider=demo", "--resume", &id],
+        vec!["chat", "--provider=demo", "--continue"],
     ] {
         let mut screen = sandbox.screen(args);
         screen
@@ -534,7 +536,7 @@ fn chat_line_history_is_redacted_and_encrypted() {
         .wait_for("\n> ")
         .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let mut later = sandbox.screen(["chat", "--demo"]);
+    let mut later = sandbox.screen(["chat", "--provider=demo"]);
     later
         .wait_for("\n> ")
         .send(key::UP)
@@ -628,7 +630,7 @@ fn chat_delete_removes_lines_and_title() {
         1,
         "the line of the other conversation alone is left"
     );
-    let mut later = sandbox.screen(["chat", "--demo"]);
+    let mut later = sandbox.screen(["chat", "--provider=demo"]);
     later
         .wait_for("\n> ")
         .send(key::UP)
@@ -662,7 +664,7 @@ fn demo_runs_without_setup() {
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen
         .wait_for("demo:")
-        .wait_for("this conversation is not saved")
+        .wait_for("nothing leaves this machine, is saved or counted")
         .wait_for("\n> ");
     screen
         .line("my card is 4111 1111 1111 1111")
@@ -679,7 +681,7 @@ fn chat_without_key_offers_choices() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat"]);
     screen
-        .wait_for("There is no API key yet")
+        .wait_for("There is no OpenRouter API key yet.")
         .wait_for("? ")
         .line("d")
         .wait_for("demo:")
@@ -747,7 +749,7 @@ fn chat_switch_provider_keeps_history() {
 #[test]
 fn chat_save_keeps_private_conversation() {
     let sandbox = Sandbox::with_vault();
-    let mut screen = sandbox.screen(["chat", "--demo", "--no-log"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo", "--no-log"]);
     screen
         .wait_for("this conversation is not saved")
         .wait_for("> ");
@@ -845,7 +847,7 @@ fn chat_message_written_in_editor() {
         .unwrap();
     sandbox.set("VISUAL", &editor);
     sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen
         .wait_for("\n> ")
         .line("/edit it begins")

@@ -125,7 +125,7 @@ fn child_passphrase_command_gets_no_key() {
     assert_no_secret_seen(&seen);
     sandbox.store_key("openrouter", &key());
     assert_no_secret_seen(&seen);
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     assert_no_secret_seen(&seen);
 }
 
@@ -155,16 +155,16 @@ fn child_editor_pager_browser_get_no_key() {
     sandbox.store_key("openrouter", &key());
     for _ in 0..4 {
         sandbox
-            .run(["ask", "--demo", "--continue", "hello"])
+            .run(["ask", "--provider=demo", "--continue", "hello"])
             .output();
-        sandbox.run(["ask", "--demo", "hello"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     }
     let (editor, seen) = spy(&sandbox, "editor", "true");
     sandbox.set("VISUAL", &editor);
     let mut screen = sandbox.screen(["config", "edit"]);
     screen.end();
     assert_no_secret_seen(&seen);
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen.wait_for("> ").send("/edit").send(ENTER);
     assert_no_secret_seen(&seen);
     screen.wait_for("> ").send(CTRL_D);
@@ -230,7 +230,7 @@ fn child_inherits_configured_variables_only() {
             &server,
             &format!("[children]\npass_env = [{refused:?}]\n"),
         );
-        let output = sandbox.run(["ask", "--demo", "hello"]).fails(2);
+        let output = sandbox.run(["ask", "--provider=demo", "hello"]).fails(2);
         assert!(
             output.stderr.contains("`children.pass_env`"),
             "{}",

@@ -61,14 +61,20 @@ fn config_check_reports_line_and_reason() {
         output.stdout
     );
     // An invalid setting stops every command: the user may have meant it as a protection.
-    let output = sandbox.run(["ask", "--demo", "x"]).fails(2);
+    let output = sandbox.run(["ask", "--provider=demo", "x"]).fails(2);
     assert!(
         output.stderr.contains("line 2") && output.stderr.contains("hint: "),
         "{}",
         output.stderr
     );
     sandbox
-        .run(["ask", "--demo", "x", "--config", "/nowhere/config.toml"])
+        .run([
+            "ask",
+            "--provider=demo",
+            "x",
+            "--config",
+            "/nowhere/config.toml",
+        ])
         .fails(2);
 }
 
@@ -78,7 +84,7 @@ fn audit_list_holds_numbers_and_names() {
     sandbox
         .run([
             "ask",
-            "--demo",
+            "--provider=demo",
             "no one writes down that bob.miller@initech.com likes herons",
         ])
         .succeeds();
@@ -391,7 +397,10 @@ fn config_misspelt_limit_stops() {
         ),
     ] {
         sandbox.configure(line);
-        let stderr = sandbox.run(["ask", "--demo", "hello"]).fails(2).stderr;
+        let stderr = sandbox
+            .run(["ask", "--provider=demo", "hello"])
+            .fails(2)
+            .stderr;
         assert!(
             stderr.contains(&format!("`{key}`"))
                 && stderr.contains(&format!("did you mean `{meant}`?")),
@@ -399,7 +408,7 @@ fn config_misspelt_limit_stops() {
         );
     }
     sandbox.configure("colour = 1\n");
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
 }
 
 #[test]

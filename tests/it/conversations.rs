@@ -223,7 +223,7 @@ fn history_prune_and_retention() {
         .check();
     assert_eq!(ids(&sandbox).len(), 2);
     sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     assert_eq!(
         ids(&sandbox).len(),
         2,
@@ -231,14 +231,14 @@ fn history_prune_and_retention() {
     );
     // Retention runs once a day, so a second run on the same day removes nothing.
     sandbox.run(["history", "import"]).arg(&file).succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 4);
     // A clock that jumps forward is not trusted at once.
     sandbox.write(
         sandbox.state().join("retention"),
         "2020-01-01T00:00:00.000Z\n",
     );
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 5);
 }
 
@@ -304,7 +304,14 @@ fn history_export_is_redacted_and_reimportable() {
     }
     // An imported system prompt is shown but never sent.
     let body = other
-        .run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"])
+        .run([
+            "ask",
+            "--provider=demo",
+            "--dry-run",
+            "--resume",
+            id,
+            "and now?",
+        ])
         .succeeds()
         .stdout;
     assert!(
@@ -316,7 +323,7 @@ fn history_export_is_redacted_and_reimportable() {
 #[test]
 fn conversation_in_use_refuses_second_writer() {
     let sandbox = Sandbox::with_vault();
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen
         .wait_for("> ")
         .line("the first of us")
@@ -328,7 +335,7 @@ fn conversation_in_use_refuses_second_writer() {
         }
     };
     let output = sandbox
-        .run(["ask", "--demo", "--resume", &id, "the second"])
+        .run(["ask", "--provider=demo", "--resume", &id, "the second"])
         .fails(8);
     assert!(
         output.stderr.starts_with(&format!(
@@ -344,7 +351,7 @@ fn conversation_in_use_refuses_second_writer() {
     );
     screen.kill();
     sandbox
-        .run(["ask", "--demo", "--resume", &id, "the second"])
+        .run(["ask", "--provider=demo", "--resume", &id, "the second"])
         .succeeds();
 }
 
@@ -394,7 +401,7 @@ fn conversation_damage_costs_one_message() {
         json!("the last line is incomplete")
     );
     sandbox
-        .run(["ask", "--demo", "--resume", &id, "go on"])
+        .run(["ask", "--provider=demo", "--resume", &id, "go on"])
         .succeeds();
     sandbox
         .run(["history", "verify"])
@@ -475,7 +482,9 @@ fn conversation_survives_full_or_readonly_disk() {
     }
     sandbox.set("CHATBOT_HOME", disk.join("home"));
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "a first message"]).succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "a first message"])
+        .succeeds();
     let mut fillers = Vec::new();
     while fs::write(
         disk.join(format!("filler{}", fillers.len())),
@@ -488,7 +497,7 @@ fn conversation_survives_full_or_readonly_disk() {
     let full = sandbox
         .run([
             "ask",
-            "--demo",
+            "--provider=demo",
             "--continue",
             &"a message for which there is no space ".repeat(100),
         ])
@@ -513,14 +522,19 @@ fn conversation_survives_full_or_readonly_disk() {
     assert_eq!(readable.code, Some(0), "{readable:#?}");
     assert!(readable.stdout.contains("a first message"));
     sandbox
-        .run(["ask", "--demo", "--continue", "more"])
+        .run(["ask", "--provider=demo", "--continue", "more"])
         .fails(8);
     assert!(mount(&["-o", "remount,rw"]));
     for n in 0..fillers.len() {
         fs::remove_file(disk.join(format!("filler{n}"))).unwrap();
     }
     sandbox
-        .run(["ask", "--demo", "--continue", "there is space again"])
+        .run([
+            "ask",
+            "--provider=demo",
+            "--continue",
+            "there is space again",
+        ])
         .succeeds();
     sandbox
         .run(["history", "verify"])
@@ -539,7 +553,7 @@ fn conversation_survives_full_or_readonly_disk() {
 #[test]
 fn conversation_replaced_while_open_loses_nothing() {
     let sandbox = Sandbox::with_vault();
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen
         .wait_for("> ")
         .line("before")
@@ -618,7 +632,7 @@ fn refuse_each_call(strace: &Path, error: &str, calls: &str) {
             .arg(&seen);
         traced
             .arg(crate::harness::run::BINARY)
-            .args(["ask", "--demo", "--resume", &id, words])
+            .args(["ask", "--provider=demo", "--resume", &id, words])
             .env_clear()
             .envs(sandbox.env());
         let output = traced.stdin(std::process::Stdio::null()).output().unwrap();
@@ -1133,7 +1147,7 @@ fn home_below_writable_folder_is_refused() {
     sandbox.set("CHATBOT_HOME", shared.join("inner/home"));
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     for (mode, refused) in [
         (0o755, false),
         (0o1777, false),
@@ -1175,7 +1189,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
     fs::create_dir_all(foreign.join("inner")).unwrap();
     sandbox.set("CHATBOT_HOME", foreign.join("inner/home"));
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     if fs::metadata(sandbox.root()).unwrap().uid() != 0 {
         return ci_markers::left_out(
             "folder-of-another-user",
@@ -1188,7 +1202,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
         std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
         for args in [
             &["history", "list"][..],
-            &["ask", "--demo", "hello"],
+            &["ask", "--provider=demo", "hello"],
             &["key", "list"],
         ] {
             sandbox

@@ -21,7 +21,7 @@ fn set_editor(sandbox: &mut Sandbox, script: &str) {
 }
 
 fn chat(sandbox: &Sandbox) -> Screen {
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen.wait_for("\n> ");
     screen
 }

@@ -186,7 +186,7 @@ fn answer_checkpoint_survives_kill() {
                 let server = slow_answer();
                 let mut sandbox = Sandbox::with_vault();
                 sandbox
-                    .run(["ask", "--demo", "the question before"])
+                    .run(["ask", "--provider=demo", "the question before"])
                     .succeeds();
                 sandbox.ask_at(&server.base_url(), "");
                 let before = texts(&sandbox);
@@ -224,7 +224,7 @@ fn answer_checkpoint_survives_kill() {
                 assert!(!ended || answer == "one two three", "{calls} {n}: {answer}");
                 // The next command continues the conversation and leaves no draft and no damage.
                 sandbox
-                    .run(["ask", "--demo", "--continue", "go on"])
+                    .run(["ask", "--provider=demo", "--continue", "go on"])
                     .succeeds();
                 assert_eq!(texts(&sandbox)[..after.len()], after, "{calls} {n}");
                 sandbox.run(["history", "verify"]).succeeds();
@@ -298,10 +298,10 @@ fn encrypted_file_opens_only_as_itself() {
     let mut sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key());
     sandbox
-        .run(["ask", "--demo", "another conversation"])
+        .run(["ask", "--provider=demo", "another conversation"])
         .succeeds();
     let other = sandbox.conversations().swap_remove(0);
-    let mut chat = sandbox.screen(["chat", "--demo"]);
+    let mut chat = sandbox.screen(["chat", "--provider=demo"]);
     chat.wait_for("\n> ")
         .line("the line that was typed")
         .wait_for("tok")
@@ -501,7 +501,7 @@ fn encrypted_file_opens_only_as_itself() {
         [original[history].as_slice(), foreign.as_bytes()].concat(),
     )
     .unwrap();
-    let mut chat = sandbox.screen(["chat", "--demo"]);
+    let mut chat = sandbox.screen(["chat", "--provider=demo"]);
     chat.wait_for("\n> ")
         .send(pty::key::UP)
         .wait_for("the line that was typed")

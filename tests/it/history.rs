@@ -13,9 +13,11 @@ fn value(text: &str) -> Value {
 
 fn home_with_two_conversations() -> Sandbox {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "the first heron"]).succeeds();
     sandbox
-        .run(["ask", "--demo", "the second heron"])
+        .run(["ask", "--provider=demo", "the first heron"])
+        .succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "the second heron"])
         .succeeds();
     sandbox
 }
@@ -146,7 +148,10 @@ fn history_without_key_creates_none() {
             super::harness::sandbox::CHEAP,
         ])
         .output();
-    for args in [["history", "show"].as_slice(), &["ask", "--demo", "hello"]] {
+    for args in [
+        ["history", "show"].as_slice(),
+        &["ask", "--provider=demo", "hello"],
+    ] {
         let output = sandbox.run(args).output();
         assert!(matches!(output.code, Some(3 | 8)), "{output:#?}");
         assert!(output.stderr.contains("hint: "), "{output:#?}");
@@ -182,7 +187,7 @@ fn history_open_folders_are_refused() {
         );
         for command in [
             &["history", "list"][..],
-            &["ask", "--demo", "hello"],
+            &["ask", "--provider=demo", "hello"],
             &["key", "get"],
         ] {
             sandbox
@@ -213,7 +218,7 @@ fn history_open_folders_are_refused() {
     for command in [
         &["history", "list"][..],
         &["history", "verify"],
-        &["ask", "--demo", "hello"],
+        &["ask", "--provider=demo", "hello"],
     ] {
         let stderr = sandbox.run(command).fails(8).stderr;
         assert!(

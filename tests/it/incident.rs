@@ -18,7 +18,7 @@ fn lockdown_blocks_sending_and_keys() {
     let refused = "chatbot: error: lockdown is active since [..]: nothing is sent\nchatbot: hint: end it with `chatbot incident release`\n";
     for command in [
         &["ask", "hello"][..],
-        &["ask", "--demo", "hello"],
+        &["ask", "--provider=demo", "hello"],
         &["chat"],
         &["models"],
     ] {
@@ -48,10 +48,14 @@ fn lockdown_needs_no_key_store() {
         began.elapsed()
     );
     sandbox.configure("");
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
+    sandbox
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
+        .fails(4);
     // The lockdown file counts whatever its content is.
     std::fs::write(sandbox.state().join("lockdown"), b"garbage").unwrap();
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
+    sandbox
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
+        .fails(4);
     sandbox.is_private();
 }
 
@@ -157,8 +161,10 @@ const STEPS: &str =
 #[test]
 fn incident_recover_resumes() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
-    sandbox.run(["ask", "--demo", "hello again"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "hello again"])
+        .succeeds();
     sandbox.run(["backup"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
     sandbox.run(["incident", "lockdown"]).succeeds();
@@ -191,7 +197,7 @@ fn incident_recover_resumes() {
         .stdout(expected)
         .check();
     assert!(lost.exists());
-    sandbox.run(["ask", "--demo", "hello"]).fails(4);
+    sandbox.run(["ask", "--provider=demo", "hello"]).fails(4);
     // Finished steps are not repeated. The key was deleted in the meantime.
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     let before = "   already done\n";
@@ -205,7 +211,7 @@ fn incident_recover_resumes() {
         .run(["incident", "recover", "--yes"])
         .stdout(expected)
         .check();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["history", "verify"]).succeeds();
     assert!(!sandbox.state().join("recovery.json").exists());
     sandbox.is_private();
@@ -214,7 +220,7 @@ fn incident_recover_resumes() {
 #[test]
 fn incident_recover_confirms_each_step() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["incident", "lockdown"]).succeeds();
     let audit = sandbox.state().join("audit.jsonl");
     let whole = std::fs::read_to_string(&audit).unwrap();
@@ -260,17 +266,17 @@ fn incident_recover_confirms_each_step() {
         .line("y")
         .wait_for("recovery complete");
     assert_eq!(screen.end(), 9);
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
 }
 
 #[test]
 fn lockdown_audits_each_attempt() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
     sandbox.run(["incident", "lockdown"]).succeeds();
     let tries = [
-        &["ask", "--demo", "hello"][..],
+        &["ask", "--provider=demo", "hello"][..],
         &["key", "recovery", "export", "key.recovery"],
         &["vault", "unlock"],
         &["backup", "--with-keys", "--yes"],
@@ -323,7 +329,7 @@ fn incident_counts_unanswered_messages() {
 #[test]
 fn incident_finds_key_without_index() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
     let key_index = sandbox.state().join("keys.json");
     let lose = || std::fs::remove_file(&key_index).unwrap();
@@ -357,7 +363,7 @@ fn incident_finds_key_without_index() {
 #[test]
 fn incident_recover_continues_after_failure() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["backup"]).succeeds();
     let backup = std::fs::read_dir(sandbox.data().join("backups"))
         .unwrap()

@@ -68,7 +68,7 @@ fn keyring_item_seen_from_outside() {
     sandbox
         .run(["key", "delete", "--yes", "--profile", "work"])
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let seen = keyring.seen("service", "chatbot");
     assert!(
         seen.contains("attribute.username = data-key@") && !seen.contains("work/openrouter"),
@@ -92,13 +92,13 @@ fn keyring_locked_tries_nothing_else() {
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     keyring.lock();
     for command in [
         &["key", "get"][..],
         &["key", "set", "--stdin", "--no-validate"],
         &["key", "delete", "--yes"],
-        &["ask", "--demo", "again"],
+        &["ask", "--provider=demo", "again"],
     ] {
         let begun = Instant::now();
         let output = sandbox.run(command).stdin(key()).fails(3);
@@ -127,7 +127,7 @@ fn keyring_dismissed_dialog_is_denied() {
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let secrets = || {
         let seen = keyring.seen("service", "chatbot");
         seen.lines()
@@ -145,7 +145,7 @@ fn keyring_dismissed_dialog_is_denied() {
         &["key", "get"],
         &["key", "set", "--stdin", "--no-validate"],
         &["key", "delete", "--yes"],
-        &["ask", "--demo", "again"],
+        &["ask", "--provider=demo", "again"],
         &["history", "list"],
     ];
     for (n, command) in commands.into_iter().enumerate() {
@@ -252,7 +252,7 @@ fn keyring_missing_is_not_replaced() {
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     drop(keyring);
     let gone = sandbox.root().join("no-bus").display().to_string();
     sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
@@ -260,7 +260,7 @@ fn keyring_missing_is_not_replaced() {
                 chatbot: hint: run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`\n";
     for command in [
         &["key", "get"][..],
-        &["ask", "--demo", "hello"],
+        &["ask", "--provider=demo", "hello"],
         &["history", "list"],
         &["key", "set", "--stdin", "--no-validate"],
     ] {
@@ -281,7 +281,7 @@ fn keyring_missing_is_not_replaced() {
     // is created.
     sandbox.make_vault();
     let files = sandbox.conversations();
-    sandbox.run(["ask", "--demo", "hello"]).code(8).stderr(
+    sandbox.run(["ask", "--provider=demo", "hello"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
          chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
     ).check();
@@ -396,7 +396,7 @@ fn key_move_between_stores() {
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["key", "move", "--to", "vault"]).fails(3);
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
@@ -503,7 +503,7 @@ fn key_clear_needs_confirmation() {
         ])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox
         .run(["key", "clear"])
         .code(2)
@@ -585,7 +585,7 @@ fn homes_sharing_keyring_keep_data_keys_apart() {
         .stdout("openrouter: ******** in os-keyring, fingerprint [..]\n")
         .check();
     for (home, word) in [(&first, "one"), (&second, "two")] {
-        home.run(["ask", "--demo", word]).succeeds();
+        home.run(["ask", "--provider=demo", word]).succeeds();
     }
     let names = |keyring: &Keyring| {
         let seen = keyring.seen("service", "chatbot");
@@ -647,7 +647,7 @@ fn key_clear_removes_other_homes_keys() {
         ])
         .stdin(key())
         .succeeds();
-    second.run(["ask", "--demo", "hello"]).succeeds();
+    second.run(["ask", "--provider=demo", "hello"]).succeeds();
     second
         .run(["key", "clear", "--yes"])
         .stdout("deleted 2 keys: openrouter, openrouter in profile work\n")
@@ -671,7 +671,7 @@ fn home_without_namespace_finds_data_key() {
     };
     let second = another_home(&first);
     for (home, word) in [(&first, "one"), (&second, "two")] {
-        home.run(["ask", "--demo", word]).succeeds();
+        home.run(["ask", "--provider=demo", word]).succeeds();
     }
     let namespace_file = first.data().join("keyring-namespace");
     let before = std::fs::read_to_string(&namespace_file).unwrap();
@@ -685,7 +685,7 @@ fn home_without_namespace_finds_data_key() {
     );
     assert_ne!(std::fs::read_to_string(&namespace_file).unwrap(), before);
     first
-        .run(["ask", "--demo", "--continue", "again"])
+        .run(["ask", "--provider=demo", "--continue", "again"])
         .succeeds();
     first.run(["history", "verify"]).succeeds();
     assert!(
@@ -698,7 +698,7 @@ fn home_without_namespace_finds_data_key() {
     // A home whose key is gone gets an error and no new key.
     keyring.tool(&["clear", "service", "chatbot"], "");
     let files = first.conversations();
-    first.run(["ask", "--demo", "more"]).code(8).stderr(
+    first.run(["ask", "--provider=demo", "more"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
          chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
     ).check();
@@ -714,7 +714,7 @@ fn data_key_damaged_is_replaced_by_restore() {
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
     // The Secret Service dates changes in seconds, which is too coarse for this test.
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox
         .run([
             "key",

@@ -102,7 +102,7 @@ fn keyring_data_key_encrypts_conversation() {
         return;
     };
     sandbox
-        .run(["ask", "--demo", "kept under the keyring"])
+        .run(["ask", "--provider=demo", "kept under the keyring"])
         .succeeds();
     assert!(
         sandbox
@@ -129,13 +129,13 @@ fn keyring_locked_uses_nothing_weaker() {
     };
     set(&sandbox);
     sandbox
-        .run(["ask", "--demo", "before it was locked"])
+        .run(["ask", "--provider=demo", "before it was locked"])
         .succeeds();
     keyring.lock();
     let before = sandbox.conversations();
     for args in [
         ["ask", "hello"].as_slice(),
-        &["ask", "--demo", "hello"],
+        &["ask", "--provider=demo", "hello"],
         &["history", "show"],
         &["key", "get"],
         &["key", "set", "--stdin", "--no-validate"],
@@ -191,7 +191,7 @@ fn keyring_silent_times_out() {
 #[test]
 fn keyring_without_daemon_or_bus() {
     let bare = Sandbox::under_one_root();
-    let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`\n";
+    let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: create an encrypted vault file with `chatbot vault create`\n";
     bare.run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .stderr(no_store)

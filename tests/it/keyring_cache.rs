@@ -26,7 +26,7 @@ fn open_keyring() -> (Sandbox, Keyring) {
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
         .succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     (sandbox, keyring)
 }
 
@@ -251,7 +251,7 @@ fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
         return;
     }
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     for (what, prepare) in OPEN_SESSIONS {
         assert_eq!(
             in_open_session(&sandbox, prepare, &["vault", "unlock", "--for", "10m"]),

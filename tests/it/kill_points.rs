@@ -116,7 +116,7 @@ fn key(letters: &str) -> String {
 fn home_with_conversation() -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key("c0ffee42"));
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox
 }
 
@@ -139,7 +139,7 @@ fn copy_of(home: &Sandbox) -> Sandbox {
 #[test]
 fn kill_during_rekey() {
     let home = home_with_conversation();
-    home.run(["ask", "--demo", "another"]).succeeds();
+    home.run(["ask", "--provider=demo", "another"]).succeeds();
     let whole = "2 conversations, 4 messages: nothing is damaged\n";
     at_every_change(
         &["history", "rekey", "--yes"],

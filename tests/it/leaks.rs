@@ -413,12 +413,12 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["chat", "-vv"],
         &["ask", "--raw", "--no-stream"],
         &["ask", "--extract", "x"],
-        &["ask", "--demo", "what do you see?"],
+        &["ask", "--provider=demo", "what do you see?"],
         &["ask", "--file", "notes.md", "read it"],
         &["ask", "--file", "notes.md", "--json", "read it"],
         &["ask", "-"],
         &["chat"],
-        &["chat", "--demo"],
+        &["chat", "--provider=demo"],
         &["chat", "--continue"],
     ] {
         // On a pipe, each line is one message.
@@ -551,7 +551,7 @@ fn leaks_none_to_object_storage() {
         .succeeds();
     for (_, sentence, _) in canaries() {
         sandbox
-            .run(["ask", "--demo", "--"])
+            .run(["ask", "--provider=demo", "--"])
             .arg(sentence)
             .succeeds();
     }

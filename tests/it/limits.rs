@@ -47,7 +47,11 @@ fn one_cent_per_answer() -> Server {
 fn rate_limit_is_exact_for_eight_processes() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 37\n");
-    let codes = attempts(&sandbox, 10, &["ask", "--demo", "--no-log", "hello"]);
+    let codes = attempts(
+        &sandbox,
+        10,
+        &["ask", "--provider=demo", "--no-log", "hello"],
+    );
     assert_eq!(codes, BTreeMap::from([(Some(0), 37), (Some(5), 43)]));
 }
 
@@ -75,8 +79,8 @@ fn rate_limit_of_zero_does_not_wait() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 0\n");
     for args in [
-        &["ask", "--demo", "--no-log", "hello"][..],
-        &["ask", "--demo", "--no-log", "--wait", "hello"],
+        &["ask", "--provider=demo", "--no-log", "hello"][..],
+        &["ask", "--provider=demo", "--no-log", "--wait", "hello"],
     ] {
         sandbox
             .run(args)
@@ -310,7 +314,9 @@ fn config_misspelt_protective_setting_stops() {
     ] {
         let sandbox = Sandbox::under_one_root();
         sandbox.configure(slip);
-        sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(2);
+        sandbox
+            .run(["ask", "--provider=demo", "--no-log", "hello"])
+            .fails(2);
     }
 }
 
@@ -438,7 +444,7 @@ fn limits_survive_damaged_state() {
         sandbox.configure("[limits]\nrequests_per_hour = 3\n");
         for _ in 0..3 {
             sandbox
-                .run(["ask", "--demo", "--no-log", "hello"])
+                .run(["ask", "--provider=demo", "--no-log", "hello"])
                 .succeeds();
         }
         let state = sandbox.state().join("requests");
@@ -449,7 +455,9 @@ fn limits_survive_damaged_state() {
             "damaged" => std::fs::write(&state, vec![b'x'; bytes.len()]).unwrap(),
             _ => std::fs::write(&state, [&bytes[..], b"18000000"].concat()).unwrap(),
         }
-        sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
+        sandbox
+            .run(["ask", "--provider=demo", "--no-log", "hello"])
+            .fails(5);
         let stdout = sandbox
             .run(["audit", "list", "--event", "state.rebuilt"])
             .succeeds()

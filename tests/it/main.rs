@@ -36,6 +36,8 @@ mod conversations;
 mod editor;
 /// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.
 mod encrypted_files;
+/// The first start, and what it asks.
+mod first_run;
 /// Attempts of another process of the same user to read the memory of every command.
 #[cfg(target_os = "linux")]
 mod hardening;

@@ -244,7 +244,7 @@ pub(super) fn commands(sandbox: &Sandbox) -> Vec<String> {
 
 /// The modes that save, send or configure least, where hardening is easily forgotten.
 pub(super) const MODES: &[&[&str]] = &[
-    &["ask", "--no-log", "--demo", "hi"],
+    &["ask", "--no-log", "--provider=demo", "hi"],
     &["ask", "--private", "hi"],
     &["ask", "--dry-run", "hi"],
     &["redact", "-"],

@@ -121,7 +121,7 @@ fn repository_uploads_only_new_data() {
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..3] {
         sandbox
-            .run(["ask", "--demo", "--resume", id, "one more"])
+            .run(["ask", "--provider=demo", "--resume", id, "one more"])
             .succeeds();
     }
     let third = send(&sandbox, &address);
@@ -260,7 +260,7 @@ fn repository_uploads_only_the_new_end() {
     let first = send(&sandbox, &address);
     assert!(first["bytes_sent"].as_u64().unwrap() > 1_500_000, "{first}");
     sandbox
-        .run(["ask", "--demo", "--continue", "more"])
+        .run(["ask", "--provider=demo", "--continue", "more"])
         .succeeds();
     let second = send(&sandbox, &address);
     assert_eq!(second["sent"], json!(1));
@@ -513,7 +513,7 @@ fn repository_shared_by_two_homes() {
     for round in 0..3 {
         for (sandbox, name) in [(&one, "one"), (&other, "other")] {
             sandbox
-                .run(["ask", "--demo", &format!("{name} {round}")])
+                .run(["ask", "--provider=demo", &format!("{name} {round}")])
                 .succeeds();
             send(sandbox, &address);
         }
@@ -567,7 +567,9 @@ fn repository_shared_by_two_homes() {
     foreign_home
         .run(["vault", "create", "--yes", "--kdf", CHEAP])
         .succeeds();
-    foreign_home.run(["ask", "--demo", "hello"]).succeeds();
+    foreign_home
+        .run(["ask", "--provider=demo", "hello"])
+        .succeeds();
     let before = files(&place);
     let refused = foreign_home.run(["backup", "--json", &address]).fails(8);
     assert_eq!(error(&refused), "wrong passphrase for the backup");
@@ -580,7 +582,12 @@ fn repository_prune_removes_unneeded_objects() {
     let (place, address) = folder(&sandbox);
     for round in 0..3 {
         sandbox
-            .run(["ask", "--demo", "--continue", &format!("round {round}")])
+            .run([
+                "ask",
+                "--provider=demo",
+                "--continue",
+                &format!("round {round}"),
+            ])
             .succeeds();
         send(&sandbox, &address);
     }
@@ -1009,7 +1016,7 @@ fn repository_webdav() {
     );
     let id = everything(&sandbox).into_keys().next().unwrap();
     sandbox
-        .run(["ask", "--demo", "--resume", &id, "more"])
+        .run(["ask", "--provider=demo", "--resume", &id, "more"])
         .succeeds();
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
     sandbox.run(["backup", "--verify", &address]).succeeds();
@@ -1169,7 +1176,7 @@ fn repository_retries_then_fails() {
     dav.clear_fault();
     let id = everything(&sandbox).into_keys().next().unwrap();
     sandbox
-        .run(["ask", "--demo", "--resume", &id, "more"])
+        .run(["ask", "--provider=demo", "--resume", &id, "more"])
         .succeeds();
     let other = address.replace("/of/", "/on/");
     let (mut there, mut arrived) = (false, 0);

@@ -11,7 +11,7 @@ fn the_documented_program_decrypts_a_conversation() {
     };
     let sandbox = Sandbox::with_vault();
     sandbox
-        .run(["ask", "--demo", "only my own Python reads this"])
+        .run(["ask", "--provider=demo", "only my own Python reads this"])
         .succeeds();
     let lines = readme::python_that_reads("from_vault");
     assert!(

@@ -9,7 +9,9 @@ use std::process::Command;
 /// A sandbox with a conversation, and its recovery file.
 fn export_recovery_file() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "a word to keep"]).succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "a word to keep"])
+        .succeeds();
     let file = sandbox.cwd().join("recovery.txt");
     sandbox
         .run([
@@ -43,9 +45,9 @@ fn recovery_import_from_file() {
     lose_the_vault(&sandbox);
     let files = sandbox.conversations();
     for command in [
-        &["ask", "--demo", "again"][..],
+        &["ask", "--provider=demo", "again"][..],
         &["history", "list"],
-        &["ask", "--demo", "--continue", "again"],
+        &["ask", "--provider=demo", "--continue", "again"],
     ] {
         sandbox.run(command).code(8).stderr(LOST).check();
     }
@@ -121,7 +123,7 @@ fn recovery_export_asks_to_retype() {
          chatbot: hint: it is created with the first saved conversation, such as `chatbot chat --demo`\n",
         )
         .check();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let mut screen = sandbox.screen(["key", "recovery", "export", "r.txt", "--kdf", CHEAP]);
     screen.wait_for("type two of its lines");
     for _ in 0..2 {

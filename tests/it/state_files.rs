@@ -43,7 +43,7 @@ fn chat_survives_full_disk() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
     sandbox
-        .run(["ask", "--demo", "--no-log", "hello"])
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
         .succeeds();
     let state = sandbox.state();
     std::fs::rename(&state, state.with_extension("before")).unwrap();
@@ -54,21 +54,25 @@ fn chat_survives_full_disk() {
     // Fills the log's last page, so that the next record needs a new one.
     let pages = (0..40).any(|_| {
         sandbox
-            .run(["ask", "--demo", "--no-log", "hello"])
+            .run(["ask", "--provider=demo", "--no-log", "hello"])
             .succeeds();
         std::fs::metadata(state.join("audit.jsonl")).unwrap().len() % 4096 > 4096 - 320
     });
     assert!(pages);
     let filler = disk.fill();
     // The audit log is written before a message is sent.
-    let mut asked = (0..3).map(|_| sandbox.run(["ask", "--demo", "--no-log", "hello"]).output());
+    let mut asked = (0..3).map(|_| {
+        sandbox
+            .run(["ask", "--provider=demo", "--no-log", "hello"])
+            .output()
+    });
     let refused = asked.find(|asked| asked.code == Some(8)).unwrap().stderr;
     assert!(
         refused.contains("error: cannot write the audit log, so the message was not sent"),
         "{refused}"
     );
     sandbox.configure("audit = \"best-effort\"\n[limits]\nrequests_per_minute = 1000\n");
-    let mut screen = Screen::open(&sandbox, ["chat", "--demo", "--no-log"], 120, 40);
+    let mut screen = Screen::open(&sandbox, ["chat", "--provider=demo", "--no-log"], 120, 40);
     screen.wait_for("> ");
     for _ in 0..2 {
         screen
@@ -94,19 +98,23 @@ fn chat_survives_full_disk() {
         .unwrap();
     assert!(more.write_all(&vec![0; 1 << 16]).is_err());
     drop(more);
-    let closed = sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(8);
+    let closed = sandbox
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
+        .fails(8);
     assert!(
         closed.stderr.contains("free some space and try again"),
         "{closed:?}"
     );
     // A lockdown is an empty file and needs no disk space.
     sandbox.run(["incident", "lockdown"]).succeeds();
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
+    sandbox
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
+        .fails(4);
     std::fs::remove_file(state.join("lockdown")).unwrap();
     // With free space everything works again, and the log is intact.
     std::fs::remove_file(&filler).unwrap();
     sandbox
-        .run(["ask", "--demo", "--no-log", "hello"])
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
         .succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
     ci_markers::ran("full-disk");
@@ -130,7 +138,7 @@ fn alerts(sandbox: &Sandbox) -> Vec<(String, i64)> {
 #[test]
 fn alert_open_permissions_once() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     assert_eq!(alerts(&sandbox), []);
     sandbox.run(["backup"]).succeeds();
     for open in ["conversations", "backups"] {
@@ -143,7 +151,7 @@ fn alert_open_permissions_once() {
     let mut screen = sandbox.screen(["history", "list"]);
     screen.wait_for("alert: 2 files or folders of this program are accessible to other users");
     assert_eq!(screen.end(), 8);
-    sandbox.run(["ask", "--demo", "hello"]).output();
+    sandbox.run(["ask", "--provider=demo", "hello"]).output();
     assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);
 }
 
@@ -206,7 +214,7 @@ fn alert_open_conversation_within_a_day() {
         return ci_markers::left_out("clock", "no compiler for the library that moves it");
     };
     for _ in 0..2 {
-        sandbox.run(["ask", "--demo", "hello"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     }
     for file in sandbox.conversations() {
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -383,9 +391,9 @@ fn conversation_from_wrong_clock_opens() {
             .succeeds()
     };
     let years = 365 * 86_400;
-    on(0, &["ask", "--demo", "now"]);
+    on(0, &["ask", "--provider=demo", "now"]);
     for moved in [20 * years, -30 * years, 86_400] {
-        on(moved, &["ask", "--demo", "--continue", "and now?"]);
+        on(moved, &["ask", "--provider=demo", "--continue", "and now?"]);
     }
     on(-30 * years, &["backup", "early.backup"]);
     for moved in [0, 20 * years, -30 * years] {

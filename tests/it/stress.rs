@@ -46,7 +46,10 @@ fn killed_conversation(sandbox: &Sandbox, round: u64, pause: Duration) -> usize 
     let lines: String = (0..4000)
         .map(|n| format!("round{round} message{n} sent\n"))
         .collect();
-    let running = sandbox.run(["chat", "--demo"]).stdin(lines).start();
+    let running = sandbox
+        .run(["chat", "--provider=demo"])
+        .stdin(lines)
+        .start();
     running.begins();
     let (_never, moment) = mpsc::channel::<()>();
     assert!(moment.recv_timeout(pause).is_err());
@@ -67,7 +70,7 @@ fn chat_kill_loses_nothing_acknowledged() {
                 let mut seed = 7 + worker;
                 let sandbox = Sandbox::with_vault();
                 sandbox.configure(HIGH_LIMITS);
-                sandbox.run(["ask", "--demo", "the data key is made"]).succeeds();
+                sandbox.run(["ask", "--provider=demo", "the data key is made"]).succeeds();
                 for round in 0..ci_markers::rounds(50) / 5 {
                     let answered = killed_conversation(&sandbox, round, Duration::from_micros(random(&mut seed) % 200_000));
                     let kept = last_conversation(&sandbox);
@@ -83,7 +86,7 @@ fn chat_kill_loses_nothing_acknowledged() {
                 // continues.
                 let verified = sandbox.run(["history", "verify", "--json"]).output();
                 assert!(matches!(verified.code, Some(0 | 9)), "{verified:#?}");
-                sandbox.run(["ask", "--demo", "--continue", "and on it goes"]).succeeds();
+                sandbox.run(["ask", "--provider=demo", "--continue", "and on it goes"]).succeeds();
                 assert_eq!(last_conversation(&sandbox).iter().filter(|(_, text)| text == "and on it goes").count(), 1);
                 sandbox.is_private();
             })
@@ -99,7 +102,11 @@ fn rate_limit_of_seven_with_twenty_processes() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nrequests_per_minute = 7\n");
     let all: Vec<_> = (0..20)
-        .map(|n| sandbox.run(["ask", "--demo"]).arg(format!("parallel {n}")))
+        .map(|n| {
+            sandbox
+                .run(["ask", "--provider=demo"])
+                .arg(format!("parallel {n}"))
+        })
         .map(Run::start)
         .collect();
     let ended: Vec<Output> = all

@@ -241,7 +241,7 @@ fn terminal_shows_no_control_of_errors_models_and_titles() {
 #[test]
 fn line_editor_shows_no_control_of_what_is_pasted() {
     let sandbox = Sandbox::with_vault();
-    let mut screen = sandbox.screen(["chat", "--demo"]);
+    let mut screen = sandbox.screen(["chat", "--provider=demo"]);
     screen.wait_for("> ");
     screen
         .paste("one \u{9b}2J\u{202e}\u{9d}0;x\u{9c} two")

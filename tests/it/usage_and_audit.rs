@@ -196,6 +196,7 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         ask_on_secret: false,
         restore: None,
         profile: "default".to_owned(),
+        is_counted: true,
         wait: false,
         allow_unknown_price: false,
     };
@@ -445,7 +446,7 @@ fn usage_unknown_cost_fetches_prices() {
 fn audit_records_failures_and_changes() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("model = \"a\"\n");
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["backup", "one.backup"]).succeeds();
     let events = |event: &str| {
         let lines = sandbox
@@ -460,7 +461,7 @@ fn audit_records_failures_and_changes() {
     assert_eq!(events("config"), Vec::<String>::new());
     sandbox.configure("model = \"bb\"\n");
     for _ in 0..2 {
-        sandbox.run(["ask", "--demo", "hello"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     }
     let [changed] = &events("config")[..] else {
         panic!("{:?}", events("config"))
@@ -488,7 +489,9 @@ fn audit_records_failures_and_changes() {
         events("backup.restored").last().unwrap(),
         "backup.restored       outcome=failed dry_run=false"
     );
-    sandbox.run(["ask", "--demo", "-v", "hello"]).succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "-v", "hello"])
+        .succeeds();
     assert_eq!(events("log.enabled"), ["log.enabled           level=info"]);
 }
 
@@ -542,7 +545,7 @@ fn usage_ignores_private_model_name() {
 #[test]
 fn audit_records_reads_and_damage() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["history", "show"]).succeeds();
     let wrong = sandbox.write("wrong", "another passphrase entirely");
     sandbox
@@ -551,7 +554,7 @@ fn audit_records_reads_and_damage() {
         .fails(3);
     sandbox.write("cwd/long.txt", "word ".repeat(1 << 18));
     sandbox
-        .run(["ask", "--demo", "--file", "long.txt", "hello"])
+        .run(["ask", "--provider=demo", "--file", "long.txt", "hello"])
         .fails(4);
     let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in [
@@ -566,7 +569,7 @@ fn audit_records_reads_and_damage() {
 #[test]
 fn audit_key_events_have_mac() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &key());
     sandbox.run(["key", "get"]).succeeds();
     sandbox
@@ -736,7 +739,7 @@ fn usage_watch_restores_terminal() {
 #[test]
 fn audit_removed_log_alerts_until_acknowledged() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let (log, head) = (
         sandbox.state().join("audit.jsonl"),
         sandbox.state().join("audit.head"),
@@ -753,11 +756,11 @@ fn audit_removed_log_alerts_until_acknowledged() {
     // The damage stays reported after it was recorded.
     for _ in 0..2 {
         sandbox.run(["audit", "verify"]).fails(9);
-        sandbox.run(["ask", "--demo", "again"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "again"]).succeeds();
     }
     std::fs::remove_file(&head).unwrap();
     std::fs::write(&log, whole.replace("\"mac\":\"", "\"mac\":null}\n\"")).unwrap();
-    sandbox.run(["ask", "--demo", "again"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "again"]).succeeds();
     sandbox.run(["audit", "verify"]).fails(9);
     sandbox.run(["audit", "verify"]).fails(9);
     let alerts: Value =
@@ -777,9 +780,9 @@ fn audit_removed_log_alerts_until_acknowledged() {
 #[test]
 fn audit_damaged_log_ok_after_acknowledge() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let stdout = sandbox.run(["audit", "verify"]).fails(9).stdout;
     assert!(
         stdout.contains("the log was found damaged here"),
@@ -789,7 +792,7 @@ fn audit_damaged_log_ok_after_acknowledge() {
         .run(["audit", "alerts", "--acknowledge", "all"])
         .succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
 }
 
@@ -811,7 +814,7 @@ fn audit_broken_log_alerts_each_time() {
         sandbox.state().join("audit.jsonl"),
         sandbox.state().join("audit.head"),
     );
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     for how in ["removed", "garbage", "removed", "headless", "removed"] {
         match how {
             "garbage" => std::fs::write(
@@ -825,7 +828,7 @@ fn audit_broken_log_alerts_each_time() {
                 .into_iter()
                 .collect(),
         }
-        sandbox.run(["ask", "--demo", "hello"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
         assert_eq!(kinds(), ["chain"], "{how}");
         // Without the key, no alert can be acknowledged and none leaves the list.
         let shut = sandbox
@@ -920,7 +923,7 @@ fn budget_conversation_spend_survives_lost_log() {
 fn audit_log_detects_changes() {
     let sandbox = Sandbox::with_vault();
     for _ in 0..4 {
-        sandbox.run(["ask", "--demo", "hello"]).succeeds();
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     }
     let whole: Value =
         serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).succeeds().stdout)
@@ -1026,9 +1029,11 @@ fn audit_list_filters_by_severity() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_hour = 1\n");
     sandbox
-        .run(["ask", "--demo", "--no-log", "hello"])
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
         .succeeds();
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
+    sandbox
+        .run(["ask", "--provider=demo", "--no-log", "hello"])
+        .fails(5);
     sandbox
         .run(["audit", "list", "--severity", "warning"])
         .stdout("[..]  limit.reached         window=hour most=1\n")

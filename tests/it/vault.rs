@@ -319,7 +319,7 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
 #[test]
 fn weak_passphrase_from_file_is_refused() {
     let (sandbox, _) = with_key();
-    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     let weak = sandbox.write("weak", "x");
     let refused = |what: &str| {
         format!(

@@ -78,9 +78,6 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         own_screen.then_some(Audience::Screen)
     };
     let mut started = session::begin(context, &options.conversation, &resume, restore)?;
-    if let Some(why) = &started.not_saved_because {
-        context.ui.notice(why);
-    }
     let whole = options.json || options.extract;
     let screen = AnswerScreen::new(context, options.conversation.raw)?;
     let mut observer = AnswerPrinter {

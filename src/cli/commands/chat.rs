@@ -4,12 +4,13 @@ use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
-use crate::cli::errors::{CliError, CliExit};
+use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::provider;
 use crate::cli::repl;
-use crate::cli::session;
-use crate::privacy::Audience;
-use anyhow::Result;
+use crate::cli::session::{self, StartedSession};
+use crate::config::KeySource;
+use crate::privacy::{Audience, Raw};
+use anyhow::{Result, bail};
 use clap::Args;
 
 const EXAMPLES: &str = "\
@@ -38,20 +39,8 @@ pub(crate) struct ChatCommandArgs {
 pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result<()> {
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = context.ui.output_is_terminal().then_some(Audience::Screen);
-    let started = match session::begin(context, &options.conversation, &resume, restore) {
-        Err(error)
-            if context.ui.can_ask()
-                && !options.conversation.demo
-                && diagnose(&error).is_no_key() =>
-        {
-            if !offer_key_or_demo(context, &error)? {
-                options.conversation.demo = true;
-            }
-            session::begin(context, &options.conversation, &resume, restore)?
-        }
-        other => other?,
-    };
-    if !options.conversation.demo {
+    let started = begin(context, &mut options.conversation, &resume, restore)?;
+    if !options.conversation.uses_demo_provider() {
         let (provider, profile) = provider::resolve(
             context,
             options.conversation.provider.as_ref(),
@@ -68,25 +57,102 @@ pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result
     repl::run(context, started, options.conversation, attached)
 }
 
-/// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
-/// the demo.
-fn offer_key_or_demo(context: &mut Context, error: &anyhow::Error) -> Result<bool> {
+/// Begins the session. On a terminal, asks one question about each thing that is missing: a key, and
+/// a place for conversations.
+fn begin(
+    context: &mut Context,
+    args: &mut ConversationArgs,
+    resume: &Resume,
+    restore: Option<Audience>,
+) -> Result<StartedSession> {
+    let (mut key_asked, mut place_asked) = (false, false);
+    loop {
+        let error = match session::begin(context, args, resume, restore) {
+            Err(error) if context.ui.can_ask() && !args.demo => error,
+            other => return other,
+        };
+        if session::is_saving_the_obstacle(&error)
+            && matches!(resume, Resume::New)
+            && !std::mem::replace(&mut place_asked, true)
+        {
+            ask_for_place(context, args, &error)?;
+        } else if diagnose(&error).has_code("no_key")
+            && can_have_key(context, args)?
+            && !std::mem::replace(&mut key_asked, true)
+        {
+            ask_for_key(context, args)?;
+        } else {
+            return Err(error);
+        }
+    }
+}
+
+/// Whether the key of the provider can be saved here. The settings may name a variable for it.
+fn can_have_key(context: &mut Context, args: &ConversationArgs) -> Result<bool> {
+    let choice = provider::choose(
+        context,
+        args.provider.as_ref(),
+        args.profile.as_ref(),
+        args.model.as_deref(),
+    )?;
+    Ok(choice.key == KeySource::Stored)
+}
+
+/// Nothing can be saved without a key store: creates a vault, or goes on without saving.
+fn ask_for_place(
+    context: &mut Context,
+    args: &mut ConversationArgs,
+    error: &anyhow::Error,
+) -> Result<()> {
     context
         .ui
-        .error_line(&format!("There is no API key yet ({error})."));
-    match context
-        .ui
-        .ask(
-            "Save one now (k), try the offline demo (d), or quit (Enter)? ",
-            "`chatbot key set` or `chatbot chat --demo`",
-        )?
-        .to_lowercase()
-        .as_str()
-    {
-        "k" => super::key::set_default_key(context).map(|()| true),
-        "d" => Ok(false),
-        _ => Err(CliError::new(CliExit::Key, "no_key", "there is no API key")
-            .hint("save one with `chatbot key set`, or try `chatbot chat --demo`")
-            .into()),
+        .error_line(&Raw::from(capitalized(&error.to_string()) + ".").printable_line());
+    loop {
+        let answer = context.ui.ask(
+            "Create a vault (c), go on without saving (g), or quit (q)? ",
+            "`--no-log`",
+        )?;
+        match answer.to_lowercase().as_str() {
+            "c" => return super::vault::create_for_this_run(context),
+            "g" => {
+                args.no_log = true;
+                return Ok(());
+            }
+            "q" | "" => bail!(SilentExit(CliExit::Key)),
+            _ => {}
+        }
     }
+}
+
+/// Saves a key, or goes on with the demo.
+fn ask_for_key(context: &mut Context, args: &mut ConversationArgs) -> Result<()> {
+    let (provider, profile) =
+        provider::resolve(context, args.provider.as_ref(), args.profile.as_ref())?;
+    let endpoint = provider::endpoint(context, &provider)?;
+    let title = Raw::from(endpoint.title.to_string()).printable_line();
+    context
+        .ui
+        .error_line(&format!("There is no {title} API key yet."));
+    loop {
+        let answer = context.ui.ask(
+            "Save one now (k), try the offline demo (d), or quit (q)? ",
+            "`chatbot key set` or `chatbot chat --demo`",
+        )?;
+        match answer.to_lowercase().as_str() {
+            "k" => return super::key::set_key_of(context, provider, profile),
+            "d" => {
+                args.demo = true;
+                return Ok(());
+            }
+            "q" | "" => bail!(SilentExit(CliExit::Key)),
+            _ => {}
+        }
+    }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }

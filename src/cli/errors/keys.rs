@@ -18,7 +18,7 @@ pub(crate) fn explain_keys(cause: &(dyn Error + 'static)) -> Option<Diagnosis> {
         keys::Error::NoKeyring { .. } => diagnosis(
             CliExit::Key,
             "no_store",
-            "create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`",
+            "create an encrypted vault file with `chatbot vault create`",
         ),
         keys::Error::StoreUnavailable { .. } => diagnosis(
             CliExit::Key,

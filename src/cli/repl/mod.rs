@@ -34,7 +34,6 @@ pub(crate) fn run(
     let keyboard = InputSource::new(context, commands::COMMANDS.iter().map(|c| c.name).collect())?;
     let StartedSession {
         session,
-        not_saved_because: unkept,
         model,
         choice,
     } = started;
@@ -54,7 +53,7 @@ pub(crate) fn run(
         spent: 0,
     };
     editor::sweep(repl.context);
-    repl.greet(unkept.as_deref());
+    repl.greet();
     repl.context.compare_at_end = Some(When::Now);
     let mut failed = None;
     loop {

@@ -41,23 +41,23 @@ pub(super) struct Repl<'a> {
 }
 
 impl Repl<'_> {
-    pub(super) fn greet(&self, unkept: Option<&str>) {
+    pub(super) fn greet(&self) {
         let ui = &self.context.ui;
         if self.args.demo {
-            ui.notice("demo: a built-in offline assistant answers; nothing leaves this machine");
+            ui.notice(
+                "demo: an offline assistant; nothing leaves this machine, is saved or counted",
+            );
         } else {
             ui.notice(&format!(
                 "{} · /help for help",
                 Raw::from(self.model.as_str()).printable_line()
             ));
         }
-        if let Some(unkept) = unkept {
-            ui.notice(unkept);
-        } else if self
+        let is_saved = self
             .session
             .as_ref()
-            .is_some_and(|s| s.conversation().is_none())
-        {
+            .is_some_and(|s| s.conversation().is_some());
+        if !is_saved && !self.args.demo {
             ui.notice("incognito: this conversation is not saved");
         }
         if let Some(past) = self

@@ -22,6 +22,20 @@ impl Ui {
         ))
     }
 
+    /// Asks yes or no; Enter means yes.
+    pub(crate) fn confirm_by_default(
+        &self,
+        question: impl ToDisplayable,
+        option: &str,
+    ) -> Result<bool> {
+        Ok(matches!(
+            self.ask(question.to_displayable() + " [Y/n] ", option)?
+                .to_lowercase()
+                .as_str(),
+            "" | "y" | "yes"
+        ))
+    }
+
     pub(crate) fn ask(&self, question: impl ToDisplayable, option: &str) -> Result<String> {
         Ok(self.ask_until_end(question, option)?.unwrap_or_default())
     }

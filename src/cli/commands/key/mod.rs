@@ -69,9 +69,9 @@ pub(crate) fn run(context: &mut Context, options: KeyArgs) -> Result<()> {
     }
 }
 
-/// Asks for a key of the default provider and saves it.
-pub(crate) fn set_default_key(context: &mut Context) -> Result<()> {
-    set::run(context, &set::KeySetArgs::default())
+/// Asks for a key of this provider and saves it.
+pub(crate) fn set_key_of(context: &mut Context, provider: Name, profile: Name) -> Result<()> {
+    set::run(context, &set::KeySetArgs::for_key(provider, profile))
 }
 
 /// The keys that are recorded as saved.

@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::key_binding;
 use crate::keys::KeyStatus;
+use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -26,6 +27,18 @@ pub(super) struct KeySetArgs {
     target: KeyTargetArgs,
     #[command(flatten)]
     new: NewKeyArgs,
+}
+
+impl KeySetArgs {
+    pub(super) fn for_key(provider: Name, profile: Name) -> Self {
+        Self {
+            target: KeyTargetArgs {
+                provider: Some(provider),
+                profile: Some(profile),
+            },
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) fn run(context: &mut Context, options: &KeySetArgs) -> Result<()> {

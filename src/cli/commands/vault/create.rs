@@ -50,20 +50,34 @@ pub(super) fn run(context: &mut Context, options: &VaultCreateArgs) -> Result<()
     let cost = options.kdf.unwrap_or_default();
     Vault::create(&path, &passphrase, cost)?;
     audit_vault(context, "create");
-    context.ui.say(
-        &format!("created the vault `{}` ({cost})\n", display_path(&path)),
-        2,
-    )?;
+    report_created(context, cost)?;
     if kept == Some(StoreKind::OsKeyring) {
         context.ui.notice(
             "Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.",
         );
     } else {
-        context
-            .ui
-            .notice("Write the passphrase down: without it, the contents of the vault are lost.");
+        print_reminders(context);
     }
     Ok(())
+}
+
+fn report_created(context: &Context, cost: KdfParams) -> Result<()> {
+    let path = context.home.vault();
+    context.ui.say(
+        &format!("created the vault `{}` ({cost})\n", display_path(&path)),
+        2,
+    )
+}
+
+/// What keeps the user from losing the vault's contents, and from typing its passphrase too often.
+fn print_reminders(context: &Context) {
+    for reminder in [
+        "Write the passphrase down: without it, the contents of the vault are lost.",
+        "Back up the key of your conversations with `chatbot key recovery export`.",
+        "`chatbot vault unlock` keeps the vault open, so that not every command asks for the passphrase.",
+    ] {
+        context.ui.notice(reminder);
+    }
 }
 
 /// Makes sure that there is a key store; on a terminal, offers to create a vault if there is none.
@@ -103,10 +117,16 @@ fn offer_vault(context: &mut Context) -> Result<bool> {
         .error_line("A vault is a file with your keys, encrypted with a passphrase.");
     if !context
         .ui
-        .confirm("Create one now?", "`chatbot vault create`")?
+        .confirm_by_default("Create one now?", "`chatbot vault create`")?
     {
         return Ok(false);
     }
+    create_for_this_run(context)?;
+    Ok(true)
+}
+
+/// Creates a vault with a passphrase that this run does not ask for again.
+pub(in crate::cli::commands) fn create_for_this_run(context: &mut Context) -> Result<()> {
     let passphrase = passphrase::choose(
         context.ui,
         context.env,
@@ -117,9 +137,12 @@ fn offer_vault(context: &mut Context) -> Result<bool> {
             weak: false,
         },
     )?;
-    Vault::create(&context.home.vault(), &passphrase, KdfParams::default())?;
+    let cost = KdfParams::default();
+    Vault::create(&context.home.vault(), &passphrase, cost)?;
     audit_vault(context, "create");
     // The user has just typed the passphrase twice: do not ask again in this run.
     context.keys()?.preset_passphrase(passphrase);
-    Ok(true)
+    report_created(context, cost)?;
+    print_reminders(context);
+    Ok(())
 }

@@ -6,7 +6,7 @@ mod passwd;
 mod status;
 mod unlock;
 
-pub(super) use create::{ensure_store, ensure_vault};
+pub(super) use create::{create_for_this_run, ensure_store, ensure_vault};
 pub(super) use passwd::passwd_typed;
 
 use crate::audit::{Event, EventKind, Severity};

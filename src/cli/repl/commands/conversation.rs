@@ -35,7 +35,7 @@ pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
 
 fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
     let args = ConversationArgs {
-        model: Some(repl.model.clone()).filter(|_| !repl.args.demo),
+        model: Some(repl.model.clone()).filter(|_| !repl.args.uses_demo_provider()),
         ..repl.args.clone()
     };
     let restore = repl
@@ -64,7 +64,6 @@ fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
     // The current conversation stays open until the other one has begun, in case that fails.
     let StartedSession {
         mut session,
-        not_saved_because: unkept,
         model,
         choice,
     } = session::begin(repl.context, &args, resume, restore)?;
@@ -73,7 +72,7 @@ fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
     repl.session = Some(session);
     repl.choice = choice;
     repl.model = model;
-    repl.greet(unkept.as_deref());
+    repl.greet();
     Ok(())
 }
 

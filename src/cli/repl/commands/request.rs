@@ -49,7 +49,7 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
             Raw::from(repl.model.as_str()).printable_line()
         ));
     }
-    if repl.args.demo {
+    if repl.args.uses_demo_provider() {
         return Err(CliError::misuse("the demo has only one assistant")
             .hint("start `chatbot chat --model NAME` to use a model")
             .into());
@@ -84,7 +84,7 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
         let answers = repl.session()?.provider().name().to_string();
         return repl.context.ui.out(&format!("{answers}\n"));
     }
-    if repl.args.demo {
+    if repl.args.uses_demo_provider() {
         return Err(CliError::misuse("the demo has only one assistant")
             .hint("start `chatbot chat --provider NAME` to use another")
             .into());
