@@ -283,7 +283,7 @@ fn keyring_missing_is_not_replaced() {
     let files = sandbox.conversations();
     sandbox.run(["ask", "--provider=demo", "hello"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
-         chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
+         chatbot: hint: restore it with `chatbot key recovery import`, select the store that has it with `CHATBOT_KEYRING`, or set the conversations aside with `chatbot vault reset --conversations`; nothing was changed\n",
     ).check();
     assert_eq!(sandbox.conversations(), files);
 }
@@ -700,7 +700,7 @@ fn home_without_namespace_finds_data_key() {
     let files = first.conversations();
     first.run(["ask", "--provider=demo", "more"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
-         chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
+         chatbot: hint: restore it with `chatbot key recovery import`, select the store that has it with `CHATBOT_KEYRING`, or set the conversations aside with `chatbot vault reset --conversations`; nothing was changed\n",
     ).check();
     assert_eq!(first.conversations(), files);
 }

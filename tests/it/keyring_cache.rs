@@ -125,7 +125,7 @@ fn keyring_cache_notices_changes() {
         .code(8)
         .stderr(
             "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
-             chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
+             chatbot: hint: restore it with `chatbot key recovery import`, select the store that has it with `CHATBOT_KEYRING`, or set the conversations aside with `chatbot vault reset --conversations`; nothing was changed\n",
         )
         .check();
     // The same holds when the program itself changes an item.

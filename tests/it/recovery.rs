@@ -37,7 +37,7 @@ fn lose_the_vault(sandbox: &Sandbox) {
 }
 
 const LOST: &str = "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
-    chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n";
+    chatbot: hint: restore it with `chatbot key recovery import`, select the store that has it with `CHATBOT_KEYRING`, or set the conversations aside with `chatbot vault reset --conversations`; nothing was changed\n";
 
 #[test]
 fn recovery_import_from_file() {
@@ -120,7 +120,7 @@ fn recovery_export_asks_to_retype() {
         .code(3)
         .stderr(
             "chatbot: error: there is no data key yet\n\
-         chatbot: hint: it is created with the first saved conversation, such as `chatbot chat --demo`\n",
+         chatbot: hint: it is created with the first saved conversation\n",
         )
         .check();
     sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();

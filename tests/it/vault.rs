@@ -80,7 +80,7 @@ fn vault_create_once() {
         .code(1)
         .stderr(
             "chatbot: error: a vault already exists at `[ROOT]/one-root/data/vault.json`\n\
-         chatbot: hint: change its passphrase with `chatbot vault passwd`\n",
+         chatbot: hint: change its passphrase with `chatbot vault passwd`, or set it aside with `chatbot vault reset` if the passphrase is lost\n",
         )
         .check();
     sandbox
@@ -152,13 +152,13 @@ fn vault_offered_without_keyring() {
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen
         .wait_for("There is no key store yet: no OS keyring is available: there is no session bus.")
-        .wait_for("Create one now? [y/N] ")
+        .wait_for("Create one now? [Y/n] ")
         .line("n");
     assert_eq!(screen.end(), 3);
     assert!(!vault(&sandbox).exists());
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen
-        .wait_for("Create one now? [y/N] ")
+        .wait_for("Create one now? [Y/n] ")
         .line("y")
         .wait_for("press Enter to generate one): ")
         .line(PASSPHRASE);
@@ -193,7 +193,7 @@ fn vault_passphrase_from_file_or_command() {
     command(&format!("echo '{PASSPHRASE}'")).succeeds();
     command("echo wrong")
         .code(3)
-        .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; nothing was changed\n")
+        .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; if it is lost, `chatbot vault reset` sets the vault aside, and `chatbot key recovery import` or `chatbot restore` bring your conversations back; nothing was changed\n")
         .check();
     for (line, why) in [
         (
@@ -844,4 +844,70 @@ fn vault_damaged_is_reported_everywhere() {
         output.stderr.starts_with("chatbot: error: the vault `"),
         "{output:#?}"
     );
+}
+
+#[test]
+fn vault_reset_sets_files_aside() {
+    let mut sandbox = Sandbox::with_vault();
+    sandbox
+        .run(["ask", "--provider=demo", "--no-stdin", "remember the heron"])
+        .succeeds();
+    sandbox
+        .run(["key", "recovery", "export", "recovery.txt", "--yes"])
+        .succeeds();
+    let recovery = sandbox.cwd().join("recovery.txt");
+    let before = fs::read(vault(&sandbox)).unwrap();
+    let forgotten = sandbox.write("forgotten", "something else entirely, alas");
+    let known = sandbox.env()["CHATBOT_PASSPHRASE_FILE".as_ref() as &std::ffi::OsStr].clone();
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", &forgotten);
+    let lost = sandbox.run(["history", "list"]).fails(3).stderr;
+    assert!(
+        lost.contains("`chatbot vault reset`") && lost.contains("`chatbot key recovery import`"),
+        "{lost}"
+    );
+    sandbox.run(["vault", "reset"]).fails(2);
+    assert_eq!(fs::read(vault(&sandbox)).unwrap(), before);
+    let said = sandbox.run(["vault", "reset", "--yes"]).succeeds().stdout;
+    assert!(said.contains("nothing was deleted"), "{said}");
+    assert!(!vault(&sandbox).exists());
+    let aside: Vec<PathBuf> = sandbox
+        .files()
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains("set-aside-"))
+        .collect();
+    assert_eq!(aside.len(), 2, "{aside:?}");
+    assert!(aside.iter().any(|path| fs::read(path).unwrap() == before));
+    sandbox.run(["vault", "reset", "--yes"]).fails(3);
+
+    // The recovery key, which has the passphrase of the first vault, brings the conversations back.
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
+    let stuck = sandbox.run(["history", "list"]).fails(8).stderr;
+    assert!(
+        stuck.contains("`chatbot vault reset --conversations`"),
+        "{stuck}"
+    );
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", known);
+    sandbox.run(["vault", "reset", "--yes"]).succeeds();
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
+    sandbox
+        .run(["key", "recovery", "import", recovery.to_str().unwrap()])
+        .succeeds();
+    let list = sandbox.run(["history", "list"]).succeeds().stdout;
+    assert!(list.contains("remember the heron"), "{list}");
+
+    sandbox
+        .run(["vault", "reset", "--conversations", "--yes"])
+        .succeeds();
+    assert!(sandbox.conversations().is_empty());
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
+    sandbox
+        .run(["ask", "--provider=demo", "--no-stdin", "a new start"])
+        .succeeds();
+    sandbox.run(["history", "list"]).succeeds();
 }

@@ -43,7 +43,7 @@ pub(crate) fn explain_keys(cause: &(dyn Error + 'static)) -> Option<Diagnosis> {
         keys::Error::DataKeyMissing { .. } => diagnosis(
             CliExit::Storage,
             "data_key_missing",
-            "restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed",
+            "restore it with `chatbot key recovery import`, select the store that has it with `CHATBOT_KEYRING`, or set the conversations aside with `chatbot vault reset --conversations`; nothing was changed",
         ),
         keys::Error::InvalidDataKey { .. } => diagnosis(
             CliExit::Storage,
@@ -118,7 +118,7 @@ fn explain_vault(error: &vault::Error) -> Diagnosis {
         vault::Error::WrongPassphrase => diagnosis(
             CliExit::Key,
             "wrong_passphrase",
-            "try again; nothing was changed",
+            "try again; if it is lost, `chatbot vault reset` sets the vault aside, and `chatbot key recovery import` or `chatbot restore` bring your conversations back; nothing was changed",
         ),
         vault::Error::Locked(_) => diagnosis(
             CliExit::Key,
@@ -128,7 +128,7 @@ fn explain_vault(error: &vault::Error) -> Diagnosis {
         vault::Error::Exists(_) => diagnosis(
             CliExit::Failure,
             "vault_exists",
-            "change its passphrase with `chatbot vault passwd`",
+            "change its passphrase with `chatbot vault passwd`, or set it aside with `chatbot vault reset` if the passphrase is lost",
         ),
         vault::Error::Kernel(_) => diagnosis(
             CliExit::Failure,

@@ -3,6 +3,7 @@
 mod create;
 mod lock;
 mod passwd;
+mod reset;
 mod status;
 mod unlock;
 
@@ -18,7 +19,9 @@ use clap::{Args, Subcommand};
 ///
 /// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for once
 /// per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program named by
-/// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost.
+/// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost;
+/// `chatbot vault reset` sets it aside, and `chatbot key recovery import` or `chatbot restore` bring
+/// your conversations back if you have a recovery key or a backup.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VaultArgs {
     #[command(subcommand)]
@@ -31,6 +34,7 @@ enum VaultCommand {
     Passwd(passwd::VaultPasswdArgs),
     Unlock(unlock::VaultUnlockArgs),
     Lock(lock::VaultLockArgs),
+    Reset(reset::VaultResetArgs),
     Status(status::VaultStatusArgs),
 }
 
@@ -40,6 +44,7 @@ pub(crate) fn run(context: &mut Context, options: &VaultArgs) -> Result<()> {
         VaultCommand::Passwd(options) => passwd::run(context, options),
         VaultCommand::Unlock(options) => unlock::run(context, options),
         VaultCommand::Lock(_) => lock::run(context),
+        VaultCommand::Reset(options) => reset::run(context, *options),
         VaultCommand::Status(options) => status::run(context, options),
     }
 }

@@ -43,9 +43,8 @@ pub(super) fn run(context: &mut Context, options: &RecoveryExportArgs) -> Result
         .existing_data_key(&Slot::DataKey)?
     else {
         bail!(
-            CliError::new(CliExit::Key, "no_data_key", "there is no data key yet").hint(
-                "it is created with the first saved conversation, such as `chatbot chat --demo`"
-            )
+            CliError::new(CliExit::Key, "no_data_key", "there is no data key yet")
+                .hint("it is created with the first saved conversation")
         );
     };
     let to_screen = file == Path::new("-");
