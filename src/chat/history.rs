@@ -27,7 +27,7 @@ impl History {
 
     /// The messages, oldest first.
     #[must_use]
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> + ExactSizeIterator {
         self.messages.iter()
     }
 

@@ -115,6 +115,8 @@ pub struct Session<P> {
     placeholders: Placeholders,
     history: History,
     conversation: Option<Conversation>,
+    /// The provider and model of the last saved question.
+    last_asked: Option<String>,
     spend: SessionSpend,
     /// The ids of this session's answers whose cost is estimated.
     own_estimates: Vec<String>,
@@ -166,6 +168,10 @@ impl<P: Provider> Session<P> {
             services,
             placeholders,
             history,
+            last_asked: conversation.as_ref().map(|c| {
+                let header = c.header();
+                format!("{}/{}", header.provider, header.model)
+            }),
             conversation,
             spend: own,
             own_estimates: Vec::new(),
@@ -175,6 +181,9 @@ impl<P: Provider> Session<P> {
     /// Loads stored messages. All of them are redacted again, because rules may have been added
     /// since they were stored.
     pub fn load_history(&mut self, stored: LoadedConversation) {
+        self.last_asked = stored
+            .last_asked()
+            .map(|(provider, model)| format!("{provider}/{model}"));
         // A system prompt imported from another program is only displayed: sending it would change
         // answers without the user's knowledge.
         for message in stored
@@ -368,10 +377,17 @@ impl<P: Provider> Session<P> {
             && let Some(conversation) = &mut self.conversation
         {
             let note = MessageMeta::default();
+            let asked = format!("{}/{}", self.provider.name(), self.options.model);
+            let question = MessageMeta {
+                asked_of: Some(asked.clone())
+                    .filter(|asked| self.last_asked.as_ref() != Some(asked)),
+                ..MessageMeta::default()
+            };
+            self.last_asked = Some(asked);
             let system = self.history.unsaved_system_prompt();
             let mut lines: Vec<(&Message, &MessageMeta)> =
                 system.iter().map(|m| (*m, &note)).collect();
-            lines.push((&message, &note));
+            lines.push((&message, &question));
             let first = conversation.save(&lines).map_err(Error::SaveQuestion)?;
             let kept_system = lines.len() > 1;
             place = Some(first + u32::from(kept_system));

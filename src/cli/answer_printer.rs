@@ -6,7 +6,7 @@ use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::outcome::describe_redactions;
 use crate::cli::term::Ui;
 use crate::privacy::{Displayable, Findings};
-use crate::provider::StreamEvent;
+use crate::provider::{ProviderErrorKind, StreamEvent};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -95,9 +95,20 @@ impl Observer for AnswerPrinter {
                 _ => {}
             }
         }
-        if let StreamEvent::Retrying { after, attempt, .. } = heard {
+        if let StreamEvent::Retrying {
+            after,
+            attempt,
+            why,
+        } = heard
+        {
+            let what = match why {
+                ProviderErrorKind::RateLimited { .. } => "the provider's rate limit is reached",
+                ProviderErrorKind::Upstream => "the provider failed",
+                ProviderErrorKind::Timeout => "no answer in time",
+                _ => "no connection",
+            };
             self.ui.notice(&format!(
-                "request failed; retrying in {} (attempt {attempt})",
+                "{what}; retrying in {} (attempt {attempt})",
                 crate::time::humanize(*after)
             ));
         }

@@ -12,6 +12,7 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
     let mut whole = Raw::from(String::new());
     for pattern in files {
         for path in expand_pattern(pattern)? {
+            refuse_folder(&path)?;
             let room = most.saturating_sub(whole.len() as u64);
             let bytes =
                 fs::read_external(&path, room).map_err(|error| attachment_problem(&path, error))?;
@@ -51,6 +52,20 @@ pub(crate) fn fence_paste(label: &str, text: &Raw) -> Raw {
     whole.push(&Raw::from("\n"));
     whole.push(&fence);
     whole
+}
+
+/// Refuses a folder in place of a file.
+pub(crate) fn refuse_folder(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let shown = display_path(path);
+    bail!(
+        CliError::misuse(format!("`{shown}` is a folder")).hint(format!(
+            "name a file in it, or a pattern such as `{}/*.md`",
+            shown.trim_end_matches('/')
+        ))
+    )
 }
 
 fn attachment_problem(path: &Path, error: fs::Error) -> anyhow::Error {

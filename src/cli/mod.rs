@@ -9,6 +9,7 @@ mod child_env;
 mod commands;
 mod connection;
 mod context;
+mod conversation_lookup;
 mod debug_log;
 mod editor;
 mod env;
@@ -249,7 +250,13 @@ fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
         .iter()
         .take_while(|a| *a != "--")
         .any(|a| a == "--json");
-    let (what, hint) = split_clap_error(&error.render().to_string());
+    let rendered = error.render().to_string();
+    let (what, mut hint) = split_clap_error(&rendered);
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(usage) = rendered.lines().find_map(|l| l.strip_prefix("Usage: "))
+    {
+        hint = format!("usage: `{usage}`");
+    }
     report(
         &ui,
         &anyhow::Error::new(CliError::misuse(what).hint(hint)),

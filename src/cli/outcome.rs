@@ -95,8 +95,13 @@ pub(crate) fn report_outcome(
             .as_ref()
             .and_then(|a| a.finish.clone())
             .unwrap_or_else(|| "no reason given".to_owned());
+        let next = if goes_on && why == "length" {
+            "; `/continue` goes on with it"
+        } else {
+            ""
+        };
         ui.warning(&format!(
-            "the answer is incomplete ({})",
+            "the answer is incomplete ({}){next}",
             Raw::from(why).printable()
         ));
     }

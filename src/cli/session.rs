@@ -2,11 +2,13 @@
 //! history.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::catalog::ReasoningForm;
+use crate::catalog::{self, ReasoningForm};
 use crate::chat::{Services, Session, SessionConfig, UserInput};
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::connection;
 use crate::cli::context::Context;
+use crate::cli::conversation_lookup;
+use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::key_binding;
 use crate::cli::keys::is_no_store_error;
@@ -18,11 +20,11 @@ use crate::cli::roles;
 use crate::cli::rollback;
 use crate::cli::state_marks::When;
 use crate::config::KeySource;
-use crate::conversations::{Conversation, Damage, LoadedConversation, OpenedConversation};
+use crate::conversations::{Archive, Conversation, Damage, LoadedConversation, OpenedConversation};
 use crate::name::Name;
 use crate::privacy::input_check::InputLimits;
 use crate::privacy::{Audience, Raw};
-use crate::provider::{AnyProvider, Demo, OpenAi, RequestOptions};
+use crate::provider::{AnyProvider, Demo, OpenAi, Provider, RequestOptions};
 use anyhow::{Result, bail};
 
 /// A session, and what the user must be told about it.
@@ -53,15 +55,21 @@ pub(crate) fn begin(
                 .hint("leave out `--no-log`, `--private` and `--demo`, or start a new one")
         );
     }
+    // A resumed conversation says which model it is with.
+    let resumed = match find(context, resume)? {
+        Some(id) => Some(open_conversation(context, &id)?),
+        None => None,
+    };
+    let args = &with_last_model(context, args, resumed.as_ref().map(|r| &r.stored))?;
     let (provider, choice, options) = if args.uses_demo_provider() {
         demo_provider(restore == Some(Audience::Screen))
     } else {
-        connect(context, args, resume)?
+        connect(context, args)?
     };
-    let kept = if args.is_saved() {
-        open_conversation(context, resume, &provider, &options)?
-    } else {
-        None
+    let kept = match resumed {
+        Some(resumed) => Some((resumed.conversation, Some(resumed.stored))),
+        None if args.is_saved() => Some((start_conversation(context, &provider, &options)?, None)),
+        None => None,
     };
     logging::step(context, &format!("conversation kept: {}", kept.is_some()));
     let model = options.model.clone();
@@ -204,19 +212,21 @@ pub(crate) fn preview(
     resume: &Resume,
     input: UserInput,
 ) -> Result<String> {
+    let stored = match find(context, resume)? {
+        Some(id) => Some((context.archive()?.read(&id)?, id)),
+        None => None,
+    };
     let args = &roles::apply(context, args)?;
+    let args = &with_last_model(context, args, stored.as_ref().map(|(stored, _)| stored))?;
     let (provider, choice, options) = if args.uses_demo_provider() {
         demo_provider(false)
     } else {
-        let mut choice = provider::choose(
+        let choice = provider::choose(
             context,
             args.provider.as_ref(),
             args.profile.as_ref(),
             args.model.as_deref(),
         )?;
-        if args.model.is_none() && !matches!(resume, Resume::New) {
-            stay_with_model(context, resume, &mut choice)?;
-        }
         let options = request_options(context, args, &choice)?;
         (
             AnyProvider::from(OpenAi::new(
@@ -239,8 +249,8 @@ pub(crate) fn preview(
     )?;
     let default_system = default_system_prompt(context, choice.as_ref())?;
     let is_new = matches!(resume, Resume::New);
-    if let Some(id) = find(context, resume)? {
-        session.load_history(context.archive()?.read(&id)?);
+    if let Some((stored, id)) = stored {
+        session.load_history(stored);
         if context.settings()?.budget.per_conversation.is_some() {
             session.set_conversation_spend(conversation_spend(context, id.as_str())?);
         }
@@ -260,17 +270,13 @@ pub(crate) fn preview(
 pub(crate) fn connect(
     context: &mut Context,
     args: &ConversationArgs,
-    resume: &Resume,
 ) -> Result<(AnyProvider, Option<ProviderChoice>, RequestOptions)> {
-    let mut choice = provider::choose(
+    let choice = provider::choose(
         context,
         args.provider.as_ref(),
         args.profile.as_ref(),
         args.model.as_deref(),
     )?;
-    if args.model.is_none() && !matches!(resume, Resume::New) {
-        stay_with_model(context, resume, &mut choice)?;
-    }
     let key = key_for(context, &choice)?;
     let budget = context.settings()?.budget;
     if args.budget.is_some()
@@ -332,6 +338,36 @@ pub(crate) fn key_for(
     }
 }
 
+/// The error of a request. A refused key is replaced where it comes from.
+pub(crate) fn explain_refused_key(
+    error: crate::chat::Error,
+    choice: Option<&ProviderChoice>,
+) -> anyhow::Error {
+    let is_refused = matches!(&error, crate::chat::Error::Provider(error)
+        if error.kind() == crate::provider::ProviderErrorKind::InvalidKey);
+    let Some(choice) = choice.filter(|_| is_refused) else {
+        return error.into();
+    };
+    let name = &choice.endpoint.name;
+    let hint = match &choice.key {
+        KeySource::NoKey => {
+            format!("the settings say that it needs none: change `key` in `[providers.{name}]`")
+        }
+        KeySource::Env(variable) => format!("put a valid key into `{variable}`"),
+        KeySource::Stored => {
+            let mut command = String::from("chatbot key set");
+            if name.as_str() != catalog::DEFAULT_PROVIDER {
+                command += &format!(" --provider {name}");
+            }
+            if choice.profile.as_str() != "default" {
+                command += &format!(" --profile {}", choice.profile);
+            }
+            format!("save another one with `{command}`")
+        }
+    };
+    diagnose(&error.into()).hint(hint).into()
+}
+
 fn no_env_key(choice: &ProviderChoice, variable: &str) -> CliError {
     CliError::new(
         CliExit::Key,
@@ -347,31 +383,45 @@ fn no_env_key(choice: &ProviderChoice, variable: &str) -> CliError {
     ))
 }
 
-/// A resumed conversation keeps its model, if it was with this provider.
-fn stay_with_model(
+/// A resumed conversation goes on with the provider and the model of its last question, unless the
+/// options or the environment name others.
+fn with_last_model(
     context: &mut Context,
-    resume: &Resume,
-    choice: &mut ProviderChoice,
-) -> Result<()> {
-    let archive = context.archive()?;
-    let Some(id) = find(context, resume)? else {
-        return Ok(());
+    args: &ConversationArgs,
+    stored: Option<&LoadedConversation>,
+) -> Result<ConversationArgs> {
+    let mut args = args.clone();
+    let Some((provider, model)) = stored.and_then(LoadedConversation::last_asked) else {
+        return Ok(args);
     };
-    if let Some(header) = archive.header(&id)?
-        && header.provider == choice.endpoint.name.as_str()
-        && !header.model.is_empty()
+    if args.uses_demo_provider() || model.is_empty() {
+        return Ok(args);
+    }
+    // A file from elsewhere does not choose where the next question goes.
+    let is_own = !stored.is_some_and(|stored| stored.messages.iter().any(|m| m.foreign));
+    if is_own
+        && args.provider.is_none()
+        && context.env.text("CHATBOT_PROVIDER")?.is_none()
+        && let Ok(name) = provider.parse::<Name>()
+        && (name.as_str() == "demo" || provider::endpoint(context, &name).is_ok())
+    {
+        args.provider = Some(name);
+    }
+    let (used, _) = provider::resolve(context, args.provider.as_ref(), args.profile.as_ref())?;
+    if args.model.is_none()
+        && used.as_str() == provider
         && context.env.text("CHATBOT_MODEL")?.is_none()
     {
-        choice.model = header.model;
+        args.model = Some(model.to_owned());
     }
-    Ok(())
+    Ok(args)
 }
 
 fn find(context: &mut Context, resume: &Resume) -> Result<Option<Name>> {
     Ok(match resume {
         // A new conversation needs no archive, so no key store is opened.
         Resume::New => None,
-        Resume::Id(id) => Some(context.archive()?.find(id)?),
+        Resume::Id(typed) => Some(conversation_lookup::find(context, typed)?),
         Resume::Latest => {
             let nothing = || {
                 CliError::misuse("there is no conversation to resume")
@@ -381,8 +431,6 @@ fn find(context: &mut Context, resume: &Resume) -> Result<Option<Name>> {
         }
     })
 }
-
-type SavedConversation = Option<(Conversation, Option<LoadedConversation>)>;
 
 /// The code of [`cannot_save`].
 const CANNOT_SAVE: &str = "cannot_save";
@@ -404,33 +452,27 @@ pub(crate) fn is_saving_the_obstacle(error: &anyhow::Error) -> bool {
         .is_some_and(|problem| problem.has_code(CANNOT_SAVE))
 }
 
-/// Opens the conversation to save to.
-fn open_conversation(
-    context: &mut Context,
-    resume: &Resume,
-    provider: &AnyProvider,
-    options: &RequestOptions,
-) -> Result<SavedConversation> {
-    use crate::provider::Provider;
+/// The conversations, with those deleted that are older than the settings allow.
+fn archive_to_save_in(context: &mut Context) -> Result<Archive> {
     let archive = match context.archive() {
         Ok(archive) => archive,
         Err(error) if is_no_store_error(&error) => bail!(cannot_save(&error)),
         Err(error) => return Err(error),
     };
     crate::cli::commands::history::apply_retention(context)?;
-    match find(context, resume)? {
-        None => Ok(Some((
-            archive.create(provider.name().as_str(), &options.model)?,
-            None,
-        ))),
-        Some(id) => {
-            let OpenedConversation {
-                conversation,
-                stored,
-            } = archive.open(&id)?;
-            Ok(Some((conversation, Some(stored))))
-        }
-    }
+    Ok(archive)
+}
+
+fn open_conversation(context: &mut Context, id: &Name) -> Result<OpenedConversation> {
+    Ok(archive_to_save_in(context)?.open(id)?)
+}
+
+fn start_conversation(
+    context: &mut Context,
+    provider: &AnyProvider,
+    options: &RequestOptions,
+) -> Result<Conversation> {
+    Ok(archive_to_save_in(context)?.create(provider.name().as_str(), &options.model)?)
 }
 
 /// Prints and logs what is damaged in a conversation.

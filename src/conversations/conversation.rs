@@ -39,6 +39,9 @@ pub struct MessageMeta {
     pub partial: bool,
     /// Whether it was imported.
     pub foreign: bool,
+    /// For a question: the provider and the model it was put to, as `provider/model`, if they are
+    /// not those of the question before.
+    pub asked_of: Option<String>,
 }
 
 impl Conversation {
@@ -299,6 +302,7 @@ fn encrypt_messages(
             cut: note.cut,
             partial: note.partial,
             foreign: note.foreign,
+            asked_of: note.asked_of.clone(),
         };
         encrypt_record(&line, data_keys, now, &mut lines);
         n += u32::from(!note.partial);

@@ -25,6 +25,8 @@ pub struct StoredMessage {
     pub cut: bool,
     /// Whether it was imported.
     pub foreign: bool,
+    /// The provider and model that the user switched to before this question, as `provider/model`.
+    pub asked_of: Option<String>,
 }
 
 /// A damaged or missing part of a conversation.
@@ -73,6 +75,19 @@ pub struct ConversationState {
 }
 
 impl LoadedConversation {
+    /// The provider and the model that the last question was put to.
+    #[must_use]
+    pub fn last_asked(&self) -> Option<(&str, &str)> {
+        self.messages
+            .iter()
+            .rev()
+            .find_map(|m| m.asked_of.as_deref()?.split_once('/'))
+            .or_else(|| {
+                let header = self.header.as_ref()?;
+                Some((header.provider.as_str(), header.model.as_str()))
+            })
+    }
+
     /// Combines the result with the messages.
     pub(super) fn new(ending: ConversationState, mut messages: Vec<StoredMessage>) -> Self {
         let ConversationState {

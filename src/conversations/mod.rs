@@ -153,4 +153,7 @@ struct MessageRecord<'a> {
     /// user's consent.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     foreign: bool,
+    /// The provider and model that the user switched to before this question, as `provider/model`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    asked_of: Option<String>,
 }

@@ -176,6 +176,7 @@ impl ParsedRecord {
                 cut,
                 partial,
                 foreign,
+                asked_of,
             } = line;
             let text = Raw::from(text.into_owned());
             return Self::Message(
@@ -190,6 +191,7 @@ impl ParsedRecord {
                     model,
                     cut: cut || partial,
                     foreign,
+                    asked_of,
                 },
             );
         }

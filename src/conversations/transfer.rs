@@ -205,6 +205,8 @@ fn admit_record(record: &[u8], id: &Name, trust: Trust) -> Option<PlainRecord> {
                 at: line.at.min(now),
                 foreign: true,
                 rules: None,
+                // A stranger does not choose where the next question goes.
+                asked_of: None,
                 ..line
             }),
         },

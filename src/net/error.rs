@@ -90,6 +90,10 @@ impl HttpClient {
                 NetErrorKind::Tls,
                 &format!("at `{host}` cannot be reached: the TLS connection failed"),
             ),
+            NetCause::NotTls => self.error(
+                NetErrorKind::Tls,
+                &format!("at `{host}` does not speak TLS: is its address `http://`?"),
+            ),
             NetCause::Dns => self
                 .error(
                     NetErrorKind::Dns,
@@ -161,6 +165,8 @@ pub(super) enum Phase {
 enum NetCause {
     Certificate(&'static str),
     Tls,
+    /// The server answered in plain text.
+    NotTls,
     Dns,
     Refused,
     Timeout,
@@ -238,6 +244,9 @@ impl NetCause {
                 Bad::Revoked => "its certificate was revoked",
                 _ => "its certificate is not valid",
             }),
+            rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+                Self::NotTls
+            }
             _ => Self::Tls,
         }
     }

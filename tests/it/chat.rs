@@ -502,7 +502,7 @@ fn chat_resumes_conversation() {
     ] {
         let mut screen = sandbox.screen(args);
         screen
-            .wait_for("resumed a conversation with")
+            .wait_for("resumed \"remember the heron\" (")
             .wait_for("\n> ")
             .line("more")
             .wait_for("tok")

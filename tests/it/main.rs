@@ -43,6 +43,8 @@ mod first_run;
 mod hardening;
 /// Help pages, and the commands that hints name.
 mod help;
+/// Hints of errors.
+mod hints;
 /// `chatbot history`: list, show and delete conversations, and refuse unsafe folders.
 mod history;
 /// Hostile files for `history import`: memory and time stay proportional to the size of the file.
@@ -87,6 +89,8 @@ mod recovery;
 mod redact;
 /// Re-encryption of everything with a new data key.
 mod rekey;
+/// Resumed conversations.
+mod resume;
 /// Roles, aliases and the options of requests in the settings.
 mod roles;
 /// An older copy of the state is detected.

@@ -464,7 +464,9 @@ fn vault_unlocked_opens_by_itself_until_it_is_locked() {
     let unlocked = sandbox.run(["vault", "unlock", "--for", "10m"]).succeeds();
     sandbox.unset("CHATBOT_PASSPHRASE_FILE");
     assert!(
-        unlocked.stdout.starts_with("the vault is open until "),
+        unlocked
+            .stdout
+            .starts_with("the vault is open for 10 min, until "),
         "{unlocked:#?}"
     );
     sandbox.run(["key", "get"]).succeeds();

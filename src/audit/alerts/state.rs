@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+/// As many days must have requests before a busy hour can be compared with them.
+const MIN_BASELINE_DAYS: usize = 3;
 /// The history from which the usual values are learnt.
 const BASELINE_MS: i64 = 30 * DAY_MS;
 /// Events of the same sort belong to one cause until there is a pause of this length.
@@ -229,12 +231,8 @@ impl MonitorState {
             .map(|(h, _)| h.div_euclid(DAY_MS))
             .collect::<BTreeSet<_>>()
             .len();
-        let ordinary = if days >= 3 {
-            (most * 5 / 2).max(40)
-        } else {
-            80
-        };
-        if count > ordinary {
+        // Without a few days to compare with, a busy hour is no sign of anything.
+        if days >= MIN_BASELINE_DAYS && count > (most * 5 / 2).max(40) {
             self.raise_ongoing(AlertKind::Burst, "burst", at, 2 * ONGOING_GAP_MS, count);
         }
         let day = now.div_euclid(DAY_MS) * DAY_MS;

@@ -43,7 +43,7 @@ pub(crate) struct AskArgs {
     /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
-    /// Resume the conversation with this ID
+    /// Resume the conversation with this ID, or with this text in its title
     #[arg(short, long, value_name = "ID")]
     resume: Option<String>,
     /// Output JSON
@@ -99,7 +99,8 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         .send(input, &mut observer, wait_for_interrupt(cancelled, ends));
     let result = runtime()?.block_on(screen.watch(answer));
     screen.finish(own_screen || result.is_ok())?;
-    let outcome = result?;
+    let outcome =
+        result.map_err(|error| session::explain_refused_key(error, started.choice.as_ref()))?;
     print_answer(context, options, &started, &outcome)?;
     if *observer.cancelled.borrow() {
         bail!(term::BrokenPipeError);

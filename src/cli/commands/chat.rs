@@ -31,7 +31,7 @@ pub(crate) struct ChatCommandArgs {
     /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
-    /// Resume the conversation with this ID
+    /// Resume the conversation with this ID, or with this text in its title
     #[arg(short, long, value_name = "ID")]
     resume: Option<String>,
 }

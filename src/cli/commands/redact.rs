@@ -1,5 +1,6 @@
 //! `redact`: the redactor as a filter for files and pipes.
 
+use crate::cli::attachments;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::input_stream;
@@ -54,7 +55,10 @@ pub(crate) fn run(context: &mut Context, options: &RedactArgs) -> Result<()> {
     };
     let redactor = context.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
-        Some(file) if file.as_os_str() != "-" => Box::new(fs::open_external(file)?),
+        Some(file) if file.as_os_str() != "-" => {
+            attachments::refuse_folder(file)?;
+            Box::new(fs::open_external(file)?)
+        }
         _ if options.json_lines => return finish(options, redact_lines(context, &redactor)?),
         _ => Box::new(input_stream()),
     };

@@ -90,11 +90,6 @@ impl CliError {
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.code == code
     }
-
-    /// Whether the cause is a missing key or key store.
-    pub(crate) fn is_no_key(&self) -> bool {
-        self.code == "no_key" || self.code == "no_store"
-    }
 }
 
 impl fmt::Display for CliError {

@@ -13,12 +13,19 @@ use crate::cli::provider::ProviderChoice;
 use crate::cli::repl::input::{InputEvent, InputSource};
 use crate::cli::rollback;
 use crate::cli::runtime::{StopSignals, wait_for_interrupt};
+use crate::cli::session;
 use crate::cli::state_marks::When;
+use crate::cli::term::Style;
 use crate::cli::term::format::pluralize;
-use crate::privacy::Raw;
+use crate::conversations::Conversation;
+use crate::message::Role;
+use crate::privacy::{Audience, Displayable, Raw};
 use crate::provider::{self, AnyProvider, ProviderErrorKind};
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
+
+/// A resumed conversation shows at most this many lines of its last question and answer each.
+const MAX_RECALLED_LINES: usize = 20;
 
 pub(super) struct Repl<'a> {
     pub(super) context: &'a mut Context,
@@ -60,16 +67,55 @@ impl Repl<'_> {
         if !is_saved && !self.args.demo {
             ui.notice("incognito: this conversation is not saved");
         }
-        if let Some(past) = self
+        self.show_last_exchange();
+    }
+
+    /// Shows where a resumed conversation stopped.
+    fn show_last_exchange(&self) {
+        let Some(session) = self.session.as_ref().filter(|s| !s.history().is_empty()) else {
+            return;
+        };
+        let ui = &self.context.ui;
+        let questions = session.history().iter().filter(|m| m.role == Role::User);
+        ui.notice(&format!(
+            "resumed {} ({})",
+            self.title(),
+            pluralize(questions.count(), "question")
+        ));
+        let Some(from) = session.history().iter().rposition(|m| m.role == Role::User) else {
+            return;
+        };
+        if !ui.notices() || !self.keyboard.is_terminal() {
+            return;
+        }
+        for message in session.history().iter().skip(from) {
+            let (text, _) = session
+                .placeholders()
+                .restore(message.text.as_str(), Audience::Screen);
+            let mark = match message.role {
+                Role::User => "> ",
+                Role::Assistant | Role::System => "",
+            };
+            ui.error_line(ui.paint(
+                Style::Dim,
+                Displayable::from(mark) + first_lines(&text.plain(), MAX_RECALLED_LINES),
+            ));
+        }
+    }
+
+    /// The title of the conversation in quotation marks; its id if it has none.
+    pub(super) fn title(&self) -> String {
+        let header = self
             .session
             .as_ref()
-            .map(Session::history)
-            .filter(|p| !p.is_empty())
-        {
-            ui.notice(&format!(
-                "resumed a conversation with {}",
-                pluralize(past.len(), "message")
-            ));
+            .and_then(Session::conversation)
+            .map(Conversation::header);
+        match header {
+            Some(header) if !header.title.is_empty() => {
+                format!("\"{}\"", Raw::from(header.title.as_str()).printable_line())
+            }
+            Some(header) => format!("`{}`", header.id),
+            None => String::from("it"),
         }
     }
 
@@ -114,6 +160,10 @@ impl Repl<'_> {
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
+        self.send_message(input, true)
+    }
+
+    fn send_message(&mut self, input: UserInput, is_typed: bool) -> Result<()> {
         let typed = input.clone();
         let input = match self.with_pastes(input) {
             Ok(input) => input,
@@ -140,8 +190,10 @@ impl Repl<'_> {
         let is_sent = matches!(result, Ok(_) | Err(Error::Provider(_)));
         if is_sent {
             self.unanswered = None;
-            self.remember(&typed.text);
-        } else {
+            if is_typed {
+                self.remember(&typed.text);
+            }
+        } else if is_typed {
             self.keyboard.remember(typed.text.printable());
             // Attachments are sent with the next attempt, unless they are what was refused.
             if !matches!(result, Err(Error::Refused(_))) {
@@ -149,6 +201,11 @@ impl Repl<'_> {
             }
         }
         self.on_answer(&printer, result, Some(typed).filter(|_| is_sent))
+    }
+
+    /// Sends a message of the program's own, which the arrow keys do not bring back.
+    pub(super) fn send_own(&mut self, input: UserInput) -> Result<()> {
+        self.send_message(input, false)
     }
 
     pub(super) fn retry(&mut self) -> Result<()> {
@@ -226,7 +283,7 @@ impl Repl<'_> {
                 } else {
                     self.take_back(typed);
                 }
-                Err(suggest_retry(error))
+                Err(suggest_retry(error, self.choice.as_ref()))
             }
             Err(error) => {
                 if typed.is_some() {
@@ -285,10 +342,23 @@ impl Repl<'_> {
     }
 }
 
+/// The first lines of a text, and a mark if there are more.
+fn first_lines(text: &str, most: usize) -> String {
+    let text = text.trim_end();
+    let mut lines: Vec<&str> = text.lines().take(most).collect();
+    if text.lines().count() > most {
+        lines.push("…");
+    }
+    lines.join("\n")
+}
+
 /// Names `/retry` in the hint of a failed request.
-fn suggest_retry(error: provider::Error) -> anyhow::Error {
+fn suggest_retry(error: provider::Error, choice: Option<&ProviderChoice>) -> anyhow::Error {
     let kind = error.kind();
-    let problem = diagnose(&Error::Provider(error).into());
+    let problem = diagnose(&session::explain_refused_key(
+        Error::Provider(error),
+        choice,
+    ));
     let is_final = matches!(
         kind,
         ProviderErrorKind::BadRequest | ProviderErrorKind::TooLarge

@@ -1,7 +1,7 @@
 //! `history delete`: deletes conversations.
 
 use crate::audit::{Event, EventKind};
-use crate::cli::commands::history::resolve_id;
+use crate::cli::commands::history::{redacted_title, resolve_id};
 use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::line_history;
@@ -27,9 +27,11 @@ pub(super) fn run(context: &mut Context, options: &HistoryDeleteArgs) -> Result<
     }
     ids.dedup();
     let what = if let [id] = ids.as_slice() {
-        format!("delete conversation `{id}`?")
+        let header = context.archive()?.header(id)?;
+        let title = redacted_title(context, header.as_ref().map_or("", |h| h.title.as_str()))?;
+        format!("Delete the conversation `{id}`, \"{title}\"?")
     } else {
-        format!("delete {} conversations?", ids.len())
+        format!("Delete {} conversations?", ids.len())
     };
     if !context.yes && !context.ui.confirm(&what, "`--yes`")? {
         bail!(SilentExit(CliExit::Failure));

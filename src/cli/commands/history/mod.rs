@@ -21,6 +21,7 @@ pub(crate) use rename::{redact_title, report_renamed};
 pub(crate) use verify::verify_all;
 
 use crate::cli::context::Context;
+use crate::cli::conversation_lookup;
 use crate::cli::errors::CliError;
 use crate::conversations::{self, Archive};
 use crate::name::Name;
@@ -93,7 +94,7 @@ fn resolve_id(context: &mut Context, typed: Option<&str>) -> Result<(Archive, Na
     }
     let archive = context.archive()?;
     let id = match typed {
-        Some(typed) => archive.find(typed)?,
+        Some(typed) => conversation_lookup::find_in(&archive, typed)?,
         None => archive
             .latest()?
             .ok_or_else(|| CliError::misuse("no conversation has been saved yet"))?,

@@ -4,6 +4,7 @@ use super::audit_vault;
 use crate::cli::args::parse_since;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
+use crate::time::humanize;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub(super) fn run(context: &mut Context, options: &VaultUnlockArgs) -> Result<()
     audit_vault(context, "unlock");
     context.ui.say(
         &format!(
-            "the vault is open until {}, in the kernel's memory only\n",
+            "the vault is open for {}, until {}, in the kernel's memory only\n",
+            humanize(length),
             until.local_minute()
         ),
         2,

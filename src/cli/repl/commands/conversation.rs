@@ -1,5 +1,6 @@
 //! The commands about the conversation: start, resume, change, save, delete and export it.
 
+use crate::chat::UserInput;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::commands::history;
 use crate::cli::errors::CliError;
@@ -29,14 +30,36 @@ pub(in crate::cli::repl) fn retry(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     repl.retry()
 }
 
+/// What is sent for `/continue`: providers have no other way to go on with an answer in common.
+const CONTINUE: &str = "Continue exactly where your last answer stopped. Repeat nothing.";
+
+pub(in crate::cli::repl) fn continue_answer(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let history = repl.session()?.history();
+    if history.is_empty() || history.is_unanswered() {
+        return Err(CliError::misuse("there is no answer to continue")
+            .hint("`/retry` asks the last question again")
+            .into());
+    }
+    repl.send_own(UserInput::from_typed(Raw::from(CONTINUE)))
+}
+
 pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     history::list_recent(repl.context)
 }
 
 fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
-    let args = ConversationArgs {
-        model: Some(repl.model.clone()).filter(|_| !repl.args.uses_demo_provider()),
-        ..repl.args.clone()
+    let is_demo = repl.args.uses_demo_provider();
+    let args = match resume {
+        Resume::New => ConversationArgs {
+            model: Some(repl.model.clone()).filter(|_| !is_demo),
+            ..repl.args.clone()
+        },
+        // Another conversation goes on with the provider and the model it was with.
+        _ => ConversationArgs {
+            model: None,
+            provider: repl.args.provider.clone().filter(|_| is_demo),
+            ..repl.args.clone()
+        },
     };
     let restore = repl
         .context
@@ -70,8 +93,12 @@ fn begin(repl: &mut Repl<'_>, resume: &Resume) -> Result<()> {
     note_spent(repl);
     session.set_run_spend(repl.spent);
     repl.session = Some(session);
+    if let Some(choice) = &choice {
+        repl.args.provider = Some(choice.endpoint.name.clone());
+    }
     repl.choice = choice;
     repl.model = model;
+    repl.unanswered = None;
     repl.greet();
     Ok(())
 }
@@ -163,10 +190,11 @@ pub(in crate::cli::repl) fn rename(repl: &mut Repl<'_>, title: &str) -> Result<(
 }
 
 pub(in crate::cli::repl) fn delete(repl: &mut Repl<'_>, _: &str) -> Result<()> {
-    let id = saved_id(repl)?;
+    let id = saved_id(repl)
+        .map_err(|_| CliError::misuse("this conversation is not saved").hint("`/new` leaves it"))?;
     if !repl.context.yes
         && !repl.context.ui.confirm(
-            &format!("delete conversation `{id}`?"),
+            &format!("Delete the conversation {}?", repl.title()),
             "`chatbot history delete ID --yes`",
         )?
     {

@@ -71,6 +71,13 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         run: conversation::retry,
     },
     SlashCommand {
+        name: "/continue",
+        aliases: &[],
+        arguments: "",
+        help: "go on with an answer that was cut off",
+        run: conversation::continue_answer,
+    },
+    SlashCommand {
         name: "/undo",
         aliases: &[],
         arguments: "",

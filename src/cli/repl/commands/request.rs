@@ -1,7 +1,7 @@
 //! The commands about the next requests: model, provider, system prompt, budget and attachments.
 
 use crate::chat::UserInput;
-use crate::cli::args::{ConversationArgs, Resume, parse_variable};
+use crate::cli::args::{ConversationArgs, parse_variable};
 use crate::cli::attachments;
 use crate::cli::commands::usage;
 use crate::cli::editor;
@@ -102,7 +102,7 @@ pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> 
 
 /// Sends the following messages to the provider and model of the arguments.
 fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
-    let (provider, choice, options) = session::connect(repl.context, &args, &Resume::New)?;
+    let (provider, choice, options) = session::connect(repl.context, &args)?;
     let (pricing, profile) = (
         prices::pricing(repl.context, choice.as_ref()),
         session::profile_name(choice.as_ref()),
