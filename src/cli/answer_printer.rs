@@ -27,10 +27,12 @@ pub(crate) struct AnswerPrinter {
 
 impl Observer for AnswerPrinter {
     fn on_warning(&mut self, warning: &str) {
+        self.screen.make_room();
         self.ui.warning(warning);
     }
 
     fn on_redacted(&mut self, findings: &Findings) {
+        self.screen.make_room();
         self.ui.notice(&format!(
             "{}{}",
             describe_redactions(&findings.counts()),
@@ -43,7 +45,9 @@ impl Observer for AnswerPrinter {
             "{}; send it redacted?",
             describe_redactions(&findings.counts())
         );
-        self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
+        let confirmed = self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false);
+        self.screen.restart_wait();
+        confirmed
     }
 
     fn on_text(&mut self, shown: &Displayable) {
@@ -57,8 +61,10 @@ impl Observer for AnswerPrinter {
 
     fn on_wait(&mut self, left: Duration) {
         let text = if left.is_zero() {
+            self.screen.restart_wait();
             String::new()
         } else {
+            self.screen.pause_wait();
             format!(
                 "waiting {} for a limit; press Ctrl-C to cancel",
                 crate::time::humanize(left)
@@ -95,6 +101,9 @@ impl Observer for AnswerPrinter {
                 _ => {}
             }
         }
+        if matches!(heard, StreamEvent::Reasoning(_)) {
+            self.screen.on_reasoning();
+        }
         if let StreamEvent::Retrying {
             after,
             attempt,
@@ -107,6 +116,7 @@ impl Observer for AnswerPrinter {
                 ProviderErrorKind::Timeout => "no answer in time",
                 _ => "no connection",
             };
+            self.screen.make_room();
             self.ui.notice(&format!(
                 "{what}; retrying in {} (attempt {attempt})",
                 crate::time::humanize(*after)

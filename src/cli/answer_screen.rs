@@ -1,9 +1,10 @@
 //! The answer as standard output shows it: rendered as Markdown on a terminal, and as it is
-//! elsewhere.
+//! elsewhere. Until it begins, standard error shows what is waited for.
 
 use crate::cli::context::Context;
+use crate::cli::term::format::truncate_to_width;
 use crate::cli::term::Ui;
-use crate::privacy::{Displayable, MarkdownDisplay};
+use crate::privacy::{Displayable, MarkdownDisplay, Raw};
 use crate::time::{Clock, Stopwatch};
 use anyhow::Result;
 use std::cell::RefCell;
@@ -14,6 +15,10 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(50);
 /// A word whose end has not arrived is shown after this time.
 const IDLE: Duration = Duration::from_millis(200);
+/// A terminal writes `^C` behind the line when that key is pressed.
+const ECHO_COLUMNS: usize = 2;
+/// An answer that begins within this time is not announced.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Shows one answer. Shared by what receives the answer and what keeps the time.
 #[derive(Clone, Debug)]
@@ -26,13 +31,19 @@ struct AnswerState {
     /// Renders the answer; without it the text is shown as it is.
     markdown: Option<MarkdownDisplay>,
     ends_line: bool,
+    model: String,
+    /// When the wait for the first text began; `None` if nothing is waited for.
+    waiting_since: Option<Stopwatch>,
+    reasoning: bool,
+    /// The line that says what is waited for, while it is on the screen.
+    status: String,
     /// When the last text arrived, unless all of it is shown.
     held_since: Option<Stopwatch>,
 }
 
 impl AnswerScreen {
     /// A screen for one answer; with `raw` it is shown as it is, also on a terminal.
-    pub(crate) fn new(context: &Context, raw: bool) -> Result<Self> {
+    pub(crate) fn new(context: &Context, raw: bool, model: &str) -> Result<Self> {
         let markdown = if raw || !context.ui.output_takes_styles() {
             None
         } else {
@@ -45,6 +56,10 @@ impl AnswerScreen {
             clock: context.clock.clone(),
             markdown,
             ends_line: true,
+            model: Raw::from(model).printable_line(),
+            waiting_since: Some(context.clock.stopwatch()),
+            reasoning: false,
+            status: String::new(),
             held_since: None,
         }))))
     }
@@ -52,6 +67,8 @@ impl AnswerScreen {
     /// Shows the next part of the answer.
     pub(crate) fn show(&self, part: &Displayable) -> Result<()> {
         let state = &mut *self.0.borrow_mut();
+        state.erase_status();
+        state.waiting_since = None;
         let Some(markdown) = &mut state.markdown else {
             state.ends_line = part.ends_line();
             return state.ui.out(part);
@@ -67,7 +84,10 @@ impl AnswerScreen {
         loop {
             tokio::select! {
                 biased;
-                result = &mut answer => return result,
+                result = &mut answer => {
+                    self.0.borrow_mut().erase_status();
+                    return result;
+                }
                 () = tokio::time::sleep(TICK) => self.tick(),
             }
         }
@@ -90,8 +110,33 @@ impl AnswerScreen {
         }
     }
 
+    /// Makes room for a line on standard error.
+    pub(crate) fn make_room(&self) {
+        self.0.borrow_mut().erase_status();
+    }
+
+    /// Measures the wait from now on: the time before was not spent on the answer.
+    pub(crate) fn restart_wait(&self) {
+        let state = &mut *self.0.borrow_mut();
+        state.erase_status();
+        state.waiting_since = Some(state.clock.stopwatch());
+    }
+
+    /// Something else is waited for, and shown.
+    pub(crate) fn pause_wait(&self) {
+        let state = &mut *self.0.borrow_mut();
+        state.erase_status();
+        state.waiting_since = None;
+    }
+
+    /// A part of the reasoning was received.
+    pub(crate) fn on_reasoning(&self) {
+        self.0.borrow_mut().reasoning = true;
+    }
+
     fn tick(&self) {
         let state = &mut *self.0.borrow_mut();
+        state.show_status();
         if state
             .held_since
             .is_some_and(|since| since.elapsed() >= IDLE)
@@ -106,6 +151,34 @@ impl AnswerScreen {
 }
 
 impl AnswerState {
+    /// Writes over the line with the elapsed seconds, if they have changed. The line is cut to the
+    /// width of the terminal: a second line could not be erased without moving up.
+    fn show_status(&mut self) {
+        let Some(elapsed) = self.waiting_since.map(|since| since.elapsed()) else {
+            return;
+        };
+        if elapsed < PATIENCE || !self.ui.error_takes_styles() {
+            return;
+        }
+        let doing = if self.reasoning {
+            "thinking".to_owned()
+        } else {
+            format!("waiting for {}", self.model)
+        };
+        let status = format!("{doing}… {} s (Ctrl-C stops)", elapsed.as_secs());
+        if status != self.status {
+            let room = self.ui.width().saturating_sub(ECHO_COLUMNS + 1);
+            self.ui.countdown(&truncate_to_width(&status, room));
+            self.status = status;
+        }
+    }
+
+    fn erase_status(&mut self) {
+        if !std::mem::take(&mut self.status).is_empty() {
+            self.ui.countdown("");
+        }
+    }
+
     fn write(&self, shown: &Displayable) -> Result<()> {
         if shown.is_empty() {
             Ok(())

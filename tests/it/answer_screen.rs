@@ -107,3 +107,38 @@ fn links_are_opened_by_terminals_that_can() {
         assert_eq!(bytes.contains(link), links, "{value}: {bytes:?}");
     }
 }
+
+#[test]
+fn wait_for_an_answer_is_shown_and_erased() {
+    let (begins, ends) = (Gate::default(), Gate::default());
+    let reasoning = r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#;
+    let reply = Reply::stream().bytes(": waiting\n\n").wait(&begins);
+    let reply = reply.event(reasoning).wait(&ends).text("here it is");
+    let (sandbox, _server) = sandbox_with([reply.finish("stop").done()]);
+    let mut screen = Screen::open(&sandbox, ["ask", "hi"], 100, 30);
+    screen
+        .wait_for("waiting for maker/model-1… 0 s (Ctrl-C stops)")
+        .wait_for("waiting for maker/model-1… 1 s (Ctrl-C stops)");
+    begins.open();
+    screen.wait_for("thinking… ").wait_for(" s (Ctrl-C stops)");
+    ends.open();
+    assert_eq!(screen.end(), 0);
+    let text = screen.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "here it is", "{text}");
+    assert_eq!(lines.len(), 2, "an answer and its statistics: {text}");
+    let bytes = String::from_utf8(screen.transcript()).unwrap();
+    assert!(bytes.contains("stops)\x1b[0m\r\x1b[K") || bytes.contains("stops)\r\x1b[K"));
+    assert!(!bytes.contains("\x1b[A"), "{bytes:?}");
+}
+
+#[test]
+fn wait_is_cut_to_the_terminal_and_ends_with_an_interrupt() {
+    let (sandbox, _server) = sandbox_with([Reply::stream().bytes(": waiting\n\n").stall()]);
+    let mut screen = Screen::open(&sandbox, ["ask", "hi"], 36, 10);
+    screen.wait_for("waiting for maker/model-1… 0 s (");
+    screen.send(key::CTRL_C);
+    assert_eq!(screen.end(), 130);
+    let text = screen.text();
+    assert!(!text.contains("waiting for"), "{text}");
+}

@@ -129,6 +129,11 @@ impl Ui {
         self.output_terminal && !self.dumb
     }
 
+    /// Whether standard error is a terminal on which a line can be replaced.
+    pub(crate) fn error_takes_styles(&self) -> bool {
+        self.error_terminal && !self.dumb
+    }
+
     pub(crate) fn output_is_colored(&self) -> bool {
         self.output_color
     }
