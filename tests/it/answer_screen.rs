@@ -54,12 +54,12 @@ fn answer_is_shown_as_written_where_it_is_not_rendered() {
     assert_eq!(piped, ANSWER);
     let forced = sandbox.run(["ask", "hi", "--no-stdin", "--color", "always"]);
     assert_eq!(forced.succeeds().stdout, ANSWER);
-    let written = ANSWER.replace("time in `water`.", "time in `w\nater`.");
+    let written = ANSWER.replace("time in `water`.", "tim\ne in `water`.");
     assert_eq!(ask(&sandbox, &["--raw", "hi"]).text(), written);
 
     sandbox.set("NO_COLOR", "1");
     let screen = ask(&sandbox, &["hi"]);
-    let plain = "# Herons\n\nA *grey* heron **waits** a very long time\nin `water`.\n\n• one\n  • two\n\n\
+    let plain = "# Herons\n\nA *grey* heron **waits** a very long\ntime in `water`.\n\n• one\n  • two\n\n\
         rust\nlet heron = 1;\n";
     assert_eq!(screen.text(), plain);
     assert!(!screen.transcript().contains(&0x1b));
@@ -141,4 +141,41 @@ fn wait_is_cut_to_the_terminal_and_ends_with_an_interrupt() {
     assert_eq!(screen.end(), 130);
     let text = screen.text();
     assert!(!text.contains("waiting for"), "{text}");
+}
+
+#[test]
+fn history_renders_answers_and_shows_questions_as_they_are() {
+    let (sandbox, _server) = sandbox_with([Reply::says(&format!("{ANSWER}\n<b>bold</b>\n"))]);
+    sandbox
+        .run(["ask", "--no-stdin", "how *long* do `they` wait?"])
+        .succeeds();
+    let mut screen = Screen::open(&sandbox, ["history", "show"], 42, 40);
+    assert_eq!(screen.end(), 0);
+    let text = screen.text();
+    let (_, question) = text.split_once('\n').expect("a heading");
+    let (question, answer) = question.split_once("\n── ").expect("a heading");
+    assert_eq!(question.trim_end(), "  how *long* do `they` wait?");
+    let (_, answer) = answer.split_once('\n').expect("a heading");
+    let indented: String = format!("{SHOWN}\n<b>bold</b>")
+        .lines()
+        .map(|line| format!("{}{line}\n", if line.is_empty() { "" } else { "  " }))
+        .collect();
+    assert_eq!(answer, indented);
+    let raw = sandbox.run(["history", "show", "--raw"]).succeeds().stdout;
+    assert!(raw.contains("  A *grey* heron"), "{raw}");
+
+    let page = sandbox
+        .run(["history", "export", "--format", "html"])
+        .succeeds()
+        .stdout;
+    let answer = "<div class=\"answer\">\n<h1>Herons</h1>\n\
+        <p>A <em>grey</em> heron <strong>waits</strong> a very long time in <code>water</code>.</p>\n\
+        <ul>\n<li>one\n<ul>\n<li>two</li>\n</ul>\n</li>\n</ul>\n\
+        <pre><code class=\"language-rust\">let heron = 1;\n</code></pre>\n\
+        <p>&lt;b&gt;bold&lt;/b&gt;</p>\n</div>";
+    assert!(page.contains(answer), "{page}");
+    assert!(
+        page.contains("<div>how *long* do `they` wait?</div>"),
+        "{page}"
+    );
 }

