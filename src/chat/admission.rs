@@ -269,10 +269,10 @@ impl<P: Provider> Session<P> {
             }
         };
         let before = match message {
-            Some(_) => self.history.answered(),
-            None => self.history.request(),
+            Some(question) => self.history.before(question, self.max_request_tokens()),
+            None => self.history.request(self.max_request_tokens()),
         };
-        let texts = before.iter().chain(message);
+        let texts = before.messages.iter().chain(message);
         // Each message adds a few tokens of its own.
         let prompt = texts.fold(16, |sum, m| {
             sum + 8 + tokens::token_upper_bound(m.text.as_str())

@@ -157,7 +157,8 @@ impl<P: Provider> Session<P> {
         // usage. Estimate it from the text.
         let prompt = self
             .history
-            .request()
+            .request(self.max_request_tokens())
+            .messages
             .iter()
             .map(|m| tokens::estimate_tokens(m.text.as_str()) + 4)
             .sum();

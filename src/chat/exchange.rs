@@ -10,7 +10,7 @@ use crate::chat::{Error, Observer, Outcome, Session};
 use crate::conversations::{self, MessageMeta};
 use crate::message::{Message, Role};
 use crate::privacy::{Findings, Placeholders, Raw, Redacted};
-use crate::provider::{self, Completion, Provider, RequestOptions};
+use crate::provider::{self, Completion, Provider, RequestOptions, tokens};
 use crate::usage;
 use std::pin::Pin;
 use std::time::Duration;
@@ -71,6 +71,18 @@ impl<P: Provider> Session<P> {
             "booked: cost {spent}; {} problems",
             warnings.len()
         ));
+        let context = self.config.context_tokens.map(|window| {
+            let reported = completion.as_ref().and_then(|c| c.usage.as_ref());
+            let used = reported.map(|u| u.prompt_tokens + u.completion_tokens);
+            let estimate = || {
+                let request = self.history.request(self.max_request_tokens());
+                request.tokens() + tokens::estimate_tokens(text.as_str())
+            };
+            (
+                used.filter(|used| *used > 0).unwrap_or_else(estimate),
+                window,
+            )
+        });
         let keep = !self.config.drop_findings || found.is_empty();
         if !keep {
             warnings.push("the answer contains private data and was not saved".to_owned());
@@ -106,6 +118,7 @@ impl<P: Provider> Session<P> {
             elapsed,
             cost,
             rate_limits: permit.rate_limits,
+            context,
             budgets,
             warnings,
             masked: collected.masked,
@@ -120,7 +133,17 @@ impl<P: Provider> Session<P> {
         stop: Pin<&mut impl Future<Output = ()>>,
     ) -> ReceivedReply {
         let watch = self.services.clock.stopwatch();
-        let input = self.history.request();
+        let request = self.history.request(self.max_request_tokens());
+        if request.left_out != self.left_out && request.left_out > 0 {
+            observer.on_warning(&format!(
+                "the conversation is longer than the model can read: the oldest {} left out; `/compact` summarizes the conversation",
+                match request.left_out {
+                    1 => String::from("question and its answer are"),
+                    n => format!("{n} questions and their answers are"),
+                }
+            ));
+        }
+        self.left_out = request.left_out;
         let options = RequestOptions {
             max_tokens: permit.max_tokens.or(self.options.max_tokens),
             ..self.options.clone()
@@ -128,8 +151,8 @@ impl<P: Provider> Session<P> {
         observer.trace(&format!(
             "request to {}: {} messages, {} bytes, streaming: {}",
             self.backoff_key(),
-            input.len(),
-            text_bytes(&input),
+            request.messages.len(),
+            request.bytes(),
             options.stream
         ));
         let mut collector = ReplyCollector::new(
@@ -141,7 +164,7 @@ impl<P: Provider> Session<P> {
         );
         let mut on_event = |event| collector.handle_event(event);
         let result = tokio::select! {
-            result = self.provider.complete(&input, &options, &mut on_event) => Some(result),
+            result = self.provider.complete(&request.messages, &options, &mut on_event) => Some(result),
             () = stop => None,
         };
         let (completion, failure) = match result {
@@ -178,7 +201,10 @@ impl<P: Provider> Session<P> {
         let leaving = Event::new(EventKind::Sent)
             .word("provider", self.provider.name().as_str())
             .word("model", &self.options.model)
-            .number("bytes", text_bytes(&self.history.request()));
+            .number(
+                "bytes",
+                self.history.request(self.max_request_tokens()).bytes(),
+            );
         let log = &self.services.audit;
         let noted = match log.try_add(&leaving) {
             Err(log::Error::Busy(path)) => {
@@ -236,9 +262,4 @@ impl<P: Provider> Session<P> {
         self.history.add(place, message);
         Ok(())
     }
-}
-
-/// The size of the texts of these messages.
-fn text_bytes(messages: &[Message]) -> usize {
-    messages.iter().map(|m| m.text.as_str().len()).sum()
 }

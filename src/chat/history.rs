@@ -2,7 +2,9 @@
 
 use crate::message::{Message, Role};
 use crate::privacy::Redacted;
+use crate::provider::tokens;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// The messages of a conversation.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +12,33 @@ pub struct History {
     messages: Vec<Message>,
     /// The position of each message in the file, if it is saved.
     record_numbers: Vec<Option<u32>>,
+    /// The questions for a summary that is sent instead of the messages before them.
+    summary_requests: BTreeSet<usize>,
+}
+
+/// What is sent of a conversation.
+#[derive(Debug)]
+pub(super) struct Selection<'a> {
+    pub(super) messages: Cow<'a, [Message]>,
+    /// How many of the oldest questions are left out, because the model could not read them all.
+    pub(super) left_out: usize,
+}
+
+impl Selection<'_> {
+    /// The size of the texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.messages.iter().map(|m| m.text.as_str().len()).sum()
+    }
+
+    /// The probable number of tokens.
+    pub(super) fn tokens(&self) -> u64 {
+        self.messages.iter().map(message_tokens).sum()
+    }
+}
+
+/// The probable number of tokens of a message, and of what separates it from the next one.
+fn message_tokens(message: &Message) -> u64 {
+    tokens::estimate_tokens(message.text.as_str()) + 4
 }
 
 impl History {
@@ -31,15 +60,93 @@ impl History {
         self.messages.iter()
     }
 
-    /// The messages that are sent before the next question. A question that got no answer is not
-    /// one of them: it would be paid for again, and many models refuse two questions in a row.
-    pub(super) fn answered(&self) -> Cow<'_, [Message]> {
-        without_unanswered(&self.messages, false)
+    /// The messages that are sent before the next question, within a number of tokens. A question
+    /// that got no answer is not one of them: it would be paid for again, and many models refuse
+    /// two questions in a row.
+    pub(super) fn before(&self, question: &Message, max_tokens: Option<u64>) -> Selection<'_> {
+        let max_tokens = max_tokens.map(|most| most.saturating_sub(message_tokens(question)));
+        self.select(false, max_tokens)
     }
 
     /// The messages that are sent now: those before the last question, and the question.
-    pub(super) fn request(&self) -> Cow<'_, [Message]> {
-        without_unanswered(&self.messages, true)
+    pub(super) fn request(&self, max_tokens: Option<u64>) -> Selection<'_> {
+        self.select(true, max_tokens)
+    }
+
+    fn select(&self, is_asked: bool, max_tokens: Option<u64>) -> Selection<'_> {
+        let mut kept = self.answered(is_asked);
+        self.start_at_summary(&mut kept);
+        let left_out = max_tokens.map_or(0, |most| self.leave_out_oldest(&mut kept, most));
+        let messages = if kept.iter().all(|kept| *kept) {
+            Cow::Borrowed(self.messages.as_slice())
+        } else {
+            let kept = self.messages.iter().zip(kept).filter(|(_, kept)| *kept);
+            Cow::Owned(kept.map(|(message, _)| message.clone()).collect())
+        };
+        Selection { messages, left_out }
+    }
+
+    /// Which messages are not questions that no answer follows. The last question counts as
+    /// answered if it `is_asked` now.
+    fn answered(&self, is_asked: bool) -> Vec<bool> {
+        let mut has_answer = is_asked;
+        let mut kept: Vec<bool> = self
+            .messages
+            .iter()
+            .rev()
+            .map(|m| match m.role {
+                Role::User => std::mem::take(&mut has_answer),
+                Role::Assistant => {
+                    has_answer = true;
+                    true
+                }
+                Role::System => true,
+            })
+            .collect();
+        kept.reverse();
+        kept
+    }
+
+    /// Drops what the last summary stands for.
+    fn start_at_summary(&self, kept: &mut [bool]) {
+        let last_answer = self
+            .messages
+            .iter()
+            .rposition(|m| m.role == Role::Assistant);
+        let is_given = |at: &&usize| kept.get(**at) == Some(&true) && last_answer > Some(**at);
+        let Some(start) = self.summary_requests.iter().rev().find(is_given).copied() else {
+            return;
+        };
+        for (message, kept) in self.messages.iter().zip(kept.iter_mut()).take(start) {
+            *kept &= message.role == Role::System;
+        }
+    }
+
+    /// Drops the oldest questions, each with its answer, until the rest has at most this many
+    /// tokens. System prompts and the last question stay. Returns the number of questions.
+    fn leave_out_oldest(&self, kept: &mut [bool], max_tokens: u64) -> usize {
+        let sizes: Vec<u64> = self.messages.iter().map(message_tokens).collect();
+        let mut total: u64 = sizes
+            .iter()
+            .zip(kept.iter())
+            .filter(|(_, kept)| **kept)
+            .map(|(size, _)| size)
+            .sum();
+        let last = self.last_question().unwrap_or(0);
+        let mut left_out = 0;
+        for (at, message) in self.messages.iter().enumerate().take(last) {
+            if message.role == Role::User && total <= max_tokens {
+                break;
+            }
+            if let Some(kept) = kept.get_mut(at).filter(|kept| **kept)
+                && message.role != Role::System
+            {
+                *kept = false;
+                left_out += usize::from(message.role == Role::User);
+                total -= sizes.get(at).copied().unwrap_or(0);
+            }
+        }
+        left_out
     }
 
     /// Whether the last message is this question, and it has no answer.
@@ -58,6 +165,12 @@ impl History {
     pub(super) fn add(&mut self, place: Option<u32>, message: Message) {
         self.messages.push(message);
         self.record_numbers.push(place);
+    }
+
+    /// Marks the last message as a question for a summary.
+    pub(super) fn mark_summary_request(&mut self) {
+        self.summary_requests
+            .extend(self.messages.len().checked_sub(1));
     }
 
     /// Sets the system prompt from here on. One that was set just before, with no message since, is
@@ -109,33 +222,11 @@ impl History {
 
     fn truncate_from(&mut self, at: usize) -> Option<u32> {
         self.messages.truncate(at);
+        self.summary_requests.retain(|request| *request < at);
         self.record_numbers
             .split_off(self.record_numbers.len().min(at))
             .into_iter()
             .flatten()
             .next()
     }
-}
-
-/// The messages without the questions that no answer follows. The last question is kept if it
-/// `is_asked` now.
-fn without_unanswered(messages: &[Message], is_asked: bool) -> Cow<'_, [Message]> {
-    let mut has_answer = is_asked;
-    let kept: Vec<bool> = messages
-        .iter()
-        .rev()
-        .map(|m| match m.role {
-            Role::User => std::mem::take(&mut has_answer),
-            Role::Assistant => {
-                has_answer = true;
-                true
-            }
-            Role::System => true,
-        })
-        .collect();
-    if kept.iter().all(|kept| *kept) {
-        return Cow::Borrowed(messages);
-    }
-    let kept = messages.iter().zip(kept.into_iter().rev());
-    Cow::Owned(kept.filter(|(_, k)| *k).map(|(m, _)| m.clone()).collect())
 }

@@ -8,6 +8,7 @@ mod history;
 mod observer;
 mod price;
 mod reply;
+mod state;
 
 pub use cost::Cost;
 pub use error::Error;
@@ -80,6 +81,8 @@ pub struct SessionConfig {
     pub wait: bool,
     /// Count requests against limits and budgets, and record them. The demo sends nothing.
     pub is_counted: bool,
+    /// The context window of the model, in tokens, if known.
+    pub context_tokens: Option<u64>,
     /// Allow a model with unknown price although a budget is set.
     pub allow_unknown_price: bool,
 }
@@ -117,6 +120,10 @@ pub struct Session<P> {
     conversation: Option<Conversation>,
     /// The provider and model of the last saved question.
     last_asked: Option<String>,
+    /// The next question asks for a summary that is sent instead of the messages before it.
+    summarizes: bool,
+    /// How many questions the last request left out.
+    left_out: usize,
     spend: SessionSpend,
     /// The ids of this session's answers whose cost is estimated.
     own_estimates: Vec<String>,
@@ -139,6 +146,8 @@ pub struct Outcome {
     pub cost: Option<Cost>,
     /// The state of each rate limit, this message included; empty if it was not counted.
     pub rate_limits: Vec<WindowUsage>,
+    /// How many tokens of the context window are used, and its size, if known.
+    pub context: Option<(u64, u64)>,
     /// The state of the budgets.
     pub budgets: Vec<BudgetStatus>,
     /// What could not be recorded, as sentences for the user.
@@ -146,6 +155,11 @@ pub struct Outcome {
     /// How many secrets were shown in part that are shown whole on request.
     pub masked: usize,
 }
+
+/// What is sent to get a summary.
+const SUMMARY_REQUEST: &str = "Summarize our conversation so far, so that we can go on with the \
+    summary alone: the task, what was decided and why, names, numbers, code and placeholders such \
+    as [EMAIL_1] exactly as they are, and what is still open.";
 
 impl<P: Provider> Session<P> {
     /// Creates a session that saves messages in `conversation`, or nowhere if it is `None`.
@@ -173,6 +187,8 @@ impl<P: Provider> Session<P> {
                 format!("{}/{}", header.provider, header.model)
             }),
             conversation,
+            summarizes: false,
+            left_out: 0,
             spend: own,
             own_estimates: Vec::new(),
         }
@@ -204,6 +220,9 @@ impl<P: Provider> Session<P> {
                     at: message.at,
                 },
             );
+            if message.summarizes {
+                self.history.mark_summary_request();
+            }
         }
     }
 
@@ -236,7 +255,8 @@ impl<P: Provider> Session<P> {
             at: self.services.clock.now(),
         };
         let max_tokens = self.check_budget(&message)?;
-        let mut input = self.history.answered().into_owned();
+        let before = self.history.before(&message, self.max_request_tokens());
+        let mut input = before.messages.into_owned();
         input.push(message);
         let options = RequestOptions {
             max_tokens: max_tokens.or(self.options.max_tokens),
@@ -281,6 +301,42 @@ impl<P: Provider> Session<P> {
             findings,
             ..outcome
         })
+    }
+
+    /// Asks for a summary. If it is complete, it is sent from now on instead of the messages before
+    /// it, which stay in the file.
+    pub async fn summarize(
+        &mut self,
+        observer: &mut dyn Observer,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Outcome, Error> {
+        if self.history.is_empty() {
+            return Err(Error::NoMessages);
+        }
+        let before = self.history.len();
+        self.summarizes = true;
+        let input = UserInput::from_typed(Raw::from(SUMMARY_REQUEST));
+        let result = self.send(input, observer, stop).await;
+        self.summarizes = false;
+        let is_complete = result
+            .as_ref()
+            .is_ok_and(|outcome| outcome.completion.as_ref().is_some_and(|c| c.complete));
+        if !is_complete && self.history.len() > before {
+            // Half a summary would lose what it stands for.
+            self.undo()?;
+        }
+        result
+    }
+
+    /// The most tokens that a request can have, with room left for the answer.
+    fn max_request_tokens(&self) -> Option<u64> {
+        let window = self.config.context_tokens?;
+        let answer = self
+            .options
+            .max_tokens
+            .map_or(window / 8, u64::from)
+            .min(window / 2);
+        Some(window - answer)
     }
 
     /// Asks the last question again. Its previous answer is removed.
@@ -381,6 +437,7 @@ impl<P: Provider> Session<P> {
             let question = MessageMeta {
                 asked_of: Some(asked.clone())
                     .filter(|asked| self.last_asked.as_ref() != Some(asked)),
+                summarizes: self.summarizes,
                 ..MessageMeta::default()
             };
             self.last_asked = Some(asked);
@@ -396,6 +453,9 @@ impl<P: Provider> Session<P> {
             }
         }
         self.history.add(place, message);
+        if self.summarizes {
+            self.history.mark_summary_request();
+        }
         Ok(())
     }
 
@@ -421,108 +481,5 @@ impl<P: Provider> Session<P> {
             conversation.truncate(n)?;
         }
         Ok(())
-    }
-}
-
-impl<P> Session<P> {
-    /// The provider.
-    #[must_use]
-    pub const fn provider(&self) -> &P {
-        &self.provider
-    }
-
-    /// The conversation that messages are saved in, if any.
-    #[must_use]
-    pub const fn conversation(&self) -> Option<&Conversation> {
-        self.conversation.as_ref()
-    }
-
-    /// Renames the saved conversation.
-    pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
-        self.conversation
-            .as_mut()
-            .map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
-    }
-
-    /// Saves all messages so far, and those to come, in a new conversation.
-    pub fn attach_conversation(&mut self, mut conversation: Conversation) -> Result<(), Error> {
-        let note = MessageMeta::default();
-        let lines: Vec<(&Message, &MessageMeta)> =
-            self.history.iter().map(|m| (m, &note)).collect();
-        if !lines.is_empty() {
-            let first = conversation.save(&lines)?;
-            self.history.mark_all_saved(first);
-        }
-        self.conversation = Some(conversation);
-        Ok(())
-    }
-
-    /// Switches provider and model for the following messages.
-    pub fn switch_provider(
-        &mut self,
-        provider: P,
-        options: RequestOptions,
-        pricing: Pricing,
-        profile: String,
-    ) {
-        (
-            self.provider,
-            self.options,
-            self.services.pricing,
-            self.config.profile,
-        ) = (provider, options, pricing, profile);
-    }
-
-    /// The messages so far.
-    #[must_use]
-    pub const fn history(&self) -> &History {
-        &self.history
-    }
-
-    /// The placeholders of this conversation.
-    #[must_use]
-    pub const fn placeholders(&self) -> &Placeholders {
-        &self.placeholders
-    }
-
-    /// The options of the next requests.
-    pub const fn options_mut(&mut self) -> &mut RequestOptions {
-        &mut self.options
-    }
-
-    /// The settings of the session.
-    pub const fn config_mut(&mut self) -> &mut SessionConfig {
-        &mut self.config
-    }
-
-    /// Sets what this conversation cost before this session.
-    pub const fn set_conversation_spend(&mut self, nanos: i64) {
-        self.spend.conversation = nanos;
-    }
-
-    /// Sets what this run of the program spent before this session.
-    pub const fn set_run_spend(&mut self, nanos: i64) {
-        self.spend.command = nanos;
-    }
-
-    /// The budgets.
-    pub const fn budget(&mut self) -> &mut BudgetTracker {
-        &mut self.services.budget
-    }
-
-    /// What was spent in this session.
-    #[must_use]
-    pub const fn spend(&self) -> SessionSpend {
-        self.spend
-    }
-
-    /// Replaces the redactor, after the user changed what is redacted.
-    pub fn use_redactor(&mut self, redactor: Arc<Redactor>) {
-        self.services.redactor = redactor;
-    }
-
-    /// Returns the parts that the next conversation needs.
-    pub fn into_parts(self) -> (P, RequestOptions, SessionConfig, Services) {
-        (self.provider, self.options, self.config, self.services)
     }
 }

@@ -20,12 +20,22 @@ pub(crate) fn monitor(context: &Context) -> AlertMonitor {
 /// Checks for alerts, prints each new one on a line and passes it to `alerts.command`. A
 /// failure here never stops a command.
 pub(crate) fn check(context: &mut Context) {
+    let is_shown = context.ui.notices();
+    scan(context, is_shown);
+}
+
+/// Checks for alerts and passes each new one to `alerts.command`. The next [`check`] prints them.
+pub(crate) fn check_unseen(context: &mut Context) {
+    scan(context, false);
+}
+
+fn scan(context: &mut Context, is_shown: bool) {
     // A home without a log has never been used: nothing to check, and nothing is created for
     // the check.
     if !fs::exists(context.audit().path()) {
         return;
     }
-    match monitor(context).scan(context.ui.notices(), |walk| observations(context, walk)) {
+    match monitor(context).scan(is_shown, |walk| observations(context, walk)) {
         Ok(found) => {
             show(context, &found.to_show);
             found

@@ -22,7 +22,7 @@ pub(crate) fn find_in(archive: &Archive, typed: &str) -> Result<Name> {
         Err(conversations::Error::Ambiguous(_)) => {
             let all = archive.summaries()?.summaries;
             let found = all.iter().filter(|s| s.id.as_str().starts_with(typed));
-            bail!(ambiguous(typed, found.collect()));
+            bail!(ambiguous(typed, &found.collect::<Vec<_>>()));
         }
         Err(missing @ conversations::Error::Missing(_)) => missing,
         Err(error) => return Err(error.into()),
@@ -47,12 +47,12 @@ pub(crate) fn find_in(archive: &Archive, typed: &str) -> Result<Name> {
     match found.as_slice() {
         [] => bail!(missing),
         [one] => Ok(one.id.clone()),
-        _ => bail!(ambiguous(typed, found)),
+        _ => bail!(ambiguous(typed, &found)),
     }
 }
 
 /// Lists the candidates: the newest first.
-fn ambiguous(typed: &str, found: Vec<&Summary>) -> CliError {
+fn ambiguous(typed: &str, found: &[&Summary]) -> CliError {
     let shown: Vec<String> = found
         .iter()
         .take(MAX_CANDIDATES)

@@ -44,8 +44,27 @@ pub(crate) fn describe_statistics(outcome: &Outcome, model: &str) -> String {
     } else if let Some(cost) = outcome.cost {
         parts.push(format_cost(cost));
     }
+    // The fill of the context window matters when half of it is used.
+    if let Some((used, window)) = outcome.context.filter(|(used, window)| used * 2 >= *window) {
+        parts.push(format!(
+            "{} of {}",
+            format_tokens(used),
+            format_tokens(window)
+        ));
+    }
     parts.push(format!("{:.1} s", outcome.elapsed.as_secs_f64()));
     parts.join(" · ")
+}
+
+/// `12k`
+fn format_tokens(tokens: u64) -> String {
+    match tokens {
+        0..1000 => tokens.to_string(),
+        1000..10_000 if tokens % 1000 >= 100 => {
+            format!("{}.{}k", tokens / 1000, tokens % 1000 / 100)
+        }
+        _ => format!("{}k", tokens / 1000),
+    }
 }
 
 fn format_cost(cost: Cost) -> String {

@@ -147,12 +147,40 @@ fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, http: HttpConte
     );
 }
 
+/// The file of the context windows, next to the price list.
+fn window_file(prices: &Path) -> PathBuf {
+    prices.with_extension("context")
+}
+
+/// The context window of a model, in tokens: from the settings, else from the provider's list.
+pub(crate) fn context_tokens(
+    context: &mut Context,
+    choice: Option<&ProviderChoice>,
+    model: &str,
+) -> Result<Option<u64>> {
+    let Some(choice) = choice else {
+        return Ok(None);
+    };
+    let name = &choice.endpoint.name;
+    if let Some(own) = context.settings()?.providers.get(name)
+        && own.context_tokens.is_some()
+    {
+        return Ok(own.context_tokens);
+    }
+    let file = window_file(&price_file(context, name));
+    Ok(find_line(&file, model).and_then(|tokens| tokens.parse().ok()))
+}
+
 fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
     let mut text = format!("{now}\n");
+    let mut windows = text.clone();
     for model in list
         .iter()
         .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
     {
+        if let Some(tokens) = model.context_length {
+            windows += &format!("{}\t{tokens}\n", model.id);
+        }
         if let Some(json) = model
             .prices
             .as_ref()
@@ -161,8 +189,9 @@ fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
             text += &format!("{}\t{json}\n", model.id);
         }
     }
-    // Without this cache a price is only unknown.
+    // Without these caches a price or a window is only unknown.
     fs::write_cache(file, text.as_bytes()).unwrap_or_default();
+    fs::write_cache(&window_file(file), windows.as_bytes()).unwrap_or_default();
 }
 
 /// Shows the budgets, or sets one for this conversation.
@@ -215,11 +244,16 @@ fn fetched_at(path: &Path) -> Option<Time> {
 
 /// The prices of a model. Only its own line is parsed as JSON, because the list is long.
 fn find_price(path: &Path, model: &str) -> Option<Prices> {
+    serde_json::from_str(&find_line(path, model)?).ok()
+}
+
+/// What a list says about a model.
+fn find_line(path: &Path, model: &str) -> Option<String> {
     let bytes = fs::read_at_most(path, 1 << 24).ok()??;
     let text = std::str::from_utf8(&bytes).ok()?;
     let line = text
         .lines()
         .skip(1)
         .find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;
-    serde_json::from_str(line).ok()
+    Some(line.to_owned())
 }

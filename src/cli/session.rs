@@ -121,6 +121,7 @@ fn build_session(
     restore: Option<Audience>,
     conversation: Option<Conversation>,
 ) -> Result<Session<AnyProvider>> {
+    let context_tokens = prices::context_tokens(context, choice, &options.model)?;
     let settings = context.settings()?;
     let config = SessionConfig {
         rules: InputLimits {
@@ -134,6 +135,7 @@ fn build_session(
         profile: profile_name(choice),
         wait: args.wait,
         is_counted: !args.demo,
+        context_tokens,
         allow_unknown_price: settings.budget.allow_unknown_price,
     };
     let services = Services {

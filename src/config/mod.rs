@@ -180,6 +180,8 @@ pub struct CustomProvider {
     pub allow_http: bool,
     /// The known provider that it is compatible with, for a gateway in front of one.
     pub compatible_with: Option<Name>,
+    /// The context window of its models, in tokens, if the server does not report it.
+    pub context_tokens: Option<u64>,
 }
 
 impl Default for Settings {

@@ -184,6 +184,7 @@ impl Settings {
             model: None,
             allow_http: false,
             compatible_with: None,
+            context_tokens: None,
         };
         let has_address = s.has("base_url");
         s.read(
@@ -215,6 +216,12 @@ impl Settings {
             "the name of a provider, such as \"openrouter\"",
             |v| Some(Some(v.as_str()?.parse().ok()?)),
             &mut custom.compatible_with,
+        );
+        s.read(
+            "context_tokens",
+            "a whole number from 1000",
+            |v| Some(Some(parse_uint(v).filter(|n| *n >= 1000)?)),
+            &mut custom.context_tokens,
         );
         if !has_address {
             s.report_missing("base_url");

@@ -42,6 +42,8 @@ pub struct MessageMeta {
     /// For a question: the provider and the model it was put to, as `provider/model`, if they are
     /// not those of the question before.
     pub asked_of: Option<String>,
+    /// Whether it asks for a summary that is sent instead of the messages before it.
+    pub summarizes: bool,
 }
 
 impl Conversation {
@@ -303,6 +305,7 @@ fn encrypt_messages(
             partial: note.partial,
             foreign: note.foreign,
             asked_of: note.asked_of.clone(),
+            summarizes: note.summarizes,
         };
         encrypt_record(&line, data_keys, now, &mut lines);
         n += u32::from(!note.partial);

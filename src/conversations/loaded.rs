@@ -27,6 +27,8 @@ pub struct StoredMessage {
     pub foreign: bool,
     /// The provider and model that the user switched to before this question, as `provider/model`.
     pub asked_of: Option<String>,
+    /// Whether it asks for a summary that is sent instead of the messages before it.
+    pub summarizes: bool,
 }
 
 /// A damaged or missing part of a conversation.

@@ -10,6 +10,7 @@
 //! writer appends it to the conversation.
 
 mod conversation;
+mod fork;
 pub mod import;
 mod index;
 mod loaded;
@@ -156,4 +157,7 @@ struct MessageRecord<'a> {
     /// The provider and model that the user switched to before this question, as `provider/model`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     asked_of: Option<String>,
+    /// It asks for a summary that is sent instead of the messages before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    summarizes: bool,
 }

@@ -177,6 +177,7 @@ impl ParsedRecord {
                 partial,
                 foreign,
                 asked_of,
+                summarizes,
             } = line;
             let text = Raw::from(text.into_owned());
             return Self::Message(
@@ -192,6 +193,7 @@ impl ParsedRecord {
                     cut: cut || partial,
                     foreign,
                     asked_of,
+                    summarizes,
                 },
             );
         }

@@ -279,6 +279,8 @@ impl RecordChecker {
             at: Time::from_millis(0),
             foreign: false,
             rules: None,
+            asked_of: None,
+            summarizes: false,
             ..line
         };
         let said = Zeroizing::new(serde_json::to_vec(&said).ok()?);

@@ -231,7 +231,7 @@ fn backup_settings_need_confirmation() {
         );
         screen
             .wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]")
-            .wait_for("apply them? [y/N]")
+            .wait_for("Apply them? [y/N]")
             .line(answer);
         assert_eq!(screen.end(), 0, "{}", screen.text());
         assert_eq!(

@@ -813,13 +813,13 @@ fn chat_rename_export_and_delete() {
     assert_eq!(saved_messages(&sandbox).len(), 4);
     screen
         .line("/delete")
-        .wait_for("delete conversation")
+        .wait_for("Delete the conversation")
         .line("n")
         .wait_for("\n> ");
     assert_eq!(sandbox.conversations().len(), 1);
     screen
         .line("/delete")
-        .wait_for("delete conversation")
+        .wait_for("Delete the conversation")
         .line("y")
         .wait_for("deleted ")
         .wait_for("\n> ");

@@ -2,6 +2,8 @@
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 fn refused_key() -> Reply {
     Reply::json(401, r#"{"error":{"message":"no","code":401}}"#)
@@ -82,10 +84,19 @@ fn hints_say_what_can_be_done() {
         .fails(7)
         .stderr;
     assert!(stderr.contains("hint: try again\n"), "{stderr}");
-    let plain = Server::always(|_| Reply::says("no TLS here"));
+    // A server that takes the greeting of TLS for a bad request.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in plain.incoming().flatten() {
+            (&stream).read_exact(&mut [0; 5]).unwrap();
+            (&stream)
+                .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+        }
+    });
     sandbox.configure(&format!(
-        "provider = \"own\"\n[providers.own]\nbase_url = \"https://127.0.0.1:{}/v1\"\nkey = \"none\"\nmodel = \"m\"\n",
-        plain.port()
+        "provider = \"own\"\n[providers.own]\nbase_url = \"https://127.0.0.1:{port}/v1\"\nkey = \"none\"\nmodel = \"m\"\n"
     ));
     let stderr = sandbox
         .run(["ask", "--no-log", "--no-stdin", "hello"])

@@ -30,6 +30,8 @@ mod chat;
 mod child_processes;
 /// The settings file, and how the program reacts to invalid settings.
 mod config;
+/// Long conversations: the context window, summaries and copies.
+mod context;
 /// Saved conversations: list, search, export, import and re-encrypt them, and survive damage.
 mod conversations;
 /// Messages in the user's editor, which must not stay on disk.

@@ -596,7 +596,7 @@ fn backup_protective_settings_come_first() {
     // Not even asked on a terminal: the list is too long to be checked.
     let sandbox = Sandbox::with_vault();
     let mut screen = Screen::open(&sandbox, ["restore".as_ref(), file.as_os_str()], 100, 30);
-    screen.wait_for("is it yours? [y/N]").line("n");
+    screen.wait_for("Is it yours? [y/N]").line("n");
     assert_eq!(screen.end(), 0, "{}", screen.text());
     assert!(
         screen.text().contains("config.toml.restored") || !sandbox.settings().exists(),
@@ -629,7 +629,7 @@ fn backup_origin_survives_rekey() {
     assert_eq!(own(&other, &["--yes", "--dry-run"]), json!(false));
     assert_eq!(own(&other, &["--mine", "--dry-run"]), json!(true));
     let mut screen = Screen::open(&other, ["restore".as_ref(), file.as_os_str()], 100, 30);
-    screen.wait_for("is it yours? [y/N]").line("y");
+    screen.wait_for("Is it yours? [y/N]").line("y");
     assert_eq!(screen.end(), 0, "{}", screen.text());
     assert!(
         !screen.text().contains("like an import"),

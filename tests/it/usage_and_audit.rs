@@ -196,6 +196,7 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         ask_on_secret: false,
         restore: None,
         profile: "default".to_owned(),
+        context_tokens: None,
         is_counted: true,
         wait: false,
         allow_unknown_price: false,

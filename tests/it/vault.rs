@@ -862,10 +862,11 @@ fn vault_reset_sets_files_aside() {
     let forgotten = sandbox.write("forgotten", "something else entirely, alas");
     let known = sandbox.env()["CHATBOT_PASSPHRASE_FILE".as_ref() as &std::ffi::OsStr].clone();
     sandbox.set("CHATBOT_PASSPHRASE_FILE", &forgotten);
-    let lost = sandbox.run(["history", "list"]).fails(3).stderr;
+    let refused = sandbox.run(["history", "list"]).fails(3).stderr;
     assert!(
-        lost.contains("`chatbot vault reset`") && lost.contains("`chatbot key recovery import`"),
-        "{lost}"
+        refused.contains("`chatbot vault reset`")
+            && refused.contains("`chatbot key recovery import`"),
+        "{refused}"
     );
     sandbox.run(["vault", "reset"]).fails(2);
     assert_eq!(fs::read(vault(&sandbox)).unwrap(), before);

@@ -129,7 +129,7 @@ fn ask_for_key(context: &mut Context, args: &mut ConversationArgs) -> Result<()>
     let (provider, profile) =
         provider::resolve(context, args.provider.as_ref(), args.profile.as_ref())?;
     let endpoint = provider::endpoint(context, &provider)?;
-    let title = Raw::from(endpoint.title.to_string()).printable_line();
+    let title = Raw::from(endpoint.title).printable_line();
     context
         .ui
         .error_line(&format!("There is no {title} API key yet."));

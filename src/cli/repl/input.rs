@@ -30,8 +30,8 @@ pub(super) enum InputEvent {
     Text(String),
     /// Ctrl-O: the text so far is to be opened in the editor.
     OpenEditor(String),
-    /// Ctrl-C.
-    Cleared,
+    /// Ctrl-C; whether the line was empty already.
+    Cleared(bool),
     /// Ctrl-D, or the end of a pipe.
     End,
 }
@@ -150,10 +150,7 @@ impl InputSource {
             Self::Terminal(editor, edit, pastes) => match editor.readline(prompt) {
                 Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
                 Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
-                Err(ReadlineError::Interrupted) => {
-                    pastes.abandon();
-                    Ok(InputEvent::Cleared)
-                }
+                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared(pastes.abandon())),
                 Err(ReadlineError::Eof) => Ok(InputEvent::End),
                 Err(error) => Err(error).context("cannot read from the terminal"),
             },

@@ -28,7 +28,7 @@ use state::Repl;
 pub(crate) fn run(
     context: &mut Context,
     started: StartedSession,
-    args: ConversationArgs,
+    mut args: ConversationArgs,
     attached: Raw,
 ) -> Result<()> {
     let keyboard = InputSource::new(context, commands::COMMANDS.iter().map(|c| c.name).collect())?;
@@ -37,6 +37,12 @@ pub(crate) fn run(
         model,
         choice,
     } = started;
+    // What comes next stays with the provider that a resumed conversation chose.
+    if !args.demo {
+        args.provider = choice
+            .as_ref()
+            .map_or_else(|| "demo".parse().ok(), |c| Some(c.endpoint.name.clone()));
+    }
     let mut repl = Repl {
         context,
         session: Some(session),
@@ -56,21 +62,23 @@ pub(crate) fn run(
     repl.greet();
     repl.context.compare_at_end = Some(When::Now);
     let mut failed = None;
+    alerts::check(repl.context);
     loop {
-        alerts::check(repl.context);
         let input = repl.read()?;
-        if !matches!(input, InputEvent::Cleared) {
+        if !matches!(input, InputEvent::Cleared(true)) {
             repl.cleared = false;
         }
         let done = match input {
             InputEvent::Text(text) => handle_line(&mut repl, &text),
             InputEvent::OpenEditor(text) => commands::edit(&mut repl, &text),
-            InputEvent::Cleared => {
-                repl.clear();
+            InputEvent::Cleared(was_empty) => {
+                repl.clear(was_empty);
                 Ok(())
             }
             InputEvent::End => break,
         };
+        // An alert is shown when the chat is left, and not between an answer and the next prompt.
+        alerts::check_unseen(repl.context);
         match done {
             Ok(()) if repl.leaving => break,
             Ok(()) => {}

@@ -31,6 +31,8 @@ struct PasteState {
     arriving: Option<Zeroizing<String>>,
     /// The last key was a carriage return: a line feed after it is the same line break.
     after_return: bool,
+    /// Whether Ctrl-C was pressed on an empty line.
+    cleared_nothing: bool,
     /// The labels, and the texts they stand for.
     folded: Vec<(String, Raw)>,
 }
@@ -96,6 +98,9 @@ impl Pastes {
             let typed = context.line().chars().count();
             return Some(Cmd::Insert(1, self.finish(typed)));
         }
+        if (code, modifiers) == (KeyCode::Char('C'), Modifiers::CTRL) {
+            state.cleared_nothing = context.line().is_empty();
+        }
         let after_return = std::mem::replace(&mut state.after_return, code == KeyCode::Enter);
         let text = state.arriving.as_mut()?;
         match (code, modifiers) {
@@ -114,9 +119,11 @@ impl Pastes {
         Some(Cmd::Noop)
     }
 
-    /// Forgets a paste that did not end.
-    pub(super) fn abandon(&self) {
-        self.state().arriving = None;
+    /// Forgets a paste that did not end. Returns whether Ctrl-C was pressed on an empty line.
+    pub(super) fn abandon(&self) -> bool {
+        let mut state = self.state();
+        state.arriving = None;
+        state.cleared_nothing
     }
 
     fn state(&self) -> MutexGuard<'_, PasteState> {
@@ -133,7 +140,7 @@ impl Pastes {
         let lines = text.lines().count();
         let unit = if lines == 1 { "line" } else { "lines" };
         let size = format_size(text.len() as u64);
-        let twin = (1..)
+        let twin = (1..=state.folded.len() + 1)
             .map(|n| match n {
                 1 => format!("[pasted {lines} {unit}, {size}]"),
                 n => format!("[pasted {lines} {unit}, {size}, {n}]"),

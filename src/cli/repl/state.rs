@@ -133,8 +133,8 @@ impl Repl<'_> {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        if std::mem::replace(&mut self.cleared, true) {
+    pub(super) fn clear(&mut self, was_empty: bool) {
+        if was_empty && std::mem::replace(&mut self.cleared, true) {
             self.context
                 .ui
                 .notice("press Ctrl-D or type /exit to leave");
@@ -232,6 +232,34 @@ impl Repl<'_> {
         let answer = session.retry(&mut printer, wait_for_interrupt(cancelled, ends));
         let result = self.runtime.block_on(screen.watch(answer));
         self.on_answer(&printer, result, typed)
+    }
+
+    /// Asks for a summary, which is sent from now on instead of the messages so far.
+    pub(super) fn summarize(&mut self) -> Result<()> {
+        rollback::compare_with_marks(self.context, When::IfDue);
+        let session = self
+            .session
+            .as_mut()
+            .context("the conversation has ended")?;
+        let mut printer = new_printer(self.context);
+        let cancelled = printer.cancelled.subscribe();
+        let ends = StopSignals {
+            window: self.keyboard.is_terminal(),
+            program: false,
+        };
+        let result = self
+            .runtime
+            .block_on(session.summarize(&mut printer, wait_for_interrupt(cancelled, ends)));
+        let is_complete = result
+            .as_ref()
+            .is_ok_and(|outcome| outcome.completion.as_ref().is_some_and(|c| c.complete));
+        self.on_answer(&printer, result, None)?;
+        self.context.ui.notice(if is_complete {
+            "from now on this summary is sent instead of the messages before it, which stay saved"
+        } else {
+            "there is no summary; nothing was changed"
+        });
+        Ok(())
     }
 
     fn on_answer(

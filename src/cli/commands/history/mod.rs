@@ -2,6 +2,7 @@
 
 mod delete;
 mod export;
+mod fork;
 mod import;
 mod list;
 mod prune;
@@ -14,6 +15,7 @@ mod verify;
 
 pub(crate) use delete::remove;
 pub(crate) use export::export_to_file as export;
+pub(crate) use fork::fork;
 pub(crate) use list::list_recent;
 pub(crate) use prune::apply_retention;
 pub(crate) use rekey::rekey_now;
@@ -56,6 +58,7 @@ enum HistoryCommand {
     Delete(delete::HistoryDeleteArgs),
     Prune(prune::HistoryPruneArgs),
     Export(export::HistoryExportArgs),
+    Fork(fork::HistoryForkArgs),
     Import(import::HistoryImportArgs),
     Verify(verify::HistoryVerifyArgs),
     Rekey(rekey::HistoryRekeyArgs),
@@ -70,6 +73,7 @@ pub(crate) fn run(context: &mut Context, options: HistoryArgs) -> Result<()> {
         HistoryCommand::Delete(o) => delete::run(context, &o),
         HistoryCommand::Prune(o) => prune::run(context, &o),
         HistoryCommand::Export(o) => export::run(context, &o),
+        HistoryCommand::Fork(o) => fork::run(context, &o),
         HistoryCommand::Import(o) => import::run(context, &o),
         HistoryCommand::Verify(o) => verify::run(context, &o),
         HistoryCommand::Rekey(o) => rekey::run(context, o),

@@ -104,7 +104,7 @@ pub(super) fn select_keys<'a>(
             context
                 .ui
                 .error_line(&format!("the backup has a key for {}", key.name()));
-            key.wanted = context.ui.confirm("save it here?", "`--key`")?;
+            key.wanted = context.ui.confirm("Save it here?", "`--key`")?;
         }
     }
     Ok(keys)

@@ -274,7 +274,7 @@ fn is_own(
          keys were changed or lost, or from someone else",
         created_at.local_minute()
     ));
-    context.ui.confirm("is it yours?", "`--mine`")
+    context.ui.confirm("Is it yours?", "`--mine`")
 }
 
 fn count_actions(plan: &RestorePlan) -> RestoreCount {

@@ -104,7 +104,7 @@ impl BackupSettings {
             "the backup contains settings, and there are none here:\n{}",
             self.list()
         ));
-        context.ui.confirm("apply them?", "`--yes`")
+        context.ui.confirm("Apply them?", "`--yes`")
     }
 
     /// Whether there are more guarded settings than can be shown before a confirmation.

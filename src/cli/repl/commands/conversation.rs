@@ -43,6 +43,18 @@ pub(in crate::cli::repl) fn continue_answer(repl: &mut Repl<'_>, _: &str) -> Res
     repl.send_own(UserInput::from_typed(Raw::from(CONTINUE)))
 }
 
+/// Asks for a summary, and goes on with it instead of the messages so far.
+pub(in crate::cli::repl) fn compact(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    repl.summarize()
+}
+
+/// Copies the conversation and goes on in the copy; the original stays as it is.
+pub(in crate::cli::repl) fn fork(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let id = saved_id(repl)?;
+    let copy = history::fork(repl.context, &id, None)?;
+    begin(repl, &Resume::Id(copy.to_string()))
+}
+
 pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     history::list_recent(repl.context)
 }

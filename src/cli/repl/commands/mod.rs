@@ -78,6 +78,20 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         run: conversation::continue_answer,
     },
     SlashCommand {
+        name: "/compact",
+        aliases: &[],
+        arguments: "",
+        help: "go on with a summary of this chat",
+        run: conversation::compact,
+    },
+    SlashCommand {
+        name: "/fork",
+        aliases: &[],
+        arguments: "",
+        help: "go on in a copy of this chat",
+        run: conversation::fork,
+    },
+    SlashCommand {
         name: "/undo",
         aliases: &[],
         arguments: "",

@@ -74,6 +74,8 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
         *repl.session()?.options_mut() = options;
         repl.choice = Some(choice);
     }
+    let window = prices::context_tokens(repl.context, repl.choice.as_ref(), name)?;
+    repl.session()?.set_context_tokens(window);
     repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
 }
@@ -108,8 +110,10 @@ fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
         session::profile_name(choice.as_ref()),
     );
     options.model.clone_into(&mut repl.model);
+    let window = prices::context_tokens(repl.context, choice.as_ref(), &options.model)?;
     repl.session()?
         .switch_provider(provider, options, pricing, profile);
+    repl.session()?.set_context_tokens(window);
     repl.choice = choice;
     repl.args = args;
     let model = Raw::from(repl.model.as_str()).printable_line();

@@ -1,0 +1,117 @@
+//! What the user interface reads of a session, and changes in it between messages.
+
+use crate::chat::{Error, History, Pricing, Services, Session, SessionConfig};
+use crate::conversations::{Conversation, MessageMeta};
+use crate::message::Message;
+use crate::privacy::{Placeholders, Redacted, Redactor};
+use crate::provider::RequestOptions;
+use crate::usage::budget::{BudgetTracker, SessionSpend};
+use std::sync::Arc;
+
+impl<P> Session<P> {
+    /// The provider.
+    #[must_use]
+    pub const fn provider(&self) -> &P {
+        &self.provider
+    }
+
+    /// The conversation that messages are saved in, if any.
+    #[must_use]
+    pub const fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref()
+    }
+
+    /// Renames the saved conversation.
+    pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
+        self.conversation
+            .as_mut()
+            .map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
+    }
+
+    /// Saves all messages so far, and those to come, in a new conversation.
+    pub fn attach_conversation(&mut self, mut conversation: Conversation) -> Result<(), Error> {
+        let note = MessageMeta::default();
+        let lines: Vec<(&Message, &MessageMeta)> =
+            self.history.iter().map(|m| (m, &note)).collect();
+        if !lines.is_empty() {
+            let first = conversation.save(&lines)?;
+            self.history.mark_all_saved(first);
+        }
+        self.conversation = Some(conversation);
+        Ok(())
+    }
+
+    /// Switches provider and model for the following messages.
+    pub fn switch_provider(
+        &mut self,
+        provider: P,
+        options: RequestOptions,
+        pricing: Pricing,
+        profile: String,
+    ) {
+        (
+            self.provider,
+            self.options,
+            self.services.pricing,
+            self.config.profile,
+        ) = (provider, options, pricing, profile);
+    }
+
+    /// Sets the context window of the model that is used from now on.
+    pub const fn set_context_tokens(&mut self, tokens: Option<u64>) {
+        self.config.context_tokens = tokens;
+    }
+
+    /// The messages so far.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The placeholders of this conversation.
+    #[must_use]
+    pub const fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
+    }
+
+    /// The options of the next requests.
+    pub const fn options_mut(&mut self) -> &mut RequestOptions {
+        &mut self.options
+    }
+
+    /// The settings of the session.
+    pub const fn config_mut(&mut self) -> &mut SessionConfig {
+        &mut self.config
+    }
+
+    /// Sets what this conversation cost before this session.
+    pub const fn set_conversation_spend(&mut self, nanos: i64) {
+        self.spend.conversation = nanos;
+    }
+
+    /// Sets what this run of the program spent before this session.
+    pub const fn set_run_spend(&mut self, nanos: i64) {
+        self.spend.command = nanos;
+    }
+
+    /// The budgets.
+    pub const fn budget(&mut self) -> &mut BudgetTracker {
+        &mut self.services.budget
+    }
+
+    /// What was spent in this session.
+    #[must_use]
+    pub const fn spend(&self) -> SessionSpend {
+        self.spend
+    }
+
+    /// Replaces the redactor, after the user changed what is redacted.
+    pub fn use_redactor(&mut self, redactor: Arc<Redactor>) {
+        self.services.redactor = redactor;
+    }
+
+    /// Returns the parts that the next conversation needs.
+    pub fn into_parts(self) -> (P, RequestOptions, SessionConfig, Services) {
+        (self.provider, self.options, self.config, self.services)
+    }
+}
