@@ -503,6 +503,8 @@ fn chat_resumes_conversation() {
         let mut screen = sandbox.screen(args);
         screen
             .wait_for("resumed \"remember the heron\" (")
+            // The last question, and the prompt.
+            .wait_for("\n> ")
             .wait_for("\n> ")
             .line("more")
             .wait_for("tok")

@@ -54,7 +54,7 @@ fn refused_key_is_replaced_where_it_comes_from() {
 
 #[test]
 fn hints_say_what_can_be_done() {
-    let server = Server::replies([Reply::nothing().close(), Reply::nothing().close()]);
+    let server = Server::replies([Reply::nothing().close()]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     std::fs::create_dir(sandbox.cwd().join("sub")).unwrap();
