@@ -241,15 +241,15 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context);
+        let mut printer = new_printer(self.context, self.args.raw, &self.model)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
             program: false,
         };
-        let result = self
-            .runtime
-            .block_on(session.summarize(&mut printer, wait_for_interrupt(cancelled, ends)));
+        let screen = printer.screen.clone();
+        let answer = session.summarize(&mut printer, wait_for_interrupt(cancelled, ends));
+        let result = self.runtime.block_on(screen.watch(answer));
         let is_complete = result
             .as_ref()
             .is_ok_and(|outcome| outcome.completion.as_ref().is_some_and(|c| c.complete));
