@@ -187,7 +187,8 @@ fn collect_leaves(text: &str, path: &mut Vec<String>, table: &DeTable<'_>, all: 
     for (name, value) in table {
         path.push(name.get_ref().to_string());
         match value.get_ref() {
-            DeValue::Table(table) if !table.is_empty() => collect_leaves(text, path, table, all),
+            // An empty table has no settings.
+            DeValue::Table(table) => collect_leaves(text, path, table, all),
             _ => all.push(Leaf {
                 key: SettingKey(path.clone()),
                 value: text.get(value.span()).unwrap_or_default().to_owned(),
@@ -240,7 +241,6 @@ fn has_entries(text: &str, wanted: &[(SettingKey, String)]) -> bool {
         all.sort();
         all
     };
-    // An empty table has no settings, and is not worth a line.
     entries(text).is_ok_and(|all| sorted(all) == sorted(wanted.to_vec()))
 }
 

@@ -70,6 +70,7 @@ pub fn parse_role(text: &str) -> (RoleFile, Vec<SettingsProblem>) {
         }
         role.options.system = Some(prompt.to_owned());
     }
+    problems.sort_by_key(|problem| problem.line);
     (role, problems)
 }
 

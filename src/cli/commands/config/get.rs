@@ -14,7 +14,7 @@ use clap::Args;
 /// Text is printed without quotes. The exit code is 1 if the setting has no value and no default.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ConfigGetArgs {
-    /// The setting or table, such as limits.max_messages
+    /// The setting or table, such as `limits.max_messages`
     key: Raw,
 }
 

@@ -23,7 +23,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ConfigSetArgs {
-    /// The setting, such as limits.max_messages
+    /// The setting, such as `limits.max_messages`
     key: Raw,
     /// Its new value
     #[arg(allow_hyphen_values = true)]

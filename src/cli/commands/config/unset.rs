@@ -14,7 +14,7 @@ use clap::Args;
 /// Remove a setting or a table from the file, so that the default applies
 #[derive(Clone, Debug, Args)]
 pub(super) struct ConfigUnsetArgs {
-    /// The setting or table, such as limits.max_messages
+    /// The setting or table, such as `limits.max_messages`
     key: Raw,
 }
 
