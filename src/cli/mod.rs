@@ -18,6 +18,7 @@ mod key_binding;
 mod keys;
 mod line_history;
 mod logging;
+mod model_cache;
 mod outcome;
 mod passphrase;
 mod prices;

@@ -9,7 +9,7 @@ use crate::provider::error_body::error_from_response;
 use crate::provider::pricing::{NanoDollars, Prices, unquote};
 use crate::secret::Secret;
 use crate::time::Time;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 const GOOGLE_AUTH: AuthHeader = AuthHeader {
@@ -53,7 +53,7 @@ pub struct KeyInfo {
 }
 
 /// A model of a provider.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// The name used in requests.
     pub id: String,

@@ -73,6 +73,8 @@ mod limits;
 mod login;
 /// Copies of a key in memory, and core files.
 mod memory;
+/// `chatbot models`: list, cache and order.
+mod models;
 /// Backups in object storage: a folder, WebDAV, and a real S3 server.
 mod object_storage;
 /// Redaction measured against labelled texts.

@@ -1,34 +1,54 @@
 //! `models`: lists the models of a provider.
 
 use crate::cli::context::Context;
-use crate::cli::key_binding;
-use crate::cli::prices;
-use crate::cli::provider;
-use crate::cli::runtime::runtime;
+use crate::cli::model_cache::{self, ModelList};
+use crate::cli::provider::{self, ProviderChoice};
+use crate::cli::term::Style;
 use crate::cli::term::format::{format_dollars, json_dollars, truncate_to_width};
 use crate::fs;
 use crate::name::Name;
 use crate::privacy::Raw;
-use crate::provider::{ModelInfo, list_models};
+use crate::provider::ModelInfo;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::path::PathBuf;
 
 /// List a provider's models with their prices in US dollars per million tokens
+///
+/// The list is kept for a day, and longer while the provider cannot be reached.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelsArgs {
-    /// Show only models whose name contains this text
-    pattern: Option<String>,
+    /// Show only models whose name contains all of these words
+    #[arg(value_name = "PATTERN")]
+    pattern: Vec<String>,
     /// List the models of this provider
     #[arg(short, long, value_name = "NAME")]
     provider: Option<Name>,
     /// Use the key in this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<Name>,
+    /// Sort by name, context, input (price) or output (price)
+    #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    sort: ModelOrder,
+    /// Fetch the list even if there is one of today
+    #[arg(long)]
+    refresh: bool,
     /// Output JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The order of a list of models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModelOrder {
+    #[default]
+    Name,
+    Context,
+    Input,
+    Output,
 }
 
 pub(crate) fn run(context: &mut Context, options: &ModelsArgs) -> Result<()> {
@@ -38,45 +58,74 @@ pub(crate) fn run(context: &mut Context, options: &ModelsArgs) -> Result<()> {
         options.profile.as_ref(),
         Some("any"),
     )?;
-    // OpenRouter's list is public, so no key is sent for it.
-    let key = if choice.endpoint.dialect.routing {
-        None
-    } else {
-        key_binding::key_for(context, &choice)?
-    };
-    let mut list = runtime()?.block_on(list_models(
-        &choice.endpoint,
-        key.as_ref(),
-        context.http_context()?,
-    ))?;
-    remember(context, &choice.endpoint.name, &list);
-    prices::remember(context, &choice.endpoint.name, &list);
-    if let Some(pattern) = &options.pattern {
-        let pattern = pattern.to_lowercase();
-        list.retain(|m| {
-            m.id.to_lowercase().contains(&pattern)
-                || m.name
-                    .as_ref()
-                    .is_some_and(|n| n.to_lowercase().contains(&pattern))
-        });
-    }
-    list.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut list = model_cache::list(context, &choice, options.refresh)?;
+    remember(context, &choice.endpoint.name, &list.models);
+    select(&mut list.models, &options.pattern, options.sort);
     if options.json {
-        let list: Vec<Value> = list.iter().map(as_json).collect();
-        return context
-            .ui
-            .json(&json!({ "schema_version": 1, "models": list }));
+        let models: Vec<Value> = list.models.iter().map(as_json).collect();
+        return context.ui.json(&json!({
+            "schema_version": 1,
+            "provider": choice.endpoint.name.as_str(),
+            "fetched_at": list.fetched_at.to_string(),
+            "models": models,
+        }));
+    }
+    print(context, &list)
+}
+
+/// Prints the models of the provider in use, for `/models`.
+pub(crate) fn show(context: &mut Context, choice: &ProviderChoice, pattern: &str) -> Result<()> {
+    let mut list = model_cache::list(context, choice, false)?;
+    let words: Vec<String> = pattern.split_whitespace().map(str::to_owned).collect();
+    select(&mut list.models, &words, ModelOrder::Name);
+    print(context, &list)
+}
+
+/// Keeps the models that have all words in their names, in order.
+fn select(models: &mut Vec<ModelInfo>, words: &[String], order: ModelOrder) {
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    models.retain(|m| {
+        let names = format!("{} {}", m.id, m.name.as_deref().unwrap_or_default()).to_lowercase();
+        words.iter().all(|word| names.contains(word))
+    });
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    // Unknown prices come last.
+    let price = |m: &ModelInfo| per_million(m).unwrap_or((i64::MAX, i64::MAX));
+    match order {
+        ModelOrder::Name => {}
+        ModelOrder::Context => models.sort_by_key(|m| Reverse(m.context_length)),
+        ModelOrder::Input => models.sort_by_key(|m| price(m).0),
+        ModelOrder::Output => models.sort_by_key(|m| price(m).1),
+    }
+}
+
+fn print(context: &Context, list: &ModelList) -> Result<()> {
+    let ui = context.ui;
+    if list.models.is_empty() {
+        ui.notice("no matching models");
+        return Ok(());
     }
     let wide = list
+        .models
         .iter()
         .map(|m| m.id.chars().count())
         .max()
         .unwrap_or(0)
-        .min(context.ui.width().saturating_sub(34).max(24));
-    let text: String = list.iter().map(|m| model_line(m, wide)).collect();
-    context.ui.out(&text)?;
-    if list.is_empty() {
-        context.ui.notice("no matching models");
+        .min(ui.width().saturating_sub(36).max(24));
+    // Scripts get lines of models only.
+    if ui.output_is_terminal() {
+        let header = format!(
+            "{:<wide$}  {:>7}  {:>9} {:>9}\n",
+            "model", "context", "$/M input", "output"
+        );
+        ui.out(ui.paint(Style::Bold, header.trim_end()) + "\n")?;
+    }
+    let text: String = list.models.iter().map(|m| model_line(m, wide)).collect();
+    ui.out(&text)?;
+    if let Some(age) = model_cache::describe_age(list, context.clock.now()) {
+        ui.notice(&format!(
+            "this list is {age} old; `chatbot models --refresh` fetches a new one"
+        ));
     }
     Ok(())
 }
@@ -99,14 +148,26 @@ fn as_json(m: &ModelInfo) -> Value {
 
 fn model_line(m: &ModelInfo, wide: usize) -> String {
     let id = truncate_to_width(&Raw::from(m.id.as_str()).printable_line(), wide);
-    let context = m
-        .context_length
-        .map_or(String::new(), |c| format!("{}k", c / 1000));
+    let context = m.context_length.map_or(String::new(), format_context);
     let price = per_million(m).map_or(String::new(), |(p, c)| {
-        format!("{:>8} {:>8}", format_dollars(p), format_dollars(c))
+        format!("{:>9} {:>9}", format_dollars(p), format_dollars(c))
     });
-    let line = format!("{id:<wide$}  {context:>6}  {price}");
+    let line = format!("{id:<wide$}  {context:>7}  {price}");
     format!("{}\n", line.trim_end())
+}
+
+/// `128k`, `1M`
+fn format_context(tokens: u64) -> String {
+    if tokens >= 1_000_000 {
+        let tenths = tokens / 100_000 % 10;
+        let part = if tenths == 0 {
+            String::new()
+        } else {
+            format!(".{tenths}")
+        };
+        return format!("{}{part}M", tokens / 1_000_000);
+    }
+    format!("{}k", tokens / 1000)
 }
 
 /// Caches the names of models for completion.

@@ -43,6 +43,13 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         run: request::change_model,
     },
     SlashCommand {
+        name: "/models",
+        aliases: &[],
+        arguments: "[PATTERN]",
+        help: "list the provider's models and prices",
+        run: request::list_models,
+    },
+    SlashCommand {
         name: "/provider",
         aliases: &[],
         arguments: "[NAME]",

@@ -3,7 +3,7 @@
 use crate::chat::UserInput;
 use crate::cli::args::{ConversationArgs, parse_variable};
 use crate::cli::attachments;
-use crate::cli::commands::usage;
+use crate::cli::commands::{models, usage};
 use crate::cli::editor;
 use crate::cli::editor::EditResult;
 use crate::cli::errors::CliError;
@@ -78,6 +78,16 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
     repl.session()?.set_context_tokens(window);
     repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
+}
+
+/// Lists the models of the provider in use whose names contain all words of `pattern`.
+pub(in crate::cli::repl) fn list_models(repl: &mut Repl<'_>, pattern: &str) -> Result<()> {
+    match repl.choice.clone() {
+        Some(choice) => models::show(repl.context, &choice, pattern),
+        None => Err(CliError::misuse("the demo has only one assistant")
+            .hint("start `chatbot chat` to use a model")
+            .into()),
+    }
 }
 
 /// Switches the provider for the following messages; the history stays and is sent to it.
