@@ -274,7 +274,9 @@ impl<P: Provider> Session<P> {
         };
         let texts = before.messages.iter().chain(message);
         // Each message adds a few tokens of its own.
-        let prompt = texts.fold(16, |sum, m| {
+        let schema = self.options.schema.as_ref();
+        let schema = schema.map_or(0, |schema| tokens::token_upper_bound(schema.as_str()));
+        let prompt = texts.fold(16 + schema, |sum, m| {
             sum + 8 + tokens::token_upper_bound(m.text.as_str())
         });
         let most = self

@@ -243,9 +243,10 @@ impl<P: Provider> Session<P> {
     }
 
     /// Returns exactly what would be sent for this message. Nothing is counted, saved or sent.
-    pub fn preview(&mut self, input: UserInput) -> Result<String, Error> {
+    /// Also returns what was redacted in the message.
+    pub fn preview(&mut self, input: UserInput) -> Result<(String, Findings), Error> {
         self.check(&input)?;
-        let (text, _) = self
+        let (text, findings) = self
             .services
             .redactor
             .redact(input.into_text(), &mut self.placeholders);
@@ -262,7 +263,7 @@ impl<P: Provider> Session<P> {
             max_tokens: max_tokens.or(self.options.max_tokens),
             ..self.options.clone()
         };
-        Ok(self.provider.request_body(&input, &options))
+        Ok((self.provider.request_body(&input, &options), findings))
     }
 
     /// Sends one message: validate, redact, check limits and budgets, save, send, stream the

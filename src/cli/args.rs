@@ -52,6 +52,9 @@ pub(crate) struct ConversationArgs {
     /// what is printed of it. Can be repeated
     #[arg(long, value_name = "WORD", value_parser = parse_reasoning)]
     pub(crate) reasoning: Vec<ReasoningArg>,
+    /// Demand an answer in JSON that follows the JSON schema in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
     /// Spend at most this many US dollars in this run
     #[arg(long, value_name = "USD", value_parser = parse_dollars, allow_negative_numbers = true)]
     pub(crate) budget: Option<i64>,
@@ -159,7 +162,7 @@ impl Resume {
     }
 }
 
-fn parse_model(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse_model(text: &str) -> Result<String, &'static str> {
     let fit = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
     if fit {
         Ok(text.to_owned())

@@ -1,10 +1,13 @@
 //! The command line: parses the arguments and runs the command.
 
 mod alerts;
+mod answer_events;
 mod answer_printer;
+mod answer_schema;
 mod answer_screen;
 mod args;
 mod attachments;
+mod batch;
 mod child_env;
 mod commands;
 mod connection;

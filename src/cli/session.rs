@@ -4,6 +4,7 @@
 use crate::audit::{Event, EventKind, Severity};
 use crate::catalog::{self, ReasoningForm};
 use crate::chat::{Services, Session, SessionConfig, UserInput};
+use crate::cli::answer_schema;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::connection;
 use crate::cli::context::Context;
@@ -23,7 +24,7 @@ use crate::config::KeySource;
 use crate::conversations::{Archive, Conversation, Damage, LoadedConversation, OpenedConversation};
 use crate::name::Name;
 use crate::privacy::input_check::InputLimits;
-use crate::privacy::{Audience, Raw};
+use crate::privacy::{Audience, Findings, Raw};
 use crate::provider::{AnyProvider, Demo, OpenAi, Provider, RequestOptions};
 use anyhow::{Result, bail};
 
@@ -183,6 +184,9 @@ pub(crate) fn request_options(
         ));
         options.reasoning = None;
     }
+    if let Some(path) = &args.schema {
+        options.schema = Some(answer_schema::read(context, path)?);
+    }
     options.stream = !args.no_stream;
     options.deny_data_collection = settings.privacy.deny_collection || args.private;
     options.zdr = settings.privacy.zdr || args.private;
@@ -213,7 +217,7 @@ pub(crate) fn preview(
     args: &ConversationArgs,
     resume: &Resume,
     input: UserInput,
-) -> Result<String> {
+) -> Result<(String, Findings)> {
     let stored = match find(context, resume)? {
         Some(id) => Some((context.archive()?.read(&id)?, id)),
         None => None,

@@ -79,7 +79,7 @@ pub use display::markdown::MarkdownDisplay;
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub(crate) use mask::mask_keys;
-pub use placeholders::{Audience, Placeholders};
+pub use placeholders::{Audience, Placeholders, placeholder_spans};
 pub use policy::{BadPattern, Policy};
 pub use query::Query;
 pub use redactor::Redactor;

@@ -26,7 +26,7 @@ pub use pricing::{NanoDollars, Prices};
 use crate::config::ReasoningEffort;
 use crate::message::Message;
 use crate::name::Name;
-use crate::privacy::Raw;
+use crate::privacy::{Raw, Redacted};
 use std::time::Duration;
 
 /// A provider.
@@ -84,6 +84,8 @@ pub struct RequestOptions {
     pub max_tokens: Option<u32>,
     /// How much the model reasons; `None` for the model's default.
     pub reasoning: Option<ReasoningEffort>,
+    /// The JSON schema of the answer. It is redacted like a message, because it is sent.
+    pub schema: Option<Redacted>,
     /// Whether the answer is streamed.
     pub stream: bool,
     /// Route only to providers that neither store nor train on requests.
@@ -101,6 +103,7 @@ impl RequestOptions {
             temperature: None,
             max_tokens: None,
             reasoning: None,
+            schema: None,
             stream: true,
             deny_data_collection: true,
             zdr: false,

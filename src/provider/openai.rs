@@ -15,6 +15,7 @@ use crate::provider::sse::{SseEvent, SseParser, TooLarge};
 use crate::secret::Secret;
 use crate::time::humanize;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// A provider with an OpenAI-compatible API.
@@ -44,9 +45,36 @@ struct ChatRequest<'a> {
     #[serde(flatten)]
     reasoning: ReasoningFields,
     #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Routing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plugins: Option<[Plugin; 1]>,
+}
+
+#[derive(Serialize)]
+struct ResponseFormat {
+    r#type: &'static str,
+    json_schema: JsonSchema,
+}
+
+#[derive(Serialize)]
+struct JsonSchema {
+    name: &'static str,
+    schema: Box<RawValue>,
+}
+
+impl ResponseFormat {
+    fn new(schema: &Redacted) -> Option<Self> {
+        let schema = RawValue::from_string(schema.as_str().to_owned()).ok()?;
+        Some(Self {
+            r#type: "json_schema",
+            json_schema: JsonSchema {
+                name: "answer",
+                schema,
+            },
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -201,6 +229,7 @@ impl Provider for OpenAi {
                 options.reasoning,
                 options.max_tokens,
             ),
+            response_format: options.schema.as_ref().and_then(ResponseFormat::new),
             provider: routing.then_some(Routing {
                 data_collection: if options.deny_data_collection {
                     "deny"

@@ -107,6 +107,8 @@ mod service_accounts;
 mod state_files;
 /// Kills at random moments, and many processes at once.
 mod stress;
+/// Schemas, event lines, batches and the request on the screen.
+mod structured;
 /// The promises the types make, asked of the compiler.
 mod style;
 /// Backups whose seals are right, and what is sealed is not.

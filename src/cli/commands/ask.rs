@@ -1,22 +1,24 @@
 //! `ask`: one question and its answer, for pipes and scripts.
 
-use crate::chat::{Outcome, UserInput};
+use crate::chat::{Observer, Outcome, UserInput};
+use crate::cli::answer_events::{AnswerEvents, answer_json};
 use crate::cli::answer_printer::AnswerPrinter;
+use crate::cli::answer_schema;
 use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
+use crate::cli::batch;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::outcome::{report_outcome, require_text};
+use crate::cli::outcome::{describe_redactions, report_outcome, require_text};
 use crate::cli::runtime::{StopSignals, runtime, wait_for_interrupt};
 use crate::cli::session;
-use crate::cli::term::format::json_dollars;
-use crate::cli::term::{self, Ui};
-use crate::privacy::{Audience, Displayable, Raw};
-use crate::provider::Provider;
+use crate::cli::term::{self, Style, Ui};
+use crate::privacy::{Audience, Displayable, Raw, placeholder_spans};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,6 +51,9 @@ pub(crate) struct AskArgs {
     /// Output JSON
     #[arg(long)]
     json: bool,
+    /// Output each event of the answer as JSON on a line of its own, while it is received
+    #[arg(long, conflicts_with_all = ["json", "extract", "dry_run"])]
+    json_lines: bool,
     /// Print the exact request body and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,12 +67,30 @@ pub(crate) struct AskArgs {
     /// Do not read standard input
     #[arg(long)]
     no_stdin: bool,
+    /// Ask the questions in this file: on each line a JSON string, or an object with `prompt` and
+    /// perhaps `id`, `system` and `model`; the answers are JSON, a line each
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "prompt", "file", "continue", "resume", "json", "json_lines", "dry_run", "extract", "restore"
+    ])]
+    batch: Option<PathBuf>,
+    /// Add the answers of a batch to this file; those that it has already are not asked again
+    #[arg(long, value_name = "FILE", requires = "batch")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
+    if let Some(questions) = &options.batch {
+        return batch::run(
+            context,
+            &options.conversation,
+            questions,
+            options.output.as_deref(),
+        );
+    }
     let most = context.settings()?.limits.max_attachment_bytes;
     let input = read_input(context.ui, options, most)?;
-    let own_screen = context.ui.output_is_terminal() && !options.json && !options.extract;
+    let own_screen =
+        context.ui.output_is_terminal() && !options.json && !options.json_lines && !options.extract;
     if options.dry_run {
         return dry_run(context, options, input);
     }
@@ -78,7 +101,7 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         own_screen.then_some(Audience::Screen)
     };
     let mut started = session::begin(context, &options.conversation, &resume, restore)?;
-    let whole = options.json || options.extract;
+    let whole = options.json || options.json_lines || options.extract;
     let screen = AnswerScreen::new(context, options.conversation.raw, &started.model)?;
     let mut observer = AnswerPrinter {
         ui: context.ui,
@@ -94,9 +117,19 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         program: true,
     };
     let cancelled = observer.cancelled.subscribe();
+    let mut events = AnswerEvents {
+        ui: context.ui,
+        yes: context.yes,
+        cancelled: observer.cancelled.clone(),
+    };
+    let follower: &mut dyn Observer = if options.json_lines {
+        &mut events
+    } else {
+        &mut observer
+    };
     let answer = started
         .session
-        .send(input, &mut observer, wait_for_interrupt(cancelled, ends));
+        .send(input, follower, wait_for_interrupt(cancelled, ends));
     let result = runtime()?.block_on(screen.watch(answer));
     screen.finish(own_screen || result.is_ok())?;
     let outcome =
@@ -120,7 +153,11 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
     if outcome.cancelled {
         bail!(SilentExit(CliExit::Interrupted));
     }
-    require_text(&outcome, &started.model)
+    require_text(&outcome, &started.model)?;
+    if options.conversation.schema.is_some() {
+        answer_schema::require_json(outcome.text.as_str())?;
+    }
+    Ok(())
 }
 
 /// Prints the answer that was not streamed: as JSON, or its first code block.
@@ -143,9 +180,19 @@ fn print_answer(
         }
     };
     if options.json {
-        context
-            .ui
-            .json(&as_json(started, outcome, &restored(outcome.text.as_str())))?;
+        context.ui.json(&answer_json(
+            started,
+            outcome,
+            &restored(outcome.text.as_str()),
+        ))?;
+    } else if options.json_lines {
+        let mut end = answer_json(started, outcome, "");
+        if let Some(end) = end.as_object_mut() {
+            // The text was in the events before.
+            end.remove("text");
+            end.insert("event".to_owned(), json!("end"));
+        }
+        context.ui.json(&end)?;
     } else if options.extract {
         context.ui.out(&restored(
             extract_code(outcome.text.as_str())?.plain().as_ref(),
@@ -156,13 +203,36 @@ fn print_answer(
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
 fn dry_run(context: &mut Context, options: &AskArgs, input: UserInput) -> Result<()> {
-    let body = session::preview(
+    let (body, findings) = session::preview(
         context,
         &options.conversation,
         &Resume::from_args(options.resume.clone(), options.r#continue),
         input,
     )?;
-    context.ui.out(Displayable::json_text(&body) + "\n")
+    let ui = context.ui;
+    if !ui.output_is_terminal() {
+        return ui.out(Displayable::json_text(&body) + "\n");
+    }
+    let pretty = serde_json::from_str::<serde_json::Value>(&body)
+        .and_then(|body| serde_json::to_string_pretty(&body))
+        .unwrap_or(body);
+    let mut shown = Displayable::from("");
+    let mut at = 0;
+    for (start, end) in placeholder_spans(pretty.as_bytes()) {
+        let text = |from: usize, to: usize| {
+            Displayable::json_text(pretty.get(from..to).unwrap_or_default())
+        };
+        shown = shown + text(at, start) + ui.paint(Style::Yellow, text(start, end));
+        at = end;
+    }
+    ui.out(shown + Displayable::json_text(pretty.get(at..).unwrap_or_default()) + "\n")?;
+    ui.notice(&if findings.is_empty() {
+        "nothing was sent; nothing in the message was replaced".to_owned()
+    } else {
+        let replaced = describe_redactions(&findings.counts());
+        format!("nothing was sent; {replaced}")
+    });
+    Ok(())
 }
 
 /// The prompt: the arguments, the attached files, and standard input.
@@ -215,35 +285,6 @@ fn read_pipe(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
         bail!(CliError::misuse("standard input is not UTF-8 text").hint("pipe text in"));
     };
     Ok(Raw::from(text.trim_end_matches('\n')))
-}
-
-fn as_json(started: &session::StartedSession, outcome: &Outcome, text: &str) -> serde_json::Value {
-    let answer = outcome.completion.as_ref();
-    let usage = answer.and_then(|a| a.usage.as_ref());
-    let redactions: Vec<_> = outcome
-        .findings
-        .counts()
-        .into_iter()
-        .map(|(kind, count)| json!({ "kind": kind, "count": count }))
-        .collect();
-    let cost = usage
-        .and_then(crate::provider::TokenUsage::total_cost)
-        .map(|n| json_dollars(n.0));
-    json!({
-        "schema_version": 1,
-        "id": answer.and_then(|a| a.id.as_deref()),
-        "conversation": started.session.conversation().filter(|c| c.is_saved()).map(|c| c.id().as_str()),
-        "provider": started.session.provider().name(),
-        "model": answer.map_or(started.model.as_str(), |a| a.model.as_str()),
-        "text": text,
-        "finish_reason": answer.and_then(|a| a.finish.as_deref()),
-        "usage": {
-            "prompt_tokens": usage.map(|u| u.prompt_tokens),
-            "completion_tokens": usage.map(|u| u.completion_tokens),
-            "cost": cost,
-        },
-        "redactions": redactions,
-    })
 }
 
 /// The text of the first fenced code block.

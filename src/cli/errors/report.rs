@@ -4,7 +4,7 @@ use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::term::{BrokenPipeError, Style, Ui};
 use crate::privacy::{Displayable, mask_keys};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,16 +18,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     }
     let problem = mask_problem(&diagnose(error));
     if as_json {
-        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
-        if let Some(body) = body.as_object_mut() {
-            if let Some(hint) = &problem.hint {
-                body.insert("hint".to_owned(), json!(hint));
-            }
-            if let Some(after) = problem.retry_after {
-                body.insert("retry_after".to_owned(), json!(seconds(after)));
-            }
-        }
-        ui.error_json(&json!({ "schema_version": 1, "error": body }));
+        ui.error_json(&json!({ "schema_version": 1, "error": problem_json(&problem) }));
     } else {
         print_problem(ui, &problem);
     }
@@ -49,6 +40,26 @@ pub(crate) fn report_in_chat(ui: &Ui, error: &anyhow::Error) -> CliExit {
         print_problem(ui, &mask_problem(&problem));
     }
     problem.exit
+}
+
+/// The exit code of an error, and its description for scripts.
+pub(crate) fn error_json(error: &anyhow::Error) -> (CliExit, Value) {
+    let problem = mask_problem(&diagnose(error));
+    (problem.exit, problem_json(&problem))
+}
+
+fn problem_json(problem: &CliError) -> Value {
+    let mut body =
+        json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
+    if let Some(body) = body.as_object_mut() {
+        if let Some(hint) = &problem.hint {
+            body.insert("hint".to_owned(), json!(hint));
+        }
+        if let Some(after) = problem.retry_after {
+            body.insert("retry_after".to_owned(), json!(seconds(after)));
+        }
+    }
+    body
 }
 
 /// Masks keys in a problem.

@@ -211,7 +211,8 @@ impl fmt::Debug for Placeholders {
 }
 
 /// The positions of placeholders in a text: `[`, a kind, `_`, a number, `]`.
-pub(super) fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
+#[must_use]
+pub fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
     memchr::memchr_iter(b'[', bytes)
         .filter_map(|open| {
             let inside = bytes.get(open + 1..bytes.len().min(open + 48))?;
