@@ -51,11 +51,9 @@ impl Observer for AnswerPrinter {
     }
 
     fn on_text(&mut self, shown: &Displayable) {
-        if self.show {
-            if self.screen.show(shown).is_err() {
-                self.show = false;
-                self.cancelled.send_replace(true);
-            }
+        if self.show && self.screen.show(shown).is_err() {
+            self.show = false;
+            self.cancelled.send_replace(true);
         }
     }
 

@@ -50,6 +50,7 @@ impl MarkdownDisplay {
     }
 
     /// Ends the answer, with a line break unless nothing was shown.
+    #[must_use]
     pub fn finish(self) -> Displayable {
         let mut out = String::new();
         self.0.finish(&mut out);
