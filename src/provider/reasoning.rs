@@ -92,11 +92,11 @@ mod tests {
 
     #[test]
     fn reasoning_has_the_form_of_the_provider() {
+        use ReasoningEffort::{High, Low, Off};
+        use ReasoningForm::{Effort, Object, Switch, TokenBudget, Unsupported};
         let json = |form, effort, max| {
             serde_json::to_string(&ReasoningFields::new(form, Some(effort), max)).unwrap()
         };
-        use ReasoningEffort::{High, Low, Off};
-        use ReasoningForm::{Effort, Object, Switch, TokenBudget, Unsupported};
         for (form, effort, expected) in [
             (Effort, High, r#"{"reasoning_effort":"high"}"#),
             (Effort, Off, r#"{"reasoning_effort":"none"}"#),
