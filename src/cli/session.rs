@@ -409,7 +409,7 @@ fn with_last_model(
         && args.provider.is_none()
         && context.env.text("CHATBOT_PROVIDER")?.is_none()
         && let Ok(name) = provider.parse::<Name>()
-        && (name.as_str() == "demo" || provider::endpoint(context, &name).is_ok())
+        && provider::endpoint(context, &name).is_ok()
     {
         args.provider = Some(name);
     }
