@@ -2,8 +2,8 @@
 //! elsewhere. Until it begins, standard error shows what is waited for.
 
 use crate::cli::context::Context;
-use crate::cli::term::format::truncate_to_width;
 use crate::cli::term::Ui;
+use crate::cli::term::format::truncate_to_width;
 use crate::privacy::{Displayable, MarkdownDisplay, Raw};
 use crate::time::{Clock, Stopwatch};
 use anyhow::Result;
