@@ -99,8 +99,8 @@ impl Observer for AnswerPrinter {
                 _ => {}
             }
         }
-        if matches!(heard, StreamEvent::Reasoning(_)) {
-            self.screen.on_reasoning();
+        if let StreamEvent::Reasoning(part) = heard {
+            self.screen.on_reasoning(part);
         }
         if let StreamEvent::Retrying {
             after,

@@ -1,9 +1,11 @@
 //! The answer as standard output shows it: rendered as Markdown on a terminal, and as it is
 //! elsewhere. Until it begins, standard error shows what is waited for.
 
+use crate::cli::args::ConversationArgs;
 use crate::cli::context::Context;
-use crate::cli::term::Ui;
 use crate::cli::term::format::truncate_to_width;
+use crate::cli::term::{Style, Ui};
+use crate::config::{ReasoningDisplay, UiSettings};
 use crate::privacy::{Displayable, MarkdownDisplay, Raw};
 use crate::time::{Clock, Stopwatch};
 use anyhow::Result;
@@ -39,18 +41,27 @@ struct AnswerState {
     status: String,
     /// When the last text arrived, unless all of it is shown.
     held_since: Option<Stopwatch>,
+    /// Whether the reasoning is shown, and whether some of it was.
+    shows_reasoning: bool,
+    has_reasoning: bool,
+    /// When the answer was asked for, and what the settings say about its end.
+    begun: Stopwatch,
+    settings: UiSettings,
 }
 
 impl AnswerScreen {
-    /// A screen for one answer; with `raw` it is shown as it is, also on a terminal.
-    pub(crate) fn new(context: &Context, raw: bool, model: &str) -> Result<Self> {
-        let markdown = if raw || !context.ui.output_takes_styles() {
+    /// A screen for one answer; with `--raw` it is shown as it is, also on a terminal.
+    pub(crate) fn new(context: &mut Context, args: &ConversationArgs, model: &str) -> Result<Self> {
+        let settings = context.settings()?.ui;
+        let is_screen = context.ui.output_takes_styles();
+        let markdown = if args.raw || !settings.markdown || !is_screen {
             None
         } else {
             Some(MarkdownDisplay::new(
-                context.env.render_options(context.ui)?,
+                context.env.render_options(context.ui, settings.theme)?,
             ))
         };
+        let display = args.reasoning_display(&settings);
         Ok(Self(Rc::new(RefCell::new(AnswerState {
             ui: context.ui,
             clock: context.clock.clone(),
@@ -61,6 +72,10 @@ impl AnswerScreen {
             reasoning: false,
             status: String::new(),
             held_since: None,
+            shows_reasoning: is_screen && display == ReasoningDisplay::Show,
+            has_reasoning: false,
+            begun: context.clock.stopwatch(),
+            settings,
         }))))
     }
 
@@ -69,6 +84,7 @@ impl AnswerScreen {
         let state = &mut *self.0.borrow_mut();
         state.erase_status();
         state.waiting_since = None;
+        state.end_reasoning()?;
         let Some(markdown) = &mut state.markdown else {
             state.ends_line = part.ends_line();
             return state.ui.out(part);
@@ -97,6 +113,8 @@ impl AnswerScreen {
     /// Returns whether anything was written.
     pub(crate) fn finish(&self, ended: bool) -> Result<bool> {
         let state = &mut *self.0.borrow_mut();
+        state.end_reasoning()?;
+        state.announce_end();
         if let Some(markdown) = state.markdown.take() {
             let shown = markdown.finish();
             state.write(&shown)?;
@@ -130,8 +148,19 @@ impl AnswerScreen {
     }
 
     /// A part of the reasoning was received.
-    pub(crate) fn on_reasoning(&self) {
-        self.0.borrow_mut().reasoning = true;
+    pub(crate) fn on_reasoning(&self, part: &Raw) {
+        let state = &mut *self.0.borrow_mut();
+        state.reasoning = true;
+        if state.shows_reasoning {
+            state.erase_status();
+            state.waiting_since = None;
+            state.has_reasoning = true;
+            let shown = state
+                .ui
+                .paint(Style::Dim, Displayable::from(part.printable()));
+            // A closed terminal is noticed by the next part of the answer.
+            state.write(&shown).unwrap_or_default();
+        }
     }
 
     fn tick(&self) {
@@ -170,6 +199,22 @@ impl AnswerState {
             let room = self.ui.width().saturating_sub(ECHO_COLUMNS + 1);
             self.ui.countdown(&truncate_to_width(&status, room));
             self.status = status;
+        }
+    }
+
+    /// Separates the answer from the reasoning before it.
+    fn end_reasoning(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.has_reasoning) {
+            self.ui.out("\n\n")?;
+        }
+        Ok(())
+    }
+
+    /// Announces the end of a long answer, as the settings say.
+    fn announce_end(&self) {
+        let long = Duration::from_secs(u64::from(self.settings.notify_after_s));
+        if self.begun.elapsed() >= long && self.ui.error_takes_styles() {
+            self.ui.announce(self.settings.notify);
         }
     }
 

@@ -106,10 +106,6 @@ impl ConversationArgs {
         })
     }
 
-    #[expect(
-        dead_code,
-        reason = "for the printer of answers, which does not show reasoning yet"
-    )]
     /// What is shown of the reasoning: as the command line says, else the settings.
     pub(crate) fn reasoning_display(&self, settings: &UiSettings) -> ReasoningDisplay {
         let said = self.reasoning.iter().rev().find_map(|word| match word {

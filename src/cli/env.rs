@@ -3,7 +3,7 @@
 
 use crate::cli::errors::CliError;
 use crate::cli::term::{Color, Ui};
-use crate::config::StoreSetting;
+use crate::config::{StoreSetting, ThemeSetting};
 use crate::name::Name;
 use crate::render::{RenderOptions, Theme};
 use crate::secret::Secret;
@@ -276,20 +276,25 @@ impl Env {
     }
 
     /// How Markdown is rendered on this terminal.
-    pub(crate) fn render_options(self, ui: Ui) -> Result<RenderOptions> {
+    pub(crate) fn render_options(self, ui: Ui, theme: ThemeSetting) -> Result<RenderOptions> {
         Ok(RenderOptions {
             width: ui.width(),
-            theme: self.theme(ui.output_is_colored())?,
+            theme: match theme {
+                _ if !ui.output_is_colored() => Theme::Plain,
+                ThemeSetting::Auto => self.terminal_theme()?,
+                ThemeSetting::Dark => Theme::Dark,
+                ThemeSetting::Light => Theme::Light,
+                ThemeSetting::Plain => Theme::Plain,
+            },
             hyperlinks: self.terminal_opens_links()?,
         })
     }
 
-    /// The colours of an answer. Some terminals say which background they have.
-    fn theme(self, colored: bool) -> Result<Theme> {
+    /// The colours for the background of the terminal. Some terminals say which one they have.
+    fn terminal_theme(self) -> Result<Theme> {
         let background = self.text("COLORFGBG")?;
         let number = background.as_deref().and_then(|b| b.rsplit(';').next());
         Ok(match number {
-            _ if !colored => Theme::Plain,
             Some("7" | "15") => Theme::Light,
             _ => Theme::Dark,
         })

@@ -128,6 +128,13 @@ pub fn set(text: &str, key: &SettingKey, value: &str) -> Result<String, EditErro
     {
         return Ok(new);
     }
+    let is_new_table = find_value(table.get_ref(), key.tables()).is_none();
+    if is_new_table
+        && let Some(new) = append_table(text, key, value)
+        && has_entries(&new, &wanted)
+    {
+        return Ok(new);
+    }
     let mut document = parse_document(text)?;
     let mut inner: &mut dyn TableLike = document.as_table_mut();
     for (n, part) in key.tables().iter().enumerate() {
@@ -270,6 +277,19 @@ fn replace_comment(text: &str, key: &SettingKey, value: &str) -> Option<String> 
         at += line.len();
     }
     None
+}
+
+/// Adds a table with one setting at the end, behind all comments.
+fn append_table(text: &str, key: &SettingKey, value: &str) -> Option<String> {
+    let (name, tables) = key.0.split_last()?;
+    let table = SettingKey(tables.to_vec());
+    let name = SettingKey(vec![name.clone()]);
+    let gap = match text {
+        "" => "",
+        _ if text.ends_with('\n') => "\n",
+        _ => "\n\n",
+    };
+    (!tables.is_empty()).then(|| format!("{text}{gap}[{table}]\n{name} = {value}\n"))
 }
 
 /// The key of a line such as `[a.b]`.

@@ -15,7 +15,7 @@ pub use parse::{is_protective, parse};
 pub use raw::{RawSetting, list_raw};
 pub use role::{RoleFile, parse_role};
 pub use section::SettingsProblem;
-pub use ui::{EditMode, Notification, ReasoningDisplay, Theme, UiSettings};
+pub use ui::{EditMode, Notification, ReasoningDisplay, ThemeSetting, UiSettings};
 pub use values::parse_nanos;
 
 use crate::name::Name;

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 /// The colours of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
+pub enum ThemeSetting {
     /// What the terminal says about its background; dark if it says nothing.
     #[default]
     Auto,
@@ -54,7 +54,7 @@ pub enum EditMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UiSettings {
     /// The colours of answers.
-    pub theme: Theme,
+    pub theme: ThemeSetting,
     /// Whether Markdown in answers is drawn rather than printed as it is.
     pub markdown: bool,
     /// What is shown of the reasoning of a model.
@@ -70,7 +70,7 @@ pub struct UiSettings {
 impl Default for UiSettings {
     fn default() -> Self {
         Self {
-            theme: Theme::Auto,
+            theme: ThemeSetting::Auto,
             markdown: true,
             reasoning: ReasoningDisplay::Hide,
             notify: Notification::Off,
@@ -80,7 +80,7 @@ impl Default for UiSettings {
     }
 }
 
-impl Theme {
+impl ThemeSetting {
     const WORDS: [(&str, Self); 4] = [
         ("auto", Self::Auto),
         ("dark", Self::Dark),
@@ -110,7 +110,7 @@ impl UiSettings {
         s.read(
             "theme",
             "`auto`, `dark`, `light` or `plain`",
-            |v| parse_word(v, &Theme::WORDS),
+            |v| parse_word(v, &ThemeSetting::WORDS),
             &mut self.theme,
         );
         s.read("markdown", BOOL_HINT, DeValue::as_bool, &mut self.markdown);
@@ -153,7 +153,7 @@ impl UiSettings {
         [
             (
                 "theme",
-                word(&Theme::WORDS.map(|(n, v)| (n, v == self.theme))),
+                word(&ThemeSetting::WORDS.map(|(n, v)| (n, v == self.theme))),
             ),
             ("markdown", self.markdown.to_string()),
             (

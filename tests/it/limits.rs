@@ -337,7 +337,7 @@ fn killed_chat_saves_and_records_answer() {
         let mut sandbox = Sandbox::with_vault();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
         let mut screen = sandbox.screen(["ask", "hello"]);
-        screen.wait_for("it begins ");
+        screen.wait_for("it begins");
         rustix::process::kill_process(screen.pid(), signal).unwrap();
         assert_eq!(screen.end(), 130);
         let usage: Value =

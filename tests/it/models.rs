@@ -70,6 +70,7 @@ fn models_are_cached_sorted_and_filtered() {
         .wait_for("> ")
         .line("/models small")
         .wait_for("$0.40")
+        .wait_for("\n> ")
         .line("/exit");
     assert_eq!(screen.end(), 0);
     assert!(!screen.text().contains("maker/large"), "{}", screen.text());

@@ -77,6 +77,7 @@ fn resume_goes_on_with_the_last_model() {
     screen
         .line(&format!("/resume {}", &id[..6]))
         .wait_for("default-model ·")
+        .wait_for("you said to another")
         .wait_for("\n> ");
     say(&mut screen, "still there?");
     leave(&mut screen);

@@ -184,7 +184,6 @@ fn terminal_shows_no_control_of_errors_models_and_titles() {
         (chat, fail()),
         (chat, fail()),
         (models, Reply::json(200, &list)),
-        (models, Reply::json(200, &list)),
     ]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");

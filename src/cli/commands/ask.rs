@@ -102,7 +102,7 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
     };
     let mut started = session::begin(context, &options.conversation, &resume, restore)?;
     let whole = options.json || options.json_lines || options.extract;
-    let screen = AnswerScreen::new(context, options.conversation.raw, &started.model)?;
+    let screen = AnswerScreen::new(context, &options.conversation, &started.model)?;
     let mut observer = AnswerPrinter {
         ui: context.ui,
         yes: context.yes,

@@ -7,6 +7,7 @@ use crate::cli::errors::CliError;
 use crate::cli::line_history;
 use crate::cli::repl::paste::{PasteKeyHandler, Pastes};
 use crate::cli::term::Ui;
+use crate::config;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
@@ -16,8 +17,8 @@ use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext,
-    EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, EditMode, Editor, Event,
+    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -60,6 +61,10 @@ impl InputSource {
             // characters.
             .color_mode(ColorMode::Forced)
             .max_history_size(MAX_HISTORY_LINES)?
+            .edit_mode(match context.settings()?.ui.edit_mode {
+                config::EditMode::Emacs => EditMode::Emacs,
+                config::EditMode::Vi => EditMode::Vi,
+            })
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(SlashCompleter {

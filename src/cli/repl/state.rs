@@ -178,7 +178,7 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, self.args.raw, &self.model)?;
+        let mut printer = new_printer(self.context, &self.args, &self.model)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
@@ -214,7 +214,7 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, self.args.raw, &self.model)?;
+        let mut printer = new_printer(self.context, &self.args, &self.model)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
@@ -241,7 +241,7 @@ impl Repl<'_> {
             .session
             .as_mut()
             .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, self.args.raw, &self.model)?;
+        let mut printer = new_printer(self.context, &self.args, &self.model)?;
         let cancelled = printer.cancelled.subscribe();
         let ends = StopSignals {
             window: self.keyboard.is_terminal(),
@@ -405,13 +405,17 @@ fn suggest_retry(error: provider::Error, choice: Option<&ProviderChoice>) -> any
         .into()
 }
 
-fn new_printer(context: &Context, raw: bool, model: &str) -> Result<AnswerPrinter> {
+fn new_printer(
+    context: &mut Context,
+    args: &ConversationArgs,
+    model: &str,
+) -> Result<AnswerPrinter> {
     Ok(AnswerPrinter {
         ui: context.ui,
         yes: context.yes,
         show: true,
         cancelled: watch::Sender::new(false),
-        screen: AnswerScreen::new(context, raw, model)?,
+        screen: AnswerScreen::new(context, args, model)?,
         aside: " · /redact show",
         log: context.logging().cloned(),
     })

@@ -20,6 +20,7 @@ use crate::cli::term::output::{
     Control, OutputPart, OutputStream, copy_to_clipboard, terminal_size,
 };
 use crate::cli::term::wrap::wrap_text;
+use crate::config::Notification;
 use crate::privacy::Displayable;
 pub(crate) use crate::privacy::Style;
 use anyhow::{Result, bail};
@@ -287,6 +288,16 @@ impl Ui {
                 OutputPart::Text(&Displayable::line(text)),
             ]);
         }
+    }
+
+    /// Announces the end of a long answer.
+    pub(crate) fn announce(&self, how: Notification) {
+        let control = match how {
+            Notification::Off => return,
+            Notification::Bell => Control::Bell,
+            Notification::Desktop => Control::DesktopNotification,
+        };
+        self.error_parts(&[OutputPart::Control(control)]);
     }
 
     fn error_parts(&self, parts: &[OutputPart<'_>]) {

@@ -31,6 +31,10 @@ pub(in crate::cli) enum Control {
     EraseLineEnd,
     /// Erases the rest of the screen.
     EraseBelow,
+    /// Rings the bell.
+    Bell,
+    /// Shows a notification of the desktop (OSC 9), which a terminal may ignore.
+    DesktopNotification,
 }
 
 impl Control {
@@ -43,6 +47,8 @@ impl Control {
             Self::Home => "\x1b[H",
             Self::EraseLineEnd => "\x1b[K",
             Self::EraseBelow => "\x1b[J",
+            Self::Bell => "\x07",
+            Self::DesktopNotification => "\x1b]9;chatbot: the answer is complete\x07",
         }
     }
 }

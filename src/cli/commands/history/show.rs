@@ -9,6 +9,7 @@ use crate::cli::session::report_damage;
 use crate::cli::term::Style;
 use crate::cli::term::format::truncate_to_width;
 use crate::cli::term::wrap::{INDENT, indented};
+use crate::config::UiSettings;
 use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary};
 use crate::message::Role;
 use crate::name::Name;
@@ -115,11 +116,12 @@ fn show_text(
 ) -> Result<Option<ConversationState>> {
     let redactor = context.redactor()?;
     let mut table = Placeholders::default();
+    let ui = context.settings()?.ui;
     let mut give = |m: &ShownMessage| {
         let redacted = redactor.redact_stored(m.message.text.clone(), m.message.rules, &mut table);
         out.add(
             context,
-            format_message(context, m, &redacted.printable(), raw)?,
+            format_message(context, m, &redacted.printable(), raw, ui)?,
         )
     };
     let mut questions = UnansweredMarker::default();
@@ -244,6 +246,7 @@ fn format_message(
     shown: &ShownMessage,
     text: &str,
     raw: bool,
+    ui: UiSettings,
 ) -> Result<Displayable> {
     let message = &shown.message;
     let about = format!(" · {}{}", message.at.local_minute(), shown.state());
@@ -262,10 +265,11 @@ fn format_message(
         context.ui.paint(Style::Dim, &head)
     };
     // What a person wrote is no Markdown.
-    let body = if raw || message.role != Role::Assistant || !context.ui.output_takes_styles() {
+    let is_rendered = ui.markdown && !raw && message.role == Role::Assistant;
+    let body = if !is_rendered || !context.ui.output_takes_styles() {
         Displayable::from(indented(text.trim_end(), width))
     } else {
-        let options = context.env.render_options(context.ui)?;
+        let options = context.env.render_options(context.ui, ui.theme)?;
         let options = RenderOptions {
             width: options.width.saturating_sub(INDENT),
             ..options

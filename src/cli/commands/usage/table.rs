@@ -17,7 +17,7 @@ pub(super) fn render(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Dis
         return out + "\nno request was answered in this period\n";
     }
     let first = format!("by {}", by.name());
-    let layout = TableLayout::new(view, &first, width);
+    let layout = UsageTableLayout::new(view, &first, width);
     let heading = |first: &str| {
         Displayable::from("\n") + ui.paint(Style::Bold, &layout.heading(first)) + "\n"
     };
@@ -35,7 +35,7 @@ pub(super) fn render(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Dis
 }
 
 /// The widths of the columns.
-struct TableLayout {
+struct UsageTableLayout {
     name: usize,
     prompt: usize,
     completion: usize,
@@ -46,7 +46,7 @@ struct TableLayout {
     chart: usize,
 }
 
-impl TableLayout {
+impl UsageTableLayout {
     fn new(view: &UsageView, first: &str, width: usize) -> Self {
         let all = || {
             view.sums
@@ -122,7 +122,7 @@ impl TableLayout {
 }
 
 /// A row for each group, with a bar: of its cost, or of its requests if nothing was paid.
-fn grouped_rows(ui: Ui, view: &UsageView, by: GroupBy, layout: &TableLayout) -> Displayable {
+fn grouped_rows(ui: Ui, view: &UsageView, by: GroupBy, layout: &UsageTableLayout) -> Displayable {
     let paid = view.sums.values().any(|s| s.nanos > 0);
     let weight = |s: &UsageTotals| {
         if paid {

@@ -4,8 +4,9 @@ use crate::cli::errors::CliError;
 use crate::cli::repl::state::Repl;
 use crate::config::closest_name;
 use crate::message::Role;
-use crate::privacy::{Audience, KINDS, Raw};
+use crate::privacy::{Audience, KINDS, Raw, Redactor};
 use anyhow::{Context as _, Result};
+use std::sync::Arc;
 
 pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Result<()> {
     let mut words = arguments.split_whitespace();
@@ -43,14 +44,14 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
 fn disable_kind(repl: &mut Repl<'_>, kind: &str) -> Result<()> {
     let mut policy = repl.context.settings()?.privacy.policy.clone();
     policy.disable.push(kind.to_owned());
-    let redactor = repl.context.redactor_for(&policy).map_err(|error| {
+    let redactor = Redactor::new(&policy).map_err(|error| {
         let hint = closest_name(kind, KINDS.iter().map(|(kind, _)| *kind)).map_or_else(
             || "`/redact show` lists what was found".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
         CliError::misuse(error.to_string()).hint(hint)
     })?;
-    repl.session()?.use_redactor(redactor);
+    repl.session()?.use_redactor(Arc::new(redactor));
     repl.context.ui.warning(&format!(
         "{} is not redacted in this conversation from now on; `/redact on` undoes this",
         Raw::from(kind).printable()

@@ -174,14 +174,27 @@ pub(in crate::cli::repl) fn role(repl: &mut Repl<'_>, text: &str) -> Result<()> 
         system: None,
         ..repl.args.clone()
     };
-    let filled = roles::apply(repl.context, &own)?;
-    if repl.choice.is_some() && (filled.model.is_some() || filled.provider.is_some()) {
+    // The model in use gives way to that of the role.
+    let mut filled = roles::apply(
+        repl.context,
+        &ConversationArgs {
+            provider: None,
+            model: None,
+            ..own.clone()
+        },
+    )?;
+    let has_model = filled.model.is_some() || filled.provider.is_some();
+    filled.provider = filled.provider.or_else(|| own.provider.clone());
+    if repl.choice.is_some() && has_model {
         switch(repl, filled.clone())?;
     } else if let Some(choice) = repl.choice.clone() {
         *repl.session()?.options_mut() = session::request_options(repl.context, &filled, &choice)?;
     }
     // The next conversation starts from the role again.
-    repl.args = own;
+    repl.args = ConversationArgs {
+        provider: filled.provider,
+        ..own
+    };
     if let Some(system) = filled.system {
         let findings = repl.session()?.set_system_prompt(system);
         if !findings.is_empty() {
