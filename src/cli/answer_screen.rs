@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_millis(200);
 /// A terminal writes `^C` behind the line when that key is pressed.
 const ECHO_COLUMNS: usize = 2;
 /// An answer that begins within this time is not announced.
-const PATIENCE: Duration = Duration::from_millis(300);
+const STATUS_DELAY: Duration = Duration::from_millis(300);
 
 /// Shows one answer. Shared by what receives the answer and what keeps the time.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl AnswerState {
         let Some(elapsed) = self.waiting_since.map(|since| since.elapsed()) else {
             return;
         };
-        if elapsed < PATIENCE || !self.ui.error_takes_styles() {
+        if elapsed < STATUS_DELAY || !self.ui.error_takes_styles() {
             return;
         }
         let doing = if self.reasoning {

@@ -232,7 +232,7 @@ impl AlertMonitor {
         }
         let mut found = ScanResult {
             new_alerts: state
-                .alarms
+                .alerts
                 .iter()
                 .filter(|a| a.id > before.1)
                 .cloned()
@@ -241,7 +241,7 @@ impl AlertMonitor {
         };
         if watched {
             let unseen = state
-                .alarms
+                .alerts
                 .iter_mut()
                 .filter(|a| !a.shown && !a.acknowledged);
             found.to_show = unseen
@@ -289,7 +289,7 @@ impl AlertMonitor {
 
     /// All stored alerts, oldest first.
     pub fn all(&self) -> Result<Vec<Alert>, Error> {
-        Ok(self.read()?.alarms)
+        Ok(self.read()?.alerts)
     }
 
     /// Acknowledges one alert, or all. Returns how many were not acknowledged before.
@@ -300,7 +300,7 @@ impl AlertMonitor {
         self.read_new_records(&mut state)?;
         let mut seen = 0;
         for alert in state
-            .alarms
+            .alerts
             .iter_mut()
             .filter(|a| !a.acknowledged && id.is_none_or(|id| a.id == id))
         {

@@ -48,14 +48,14 @@ pub(super) struct MonitorState {
     going: BTreeMap<String, OngoingCause>,
     /// When every conversation and backup was last checked.
     pub(super) walked: Option<Time>,
-    pub(super) alarms: Vec<Alert>,
+    pub(super) alerts: Vec<Alert>,
     pub(super) next: u64,
 }
 
 impl MonitorState {
     fn raise(&mut self, kind: AlertKind, at: Time, cause: String, figure: i64) {
         if let Some(known) = self
-            .alarms
+            .alerts
             .iter_mut()
             .rev()
             .find(|a| a.kind == kind && a.cause == cause)
@@ -69,7 +69,7 @@ impl MonitorState {
             }
         }
         self.next += 1;
-        self.alarms.push(Alert {
+        self.alerts.push(Alert {
             id: self.next,
             at,
             kind,
@@ -83,7 +83,7 @@ impl MonitorState {
     /// Raises an alert about a damaged log, unless the last one has not been acknowledged yet.
     pub(super) fn raise_broken(&mut self, at: Time, how: &str, place: i64) {
         if !self
-            .alarms
+            .alerts
             .iter()
             .any(|a| a.kind == AlertKind::Chain && !a.acknowledged)
         {
@@ -125,8 +125,8 @@ impl MonitorState {
             .retain(|hour, _| *hour >= last - BASELINE_MS - DAY_MS);
         self.days
             .retain(|day, _| *day >= last - BASELINE_MS - DAY_MS);
-        let over = self.alarms.len().saturating_sub(MAX_ALERTS);
-        self.alarms.drain(..over);
+        let over = self.alerts.len().saturating_sub(MAX_ALERTS);
+        self.alerts.drain(..over);
     }
 
     /// Records a fact. Returns whether it was resolved.

@@ -248,10 +248,10 @@ fn audit_next_record_does_not_bless_forgery() {
             .write(&log.head_path())
             .unwrap();
         }),
-        ("edited, the old witness", |log, lines| {
+        ("edited, the old checkpoint", |log, lines| {
             forged(log, lines, |head| head.keyed.clone());
         }),
-        ("edited, no witness", |log, lines| {
+        ("edited, no checkpoint", |log, lines| {
             forged(log, lines, |_| None);
         }),
         ("no head", |log, _| {

@@ -248,7 +248,7 @@ impl<A: Copy> IndexBuilder<A> {
             }
             return;
         }
-        let (width, mask, mark) = if word.len() == 3 {
+        let (width, mask, flag) = if word.len() == 3 {
             (3, THREE_LETTERS_MASK, SHORT_CODE)
         } else {
             (4, FOUR_LETTERS_MASK, 0)
@@ -266,7 +266,7 @@ impl<A: Copy> IndexBuilder<A> {
             }
             if i >= width && cost < best {
                 best = cost;
-                entry.code = code | mark;
+                entry.code = code | flag;
                 entry.back = i as u8;
             }
         }

@@ -260,8 +260,8 @@ impl BudgetTracker {
     /// Releases a reservation, because no request was made.
     pub fn release(&self, hold: &Hold) -> Result<(), Error> {
         self.with_lock(|totals, now| {
-            let mend = totals.reversal(hold, now);
-            totals.record(&self.usage, mend.as_slice())?;
+            let reversal = totals.reversal(hold, now);
+            totals.record(&self.usage, reversal.as_slice())?;
             totals.release(hold);
             Ok(())
         })
@@ -347,7 +347,7 @@ impl BudgetTracker {
                 return Ok(false);
             }
             let booked = &pending.booked;
-            let mend = UsageEntry {
+            let reversal = UsageEntry {
                 prompt: prompt.saturating_sub(booked.prompt),
                 completion: completion.saturating_sub(booked.completion),
                 nanos: Some(nanos.saturating_sub(booked.nanos.unwrap_or(0))),
@@ -356,7 +356,7 @@ impl BudgetTracker {
                 was_unknown: booked.nanos.is_none(),
                 ..booked.clone()
             };
-            totals.record(&self.usage, &[mend])?;
+            totals.record(&self.usage, &[reversal])?;
             totals.pending.retain(|p| p.id != pending.id);
             Ok(true)
         })
