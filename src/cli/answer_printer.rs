@@ -100,7 +100,7 @@ impl Observer for AnswerPrinter {
             }
         }
         if let StreamEvent::Reasoning(part) = heard {
-            self.screen.on_reasoning(part);
+            self.screen.on_reasoning(part, self.show);
         }
         if let StreamEvent::Retrying {
             after,

@@ -147,11 +147,12 @@ impl AnswerScreen {
         state.waiting_since = None;
     }
 
-    /// A part of the reasoning was received.
-    pub(crate) fn on_reasoning(&self, part: &Raw) {
+    /// A part of the reasoning was received. It is shown if the answer is: standard output may be
+    /// for JSON alone.
+    pub(crate) fn on_reasoning(&self, part: &Raw, is_shown: bool) {
         let state = &mut *self.0.borrow_mut();
         state.reasoning = true;
-        if state.shows_reasoning {
+        if is_shown && state.shows_reasoning {
             state.erase_status();
             state.waiting_since = None;
             state.has_reasoning = true;

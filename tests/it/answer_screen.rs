@@ -109,6 +109,31 @@ fn links_are_opened_by_terminals_that_can() {
 }
 
 #[test]
+fn reasoning_is_shown_before_the_answer_and_never_in_json() {
+    let reply = || {
+        Reply::stream()
+            .event(r#"{"choices":[{"delta":{"reasoning":"hm, \u001b[2J herons"}}]}"#)
+            .text("here it is")
+            .finish("stop")
+            .done()
+    };
+    let (sandbox, _server) = sandbox_with([reply(), reply(), reply()]);
+    let show = |options: &[&str]| {
+        let args = [&["ask", "--reasoning", "show"], options, &["hi"]].concat();
+        let mut screen = Screen::open(&sandbox, args, 100, 30);
+        assert_eq!(screen.end(), 0);
+        screen.text()
+    };
+    let text = show(&[]);
+    let lines: Vec<&str> = text.lines().take(3).collect();
+    assert_eq!(lines, ["hm, ␛[2J herons", "", "here it is"], "{text}");
+    for options in [&["--json"][..], &["--json-lines"]] {
+        let text = show(options);
+        assert!(text.starts_with('{'), "{text}");
+    }
+}
+
+#[test]
 fn wait_for_an_answer_is_shown_and_erased() {
     let (begins, ends) = (Gate::default(), Gate::default());
     let reasoning = r#"{"choices":[{"delta":{"reasoning":"hm"}}]}"#;
