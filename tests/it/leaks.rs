@@ -182,12 +182,14 @@ impl LeakSearch {
     }
 }
 
-/// Whether a stream is the provider's answer, which is shown unchanged.
+/// Whether a stream is the provider's answer, which is shown unchanged: as text, and in pieces by
+/// `--json-lines`. The whole answer in JSON is the redacted one.
 fn is_an_answer(stream: &str) -> bool {
     let asked = ["stdout of `chatbot ask ", "stdout of `chatbot chat"]
         .iter()
         .any(|start| stream.starts_with(start));
-    asked && !stream.contains("--json") && !stream.contains("--dry-run")
+    let in_pieces = !stream.contains("--json") || stream.contains("--json-lines");
+    asked && in_pieces && !stream.contains("--dry-run")
 }
 
 /// Searches all files and output of a sandbox, except what the test planted and what the user sees
@@ -414,6 +416,8 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["ask", "--raw", "--no-stream"],
         &["ask", "--extract", "x"],
         &["ask", "--provider=demo", "what do you see?"],
+        &["ask", "--demo", "what do you see?"],
+        &["ask", "--json-lines", "--reasoning=show", "x"],
         &["ask", "--file", "notes.md", "read it"],
         &["ask", "--file", "notes.md", "--json", "read it"],
         &["ask", "-"],
