@@ -39,6 +39,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// The environment of child processes.
     pub children: ChildSettings,
+    /// How the chat looks and feels.
+    pub interface: InterfaceSettings,
     /// Servers of the user's own, by name.
     pub providers: BTreeMap<Name, CustomProvider>,
 }
@@ -136,6 +138,13 @@ pub struct ChildSettings {
     pub pass_env: Vec<String>,
 }
 
+/// `[ui]`
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InterfaceSettings {
+    /// Whether the input line is edited as in vi.
+    pub vi: bool,
+}
+
 /// The source of the key for a server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
@@ -192,6 +201,7 @@ impl Default for Settings {
             alerts: AlertSettings::default(),
             network: NetworkSettings { deadline_s: 1800 },
             children: ChildSettings::default(),
+            interface: InterfaceSettings::default(),
             providers: BTreeMap::new(),
         }
     }

@@ -138,6 +138,9 @@ impl Settings {
                 &mut self.children.pass_env,
             );
         });
+        s.section("ui", |s| {
+            s.read("vi", BOOL_HINT, DeValue::as_bool, &mut self.interface.vi);
+        });
         s.sections("providers", |s, name| self.read_provider(s, name));
     }
 

@@ -31,6 +31,7 @@ fn format_settings(settings: &Settings) -> String {
             "\n[alerts]\ncommand = {}\n",
             quote_list(&settings.alerts.command)
         ),
+        format!("\n[ui]\nvi = {}\n", settings.interface.vi),
         format_providers(settings),
     ]
     .concat()
