@@ -1,14 +1,14 @@
 //! `chat`: the interactive chat.
 
 use crate::cli::args::{ConversationArgs, Resume};
-use crate::cli::attachments;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::provider;
 use crate::cli::repl;
 use crate::cli::session;
-use crate::privacy::Audience;
+use crate::privacy::{Audience, Raw};
 use anyhow::Result;
 use clap::Args;
 
@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot chat --demo        try it offline, without a key
   chatbot chat --continue    continue the most recent conversation
+  chatbot chat \"why is the sky blue?\"
   chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"";
 
 /// Start an interactive chat
@@ -25,6 +26,9 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ChatCommandArgs {
+    /// The first message
+    #[arg(value_name = "MESSAGE")]
+    message: Vec<Raw>,
     #[command(flatten)]
     pub(crate) conversation: ConversationArgs,
     /// Continue the most recent conversation
@@ -61,11 +65,21 @@ pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result
             context.ui.warning(&notice);
         }
     }
-    let attached = attachments::attach(
-        &options.conversation.file,
-        context.settings()?.limits.max_attachment_bytes,
-    )?;
-    repl::run(context, started, options.conversation, attached)
+    let mut attached = AttachedFiles::default();
+    attached
+        .add(
+            &options.conversation.file,
+            context.settings()?.limits.max_attachment_bytes,
+        )?
+        .report(context.ui);
+    let mut first = Raw::from("");
+    for word in &options.message {
+        if !first.is_empty() {
+            first.push(&Raw::from(" "));
+        }
+        first.push(word);
+    }
+    repl::run(context, started, options.conversation, attached, first)
 }
 
 /// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose

@@ -13,7 +13,7 @@ use crate::provider::{ModelInfo, list_models};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// List a provider's models with their prices in US dollars per million tokens
 #[derive(Clone, Debug, Args)]
@@ -118,32 +118,29 @@ pub(crate) fn remember(context: &Context, provider: &Name, models: &[ModelInfo])
         .collect();
     // Without this cache there is only no completion.
     fs::write(
-        &models_file(context),
-        format!("{provider}\n{names}").as_bytes(),
+        &models_file(context.home.cache(), provider.as_str()),
+        names.as_bytes(),
     )
     .unwrap_or_default();
 }
 
-/// The cached model names, or the built-in ones if there is no cache yet.
-pub(crate) fn known(context: &Context) -> Vec<String> {
-    match fs::read_at_most(&models_file(context), 1 << 20) {
-        Ok(Some(bytes)) => {
-            let names = String::from_utf8_lossy(&bytes);
-            names
-                .lines()
-                .skip(1)
-                .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
-                .map(str::to_owned)
-                .collect()
-        }
-        _ => crate::catalog::all()
-            .iter()
-            .map(|e| e.model.to_owned())
-            .filter(|m| !m.is_empty())
-            .collect(),
+/// The cached model names of a provider, or its default model if there is no cache yet.
+pub(crate) fn known(cache: &Path, provider: &str) -> Vec<String> {
+    let bytes = fs::read_at_most(&models_file(cache, provider), 1 << 20);
+    let text = bytes.ok().flatten().unwrap_or_default();
+    let names: Vec<String> = String::from_utf8_lossy(&text)
+        .lines()
+        .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
+        .map(str::to_owned)
+        .collect();
+    if !names.is_empty() {
+        return names;
     }
+    let entry = crate::catalog::find(provider);
+    let default = entry.map(|e| e.model.to_owned());
+    default.into_iter().filter(|m| !m.is_empty()).collect()
 }
 
-fn models_file(context: &Context) -> PathBuf {
-    context.home.cache().join("models.txt")
+fn models_file(cache: &Path, provider: &str) -> PathBuf {
+    cache.join(format!("models-{provider}.txt"))
 }

@@ -1,12 +1,13 @@
 //! Reads input: the line editor on a terminal, or plain lines from a pipe.
 
-use crate::catalog;
-use crate::cli::commands::models;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::line_history;
+use crate::cli::repl::completion::CompletionSources;
 use crate::cli::term::Ui;
-use crate::privacy::Displayable;
+use crate::conversations::Archive;
+use crate::name::Name;
+use crate::privacy::{Displayable, Raw};
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -15,29 +16,45 @@ use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor, Event, EventContext,
-    EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, EditMode, Editor, Event,
+    EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
 
 /// How many earlier lines the arrow keys reach.
 const MAX_HISTORY_LINES: usize = 500;
 
 pub(super) enum InputEvent {
     Text(String),
+    /// The message of the command line.
+    First(Raw),
     /// Ctrl-O: the text so far is to be opened in the editor.
     OpenEditor(String),
-    /// Ctrl-C.
-    Cleared,
+    /// Ctrl-C; whether the line was empty before.
+    Cleared {
+        was_empty: bool,
+    },
     /// Ctrl-D, or the end of a pipe.
     End,
 }
 
 pub(super) enum InputSource {
-    Terminal(Box<Editor<SlashCompleter, MemHistory>>, Arc<AtomicBool>),
+    Terminal(Box<LineEditor>),
     Pipe,
+}
+
+/// The line editor on a terminal.
+pub(super) struct LineEditor {
+    editor: Editor<SlashCompleter, MemHistory>,
+    /// Set by Ctrl-O.
+    edit: Arc<AtomicBool>,
+    /// Set by Ctrl-C in a line that is not empty.
+    cleared_text: Arc<AtomicBool>,
+    /// The text that the next prompt begins with.
+    initial: Option<Zeroizing<String>>,
 }
 
 impl InputSource {
@@ -55,12 +72,25 @@ impl InputSource {
             // characters.
             .color_mode(ColorMode::Forced)
             .max_history_size(MAX_HISTORY_LINES)?
+            .edit_mode(if context.settings()?.interface.vi {
+                EditMode::Vi
+            } else {
+                EditMode::Emacs
+            })
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
-        editor.set_helper(Some(SlashCompleter {
-            models: models::known(context),
+        editor.set_helper(Some(SlashCompleter(CompletionSources {
             commands,
-        }));
+            home: context.env.home_folder(),
+            cache: context.home.cache().to_path_buf(),
+            custom_providers: context
+                .settings()?
+                .providers
+                .keys()
+                .map(Name::to_string)
+                .collect(),
+            ..CompletionSources::default()
+        })));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
         editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
         let edit = Arc::new(AtomicBool::new(false));
@@ -68,7 +98,17 @@ impl InputSource {
             KeyEvent::ctrl('O'),
             EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))),
         );
-        let mut keyboard = Self::Terminal(Box::new(editor), edit);
+        let cleared_text = Arc::new(AtomicBool::new(false));
+        editor.bind_sequence(
+            KeyEvent::ctrl('C'),
+            EventHandler::Conditional(Box::new(InterruptHandler(Arc::clone(&cleared_text)))),
+        );
+        let mut keyboard = Self::Terminal(Box::new(LineEditor {
+            editor,
+            edit,
+            cleared_text,
+            initial: None,
+        }));
         for line in line_history::load(context, MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
@@ -84,9 +124,10 @@ impl InputSource {
     /// must be harmless.
     pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
         let line = line.into().plain().into_owned();
-        if let Self::Terminal(editor, _) = self {
+        if let Self::Terminal(terminal) = self {
             // The history only refuses a line that repeats the last one.
-            editor
+            terminal
+                .editor
                 .history_mut()
                 .add_owned(line)
                 .map(drop)
@@ -114,13 +155,47 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(editor, edit) => match editor.readline(prompt) {
-                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
-                Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
-                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared),
-                Err(ReadlineError::Eof) => Ok(InputEvent::End),
-                Err(error) => Err(error).context("cannot read from the terminal"),
-            },
+            Self::Terminal(terminal) => terminal.read(prompt),
+        }
+    }
+
+    /// Puts a text into the next prompt.
+    pub(super) fn prefill(&mut self, text: Zeroizing<String>) {
+        if let Self::Terminal(terminal) = self {
+            terminal.initial = Some(text);
+        }
+    }
+
+    /// What completion offers from now on.
+    pub(super) fn complete_from(&mut self, provider: &str, archive: Option<Archive>) {
+        if let Self::Terminal(terminal) = self
+            && let Some(SlashCompleter(sources)) = terminal.editor.helper_mut()
+        {
+            provider.clone_into(&mut sources.provider);
+            sources.archive = archive;
+        }
+    }
+}
+
+impl LineEditor {
+    fn read(&mut self, prompt: &str) -> Result<InputEvent> {
+        let initial = self.initial.take();
+        let typed = match &initial {
+            Some(text) => self.editor.readline_with_initial(prompt, (text, "")),
+            None => self.editor.readline(prompt),
+        };
+        match typed {
+            Ok(text) if self.edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
+            // A text from the editor is sent as it is.
+            Ok(text) if initial.is_some_and(|initial| *initial == text) => {
+                Ok(InputEvent::Text(text))
+            }
+            Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
+            Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared {
+                was_empty: !self.cleared_text.swap(false, Ordering::SeqCst),
+            }),
+            Err(ReadlineError::Eof) => Ok(InputEvent::End),
+            Err(error) => Err(error).context("cannot read from the terminal"),
         }
     }
 }
@@ -161,11 +236,17 @@ impl ConditionalEventHandler for EditorKeyHandler {
     }
 }
 
-/// Completion, highlighting and validation for the line editor.
-pub(super) struct SlashCompleter {
-    models: Vec<String>,
-    commands: Vec<&'static str>,
+struct InterruptHandler(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for InterruptHandler {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, line: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(!line.line().is_empty(), Ordering::SeqCst);
+        Some(Cmd::Interrupt)
+    }
 }
+
+/// Completion, highlighting and validation for the line editor.
+pub(super) struct SlashCompleter(CompletionSources);
 
 impl Completer for SlashCompleter {
     type Candidate = Pair;
@@ -176,39 +257,7 @@ impl Completer for SlashCompleter {
         at: usize,
         _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = line.get(..at).unwrap_or_default();
-        let pair = |text: &str| Pair {
-            display: text.to_owned(),
-            replacement: text.to_owned(),
-        };
-        if let Some(name) = typed.strip_prefix("/model ") {
-            let fits = self
-                .models
-                .iter()
-                .filter(|m| m.starts_with(name))
-                .map(|m| pair(m))
-                .collect();
-            return Ok((at - name.len(), fits));
-        }
-        if let Some(name) = typed.strip_prefix("/provider ") {
-            let fits = catalog::all()
-                .iter()
-                .filter(|e| e.name.starts_with(name))
-                .map(|e| pair(e.name))
-                .collect();
-            return Ok((at - name.len(), fits));
-        }
-        if typed.starts_with('/') && !typed.contains(' ') {
-            return Ok((
-                0,
-                self.commands
-                    .iter()
-                    .filter(|name| name.starts_with(typed))
-                    .map(|name| pair(name))
-                    .collect(),
-            ));
-        }
-        Ok((at, Vec::new()))
+        Ok(self.0.complete(line.get(..at).unwrap_or_default()))
     }
 }
 

@@ -2,7 +2,9 @@
 //! never moves up.
 
 mod commands;
+mod completion;
 mod input;
+mod picker;
 mod slash;
 mod state;
 
@@ -11,6 +13,7 @@ use super::state_marks::When;
 use crate::chat::UserInput;
 use crate::cli::alerts;
 use crate::cli::args::ConversationArgs;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::editor;
 use crate::cli::errors::report::report_and_go_on;
 use crate::cli::errors::{CliError, SilentExit};
@@ -28,7 +31,8 @@ pub(crate) fn run(
     context: &mut Context,
     started: StartedSession,
     args: ConversationArgs,
-    attached: Raw,
+    attached: AttachedFiles,
+    first: Raw,
 ) -> Result<()> {
     let keyboard = InputSource::new(context, commands::COMMANDS.iter().map(|c| c.name).collect())?;
     let StartedSession {
@@ -55,17 +59,24 @@ pub(crate) fn run(
     repl.greet(unkept.as_deref());
     repl.context.compare_at_end = Some(When::Now);
     let mut failed = None;
+    let mut first = Some(first).filter(|text| !text.is_empty());
     loop {
         alerts::check(repl.context);
-        let input = repl.read()?;
-        if !matches!(input, InputEvent::Cleared) {
+        let input = match first.take() {
+            Some(text) => InputEvent::First(text),
+            None => repl.read()?,
+        };
+        if !matches!(input, InputEvent::Cleared { was_empty: true }) {
             repl.cleared = false;
         }
         let done = match input {
             InputEvent::Text(text) => handle_line(&mut repl, &text),
+            InputEvent::First(text) => send_first(&mut repl, text),
             InputEvent::OpenEditor(text) => commands::edit(&mut repl, &text),
-            InputEvent::Cleared => {
-                repl.clear();
+            InputEvent::Cleared { was_empty } => {
+                if was_empty {
+                    repl.clear();
+                }
                 Ok(())
             }
             InputEvent::End => break,
@@ -87,6 +98,15 @@ pub(crate) fn run(
     }
 }
 
+/// Sends the message of the command line.
+fn send_first(repl: &mut Repl<'_>, text: Raw) -> Result<()> {
+    if repl.keyboard.is_terminal() {
+        repl.context.ui.out(&format!("> {}\n", text.printable()))?;
+    }
+    let attachments = repl.attached.take();
+    repl.send(UserInput { text, attachments })
+}
+
 /// Runs one line.
 fn handle_line(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     if text.trim().is_empty() && repl.attached.is_empty() {
@@ -94,9 +114,10 @@ fn handle_line(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     }
     match slash::parse(text, commands::COMMANDS) {
         InputLine::Message(words) => {
+            repl.note_old_placeholders(words);
             let input = UserInput {
                 text: Raw::from(words),
-                attachments: std::mem::replace(&mut repl.attached, Raw::from("")),
+                attachments: repl.attached.take(),
             };
             repl.send(input)
         }

@@ -4,6 +4,7 @@
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::args::ConversationArgs;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::context::Context;
 use crate::cli::line_history;
 use crate::cli::outcome::{report_outcome, require_text};
@@ -14,8 +15,8 @@ use crate::cli::runtime::{StopSignals, wait_for_interrupt};
 use crate::cli::state_marks::When;
 use crate::cli::term::format::pluralize;
 use crate::message::Role;
-use crate::privacy::{Findings, Raw};
-use crate::provider::AnyProvider;
+use crate::privacy::{Findings, KINDS, Raw};
+use crate::provider::{AnyProvider, Provider};
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
@@ -27,7 +28,7 @@ pub(super) struct Repl<'a> {
     pub(super) choice: Option<ProviderChoice>,
     pub(super) keyboard: InputSource,
     pub(super) runtime: tokio::runtime::Runtime,
-    pub(super) attached: Raw,
+    pub(super) attached: AttachedFiles,
     pub(super) cleared: bool,
     /// Whether it was said how masked secrets are shown.
     pub(super) masks_explained: bool,
@@ -102,12 +103,34 @@ impl Repl<'_> {
         } else {
             "> "
         };
+        let provider = self.session()?.provider().name().to_string();
+        // The key of a saved conversation is open already.
+        let archive = if self.session()?.conversation().is_some() {
+            self.context.archive_read_only().ok()
+        } else {
+            None
+        };
+        self.keyboard.complete_from(&provider, archive);
         let most = self.context.settings()?.limits.max_attachment_bytes;
         self.keyboard.read(&self.context.ui, prompt, most)
     }
 
     pub(super) fn session(&mut self) -> Result<&mut Session<AnyProvider>> {
         self.session.as_mut().context("the conversation has ended")
+    }
+
+    /// Says that a line contains placeholders of another conversation: here they stand for nothing.
+    pub(super) fn note_old_placeholders(&self, line: &str) {
+        let Some(session) = &self.session else { return };
+        let known = session.placeholders().list();
+        let mut old = placeholders_in(line);
+        old.retain(|name| known.iter().all(|(placeholder, _)| placeholder != name));
+        if !old.is_empty() {
+            self.context.ui.notice(&format!(
+                "this line has placeholders of an earlier conversation, which are sent as they are: {}",
+                old.join(", ")
+            ));
+        }
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
@@ -188,7 +211,7 @@ impl Repl<'_> {
                     self.keyboard.remember(input.text.printable());
                     // Attachments are sent with the next attempt, unless they are what was refused.
                     if !matches!(error, Error::Refused(_)) {
-                        self.attached = input.attachments;
+                        self.attached.restore();
                     }
                 }
                 Err(error.into())
@@ -223,6 +246,24 @@ impl Repl<'_> {
             }
         }
     }
+}
+
+/// The placeholders in a text, such as `[EMAIL_1]`, each once.
+fn placeholders_in(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for part in text.split('[').skip(1) {
+        if let Some((name, _)) = part.split_once(']')
+            && let Some((kind, number)) = name.rsplit_once('_')
+            && KINDS.iter().any(|(known, _)| *known == kind)
+            && number.parse::<u32>().is_ok()
+        {
+            let placeholder = format!("[{name}]");
+            if !found.contains(&placeholder) {
+                found.push(placeholder);
+            }
+        }
+    }
+    found
 }
 
 fn new_printer(context: &Context) -> AnswerPrinter {

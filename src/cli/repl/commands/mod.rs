@@ -39,22 +39,36 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         name: "/model",
         aliases: &[],
         arguments: "[NAME]",
-        help: "show or change the model",
+        help: "pick a model, or change to this one",
         run: request::change_model,
     },
     SlashCommand {
         name: "/provider",
         aliases: &[],
         arguments: "[NAME]",
-        help: "show or change the provider",
+        help: "list the providers, or change to one",
         run: request::change_provider,
     },
     SlashCommand {
         name: "/system",
         aliases: &[],
-        arguments: "TEXT",
-        help: "set the system prompt",
+        arguments: "[TEXT]",
+        help: "show or set the system prompt",
         run: request::set_system_prompt,
+    },
+    SlashCommand {
+        name: "/set",
+        aliases: &[],
+        arguments: "[OPTION VALUE]",
+        help: "show or set temperature and max-tokens",
+        run: request::set_option,
+    },
+    SlashCommand {
+        name: "/info",
+        aliases: &[],
+        arguments: "",
+        help: "show model, options and this conversation",
+        run: request::show_info,
     },
     SlashCommand {
         name: "/retry",
@@ -80,8 +94,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/file",
         aliases: &[],
-        arguments: "PATH",
-        help: "attach a text file to the next message",
+        arguments: "[PATH|-NAME|clear]",
+        help: "attach files, list or remove them",
         run: request::attach,
     },
     SlashCommand {
@@ -94,8 +108,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/resume",
         aliases: &[],
-        arguments: "ID",
-        help: "resume another conversation",
+        arguments: "[ID|TITLE]",
+        help: "pick another conversation, or resume this one",
         run: conversation::resume,
     },
     SlashCommand {
@@ -164,8 +178,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/copy",
         aliases: &[],
-        arguments: "",
-        help: "copy the last answer to the clipboard",
+        arguments: "[N|code [N]]",
+        help: "copy an answer or its code to the clipboard",
         run: privacy::copy,
     },
 ];
