@@ -27,7 +27,8 @@ pub(crate) struct ConversationArgs {
     /// Set the system prompt
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) system: Option<Raw>,
-    /// Attach a text file, or all files that match a pattern such as 'notes-*.md'; can be repeated
+    /// Attach a text file, a folder without ignored files, or all files that match a pattern such as
+    /// 'notes-*.md'; can be repeated
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
     /// Do not save this conversation
@@ -40,7 +41,7 @@ pub(crate) struct ConversationArgs {
     #[arg(long, value_name = "NUMBER", value_parser = parse_temperature)]
     pub(crate) temperature: Option<f64>,
     /// Limit each answer to this many tokens
-    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_tokens)]
     pub(crate) max_tokens: Option<u32>,
     /// Spend at most this many US dollars in this run
     #[arg(long, value_name = "USD", value_parser = parse_dollars, allow_negative_numbers = true)]
@@ -109,7 +110,14 @@ fn parse_dollars(text: &str) -> Result<i64, &'static str> {
     config::parse_nanos(text).ok_or("must be an amount in dollars, such as 0.50")
 }
 
-fn parse_temperature(text: &str) -> Result<f64, &'static str> {
+pub(crate) fn parse_tokens(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|tokens| *tokens > 0)
+        .ok_or("must be a whole number of at least 1")
+}
+
+pub(crate) fn parse_temperature(text: &str) -> Result<f64, &'static str> {
     text.parse()
         .ok()
         .filter(|t| (0.0..=2.0).contains(t))
