@@ -16,7 +16,9 @@ pub(super) struct KeyDeleteArgs {
 
 pub(super) fn run(context: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
     let target = resolve_target(context, &options.target)?;
-    if !context.yes
+    let exists = context.keys()?.manager().get(&target.slot)?.is_some();
+    if exists
+        && !context.yes
         && !context.ui.confirm(
             &format!("Delete the key for {}?", target.display()),
             "`--yes`",
