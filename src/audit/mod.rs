@@ -35,7 +35,7 @@ impl Label {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let fit = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./:~@+".contains(c) {
+            if c.is_ascii_alphanumeric() || "-_./:~@+=,".contains(c) {
                 c
             } else {
                 '_'

@@ -331,6 +331,7 @@ impl<P: Provider> Session<P> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), Error> {
         let watch = self.services.clock.stopwatch();
+        observer.on_wait_start(wait);
         while let Some(left) = wait
             .checked_sub(watch.elapsed())
             .filter(|left| !left.is_zero())

@@ -17,6 +17,8 @@ pub trait Observer {
     fn on_text(&mut self, shown: &Displayable);
     /// Something other than text was received.
     fn on_event(&mut self, heard: &StreamEvent);
+    /// A wait for a limit begins.
+    fn on_wait_start(&mut self, _wait: Duration) {}
     /// A wait for a limit has this much time left. Called every second, at last with zero.
     fn on_wait(&mut self, left: Duration);
     /// A trace message for debugging: numbers and names only.

@@ -57,6 +57,15 @@ impl Observer for AnswerPrinter {
         }
     }
 
+    fn on_wait_start(&mut self, wait: Duration) {
+        // Without the countdown of a terminal, the program would seem to hang.
+        if !self.ui.error_is_terminal() {
+            let wait = crate::time::humanize(Duration::from_secs(wait.as_secs() + 1));
+            self.ui
+                .error_line(&format!("chatbot: waiting {wait} for a limit"));
+        }
+    }
+
     fn on_wait(&mut self, left: Duration) {
         let text = if left.is_zero() {
             self.screen.restart_wait();

@@ -33,7 +33,8 @@ pub(crate) struct ConversationArgs {
     /// Set a variable of the role; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub(crate) var: Vec<(String, String)>,
-    /// Attach a text file, or all files that match a pattern such as 'notes-*.md'; can be repeated
+    /// Attach a text file, a folder without ignored files, or all files that match a pattern such as
+    /// 'notes-*.md'; can be repeated
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
     /// Do not save this conversation
@@ -46,7 +47,7 @@ pub(crate) struct ConversationArgs {
     #[arg(long, value_name = "NUMBER", value_parser = parse_temperature)]
     pub(crate) temperature: Option<f64>,
     /// Limit each answer to this many tokens
-    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "TOKENS", value_parser = parse_tokens)]
     pub(crate) max_tokens: Option<u32>,
     /// How much the model reasons before it answers: off, low, medium or high; show or hide chooses
     /// what is printed of it. Can be repeated
@@ -178,7 +179,14 @@ fn parse_dollars(text: &str) -> Result<i64, &'static str> {
     config::parse_nanos(text).ok_or("must be an amount in dollars, such as 0.50")
 }
 
-fn parse_temperature(text: &str) -> Result<f64, &'static str> {
+pub(crate) fn parse_tokens(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|tokens| *tokens > 0)
+        .ok_or("must be a whole number of at least 1")
+}
+
+pub(crate) fn parse_temperature(text: &str) -> Result<f64, &'static str> {
     text.parse()
         .ok()
         .filter(|t| (0.0..=2.0).contains(t))

@@ -7,7 +7,6 @@ use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::runtime::{StopSignals, runtime, wait_for_signal};
 use crate::config;
 use crate::fs::{self, ScratchFolder};
-use crate::privacy::Raw;
 use anyhow::{Context as _, Result, bail};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Larger texts are not read back from the editor.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
@@ -67,7 +67,7 @@ const NO_COPY_OPTIONS: &[(&[&str], &[&str])] = &[
 #[derive(Debug)]
 pub(crate) struct EditResult {
     /// The text in the file when the editor ended.
-    pub(crate) text: Raw,
+    pub(crate) text: Zeroizing<String>,
     /// Set if the editor failed: then the text must not be sent.
     pub(crate) failure: Option<anyhow::Error>,
 }
@@ -86,7 +86,7 @@ pub(crate) fn edit_text(context: &Context, text: &str) -> Result<EditResult> {
         return failure.map_or_else(
             || {
                 Ok(EditResult {
-                    text: Raw::from(""),
+                    text: Zeroizing::default(),
                     failure: None,
                 })
             },
@@ -98,7 +98,7 @@ pub(crate) fn edit_text(context: &Context, text: &str) -> Result<EditResult> {
         CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8")
     })?;
     Ok(EditResult {
-        text: Raw::from(text.trim_end()),
+        text: Zeroizing::new(text.trim_end().to_owned()),
         failure,
     })
 }

@@ -135,6 +135,11 @@ impl Env {
         std::env::var_os(name).filter(|value| !value.is_empty())
     }
 
+    /// The user's home folder, which `~` stands for.
+    pub(crate) fn home_folder(self) -> Option<PathBuf> {
+        self.path(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+    }
+
     /// Reads a variable as text. An empty one counts as not set.
     pub(crate) fn text(self, name: &str) -> Result<Option<String>> {
         match self.raw(name).map(OsString::into_string) {

@@ -9,11 +9,13 @@ mod args;
 mod attachments;
 mod batch;
 mod child_env;
+mod code_blocks;
 mod commands;
 mod connection;
 mod context;
 mod conversation_lookup;
 mod debug_log;
+mod default_command;
 mod editor;
 mod env;
 mod errors;
@@ -41,10 +43,11 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::keys::stores::vault;
 use crate::privacy::Raw;
 use crate::process;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use context::Context;
+use default_command::{hint_for_unknown, with_default_command};
 use env::Env;
 use errors::CliError;
 use errors::report::report;
@@ -130,14 +133,19 @@ enum CliCommand {
     Vault(commands::vault::VaultArgs),
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
+    Complete(completions::CompleteArgs),
 }
 
 /// Runs the program with these arguments and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
-    let args: Vec<OsString> = args.into_iter().collect();
     term::install_panic_hook();
     let env = Env::from_process();
+    let interactive = {
+        let ui = env.ui(Color::Auto);
+        ui.input_is_terminal() && ui.output_is_terminal()
+    };
+    let args = with_default_command(args.into_iter().collect(), interactive);
     let (cli, as_json) = match parse(&args) {
         Ok(parsed) => parsed,
         Err(error) => return misuse(&args, &env, &error),
@@ -153,6 +161,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(command @ CliCommand::Config(_)) => {
             logging::start_if_possible(&mut context);
             command.run(&mut context)
+        }
+        // Completion must not disturb the line that is being typed.
+        Some(CliCommand::Complete(options)) => {
+            completions::complete(&context, &options).unwrap_or_default();
+            return ExitCode::SUCCESS;
         }
         // A lockdown must work whatever is wrong, so nothing is checked before it.
         Some(CliCommand::Incident(options)) if options.is_lockdown() => {
@@ -255,12 +268,16 @@ fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
         .take_while(|a| *a != "--")
         .any(|a| a == "--json");
     let rendered = error.render().to_string();
-    let (what, mut hint) = split_clap_error(&rendered);
-    if error.kind() == ErrorKind::MissingRequiredArgument
-        && let Some(usage) = rendered.lines().find_map(|l| l.strip_prefix("Usage: "))
-    {
-        hint = format!("usage: `{usage}`");
-    }
+    let (what, hint) = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => (
+            format!(
+                "there is no command `{}`",
+                Raw::from(word.as_str()).printable_line()
+            ),
+            hint_for_unknown(args, word),
+        ),
+        _ => split_clap_error(&rendered),
+    };
     report(
         &ui,
         &anyhow::Error::new(CliError::misuse(what).hint(hint)),
@@ -279,6 +296,12 @@ fn split_clap_error(rendered: &str) -> (String, String) {
         .unwrap_or("invalid command line")
         .trim_start_matches("error: ");
     let what: Vec<&str> = what.lines().map(str::trim).collect();
+    // What is missing is seen best in the usage of the command.
+    let usage = rendered
+        .lines()
+        .find_map(|l| l.strip_prefix("Usage: "))
+        .filter(|_| what.contains(&"the following required arguments were not provided:"))
+        .map(|usage| format!("usage: {usage}"));
     let tips: Vec<&str> = rendered
         .lines()
         .map(str::trim)
@@ -286,7 +309,9 @@ fn split_clap_error(rendered: &str) -> (String, String) {
         .collect();
     let hint = tips
         .first()
-        .map_or_else(|| "see `chatbot --help`".to_owned(), |t| (*t).to_owned());
+        .map(|tip| (*tip).to_owned())
+        .or(usage)
+        .unwrap_or_else(|| "see `chatbot --help`".to_owned());
     (
         Raw::from(what.join(" ")).printable(),
         Raw::from(hint).printable(),
@@ -310,6 +335,7 @@ impl CliCommand {
             Self::Vault(o) => commands::vault::run(context, &o),
             Self::Config(o) => config::run(context, &o),
             Self::Completions(o) => completions::run(context, &o),
+            Self::Complete(o) => completions::complete(context, &o),
         }
     }
 }

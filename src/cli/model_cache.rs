@@ -5,12 +5,13 @@ use super::key_binding;
 use super::prices;
 use super::provider::ProviderChoice;
 use super::runtime::runtime;
+use crate::catalog;
 use crate::fs;
 use crate::name::Name;
 use crate::provider::{ModelInfo, list_models};
 use crate::time::{Time, humanize};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An older list is fetched again.
@@ -33,7 +34,8 @@ pub(crate) fn list(
     refresh: bool,
 ) -> Result<ModelList> {
     let now = context.clock.now();
-    let cached = load(context, &choice.endpoint.name).filter(|list| list.fetched_at <= now);
+    let cached = load(context.home.cache(), choice.endpoint.name.as_str())
+        .filter(|list| list.fetched_at <= now);
     if !refresh
         && let Some(list) = &cached
         && now.since(list.fetched_at) < MAX_LIST_AGE
@@ -86,11 +88,20 @@ fn fetch(context: &mut Context, choice: &ProviderChoice) -> Result<Vec<ModelInfo
     Ok(models)
 }
 
-fn file(context: &Context, provider: &Name) -> PathBuf {
-    context
-        .home
-        .cache()
-        .join(format!("models-{provider}.jsonl"))
+/// The cached model names of a provider, or its default model if there is no cache yet.
+pub(crate) fn known_names(cache: &Path, provider: &str) -> Vec<String> {
+    if let Some(list) = load(cache, provider) {
+        let names = list.models.into_iter().map(|m| m.id);
+        return names
+            .filter(|name| name.bytes().all(|b| b.is_ascii_graphic()))
+            .collect();
+    }
+    let default = catalog::find(provider).map(|entry| entry.model.to_owned());
+    default.into_iter().filter(|m| !m.is_empty()).collect()
+}
+
+fn file(cache: &Path, provider: &str) -> PathBuf {
+    cache.join(format!("models-{provider}.jsonl"))
 }
 
 /// The time on the first line, then a model on each line.
@@ -101,11 +112,15 @@ fn save(context: &Context, provider: &Name, models: &[ModelInfo]) {
         text.push('\n');
     }
     // Without this cache the list is fetched again.
-    fs::write_cache(&file(context, provider), text.as_bytes()).unwrap_or_default();
+    fs::write_cache(
+        &file(context.home.cache(), provider.as_str()),
+        text.as_bytes(),
+    )
+    .unwrap_or_default();
 }
 
-fn load(context: &Context, provider: &Name) -> Option<ModelList> {
-    let bytes = fs::read_at_most(&file(context, provider), MAX_LIST_BYTES).ok()??;
+fn load(cache: &Path, provider: &str) -> Option<ModelList> {
+    let bytes = fs::read_at_most(&file(cache, provider), MAX_LIST_BYTES).ok()??;
     let text = String::from_utf8(bytes).ok()?;
     let mut lines = text.lines();
     let fetched_at = Time::parse(lines.next()?)?;

@@ -97,6 +97,7 @@ impl Settings {
             "keys.keyring_remember_s" => {
                 here.keys.keyring_remember_s > usual.keys.keyring_remember_s
             }
+            key if key.starts_with("ui.") => false,
             // Without the setting there is no budget at all, so any budget protects more. So does
             // redacting more or sending to fewer providers.
             "budget.per_day" | "budget.per_month" | "budget.per_conversation" => false,
@@ -104,7 +105,6 @@ impl Settings {
                 false
             }
             "temperature" | "max_tokens" | "reasoning" => false,
-            key if key.starts_with("ui.") => false,
             _ => true,
         }
     }

@@ -330,9 +330,13 @@ fn derive_title(messages: &[(&Message, &MessageMeta)]) -> String {
         .iter()
         .find(|(m, _)| m.role == Role::User)
         .map_or("", |(m, _)| m.text.as_str());
+    let text = title_part(text);
     let mut title = String::new();
     for word in text.split_whitespace() {
         if title.chars().count() + word.chars().count() >= 60 {
+            if !title.is_empty() {
+                title.push('…');
+            }
             break;
         }
         if !title.is_empty() {
@@ -344,5 +348,16 @@ fn derive_title(messages: &[(&Message, &MessageMeta)]) -> String {
         text.trim().chars().take(60).collect()
     } else {
         title
+    }
+}
+
+/// The first paragraph: attached files follow what was typed. A message that is only files is named
+/// after the first one.
+fn title_part(text: &str) -> &str {
+    let text = text.trim_start();
+    let paragraph = text.split("\n\n").next().unwrap_or(text);
+    match paragraph.split_once(":\n```") {
+        Some((name, _)) if name.starts_with("File `") => name,
+        _ => paragraph,
     }
 }

@@ -65,6 +65,25 @@ fn list_with(
     Ok(files)
 }
 
+/// The names of the subfolders of a folder, unsorted, without links to folders.
+pub fn list_folders(path: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io_error("read", path)(e)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io_error("read", path))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            folders.push(name);
+        }
+    }
+    Ok(folders)
+}
+
 /// Whether any name in a folder ends with `ending`. Stops at the first one.
 pub fn has_name_ending_in(path: &Path, ending: &str) -> Result<bool, Error> {
     let mut entries = match fs::read_dir(path) {

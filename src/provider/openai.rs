@@ -185,7 +185,12 @@ impl OpenAi {
     /// The pause before the next attempt; `None` if a retry is pointless.
     fn retry_delay(&self, error: &Error, attempt: u32) -> Option<Duration> {
         let timeout = self.client.http.timeouts();
-        if !error.is_retryable || attempt >= timeout.retries {
+        // A machine that is offline stays so for longer than all pauses together.
+        let retries = match error.kind() {
+            ProviderErrorKind::Dns => timeout.retries.min(1),
+            _ => timeout.retries,
+        };
+        if !error.is_retryable || attempt >= retries {
             return None;
         }
         if let Some(asked) = error.retry_after() {

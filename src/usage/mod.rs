@@ -8,6 +8,7 @@ use crate::audit::Label;
 use crate::fs::{self, Appender};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// The bytes at the end of the record that are searched for the costs of recent requests.
@@ -192,6 +193,23 @@ impl UsageLog {
             }
         }
         Ok(sum)
+    }
+}
+
+impl UsageLog {
+    /// The cost of each conversation, as far as it is known.
+    pub fn conversation_costs(&self) -> Result<HashMap<String, i64>, fs::Error> {
+        let mut costs: HashMap<String, i64> = HashMap::new();
+        let bytes = fs::read(&self.path)?.unwrap_or_default();
+        for line in bytes.split(|b| *b == b'\n') {
+            if let Ok(entry) = serde_json::from_slice::<UsageEntry>(line)
+                && let (Some(id), Some(nanos)) = (entry.conversation, entry.nanos)
+            {
+                let sum = costs.entry(id).or_default();
+                *sum = sum.saturating_add(nanos);
+            }
+        }
+        Ok(costs)
     }
 }
 

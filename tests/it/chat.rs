@@ -854,11 +854,13 @@ fn chat_message_written_in_editor() {
         .wait_for("\n> ")
         .line("/edit it begins")
         .wait_for("it begins and then some")
+        .send(key::ENTER)
         .wait_for("tok")
         .wait_for("\n> ");
     screen
         .send("typed\x0f")
         .wait_for("typed and then some")
+        .send(key::ENTER)
         .wait_for("tok")
         .wait_for("\n> ")
         .send(key::CTRL_D);

@@ -60,7 +60,14 @@ fn editor_text_in_private_folder_is_wiped() {
         .wait_for("drwx------")
         .wait_for("/run/chatbot/edit-")
         .wait_for("-rw-------");
-    screen.wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    // The text is in the prompt, to be read once more before it is sent.
+    screen
+        .wait_for(&format!("> {CANARY}"))
+        .wait_for("more")
+        .send(key::ENTER)
+        .wait_for("tok")
+        .wait_for("\n> ")
+        .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     assert_nothing_is_left(&sandbox);
     assert_eq!(edited_files(&sandbox), Vec::<std::path::PathBuf>::new());
@@ -128,7 +135,7 @@ fn editor_text_of_killed_chat_is_swept() {
 fn editor_leaves_the_prompt_to_be_ended_by_a_signal() {
     let sandbox = sandbox_with_editor("echo hello >>\"$1\"");
     let mut screen = chat(&sandbox);
-    screen.line("/edit").wait_for("tok").wait_for("\n> ");
+    screen.line("/edit").wait_for("\n> hello");
     kill_process(screen.pid(), Signal::TERM).unwrap();
     assert_eq!(screen.end(), 128 + 15);
 }

@@ -27,7 +27,10 @@ fn history_empty() {
     let sandbox = Sandbox::new();
     sandbox.run(["history", "list"]).check();
     let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
-    assert_eq!(list, json!({"schema_version": 1, "conversations": []}));
+    assert_eq!(
+        list,
+        json!({"schema_version": 1, "conversations": [], "total": 0, "more": 0})
+    );
     sandbox.run(["history", "show"]).fails(2);
 }
 

@@ -162,6 +162,14 @@ fn key_import_known_locations() {
         .run(["key", "import"])
         .stdout("found no keys\n")
         .check();
+    let mut with_variable = Sandbox::with_vault();
+    with_variable.set("OPENROUTER_API_KEY", router('e'));
+    let mut screen = with_variable.screen(["key", "import"]);
+    assert_eq!(screen.end(), 0);
+    assert_eq!(
+        screen.text(),
+        "found no keys\nthere is a key in `OPENROUTER_API_KEY`; `--from-env` imports it\n"
+    );
     sandbox.write(
         "home/.config/io.datasette.llm/keys.json",
         format!("{{\n  \"openrouter\": \"{}\"\n}}\n", router('a')),

@@ -509,6 +509,7 @@ fn retry_after_is_respected() {
     let began = Instant::now();
     sandbox
         .run(["ask", "--no-log", "--wait", "hello"])
+        .stderr("chatbot: waiting [..] for a limit\n")
         .stdout("yes\n")
         .check();
     assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());

@@ -28,6 +28,10 @@ mod backup;
 mod chat;
 /// The environment, the arguments and the limits of child processes.
 mod child_processes;
+/// Command lines without a command, `help`, and hints for unknown words.
+mod command_line;
+/// Completion in bash, zsh and fish.
+mod completions;
 /// The settings file, and how the program reacts to invalid settings.
 mod config;
 /// Long conversations: the context window, summaries and copies.
@@ -55,6 +59,8 @@ mod hostile_imports;
 mod import;
 /// `chatbot incident`: lockdown, assessment, evidence and recovery.
 mod incident;
+/// The input line of the chat: attachments, completion, lists to pick from, the clipboard.
+mod input_line;
 /// The choice of the key store, with a real keyring in all its states.
 mod key_stores;
 /// Keys in a real Secret Service that is open, locked, silent or absent.

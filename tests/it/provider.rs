@@ -856,7 +856,7 @@ fn provider_refused_connection_fails_fast() {
 
     let quick = NetworkConfig {
         timeouts: Timeouts {
-            retries: 1,
+            retries: 3,
             ..short_timeouts()
         },
         ..net()

@@ -136,7 +136,7 @@ fn terminal_no_control_from_dry_run_or_redact() {
     let body: Value = serde_json::from_str(&body).unwrap();
     let sent = body["messages"][0]["content"].as_str().unwrap();
     assert!(
-        sent.contains("File `note␊'''<U+202E>.md`:\n`````\na\n```\n"),
+        sent.contains("File `note␊'''<U+202E>.md`:\n`````md\na\n```\n"),
         "{sent:?}"
     );
     assert!(sent.ends_with("\nb\n`````"), "{sent:?}");

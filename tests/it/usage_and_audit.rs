@@ -723,18 +723,20 @@ fn usage_day_follows_time_zone() {
 #[test]
 fn usage_watch_restores_terminal() {
     let (sandbox, _server) = home_with_usage();
-    let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
-    screen
-        .wait_for("3 of 100")
-        .wait_for("press Ctrl-C to quit")
-        .send("\x03");
-    assert_eq!(screen.end(), 0);
-    let transcript = screen.transcript();
-    assert!(
-        transcript.ends_with(b"\x1b[?25h\x1b[?1049l"),
-        "{}",
-        String::from_utf8_lossy(&transcript).escape_debug()
-    );
+    for key in ["\x03", "q"] {
+        let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
+        screen
+            .wait_for("3 of 100")
+            .wait_for("press q to quit")
+            .send(key);
+        assert_eq!(screen.end(), 0);
+        let transcript = screen.transcript();
+        assert!(
+            transcript.ends_with(b"\x1b[?25h\x1b[?1049l"),
+            "{}",
+            String::from_utf8_lossy(&transcript).escape_debug()
+        );
+    }
 }
 
 #[test]

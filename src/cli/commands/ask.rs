@@ -8,6 +8,7 @@ use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::{ConversationArgs, Resume};
 use crate::cli::attachments;
 use crate::cli::batch;
+use crate::cli::code_blocks::code_blocks;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::outcome::{describe_redactions, report_outcome, require_text};
@@ -247,7 +248,7 @@ fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
             typed.push(word);
         }
     }
-    let mut attached = attachments::attach(&options.conversation.file, most)?;
+    let mut attached = attachments::attach(ui, &options.conversation.file, most)?;
     let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && term::stdin_has_data());
     if listens {
         let room = most.saturating_sub(attached.len() as u64);
@@ -289,14 +290,7 @@ fn read_pipe(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
 
 /// The text of the first fenced code block.
 fn extract_code(text: &str) -> Result<Displayable> {
-    let mut lines = text.lines();
-    let fence = lines.by_ref().find_map(|l| {
-        let l = l.trim_start();
-        let mark = l.chars().next().filter(|c| "`~".contains(*c))?;
-        let length = l.chars().take_while(|c| *c == mark).count();
-        (length >= 3).then(|| mark.to_string().repeat(length))
-    });
-    let Some(fence) = fence else {
+    let Some(code) = code_blocks(text).into_iter().next() else {
         bail!(
             CliError::new(
                 CliExit::Failure,
@@ -306,9 +300,6 @@ fn extract_code(text: &str) -> Result<Displayable> {
             .hint("leave out `--extract` to see the answer")
         );
     };
-    let code = lines
-        .take_while(|l| !l.trim_start().starts_with(&fence))
-        .fold(String::new(), |text, line| text + line + "\n");
     // Control characters are removed and not replaced by visible ones: extracted code is meant to
     // be run.
     Ok(Displayable::from(

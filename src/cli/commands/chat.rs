@@ -1,7 +1,7 @@
 //! `chat`: the interactive chat.
 
 use crate::cli::args::{ConversationArgs, Resume};
-use crate::cli::attachments;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliExit, SilentExit};
@@ -17,6 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot chat --demo        try it offline, without a key
   chatbot chat --continue    continue the most recent conversation
+  chatbot chat \"why is the sky blue?\"
   chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"";
 
 /// Start an interactive chat
@@ -26,6 +27,9 @@ Examples:
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ChatCommandArgs {
+    /// The first message
+    #[arg(value_name = "MESSAGE")]
+    message: Vec<Raw>,
     #[command(flatten)]
     pub(crate) conversation: ConversationArgs,
     /// Continue the most recent conversation
@@ -50,11 +54,21 @@ pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result
             context.ui.warning(&notice);
         }
     }
-    let attached = attachments::attach(
-        &options.conversation.file,
-        context.settings()?.limits.max_attachment_bytes,
-    )?;
-    repl::run(context, started, options.conversation, attached)
+    let mut attached = AttachedFiles::default();
+    attached
+        .add(
+            &options.conversation.file,
+            context.settings()?.limits.max_attachment_bytes,
+        )?
+        .report(context.ui);
+    let mut first = Raw::from("");
+    for word in &options.message {
+        if !first.is_empty() {
+            first.push(&Raw::from(" "));
+        }
+        first.push(word);
+    }
+    repl::run(context, started, options.conversation, attached, first)
 }
 
 /// Begins the session. On a terminal, asks one question about each thing that is missing: a key, and

@@ -5,7 +5,6 @@ use crate::cli::model_cache::{self, ModelList};
 use crate::cli::provider::{self, ProviderChoice};
 use crate::cli::term::Style;
 use crate::cli::term::format::{format_dollars, json_dollars, truncate_to_width};
-use crate::fs;
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::provider::ModelInfo;
@@ -13,7 +12,6 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::path::PathBuf;
 
 /// List a provider's models with their prices in US dollars per million tokens
 ///
@@ -59,7 +57,6 @@ pub(crate) fn run(context: &mut Context, options: &ModelsArgs) -> Result<()> {
         Some("any"),
     )?;
     let mut list = model_cache::list(context, &choice, options.refresh)?;
-    remember(context, &choice.endpoint.name, &list.models);
     select(&mut list.models, &options.pattern, options.sort);
     if options.json {
         let models: Vec<Value> = list.models.iter().map(as_json).collect();
@@ -168,43 +165,4 @@ fn format_context(tokens: u64) -> String {
         return format!("{}{part}M", tokens / 1_000_000);
     }
     format!("{}k", tokens / 1000)
-}
-
-/// Caches the names of models for completion.
-pub(crate) fn remember(context: &Context, provider: &Name, models: &[ModelInfo]) {
-    let names: String = models
-        .iter()
-        .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
-        .map(|m| format!("{}\n", m.id))
-        .collect();
-    // Without this cache there is only no completion.
-    fs::write(
-        &models_file(context),
-        format!("{provider}\n{names}").as_bytes(),
-    )
-    .unwrap_or_default();
-}
-
-/// The cached model names, or the built-in ones if there is no cache yet.
-pub(crate) fn known(context: &Context) -> Vec<String> {
-    match fs::read_at_most(&models_file(context), 1 << 20) {
-        Ok(Some(bytes)) => {
-            let names = String::from_utf8_lossy(&bytes);
-            names
-                .lines()
-                .skip(1)
-                .filter(|m| m.bytes().all(|b| b.is_ascii_graphic()))
-                .map(str::to_owned)
-                .collect()
-        }
-        _ => crate::catalog::all()
-            .iter()
-            .map(|e| e.model.to_owned())
-            .filter(|m| !m.is_empty())
-            .collect(),
-    }
-}
-
-fn models_file(context: &Context) -> PathBuf {
-    context.home.cache().join("models.txt")
 }

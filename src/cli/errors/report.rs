@@ -74,12 +74,13 @@ fn mask_problem(problem: &CliError) -> CliError {
 fn print_problem(ui: &Ui, problem: &CliError) {
     // One line each: a line break in the text of a server or a file must not look like another
     // message of this program.
-    ui.error_line(
-        Displayable::from("chatbot: ")
-            + ui.paint(Style::Red, "error:")
-            + " "
-            + Displayable::line(&problem.message),
-    );
+    let message = Displayable::line(&problem.message);
+    ui.error_line(if problem.code == "declined" {
+        // The user chose this.
+        Displayable::from("chatbot: ") + message
+    } else {
+        Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + message
+    });
     if let Some(hint) = &problem.hint {
         ui.error_line(
             Displayable::from("chatbot: ")

@@ -1,13 +1,14 @@
 //! Reads input: the line editor on a terminal, or plain lines from a pipe.
 
-use crate::catalog;
-use crate::cli::commands::models;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::line_history;
+use crate::cli::repl::completion::CompletionSources;
 use crate::cli::repl::paste::{PasteKeyHandler, Pastes};
 use crate::cli::term::Ui;
 use crate::config;
+use crate::conversations::Archive;
+use crate::name::Name;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
@@ -23,27 +24,38 @@ use rustyline::{
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
 
 /// How many earlier lines the arrow keys reach.
 const MAX_HISTORY_LINES: usize = 500;
 
 pub(super) enum InputEvent {
     Text(String),
+    /// The message of the command line.
+    First(Raw),
     /// Ctrl-O: the text so far is to be opened in the editor.
     OpenEditor(String),
-    /// Ctrl-C; whether the line was empty already.
-    Cleared(bool),
+    /// Ctrl-C; whether the line was empty before.
+    Cleared {
+        was_empty: bool,
+    },
     /// Ctrl-D, or the end of a pipe.
     End,
 }
 
 pub(super) enum InputSource {
-    Terminal(
-        Box<Editor<SlashCompleter, MemHistory>>,
-        Arc<AtomicBool>,
-        Pastes,
-    ),
+    Terminal(Box<LineEditor>),
     Pipe,
+}
+
+/// The line editor on a terminal.
+pub(super) struct LineEditor {
+    editor: Editor<SlashCompleter, MemHistory>,
+    /// Set by Ctrl-O.
+    edit: Arc<AtomicBool>,
+    pastes: Pastes,
+    /// The text that the next prompt begins with.
+    initial: Option<Zeroizing<String>>,
 }
 
 impl InputSource {
@@ -67,10 +79,18 @@ impl InputSource {
             })
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
-        editor.set_helper(Some(SlashCompleter {
-            models: models::known(context),
+        editor.set_helper(Some(SlashCompleter(CompletionSources {
             commands,
-        }));
+            home: context.env.home_folder(),
+            cache: context.home.cache().to_path_buf(),
+            custom_providers: context
+                .settings()?
+                .providers
+                .keys()
+                .map(Name::to_string)
+                .collect(),
+            ..CompletionSources::default()
+        })));
         let limits = &context.settings()?.limits;
         let pastes = Pastes::new(limits.max_message_chars, limits.max_paste_chars);
         let bind = |otherwise: Option<Cmd>| {
@@ -93,7 +113,12 @@ impl InputSource {
                 pastes: pastes.clone(),
             })),
         );
-        let mut keyboard = Self::Terminal(Box::new(editor), edit, pastes);
+        let mut keyboard = Self::Terminal(Box::new(LineEditor {
+            editor,
+            edit,
+            pastes,
+            initial: None,
+        }));
         for line in line_history::load(context, MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
@@ -108,23 +133,24 @@ impl InputSource {
     /// The pastes that the message has labels for, as attachments.
     pub(super) fn pasted(&self, message: &Raw) -> Result<Raw> {
         match self {
-            Self::Terminal(_, _, pastes) => pastes.attachments(message),
+            Self::Terminal(terminal) => terminal.pastes.attachments(message),
             Self::Pipe => Ok(Raw::from("")),
         }
     }
 
     /// Whether the message has a label of a paste.
     pub(super) fn has_paste(&self, message: &Raw) -> bool {
-        matches!(self, Self::Terminal(_, _, pastes) if pastes.has_label(message))
+        matches!(self, Self::Terminal(terminal) if terminal.pastes.has_label(message))
     }
 
     /// Adds a line to the arrow keys. The line editor writes to the terminal directly, so the line
     /// must be harmless.
     pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
         let line = line.into().plain().into_owned();
-        if let Self::Terminal(editor, ..) = self {
+        if let Self::Terminal(terminal) = self {
             // The history only refuses a line that repeats the last one.
-            editor
+            terminal
+                .editor
                 .history_mut()
                 .add_owned(line)
                 .map(drop)
@@ -152,13 +178,47 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(editor, edit, pastes) => match editor.readline(prompt) {
-                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
-                Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
-                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared(pastes.abandon())),
-                Err(ReadlineError::Eof) => Ok(InputEvent::End),
-                Err(error) => Err(error).context("cannot read from the terminal"),
-            },
+            Self::Terminal(terminal) => terminal.read(prompt),
+        }
+    }
+
+    /// Puts a text into the next prompt.
+    pub(super) fn prefill(&mut self, text: Zeroizing<String>) {
+        if let Self::Terminal(terminal) = self {
+            terminal.initial = Some(text);
+        }
+    }
+
+    /// What completion offers from now on.
+    pub(super) fn complete_from(&mut self, provider: &str, archive: Option<Archive>) {
+        if let Self::Terminal(terminal) = self
+            && let Some(SlashCompleter(sources)) = terminal.editor.helper_mut()
+        {
+            provider.clone_into(&mut sources.provider);
+            sources.archive = archive;
+        }
+    }
+}
+
+impl LineEditor {
+    fn read(&mut self, prompt: &str) -> Result<InputEvent> {
+        let initial = self.initial.take();
+        let typed = match &initial {
+            Some(text) => self.editor.readline_with_initial(prompt, (text, "")),
+            None => self.editor.readline(prompt),
+        };
+        match typed {
+            Ok(text) if self.edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
+            // A text from the editor is sent as it is.
+            Ok(text) if initial.is_some_and(|initial| *initial == text) => {
+                Ok(InputEvent::Text(text))
+            }
+            Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
+            Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared {
+                was_empty: self.pastes.abandon(),
+            }),
+            Err(ReadlineError::Eof) => Ok(InputEvent::End),
+            Err(error) => Err(error).context("cannot read from the terminal"),
         }
     }
 }
@@ -211,10 +271,7 @@ impl ConditionalEventHandler for EditorKeyHandler {
 }
 
 /// Completion, highlighting and validation for the line editor.
-pub(super) struct SlashCompleter {
-    models: Vec<String>,
-    commands: Vec<&'static str>,
-}
+pub(super) struct SlashCompleter(CompletionSources);
 
 impl Completer for SlashCompleter {
     type Candidate = Pair;
@@ -225,39 +282,7 @@ impl Completer for SlashCompleter {
         at: usize,
         _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = line.get(..at).unwrap_or_default();
-        let pair = |text: &str| Pair {
-            display: text.to_owned(),
-            replacement: text.to_owned(),
-        };
-        if let Some(name) = typed.strip_prefix("/model ") {
-            let fits = self
-                .models
-                .iter()
-                .filter(|m| m.starts_with(name))
-                .map(|m| pair(m))
-                .collect();
-            return Ok((at - name.len(), fits));
-        }
-        if let Some(name) = typed.strip_prefix("/provider ") {
-            let fits = catalog::all()
-                .iter()
-                .filter(|e| e.name.starts_with(name))
-                .map(|e| pair(e.name))
-                .collect();
-            return Ok((at - name.len(), fits));
-        }
-        if typed.starts_with('/') && !typed.contains(' ') {
-            return Ok((
-                0,
-                self.commands
-                    .iter()
-                    .filter(|name| name.starts_with(typed))
-                    .map(|name| pair(name))
-                    .collect(),
-            ));
-        }
-        Ok((at, Vec::new()))
+        Ok(self.0.complete(line.get(..at).unwrap_or_default()))
     }
 }
 

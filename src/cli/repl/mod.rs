@@ -2,8 +2,10 @@
 //! never moves up.
 
 mod commands;
+mod completion;
 mod input;
 mod paste;
+mod picker;
 mod slash;
 mod state;
 
@@ -12,6 +14,7 @@ use super::state_marks::When;
 use crate::chat::UserInput;
 use crate::cli::alerts;
 use crate::cli::args::ConversationArgs;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::editor;
 use crate::cli::errors::report::report_in_chat;
 use crate::cli::errors::{CliError, SilentExit};
@@ -29,7 +32,8 @@ pub(crate) fn run(
     context: &mut Context,
     started: StartedSession,
     mut args: ConversationArgs,
-    attached: Raw,
+    attached: AttachedFiles,
+    first: Raw,
 ) -> Result<()> {
     let keyboard = InputSource::new(context, commands::COMMANDS.iter().map(|c| c.name).collect())?;
     let StartedSession {
@@ -63,15 +67,20 @@ pub(crate) fn run(
     repl.context.compare_at_end = Some(When::Now);
     let mut failed = None;
     alerts::check(repl.context);
+    let mut first = Some(first).filter(|text| !text.is_empty());
     loop {
-        let input = repl.read()?;
-        if !matches!(input, InputEvent::Cleared(true)) {
+        let input = match first.take() {
+            Some(text) => InputEvent::First(text),
+            None => repl.read()?,
+        };
+        if !matches!(input, InputEvent::Cleared { was_empty: true }) {
             repl.cleared = false;
         }
         let done = match input {
             InputEvent::Text(text) => handle_line(&mut repl, &text),
+            InputEvent::First(text) => send_first(&mut repl, text),
             InputEvent::OpenEditor(text) => commands::edit(&mut repl, &text),
-            InputEvent::Cleared(was_empty) => {
+            InputEvent::Cleared { was_empty } => {
                 repl.clear(was_empty);
                 Ok(())
             }
@@ -96,6 +105,15 @@ pub(crate) fn run(
     }
 }
 
+/// Sends the message of the command line.
+fn send_first(repl: &mut Repl<'_>, text: Raw) -> Result<()> {
+    if repl.keyboard.is_terminal() {
+        repl.context.ui.out(&format!("> {}\n", text.printable()))?;
+    }
+    let attachments = repl.attached.take();
+    repl.send(UserInput { text, attachments })
+}
+
 /// Runs one line.
 fn handle_line(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     if text.trim().is_empty() && repl.attached.is_empty() {
@@ -103,9 +121,10 @@ fn handle_line(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     }
     match slash::parse(text, commands::COMMANDS) {
         InputLine::Message(words) => {
+            repl.note_old_placeholders(words);
             let input = UserInput {
                 text: Raw::from(words),
-                attachments: std::mem::replace(&mut repl.attached, Raw::from("")),
+                attachments: repl.attached.take(),
             };
             repl.send(input)
         }

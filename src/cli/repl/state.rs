@@ -5,6 +5,7 @@ use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::args::ConversationArgs;
+use crate::cli::attachments::AttachedFiles;
 use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::line_history;
@@ -19,8 +20,8 @@ use crate::cli::term::Style;
 use crate::cli::term::format::pluralize;
 use crate::conversations::Conversation;
 use crate::message::Role;
-use crate::privacy::{Audience, Displayable, Raw};
-use crate::provider::{self, AnyProvider, ProviderErrorKind};
+use crate::privacy::{Audience, Displayable, KINDS, Raw};
+use crate::provider::{self, AnyProvider, Provider, ProviderErrorKind};
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
@@ -35,7 +36,7 @@ pub(super) struct Repl<'a> {
     pub(super) choice: Option<ProviderChoice>,
     pub(super) keyboard: InputSource,
     pub(super) runtime: tokio::runtime::Runtime,
-    pub(super) attached: Raw,
+    pub(super) attached: AttachedFiles,
     /// The last question as it was typed, if it got no answer.
     pub(super) unanswered: Option<UserInput>,
     pub(super) cleared: bool,
@@ -151,12 +152,34 @@ impl Repl<'_> {
         } else {
             "> "
         };
+        let provider = self.session()?.provider().name().to_string();
+        // The key of a saved conversation is open already.
+        let archive = if self.session()?.conversation().is_some() {
+            self.context.archive_read_only().ok()
+        } else {
+            None
+        };
+        self.keyboard.complete_from(&provider, archive);
         let most = self.context.settings()?.limits.max_attachment_bytes;
         self.keyboard.read(&self.context.ui, prompt, most)
     }
 
     pub(super) fn session(&mut self) -> Result<&mut Session<AnyProvider>> {
         self.session.as_mut().context("the conversation has ended")
+    }
+
+    /// Says that a line contains placeholders of another conversation: here they stand for nothing.
+    pub(super) fn note_old_placeholders(&self, line: &str) {
+        let Some(session) = &self.session else { return };
+        let known = session.placeholders().list();
+        let mut old = placeholders_in(line);
+        old.retain(|name| known.iter().all(|(placeholder, _)| placeholder != name));
+        if !old.is_empty() {
+            self.context.ui.notice(&format!(
+                "this line has placeholders of an earlier conversation, which are sent as they are: {}",
+                old.join(", ")
+            ));
+        }
     }
 
     pub(super) fn send(&mut self, input: UserInput) -> Result<()> {
@@ -169,7 +192,7 @@ impl Repl<'_> {
             Ok(input) => input,
             Err(error) => {
                 self.keyboard.remember(typed.text.printable());
-                self.attached = typed.attachments;
+                self.attached.restore();
                 return Err(error);
             }
         };
@@ -197,7 +220,7 @@ impl Repl<'_> {
             self.keyboard.remember(typed.text.printable());
             // Attachments are sent with the next attempt, unless they are what was refused.
             if !matches!(result, Err(Error::Refused(_))) {
-                self.attached = typed.attachments.clone();
+                self.attached.restore();
             }
         }
         self.on_answer(&printer, result, Some(typed).filter(|_| is_sent))
@@ -222,12 +245,7 @@ impl Repl<'_> {
         };
         let typed = self.unanswered.take();
         // The attachment of the question is not sent once more with the next message.
-        if typed
-            .as_ref()
-            .is_some_and(|typed| typed.attachments.len() == self.attached.len())
-        {
-            self.attached = Raw::from("");
-        }
+        self.attached.take_restored();
         let screen = printer.screen.clone();
         let answer = session.retry(&mut printer, wait_for_interrupt(cancelled, ends));
         let result = self.runtime.block_on(screen.watch(answer));
@@ -338,7 +356,7 @@ impl Repl<'_> {
         if let Some(typed) = &typed
             && !typed.attachments.is_empty()
         {
-            self.attached = typed.attachments.clone();
+            self.attached.restore();
             self.context
                 .ui
                 .notice("its attachment is still attached to the next message");
@@ -403,6 +421,24 @@ fn suggest_retry(error: provider::Error, choice: Option<&ProviderChoice>) -> any
             }
         })
         .into()
+}
+
+/// The placeholders in a text, such as `[EMAIL_1]`, each once.
+fn placeholders_in(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for part in text.split('[').skip(1) {
+        if let Some((name, _)) = part.split_once(']')
+            && let Some((kind, number)) = name.rsplit_once('_')
+            && KINDS.iter().any(|(known, _)| *known == kind)
+            && number.parse::<u32>().is_ok()
+        {
+            let placeholder = format!("[{name}]");
+            if !found.contains(&placeholder) {
+                found.push(placeholder);
+            }
+        }
+    }
+    found
 }
 
 fn new_printer(

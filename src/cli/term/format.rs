@@ -1,5 +1,7 @@
 //! Amounts, counts, sizes and texts as they are shown.
 
+use crate::time::Time;
+
 /// A count with its noun: `1 conversation`, `12 conversations`.
 pub(crate) fn pluralize(count: usize, noun: &str) -> String {
     if count == 1 {
@@ -62,6 +64,19 @@ pub(crate) fn format_size(bytes: u64) -> String {
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
         None => format!("{bytes} bytes"),
+    }
+}
+
+/// How long ago something was: `5 min ago`, `3 days ago`; after a month its date.
+pub(crate) fn format_age(then: Time, now: Time) -> String {
+    let minutes = now.since(then).as_secs() / 60;
+    match (minutes, minutes / 60, minutes / 60 / 24) {
+        (0, ..) => "just now".to_owned(),
+        (minutes, 0, _) => format!("{minutes} min ago"),
+        (_, hours, 0) => format!("{hours} h ago"),
+        (_, _, 1) => "1 day ago".to_owned(),
+        (_, _, days @ 2..=30) => format!("{days} days ago"),
+        _ => then.local_day(),
     }
 }
 
@@ -130,6 +145,22 @@ mod tests {
             ],
             ["0", "999", "1,204", "1,000,000"]
         );
+    }
+
+    #[test]
+    fn age_is_formatted_in_the_largest_unit() {
+        let then = Time::parse("2026-11-01T10:00:00Z").unwrap();
+        for (seconds, age) in [
+            (0, "just now"),
+            (119, "1 min ago"),
+            (3600, "1 h ago"),
+            (86_400, "1 day ago"),
+            (9 * 86_400, "9 days ago"),
+            (40 * 86_400, "2026-11-01"),
+        ] {
+            let now = then.saturating_add(std::time::Duration::from_secs(seconds));
+            assert_eq!(format_age(then, now), age);
+        }
     }
 
     #[test]

@@ -11,15 +11,17 @@ use std::io::IsTerminal;
 use std::io::{self, BufRead, Read};
 
 impl Ui {
-    /// Asks yes or no; only `y` and `yes` agree. Without a terminal, the error names the option
-    /// that would have answered.
+    /// Asks yes or no, until the answer is one of the two; an empty one is no. Without a terminal,
+    /// the error names the option that would have answered.
     pub(crate) fn confirm(&self, question: impl ToDisplayable, option: &str) -> Result<bool> {
-        Ok(matches!(
-            self.ask(question.to_displayable() + " [y/N] ", option)?
-                .to_lowercase()
-                .as_str(),
-            "y" | "yes"
-        ))
+        let question = question.to_displayable() + " [y/N] ";
+        loop {
+            match self.ask(&question, option)?.to_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "" | "n" | "no" => return Ok(false),
+                _ => self.error_line("Please answer y or n."),
+            }
+        }
     }
 
     /// Asks yes or no; Enter means yes.
@@ -168,6 +170,45 @@ pub(crate) fn stdin_has_data() -> bool {
     }
 }
 
+/// Keys that are read one by one, without Enter and without echo, until it is dropped.
+pub(crate) struct SingleKeys {
+    keys: tokio::sync::mpsc::UnboundedReceiver<u8>,
+    #[cfg(unix)]
+    _mode: Option<EchoGuard>,
+}
+
+impl SingleKeys {
+    pub(crate) fn begin() -> Self {
+        let (send, keys) = tokio::sync::mpsc::unbounded_channel();
+        #[cfg(unix)]
+        let mode = EchoGuard::for_keys(io::stdin());
+        // It ends with the process: reading a terminal cannot be cancelled.
+        std::thread::spawn(move || {
+            for key in io::stdin().lock().bytes() {
+                let Ok(key) = key else { return };
+                if send.send(key).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            keys,
+            #[cfg(unix)]
+            _mode: mode,
+        }
+    }
+
+    /// Waits until this key is pressed; forever, if no key can be read.
+    pub(crate) async fn pressed(&mut self, wanted: u8) {
+        while let Some(key) = self.keys.recv().await {
+            if key == wanted {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Turns off the echo of a terminal until it is dropped.
 #[cfg(unix)]
 struct EchoGuard(io::Stdin, rustix::termios::Termios);
@@ -175,10 +216,20 @@ struct EchoGuard(io::Stdin, rustix::termios::Termios);
 #[cfg(unix)]
 impl EchoGuard {
     fn new(terminal: io::Stdin) -> Option<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        Self::without(terminal, rustix::termios::LocalModes::ECHO)
+    }
+
+    /// Also gives each key to the program at once.
+    fn for_keys(terminal: io::Stdin) -> Option<Self> {
+        use rustix::termios::LocalModes;
+        Self::without(terminal, LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    fn without(terminal: io::Stdin, modes: rustix::termios::LocalModes) -> Option<Self> {
+        use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(&terminal).ok()?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet.local_modes.remove(modes);
         tcsetattr(&terminal, OptionalActions::Now, &quiet).ok()?;
         Some(Self(terminal, before))
     }

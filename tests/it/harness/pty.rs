@@ -62,6 +62,17 @@ impl Screen {
         columns: u16,
         rows: u16,
     ) -> Self {
+        Self::open_program(sandbox, BINARY, args, columns, rows)
+    }
+
+    /// Runs another program, such as a shell.
+    pub(crate) fn open_program<A: AsRef<OsStr>>(
+        sandbox: &Sandbox,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = A>,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
             .expect("a pseudo-terminal");
         grantpt(&keyboard).expect("the terminal is granted");
@@ -84,7 +95,7 @@ impl Screen {
         let mut command = Command::new("setsid");
         command
             .arg("--ctty")
-            .arg(BINARY)
+            .arg(program)
             .args(args)
             .env_clear()
             .env("TERM", "xterm-256color")

@@ -6,6 +6,7 @@ use crate::cli::args::parse_since;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::term::Style;
+use crate::cli::term::format::format_dollars;
 use crate::config::closest_name;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};
@@ -114,19 +115,23 @@ fn format_record(context: &Context, record: &AuditRecord) -> Displayable {
         "critical" => context.ui.paint(Style::Red, event),
         _ => event,
     };
+    let on_screen = context.ui.output_is_terminal();
     let details: Vec<String> = record
         .details
         .iter()
         .map(|(name, value)| {
-            format!(
-                "{name}={}",
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            )
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            match (on_screen, name.as_ref(), value.as_i64()) {
+                (true, "nano_dollars", Some(nanos)) => format!("cost {}", format_dollars(nanos)),
+                (true, name, _) => format!("{} {text}", name.replace('_', " ")),
+                (false, name, _) => format!("{name}={text}"),
+            }
         })
         .collect();
     // The log is a plain file: other programs can write control characters into it.
-    let details = Displayable::line(&details.join(" "));
+    let separator = if on_screen { " · " } else { " " };
+    let details = Displayable::line(&details.join(separator));
     (Displayable::from(record.at.local_minute()) + "  " + event + "  " + details).trim_end()
 }

@@ -28,9 +28,9 @@ pub(super) struct HistoryExportArgs {
     /// Export all conversations
     #[arg(long)]
     all: bool,
-    /// Select the format
-    #[arg(long, value_name = "FORM", default_value = "md")]
-    format: ExportFormat,
+    /// Select the format; by default the ending of the output file, else Markdown
+    #[arg(long, value_name = "FORM")]
+    format: Option<ExportFormat>,
     /// Write to this file, readable only by you, instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,17 +62,18 @@ struct ExportOutput {
 const BATCH_BYTES: usize = 64 * 1024;
 
 pub(super) fn run(context: &mut Context, options: &HistoryExportArgs) -> Result<()> {
+    let format = choose_format(options.format, options.output.as_deref())?;
     let ids = selected_ids(context, options)?;
     let mut out = open(options.output.as_deref())?;
     let mut damaged = false;
-    out.add(context, format_head(options.format))?;
+    out.add(context, format_head(format))?;
     for (n, id) in ids.iter().enumerate() {
-        if n > 0 && options.format == ExportFormat::Json {
+        if n > 0 && format == ExportFormat::Json {
             out.add(context, ",\n")?;
         }
-        damaged |= export_one(context, &mut out, id, options.format)?;
+        damaged |= export_one(context, &mut out, id, format)?;
     }
-    out.add(context, format_foot(options.format))?;
+    out.add(context, format_foot(format))?;
     out.write(context)?;
     if let (Some(draft), Some(path)) = (out.draft, &options.output) {
         draft.commit()?;
@@ -162,23 +163,66 @@ fn export_one(
     Ok(!ending.damage.is_empty())
 }
 
-/// Exports one conversation to a file; the ending of its name selects the format.
-pub(crate) fn export_to_file(context: &mut Context, id: &Name, path: &Path) -> Result<()> {
-    let format = match path.extension().and_then(|e| e.to_str()) {
-        Some("md") => ExportFormat::Md,
-        Some("json") => ExportFormat::Json,
-        Some("html") => ExportFormat::Html,
-        _ => bail!(
+/// The format: that of the option or of the ending of the file name, which must not contradict each
+/// other.
+fn choose_format(asked: Option<ExportFormat>, path: Option<&Path>) -> Result<ExportFormat> {
+    let Some(path) = path else {
+        return Ok(asked.unwrap_or(ExportFormat::Md));
+    };
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let named = match ending.as_deref() {
+        Some("md" | "markdown") => Some(ExportFormat::Md),
+        Some("json") => Some(ExportFormat::Json),
+        Some("html" | "htm") => Some(ExportFormat::Html),
+        _ => None,
+    };
+    match (asked, named) {
+        (Some(asked), Some(named)) if asked != named => bail!(
+            CliError::misuse(format!(
+                "`{}` does not end as `--format` says",
+                display_path(path)
+            ))
+            .hint("leave out `--format`, or change the file name")
+        ),
+        (Some(format), _) | (None, Some(format)) => Ok(format),
+        (None, None) => bail!(
             CliError::misuse(format!("unknown export format `{}`", display_path(path)))
                 .hint("use a file name that ends in `.md`, `.html` or `.json`")
         ),
-    };
+    }
+}
+
+/// A file name for a conversation, made from its title, that does not exist yet.
+pub(crate) fn default_file_name(id: &Name, title: &str) -> PathBuf {
+    let mut slug = String::new();
+    for word in title.split(|c: char| !c.is_alphanumeric()) {
+        if word.is_empty() || slug.chars().count() + word.chars().count() > 50 {
+            continue;
+        }
+        if !slug.is_empty() {
+            slug.push('-');
+        }
+        slug += &word.to_lowercase();
+    }
+    if slug.is_empty() {
+        slug = id.to_string();
+    }
+    let numbered = (2..1000).map(|n| format!("{slug}-{n}.md"));
+    std::iter::once(format!("{slug}.md"))
+        .chain(numbered)
+        .map(PathBuf::from)
+        .find(|path| !fs::exists(path))
+        .unwrap_or_else(|| PathBuf::from(format!("{id}.md")))
+}
+
+/// Exports one conversation to a file; the ending of its name selects the format.
+pub(crate) fn export_to_file(context: &mut Context, id: &Name, path: &Path) -> Result<()> {
     run(
         context,
         &HistoryExportArgs {
             ids: vec![id.to_string()],
             all: false,
-            format,
+            format: None,
             output: Some(path.to_path_buf()),
         },
     )

@@ -14,9 +14,9 @@ mod unanswered;
 mod verify;
 
 pub(crate) use delete::remove;
-pub(crate) use export::export_to_file as export;
+pub(crate) use export::{default_file_name, export_to_file as export};
 pub(crate) use fork::fork;
-pub(crate) use list::list_recent;
+pub(crate) use list::{choices, list_recent};
 pub(crate) use prune::apply_retention;
 pub(crate) use rekey::rekey_now;
 pub(crate) use rename::{redact_title, report_renamed};

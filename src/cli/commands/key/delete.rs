@@ -16,7 +16,9 @@ pub(super) struct KeyDeleteArgs {
 
 pub(super) fn run(context: &mut Context, options: &KeyDeleteArgs) -> Result<()> {
     let target = resolve_target(context, &options.target)?;
+    // Several keys of this name are an error of reading, and not of deleting.
     if !context.yes
+        && !matches!(context.keys()?.manager().get(&target.slot), Ok(None))
         && !context.ui.confirm(
             &format!("Delete the key for {}?", target.display()),
             "`--yes`",

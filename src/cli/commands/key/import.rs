@@ -113,7 +113,14 @@ pub(super) fn run(context: &mut Context, options: &KeyImportArgs) -> Result<()> 
         } else {
             format!(" in {}", pluralize(texts.len(), "file"))
         };
-        return context.ui.say(&format!("found no keys{seen}\n"), 2);
+        context.ui.say(&format!("found no keys{seen}\n"), 2)?;
+        let mut variables = catalog::all().iter().filter_map(|entry| entry.env);
+        if let Some(name) = variables.find(|name| context.env.has(name)) {
+            context.ui.notice(&format!(
+                "there is a key in `{name}`; `--from-env` imports it"
+            ));
+        }
+        return Ok(());
     }
     ensure_store(context)?;
     let offers = list_offers(context, options, &texts, &found)?;

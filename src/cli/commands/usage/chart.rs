@@ -76,6 +76,10 @@ pub(super) fn gauges(ui: Ui, view: &UsageView, width: usize) -> Displayable {
         .trim_end()
             + "\n";
     }
+    let (sent, answered) = (view.rate_limits[1].used, view.spans[0].1.requests);
+    if u64::from(sent) > answered {
+        out += "limits also count requests that failed\n";
+    }
     out + pauses(view, width)
 }
 

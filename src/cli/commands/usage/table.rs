@@ -28,7 +28,14 @@ pub(super) fn render(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Dis
     if view.sums.is_empty() {
         return out;
     }
-    out += heading(&first);
+    let bars = if layout.chart < 12 {
+        Displayable::default()
+    } else if is_paid(view) {
+        ui.paint(Style::Dim, "  by cost")
+    } else {
+        ui.paint(Style::Dim, "  by requests")
+    };
+    out += Displayable::from("\n") + ui.paint(Style::Bold, &layout.heading(&first)) + bars + "\n";
     out += grouped_rows(ui, view, by, &layout);
     out += layout.row("all", &view.total) + "\n";
     out + &describe_unknown_costs(&view.total)
@@ -64,7 +71,7 @@ impl UsageTableLayout {
         let is_narrow = width < first.len() + full;
         let numbers = if is_narrow { 12 + cost } else { full };
         let name = widest(&mut view.sums.keys().cloned())
-            .min(28)
+            .min(28.max(width / 3))
             .min(width.saturating_sub(numbers))
             .max(first.len())
             .max(10);
@@ -121,9 +128,14 @@ impl UsageTableLayout {
     }
 }
 
+/// Whether anything was paid: bars show costs then, and requests otherwise.
+fn is_paid(view: &UsageView) -> bool {
+    view.sums.values().any(|s| s.nanos > 0)
+}
+
 /// A row for each group, with a bar: of its cost, or of its requests if nothing was paid.
 fn grouped_rows(ui: Ui, view: &UsageView, by: GroupBy, layout: &UsageTableLayout) -> Displayable {
-    let paid = view.sums.values().any(|s| s.nanos > 0);
+    let paid = is_paid(view);
     let weight = |s: &UsageTotals| {
         if paid {
             u64::try_from(s.nanos).unwrap_or(0)

@@ -5,7 +5,7 @@ use super::view::{GroupBy, gather};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::runtime::runtime;
-use crate::cli::term::Style;
+use crate::cli::term::{SingleKeys, Style};
 use anyhow::{Result, bail};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(super) fn run(context: &mut Context, since: &str, by: GroupBy) -> Result<()>
     }
     let runtime = runtime()?;
     let done = runtime.block_on(async {
+        let mut keys = SingleKeys::begin();
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
         // The signal handler is installed before the screen is switched: from here on Ctrl-C does
         // not end the process, so the screen is restored.
@@ -40,14 +41,16 @@ pub(super) fn run(context: &mut Context, since: &str, by: GroupBy) -> Result<()>
                 &whole.lines().collect::<Vec<_>>(),
                 context.ui.height().saturating_sub(1),
             );
-            lines.push(context.ui.paint(
-                Style::Dim,
-                "refreshes every two seconds; press Ctrl-C to quit",
-            ));
+            lines.push(
+                context
+                    .ui
+                    .paint(Style::Dim, "refreshes every two seconds; press q to quit"),
+            );
             context.ui.repaint(&lines)?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
                 _ = &mut end => return Ok(()),
+                () = keys.pressed(b'q') => return Ok(()),
             }
         }
     });

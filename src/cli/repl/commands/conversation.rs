@@ -2,8 +2,10 @@
 
 use crate::chat::UserInput;
 use crate::cli::args::{ConversationArgs, Resume};
+use crate::cli::attachments::expand_home;
 use crate::cli::commands::history;
 use crate::cli::errors::CliError;
+use crate::cli::repl::picker;
 use crate::cli::repl::state::Repl;
 use crate::cli::session::{self, StartedSession};
 use crate::cli::term::format::truncate_to_width;
@@ -11,19 +13,49 @@ use crate::name::Name;
 use crate::privacy::{Audience, Raw};
 use crate::provider::Provider;
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
 
 pub(in crate::cli::repl) fn new(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     begin(repl, &Resume::New)
 }
 
-pub(in crate::cli::repl) fn resume(repl: &mut Repl<'_>, id: &str) -> Result<()> {
-    if id.is_empty() {
+/// Resumes a conversation by its id or a part of its title. If several match, the user picks one.
+pub(in crate::cli::repl) fn resume(repl: &mut Repl<'_>, typed: &str) -> Result<()> {
+    let ask = repl.keyboard.is_terminal();
+    if typed.is_empty() && !ask {
         return Err(CliError::misuse("missing conversation ID")
             .hint("`/history` lists them; type `/resume ID`")
             .into());
     }
-    begin(repl, &Resume::Id(id.to_owned()))
+    let is_id = !typed.is_empty() && repl.context.archive_read_only()?.find(typed).is_ok();
+    let choices = if is_id {
+        Vec::new()
+    } else {
+        history::choices(repl.context)?
+    };
+    let fits = |(_, label): &&(Name, String)| label.to_lowercase().contains(&typed.to_lowercase());
+    let matching: Vec<&(Name, String)> = choices.iter().filter(fits).collect();
+    let id = match matching.as_slice() {
+        _ if typed.is_empty() && choices.is_empty() => {
+            repl.context.ui.notice("no conversation has been saved yet");
+            return Ok(());
+        }
+        [] => typed.to_owned(),
+        [(id, _)] if !typed.is_empty() => id.to_string(),
+        many if ask => {
+            let labels: Vec<String> = many.iter().map(|(_, label)| label.clone()).collect();
+            let ids: Vec<String> = many.iter().map(|(id, _)| id.to_string()).collect();
+            match picker::pick(repl, &labels)?.and_then(|at| ids.get(at).cloned()) {
+                Some(id) => id,
+                None => return Ok(()),
+            }
+        }
+        _ => {
+            return Err(CliError::misuse("more than one conversation matches")
+                .hint("`/history` lists them; type `/resume ID`")
+                .into());
+        }
+    };
+    begin(repl, &Resume::Id(id))
 }
 
 pub(in crate::cli::repl) fn retry(repl: &mut Repl<'_>, _: &str) -> Result<()> {
@@ -223,9 +255,11 @@ pub(in crate::cli::repl) fn delete(repl: &mut Repl<'_>, _: &str) -> Result<()> {
 pub(in crate::cli::repl) fn export(repl: &mut Repl<'_>, path: &str) -> Result<()> {
     let id = saved_id(repl)?;
     let path = if path.is_empty() {
-        PathBuf::from(format!("{id}.md"))
+        let conversation = repl.session()?.conversation();
+        let title = conversation.map_or("", |c| c.header().title.as_str());
+        history::default_file_name(&id, title)
     } else {
-        PathBuf::from(path)
+        expand_home(path, repl.context.env.home_folder().as_deref())
     };
     history::export(repl.context, &id, &path)
 }

@@ -39,7 +39,7 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         name: "/model",
         aliases: &[],
         arguments: "[NAME]",
-        help: "show or change the model",
+        help: "pick a model, or change to this one",
         run: request::change_model,
     },
     SlashCommand {
@@ -53,14 +53,14 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         name: "/provider",
         aliases: &[],
         arguments: "[NAME]",
-        help: "show or change the provider",
+        help: "list the providers, or change to one",
         run: request::change_provider,
     },
     SlashCommand {
         name: "/system",
         aliases: &[],
-        arguments: "TEXT",
-        help: "set the system prompt",
+        arguments: "[TEXT]",
+        help: "show or set the system prompt",
         run: request::set_system_prompt,
     },
     SlashCommand {
@@ -69,6 +69,20 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         arguments: "[NAME|off]",
         help: "list the roles, or use one",
         run: request::role,
+    },
+    SlashCommand {
+        name: "/set",
+        aliases: &[],
+        arguments: "[OPTION VALUE]",
+        help: "show or set temperature and max-tokens",
+        run: request::set_option,
+    },
+    SlashCommand {
+        name: "/info",
+        aliases: &[],
+        arguments: "",
+        help: "show model, options and this conversation",
+        run: request::show_info,
     },
     SlashCommand {
         name: "/retry",
@@ -115,8 +129,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/file",
         aliases: &[],
-        arguments: "PATH",
-        help: "attach a text file to the next message",
+        arguments: "[PATH|-NAME|clear]",
+        help: "attach files, list or remove them",
         run: request::attach,
     },
     SlashCommand {
@@ -129,8 +143,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/resume",
         aliases: &[],
-        arguments: "ID",
-        help: "resume another conversation",
+        arguments: "[ID|TITLE]",
+        help: "pick another conversation, or resume this one",
         run: conversation::resume,
     },
     SlashCommand {
@@ -199,8 +213,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/copy",
         aliases: &[],
-        arguments: "",
-        help: "copy the last answer to the clipboard",
+        arguments: "[N|code [N]]",
+        help: "copy an answer or its code to the clipboard",
         run: privacy::copy,
     },
 ];

@@ -1,7 +1,9 @@
 //! The commands about private values: what was redacted, and what is shown or copied in full.
 
+use crate::cli::code_blocks::code_blocks;
 use crate::cli::errors::CliError;
 use crate::cli::repl::state::Repl;
+use crate::cli::term::format::format_size;
 use crate::config::closest_name;
 use crate::message::Role;
 use crate::privacy::{Audience, KINDS, Raw, Redactor};
@@ -59,24 +61,46 @@ fn disable_kind(repl: &mut Repl<'_>, kind: &str) -> Result<()> {
     Ok(())
 }
 
-pub(in crate::cli::repl) fn copy(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+/// Copies an answer, or a code block of the last answer, to the clipboard.
+pub(in crate::cli::repl) fn copy(repl: &mut Repl<'_>, arguments: &str) -> Result<()> {
+    let (code, number) = match arguments.strip_prefix("code") {
+        Some(rest) => (true, rest.trim()),
+        None => (false, arguments),
+    };
+    let number = match number {
+        "" => 1,
+        number => number.parse().ok().filter(|n| *n > 0).ok_or_else(|| {
+            CliError::misuse("invalid arguments for `/copy`")
+                .hint("type `/copy`, `/copy 2` for the answer before the last, or `/copy code 2`")
+        })?,
+    };
     let session = repl
         .session
         .as_ref()
         .context("the conversation has ended")?;
-    let last = session
+    let mut answers = session
         .history()
         .iter()
         .rev()
-        .find(|m| m.role == Role::Assistant);
-    let Some((text, left_out)) = last.map(|m| {
-        session
-            .placeholders()
-            .restore(m.text.as_str(), Audience::Clipboard)
-    }) else {
-        return Err(CliError::misuse("there is no answer yet")
-            .hint("send a message first")
-            .into());
+        .filter(|m| m.role == Role::Assistant);
+    let Some(answer) = answers.nth(if code { 0 } else { number - 1 }) else {
+        let what = match number {
+            1 => "there is no answer yet".to_owned(),
+            _ if code => "there is no answer yet".to_owned(),
+            _ => format!("there are fewer than {number} answers"),
+        };
+        return Err(CliError::misuse(what).hint("send a message first").into());
+    };
+    let restored = |text: &str| session.placeholders().restore(text, Audience::Clipboard);
+    let (what, (text, left_out)) = if code {
+        let blocks = code_blocks(answer.text.as_str());
+        let Some(block) = blocks.get(number - 1) else {
+            return Err(no_code_block(blocks.len()).into());
+        };
+        let which = format!("copied code block {number} of {}", blocks.len());
+        (which, restored(block.trim_end_matches('\n')))
+    } else {
+        ("copied".to_owned(), restored(answer.text.as_str()))
     };
     if !repl.context.ui.output_is_terminal() || text.plain().len() > 74_000 {
         return Err(
@@ -91,10 +115,26 @@ pub(in crate::cli::repl) fn copy(repl: &mut Repl<'_>, _: &str) -> Result<()> {
         1 => "; 1 value stays a placeholder, `/reveal` shows secrets".to_owned(),
         many => format!("; {many} values stay placeholders, `/reveal` shows secrets"),
     };
-    repl.context
-        .ui
-        .notice(&format!("copied, if your terminal allows it{kept}"));
+    let size = format_size(text.plain().len() as u64);
+    repl.context.ui.notice(&format!(
+        "{what} ({size}), if your terminal allows it{kept}"
+    ));
     Ok(())
+}
+
+fn no_code_block(have: usize) -> CliError {
+    match have {
+        0 => CliError::misuse("there is no code block in the last answer")
+            .hint("`/copy` copies the whole answer"),
+        1 => CliError::misuse("there is only 1 code block in the last answer")
+            .hint("`/copy code` copies it"),
+        _ => CliError::misuse(format!(
+            "there are only {have} code blocks in the last answer"
+        ))
+        .hint(format!(
+            "type `/copy code N` with a number from 1 to {have}"
+        )),
+    }
 }
 
 /// Shows one secret, or the last answer with its secrets in full. Neither is saved or logged.

@@ -1,24 +1,28 @@
 //! The commands about the next requests: model, provider, system prompt, budget and attachments.
 
+use crate::catalog;
 use crate::chat::UserInput;
-use crate::cli::args::{ConversationArgs, parse_variable};
+use crate::cli::args::{ConversationArgs, parse_temperature, parse_tokens, parse_variable};
 use crate::cli::attachments;
 use crate::cli::commands::{models, usage};
 use crate::cli::editor;
 use crate::cli::editor::EditResult;
 use crate::cli::errors::CliError;
+use crate::cli::model_cache;
 use crate::cli::outcome::describe_redactions;
 use crate::cli::prices;
 use crate::cli::provider;
+use crate::cli::repl::picker;
 use crate::cli::repl::state::Repl;
 use crate::cli::roles;
 use crate::cli::session;
-use crate::cli::term::{Style, display_path};
+use crate::cli::term::display_path;
+use crate::cli::term::format::{format_dollars, format_size, pluralize};
+use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::Raw;
-use crate::provider::Provider;
+use crate::privacy::{Audience, Displayable, Raw};
+use crate::provider::{Provider, RequestOptions};
 use anyhow::Result;
-use std::path::PathBuf;
 
 pub(in crate::cli::repl) fn show_usage(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     usage::show_today(repl.context)
@@ -42,19 +46,14 @@ pub(in crate::cli::repl) fn budget(repl: &mut Repl<'_>, amount: &str) -> Result<
     prices::show_or_set_budget(repl.context.ui, repl.session()?, amount)
 }
 
+/// Changes the model. Without a name, and if several models match, the user picks one.
 pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Result<()> {
-    if name.is_empty() {
-        return repl.context.ui.out(&format!(
-            "{}\n",
-            Raw::from(repl.model.as_str()).printable_line()
-        ));
-    }
-    if repl.args.uses_demo_provider() {
+    if repl.args.uses_demo_provider() && !name.is_empty() {
         return Err(CliError::misuse("the demo has only one assistant")
             .hint("start `chatbot chat --model NAME` to use a model")
             .into());
     }
-    if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+    if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return Err(CliError::misuse("not a model name")
             .hint("list them with `chatbot models`")
             .into());
@@ -67,14 +66,50 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
         };
         return switch(repl, args);
     }
-    repl.model = provider::check_model_name(repl.context, name.to_owned())?;
+    let provider = repl.session()?.provider().name().to_string();
+    let known = model_cache::known_names(repl.context.home.cache(), &provider);
+    // A list of one is only the default, and not the provider's list.
+    let has_list = known.len() > 1;
+    let candidates = if name.is_empty() {
+        repl.context.ui.out(&format!(
+            "{}\n",
+            Raw::from(repl.model.as_str()).printable_line()
+        ))?;
+        if !repl.keyboard.is_terminal() || repl.args.uses_demo_provider() || !has_list {
+            return Ok(());
+        }
+        known
+    } else {
+        find_models(&known, name)
+    };
+    let is_unlisted = has_list && candidates.is_empty();
+    let name = match candidates.as_slice() {
+        [] if name.contains(' ') => {
+            return Err(CliError::misuse("no such model")
+                .hint("list them with `chatbot models`")
+                .into());
+        }
+        [] => name.to_owned(),
+        [one] => one.clone(),
+        many if repl.keyboard.is_terminal() => match picker::pick(repl, many)? {
+            Some(at) => many.get(at).cloned().unwrap_or_default(),
+            None => return Ok(()),
+        },
+        _ => name.to_owned(),
+    };
+    repl.model = provider::check_model_name(repl.context, name.clone())?;
+    if is_unlisted {
+        repl.context.ui.warning(&format!(
+            "`{name}` is not in the list of {provider}'s models"
+        ));
+    }
     if let Some(mut choice) = repl.choice.clone() {
         name.clone_into(&mut choice.model);
         let options = session::request_options(repl.context, &repl.args, &choice)?;
         *repl.session()?.options_mut() = options;
         repl.choice = Some(choice);
     }
-    let window = prices::context_tokens(repl.context, repl.choice.as_ref(), name)?;
+    let window = prices::context_tokens(repl.context, repl.choice.as_ref(), &name)?;
     repl.session()?.set_context_tokens(window);
     repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
@@ -90,11 +125,28 @@ pub(in crate::cli::repl) fn list_models(repl: &mut Repl<'_>, pattern: &str) -> R
     }
 }
 
+/// The models that a name can mean: the one with exactly this name or this last part, else all that
+/// match.
+fn find_models(known: &[String], name: &str) -> Vec<String> {
+    let is_name = |model: &&String| model.as_str() == name;
+    let ends = |model: &&String| model.rsplit('/').next() == Some(name);
+    let exact = known.iter().find(is_name).or_else(|| {
+        let mut ending = known.iter().filter(ends);
+        ending.next().filter(|_| ending.next().is_none())
+    });
+    match exact {
+        Some(model) => vec![model.clone()],
+        None => picker::matching(known, name)
+            .into_iter()
+            .filter_map(|at| known.get(at).cloned())
+            .collect(),
+    }
+}
+
 /// Switches the provider for the following messages; the history stays and is sent to it.
 pub(in crate::cli::repl) fn change_provider(repl: &mut Repl<'_>, name: &str) -> Result<()> {
     if name.is_empty() {
-        let answers = repl.session()?.provider().name().to_string();
-        return repl.context.ui.out(&format!("{answers}\n"));
+        return list_providers(repl);
     }
     if repl.args.uses_demo_provider() {
         return Err(CliError::misuse("the demo has only one assistant")
@@ -134,11 +186,136 @@ fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
     Ok(())
 }
 
+/// Lists the providers that can be named, and marks the current one.
+fn list_providers(repl: &mut Repl<'_>) -> Result<()> {
+    let current = repl.session()?.provider().name().to_string();
+    let settings = repl.context.settings()?;
+    let known = catalog::all().iter().map(|entry| entry.name.to_owned());
+    let mut names: Vec<String> = known
+        .chain(settings.providers.keys().map(Name::to_string))
+        .chain([current.clone()])
+        .collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        let mark = if name == current { " (current)" } else { "" };
+        repl.context.ui.out(&format!("{name}{mark}\n"))?;
+    }
+    Ok(())
+}
+
+/// The system prompt in force, on the user's own screen.
+fn system_prompt(repl: &mut Repl<'_>) -> Result<Option<Displayable>> {
+    let session = repl.session()?;
+    let mut prompts = session.history().iter().rev();
+    let prompt = prompts.find(|message| message.role == Role::System);
+    let shown = |text: &str| session.placeholders().restore(text, Audience::Screen).0;
+    Ok(prompt.map(|message| shown(message.text.as_str())))
+}
+
+/// Sets a sampling option for the next requests, or shows them.
+pub(in crate::cli::repl) fn set_option(repl: &mut Repl<'_>, arguments: &str) -> Result<()> {
+    let ui = repl.context.ui;
+    let options = repl.session()?.options_mut();
+    match arguments.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [] => return ui.out(&format_options(options)),
+        ["temperature", "off"] => options.temperature = None,
+        ["temperature", number] => {
+            let number = parse_temperature(number).map_err(|why| {
+                CliError::misuse(format!("`temperature` {why}"))
+                    .hint("type `/set temperature 0.7` or `/set temperature off`")
+            })?;
+            options.temperature = Some(number);
+        }
+        ["max-tokens", "off"] => options.max_tokens = None,
+        ["max-tokens", number] => {
+            let number = parse_tokens(number).map_err(|why| {
+                CliError::misuse(format!("`max-tokens` {why}"))
+                    .hint("type `/set max-tokens 500` or `/set max-tokens off`")
+            })?;
+            options.max_tokens = Some(number);
+        }
+        _ => {
+            return Err(CliError::misuse("invalid arguments for `/set`")
+                .hint("type `/set temperature NUMBER` or `/set max-tokens NUMBER`")
+                .into());
+        }
+    }
+    let (temperature, max_tokens) = (options.temperature, options.max_tokens);
+    ui.out(&format_options(options))?;
+    (repl.args.temperature, repl.args.max_tokens) = (temperature, max_tokens);
+    Ok(())
+}
+
+fn format_options(options: &RequestOptions) -> String {
+    let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
+    format!(
+        "temperature  {}\nmax-tokens   {}\n",
+        or_default(options.temperature.map(|number| number.to_string())),
+        or_default(options.max_tokens.map(|number| number.to_string()))
+    )
+}
+
+/// Shows what the next request is made of, and where this conversation is.
+pub(in crate::cli::repl) fn show_info(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    let system = system_prompt(repl)?;
+    let system = system.map_or_else(|| "none".to_owned(), |text| text.plain().into_owned());
+    let attached = match repl.attached.files().len() {
+        0 => "nothing".to_owned(),
+        files => format!(
+            "{} ({})",
+            pluralize(files, "file"),
+            format_size(repl.attached.bytes())
+        ),
+    };
+    let model = Raw::from(repl.model.as_str()).printable_line();
+    let session = repl.session()?;
+    let saved = match session.conversation() {
+        None => "not saved (incognito)".to_owned(),
+        Some(saved) if saved.is_saved() => {
+            let title = Raw::from(saved.header().title.as_str()).printable_line();
+            format!("{} · {title}", saved.id())
+        }
+        Some(_) => "saved with the first message".to_owned(),
+    };
+    let lines = [
+        ("provider", session.provider().name().to_string()),
+        ("model", model),
+        ("system", system),
+        ("conversation", saved),
+        ("messages", session.history().len().to_string()),
+        (
+            "redacted",
+            pluralize(session.placeholders().list().len(), "value"),
+        ),
+        (
+            "cost",
+            format!("{} in this run", format_dollars(session.spend().command)),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        text += &format!("{name:<12}  {value}\n");
+    }
+    text += &format!("{:<12}  {attached}\n", "attached");
+    for line in format_options(session.options_mut()).lines() {
+        let (name, value) = line.split_once(' ').unwrap_or((line, ""));
+        text += &format!("{name:<12}  {}\n", value.trim());
+    }
+    repl.context.ui.out(&text)
+}
+
+/// Sets the system prompt, or shows the one in force.
 pub(in crate::cli::repl) fn set_system_prompt(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     if text.is_empty() {
-        return Err(CliError::misuse("missing system prompt")
-            .hint("for example `/system answer in one sentence`")
-            .into());
+        match system_prompt(repl)? {
+            Some(prompt) => repl.context.ui.out(prompt.trim_end() + "\n")?,
+            None => repl
+                .context
+                .ui
+                .notice("no system prompt; for example `/system answer in one sentence`"),
+        }
+        return Ok(());
     }
     let findings = repl.session()?.set_system_prompt(Raw::from(text));
     if !findings.is_empty() {
@@ -225,46 +402,73 @@ fn list_roles(repl: &Repl<'_>) -> Result<()> {
     repl.context.ui.out(&lines)
 }
 
-pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, path: &str) -> Result<()> {
-    if path.is_empty() {
-        return Err(CliError::misuse("missing file name")
-            .hint("type `/file PATH`")
-            .into());
+/// Attaches files, lists them or removes some.
+pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, line: &str) -> Result<()> {
+    match line.strip_prefix('-').map(str::trim) {
+        _ if line.is_empty() => list_attached(repl),
+        _ if line == "clear" => {
+            repl.attached.clear();
+            repl.context.ui.notice("nothing is attached any more");
+            Ok(())
+        }
+        Some(name) => {
+            if repl.attached.remove(name) == 0 {
+                let name = Raw::from(name).printable_line();
+                return Err(CliError::misuse(format!("`{name}` is not attached"))
+                    .hint("`/file` lists what is attached")
+                    .into());
+            }
+            let name = Raw::from(name).printable_line();
+            repl.context
+                .ui
+                .notice(&format!("no longer attached: {name}"));
+            Ok(())
+        }
+        None => {
+            let most = repl.context.settings()?.limits.max_attachment_bytes;
+            let home = repl.context.env.home_folder();
+            let paths = attachments::parse_paths(line, home.as_deref());
+            repl.attached.add(&paths, most)?.report(repl.context.ui);
+            Ok(())
+        }
     }
-    let most = repl.context.settings()?.limits.max_attachment_bytes;
-    let text = attachments::attach(
-        &[PathBuf::from(path)],
-        most.saturating_sub(repl.attached.len() as u64),
-    )?;
-    if !repl.attached.is_empty() {
-        repl.attached.push(&Raw::from("\n\n"));
+}
+
+fn list_attached(repl: &Repl<'_>) -> Result<()> {
+    let ui = repl.context.ui;
+    let files = repl.attached.files();
+    if files.is_empty() {
+        ui.notice("nothing is attached; type `/file PATH`");
+        return Ok(());
     }
-    repl.attached.push(&text);
-    repl.context.ui.notice(&format!(
-        "attached {} to the next message",
-        display_path(&PathBuf::from(path))
-    ));
+    for file in files {
+        let size = format_size(file.bytes);
+        ui.out(&format!("  {size:>10}  {}\n", file.label))?;
+    }
+    ui.notice("`/file -NAME` removes one, `/file clear` all");
     Ok(())
 }
 
-/// Opens the text in the user's editor, and sends the result as a message.
+/// Opens the text in the user's editor. The result is put into the prompt; from a pipe, which has no
+/// prompt, it is sent.
 pub(in crate::cli::repl) fn edit(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     let EditResult { text, failure } = editor::edit_text(repl.context, text)?;
     if let Some(failure) = failure {
         // The text is one arrow key away, so that a failed editor does not lose it.
-        repl.keyboard.remember(text.printable());
+        repl.keyboard.remember(text.as_str());
         return Err(failure);
     }
     if text.is_empty() {
         repl.context.ui.notice("the editor returned no text");
         return Ok(());
     }
-    repl.context
-        .ui
-        .out(repl.context.ui.paint(Style::Dim, &text.printable()) + "\n")?;
+    if repl.keyboard.is_terminal() {
+        repl.keyboard.prefill(text);
+        return Ok(());
+    }
     let input = UserInput {
-        text,
-        attachments: std::mem::replace(&mut repl.attached, Raw::from("")),
+        text: Raw::from(text.as_str()),
+        attachments: repl.attached.take(),
     };
     repl.send(input)
 }

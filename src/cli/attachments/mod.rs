@@ -1,0 +1,480 @@
+//! Files attached to a message: the text of each, under its name.
+
+mod ignore_rules;
+mod path_arguments;
+
+pub(crate) use path_arguments::{expand_home, parse_paths, split_words};
+
+use crate::cli::attachments::ignore_rules::IgnoreRules;
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::format::{format_size, pluralize};
+use crate::cli::term::{Ui, display_path};
+use crate::fs;
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// More files of a folder are refused: a message cannot use them, and it is more likely that the
+/// wrong folder was named.
+const MAX_FOLDER_FILES: usize = 200;
+/// A longer list is summarized.
+const MAX_LISTED: usize = 20;
+
+/// A file as it will be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct AttachedFile {
+    /// The name shown to the user.
+    pub(crate) label: String,
+    /// The size of its text.
+    pub(crate) bytes: u64,
+    /// Where it is, without links; a text that is not a file has none.
+    path: Option<PathBuf>,
+    /// Its name and its text, fenced.
+    section: Raw,
+    /// It belongs to a message that got no answer, and was attached again.
+    is_restored: bool,
+}
+
+/// The files attached to the next message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AttachedFiles {
+    files: Vec<AttachedFile>,
+    /// What the last message took, in case it could not be sent.
+    sent: Vec<AttachedFile>,
+}
+
+/// What [`AttachedFiles::add`] did.
+#[derive(Debug, Default)]
+pub(crate) struct AddedFiles {
+    /// Each file with its size.
+    pub(crate) files: Vec<(String, u64)>,
+    /// Files of a pattern or a folder that are not text.
+    pub(crate) skipped: Vec<String>,
+    /// Whether a pattern or a folder selected the files, so that the user cannot know them.
+    pub(crate) selected: bool,
+}
+
+/// A file that a path leads to.
+struct FoundFile {
+    path: PathBuf,
+    label: String,
+    /// The name that the model sees.
+    name: String,
+    /// It was named by the user, and not found by a pattern or in a folder.
+    named: bool,
+}
+
+/// Reads the attached files and joins their texts, each under its name.
+pub(crate) fn attach(ui: Ui, files: &[PathBuf], most: u64) -> Result<Raw> {
+    let mut all = AttachedFiles::default();
+    let added = all.add(files, most)?;
+    if added.selected {
+        added.report(ui);
+    }
+    Ok(all.take())
+}
+
+impl AttachedFiles {
+    /// Reads files, or the files that patterns and folders select. If one of them cannot be
+    /// attached, none is. A file that is attached already is read again.
+    pub(crate) fn add(&mut self, paths: &[PathBuf], most: u64) -> Result<AddedFiles> {
+        let mut all = Self {
+            files: self.files.clone(),
+            sent: Vec::new(),
+        };
+        let mut added = AddedFiles::default();
+        for path in paths {
+            for found in find(path)? {
+                added.selected |= !found.named;
+                if !found.named && !looks_like_text(&found.path) {
+                    added.skipped.push(found.label);
+                    continue;
+                }
+                let real = fs::real_path(&found.path);
+                let before = all
+                    .files
+                    .iter()
+                    .position(|f| f.path.is_some() && f.path == real);
+                let replaced = before.map(|at| all.files.remove(at));
+                let room = most.saturating_sub(all.bytes());
+                let Some(text) = read_text(&found, room)? else {
+                    added.skipped.push(found.label);
+                    all.files.extend(replaced);
+                    continue;
+                };
+                added.files.retain(|(label, _)| *label != found.label);
+                added.files.push((found.label.clone(), text.len() as u64));
+                let file = AttachedFile {
+                    label: found.label,
+                    bytes: text.len() as u64,
+                    path: real,
+                    section: Raw::from(fence(&found.name, text.trim_end_matches('\n'))),
+                    is_restored: false,
+                };
+                let at = before.unwrap_or(all.files.len());
+                all.files.insert(at, file);
+            }
+        }
+        if added.files.is_empty() && !added.skipped.is_empty() {
+            let skipped = added.skipped.join("`, `");
+            bail!(
+                CliError::misuse(format!("`{skipped}`: not UTF-8 text")).hint("attach text files")
+            );
+        }
+        self.files = all.files;
+        Ok(added)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    pub(crate) fn files(&self) -> &[AttachedFile] {
+        &self.files
+    }
+
+    /// The size of all texts.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| f.bytes).sum()
+    }
+
+    /// Removes the files with this label or file name. Returns how many there were.
+    pub(crate) fn remove(&mut self, name: &str) -> usize {
+        let before = self.files.len();
+        let is_it = |f: &AttachedFile| {
+            f.label == name
+                || f.path
+                    .as_deref()
+                    .and_then(Path::file_name)
+                    .is_some_and(|n| n.to_string_lossy() == name)
+        };
+        self.files.retain(|f| !is_it(f));
+        before - self.files.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.files.clear();
+    }
+
+    /// Takes the texts of all files for a message.
+    pub(crate) fn take(&mut self) -> Raw {
+        self.sent = std::mem::take(&mut self.files);
+        let mut whole = Raw::from(String::new());
+        for file in &self.sent {
+            if !whole.is_empty() {
+                whole.push(&Raw::from("\n\n"));
+            }
+            whole.push(&file.section);
+        }
+        whole
+    }
+
+    /// Attaches again what the last message took.
+    pub(crate) fn restore(&mut self) {
+        let newer = std::mem::take(&mut self.files);
+        self.files = std::mem::take(&mut self.sent);
+        for file in &mut self.files {
+            file.is_restored = true;
+        }
+        self.files.extend(newer);
+    }
+
+    /// Takes the files that were attached again, because their message is sent again with them.
+    pub(crate) fn take_restored(&mut self) {
+        let (restored, newer) = std::mem::take(&mut self.files)
+            .into_iter()
+            .partition(|file| file.is_restored);
+        self.sent = restored;
+        self.files = newer;
+    }
+}
+
+impl AddedFiles {
+    /// Says which files were attached, and how large they are.
+    pub(crate) fn report(&self, ui: Ui) {
+        let bytes = self.files.iter().map(|(_, bytes)| bytes).sum();
+        if self.files.len() > MAX_LISTED {
+            let count = pluralize(self.files.len(), "file");
+            ui.notice(&format!("attached {count} ({})", format_size(bytes)));
+        } else {
+            for (label, bytes) in &self.files {
+                ui.notice(&format!("attached {label} ({})", format_size(*bytes)));
+            }
+        }
+        match self.skipped.as_slice() {
+            [] => {}
+            [one] => ui.notice(&format!("skipped {one}: not text")),
+            many => ui.notice(&format!("skipped {} files that are not text", many.len())),
+        }
+    }
+}
+
+/// Reads a file; `None` if it is not text and was not named by the user.
+fn read_text(found: &FoundFile, room: u64) -> Result<Option<String>> {
+    let bytes = fs::read_external(&found.path, room)
+        .map_err(|error| attachment_problem(&found.path, error))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(_) if found.named => {
+            let path = display_path(&found.path);
+            bail!(
+                CliError::misuse(format!("`{path}` is not UTF-8 text")).hint("attach a text file")
+            )
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether the beginning of a file is text. A file that cannot be read counts as text: reading it
+/// reports why.
+fn looks_like_text(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = fs::open_external(path).map(|file| file.take(8000).read_to_end(&mut start));
+    if !matches!(read, Ok(Ok(_))) {
+        return true;
+    }
+    // The last character may be cut.
+    let valid = std::str::from_utf8(&start).map_or_else(|e| e.valid_up_to(), |_| start.len());
+    !start.contains(&0) && start.len() - valid < 4
+}
+
+/// Formats a file as part of the message. The fence is longer than any in the text and the name is
+/// one line of plain characters, so that neither can end the fence and pass for text that the user
+/// typed.
+fn fence(name: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let language = language_of(name);
+    let name = Raw::from(name).printable_line().replace('`', "'");
+    format!("File `{name}`:\n{fence}{language}\n{text}\n{fence}")
+}
+
+/// Formats a pasted text as part of the message, under the label that stands for it.
+pub(crate) fn fence_paste(label: &str, text: &Raw) -> Raw {
+    let mut whole = Raw::from(format!("{label}:\n"));
+    let fence = Raw::from(text.fence());
+    whole.push(&fence);
+    whole.push(&Raw::from("\n"));
+    whole.push(text);
+    whole.push(&Raw::from("\n"));
+    whole.push(&fence);
+    whole
+}
+
+/// Refuses a folder in place of a file.
+pub(crate) fn refuse_folder(path: &Path) -> Result<()> {
+    if !fs::is_folder(path) {
+        return Ok(());
+    }
+    let shown = display_path(path);
+    bail!(
+        CliError::misuse(format!("`{shown}` is a folder")).hint(format!(
+            "name a file in it, or a pattern such as `{}/*.md`",
+            shown.trim_end_matches('/')
+        ))
+    )
+}
+
+/// The language of a file for its fence: the ending of its name, which models and renderers know.
+fn language_of(name: &str) -> String {
+    let ending = Path::new(name).extension().and_then(|e| e.to_str());
+    let language = ending.unwrap_or_default().to_lowercase();
+    let plain = ["txt", "text", "log"].contains(&language.as_str());
+    let fits = language.len() <= 12 && language.bytes().all(|b| b.is_ascii_alphanumeric());
+    if fits && !plain {
+        language
+    } else {
+        String::new()
+    }
+}
+
+fn attachment_problem(path: &Path, error: fs::Error) -> anyhow::Error {
+    match error {
+        fs::Error::TooLarge {
+            max_bytes: most, ..
+        } => CliError::new(
+            CliExit::Refused,
+            "too_long",
+            format!(
+                "`{}` is too large: {most} bytes are left for attachments",
+                display_path(path)
+            ),
+        )
+        .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
+        .into(),
+        other if other.is_missing() => {
+            CliError::misuse(format!("there is no file `{}`", display_path(path)))
+                .hint("check the path")
+                .into()
+        }
+        other => other.into(),
+    }
+}
+
+/// The files that a path selects: the file itself, those in the folder, or those that match `*` and
+/// `?`.
+fn find(path: &Path) -> Result<Vec<FoundFile>> {
+    if fs::is_folder(path) {
+        return find_in_folder(path);
+    }
+    let name = path
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
+    let found = |path: PathBuf, named| FoundFile {
+        label: display_path(&path),
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        path,
+        named,
+    };
+    if !name.contains(['*', '?']) || path.exists() {
+        return Ok(vec![found(path.to_path_buf(), true)]);
+    }
+    let folder = path
+        .parent()
+        .filter(|p| *p != Path::new(""))
+        .unwrap_or_else(|| Path::new("."));
+    let mut names: Vec<String> = fs::list(folder)?
+        .into_iter()
+        .map(|e| e.name)
+        .filter(|n| !n.starts_with('.') && matches_pattern(name, n))
+        .collect();
+    if names.is_empty() {
+        bail!(
+            CliError::misuse(format!("no file matches `{}`", display_path(path)))
+                .hint("check the pattern")
+        );
+    }
+    names.sort();
+    Ok(names
+        .into_iter()
+        .map(|n| {
+            let path = if folder == Path::new(".") {
+                PathBuf::from(n)
+            } else {
+                folder.join(n)
+            };
+            found(path, false)
+        })
+        .collect())
+}
+
+/// All files in a folder and its subfolders, except hidden ones and those that `.gitignore` and
+/// `.ignore` files exclude.
+fn find_in_folder(folder: &Path) -> Result<Vec<FoundFile>> {
+    let real = fs::real_path(folder).unwrap_or_else(|| folder.to_path_buf());
+    let top = real
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut found = Vec::new();
+    visit(
+        folder,
+        &real,
+        &top,
+        &mut IgnoreRules::above(&real),
+        &mut found,
+    )?;
+    if found.is_empty() {
+        bail!(
+            CliError::misuse(format!("no files to attach in `{}`", display_path(folder)))
+                .hint("hidden and ignored files are left out; attach them by name")
+        );
+    }
+    Ok(found)
+}
+
+fn visit(
+    folder: &Path,
+    real: &Path,
+    name: &str,
+    rules: &mut IgnoreRules,
+    found: &mut Vec<FoundFile>,
+) -> Result<()> {
+    let before = rules.enter(real);
+    let mut files = fs::list(folder)?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    for file in files {
+        if file.name.starts_with('.') || rules.is_ignored(&real.join(&file.name), false) {
+            continue;
+        }
+        if found.len() == MAX_FOLDER_FILES {
+            bail!(
+                CliError::misuse(format!(
+                    "more than {MAX_FOLDER_FILES} files in `{}`",
+                    display_path(folder)
+                ))
+                .hint("attach a smaller folder, or a pattern such as `src/*.rs`")
+            );
+        }
+        let path = folder.join(&file.name);
+        found.push(FoundFile {
+            label: display_path(&path),
+            name: format!("{name}/{}", file.name),
+            path,
+            named: false,
+        });
+    }
+    let mut folders = fs::list_folders(folder)?;
+    folders.sort();
+    for below in folders {
+        let real = real.join(&below);
+        if !below.starts_with('.') && !rules.is_ignored(&real, true) {
+            let name = format!("{name}/{below}");
+            visit(&folder.join(&below), &real, &name, rules, found)?;
+        }
+    }
+    rules.leave(before);
+    Ok(())
+}
+
+/// Whether a file name matches `*` and `?`; every other character stands for itself.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    glob::Pattern::new(&pattern.replace('[', "[[]")).is_ok_and(|pattern| pattern.matches(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachment_cannot_end_its_own_fence() {
+        assert_eq!(
+            fence("a.rs", "fn f() {}"),
+            "File `a.rs`:\n```rs\nfn f() {}\n```"
+        );
+        assert_eq!(
+            fence("a`\nb\u{202e}", "x\n````\ny"),
+            "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````"
+        );
+        assert_eq!(
+            fence("t.md", "```rust\n```"),
+            "File `t.md`:\n````md\n```rust\n```\n````"
+        );
+        assert_eq!(language_of("notes.txt"), "");
+        assert_eq!(language_of("a.`x"), "");
+        assert_eq!(language_of("Makefile"), "");
+    }
+
+    #[test]
+    fn attachment_pattern_matches_one_folder() {
+        for (pattern, name, is) in [
+            ("*.rs", "a.rs", true),
+            ("*.rs", "a.rs.bak", false),
+            ("a?c*", "abcdef", true),
+            ("*", "x", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXbY", false),
+            ("[id]*", "[id].tsx", true),
+            ("[id]*", "i.tsx", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, name), is, "{pattern} {name}");
+        }
+    }
+}
