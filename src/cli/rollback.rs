@@ -29,8 +29,8 @@ const MAX_CHECKED_BYTES: u64 = 256;
 /// is not opened for this: without an open one, nothing is compared.
 pub(crate) fn compare_with_marks(context: &mut Context, when: When) {
     if let Err(error) = try_compare(context, when) {
-        context.ui.warning(&format!(
-            "cannot tell whether `state` is an older copy: {error}"
+        context.ui.error_line(&format!(
+            "chatbot: warning: cannot tell whether `state` is an older copy: {error}"
         ));
     }
 }
@@ -90,8 +90,8 @@ fn raise_to(context: &mut Context, marks: &StateMarks) -> Result<bool> {
         if missing > 0 {
             behind = true;
             note_raised(context, "requests", i64::from(missing));
-            context.ui.warning(&format!(
-                "the request counter was older than the mark in the key store; \
+            context.ui.error_line(&format!(
+                "chatbot: warning: the request counter was older than the mark in the key store; \
                  missing requests added: {missing}"
             ));
         }
@@ -101,7 +101,7 @@ fn raise_to(context: &mut Context, marks: &StateMarks) -> Result<bool> {
     {
         behind = true;
         note_raised(context, "tally", 0);
-        context.ui.warning("the record of spending was older than the mark in the key store: the larger amounts are used");
+        context.ui.error_line("chatbot: warning: the record of spending was older than the mark in the key store: the larger amounts are used");
     }
     Ok(behind)
 }
