@@ -1,6 +1,7 @@
 //! Command lines without a command, `help`, and hints for unknown words.
 
 use super::harness::Sandbox;
+use super::harness::provider::{Reply, Server};
 use crate::harness::pty::key;
 use serde_json::{Value, json};
 
@@ -12,6 +13,14 @@ fn help_command_shows_the_page_of_a_command() {
         let help = sandbox.run([&["help"], words].concat()).succeeds().stdout;
         assert_eq!(help, page, "{words:?}");
     }
+}
+
+/// A sandbox whose provider answers each question.
+fn sandbox_with_provider() -> (Sandbox, Server) {
+    let server = Server::always(|_| Reply::says("a bird"));
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    (sandbox, server)
 }
 
 #[test]
@@ -42,9 +51,11 @@ fn question_without_a_command_is_asked() {
         .wait_for("\n> ")
         .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let mut screen = sandbox.screen(["--demo", "-c"]);
+    let (sandbox, _server) = sandbox_with_provider();
+    sandbox.run(["ask", "what is a heron?"]).succeeds();
+    let mut screen = sandbox.screen(["-c"]);
     screen
-        .wait_for("resumed a conversation with 2 messages")
+        .wait_for("resumed \"what is a heron?\" (1 question)")
         .wait_for("\n> ")
         .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
@@ -87,7 +98,7 @@ fn unknown_word_gets_a_hint() {
         (
             &["history", "delete"],
             "the following required arguments were not provided: <ID>...",
-            "usage: chatbot history delete <ID>...",
+            "usage: `chatbot history delete <ID>...`",
         ),
     ] {
         let expected = format!("chatbot: error: {error}\nchatbot: hint: {hint}\n");
@@ -117,7 +128,7 @@ fn unclear_answer_is_asked_again() {
 
 #[test]
 fn title_is_what_was_typed() {
-    let sandbox = Sandbox::with_vault();
+    let (sandbox, _server) = sandbox_with_provider();
     sandbox.write("cwd/paste.txt", "let x1 = 1\n");
     let long = "a heron and a reed and a boat and a lake and a bridge and a mill and a barn";
     for args in [
@@ -125,7 +136,7 @@ fn title_is_what_was_typed() {
         &["-f", "paste.txt"],
         &[long],
     ] {
-        let args = ["ask", "--demo", "--no-stdin"].iter().chain(args);
+        let args = ["ask", "--no-stdin"].iter().chain(args);
         sandbox.run(args).succeeds();
     }
     let list = sandbox.run(["history", "list", "--json"]).succeeds().stdout;
@@ -213,11 +224,10 @@ fn history_list_leaves_nothing_out_for_scripts() {
 
 #[test]
 fn export_format_follows_the_file_name() {
-    let sandbox = Sandbox::with_vault();
+    let (sandbox, _server) = sandbox_with_provider();
     sandbox
         .run([
             "ask",
-            "--demo",
             "--no-stdin",
             "Herons, reeds & bob.miller@initech.com?",
         ])
@@ -249,7 +259,7 @@ fn export_format_follows_the_file_name() {
     sandbox
         .run(["history", "export", "-o", "b.txt", "--format", "md"])
         .succeeds();
-    let mut screen = sandbox.screen(["chat", "--demo", "-c"]);
+    let mut screen = sandbox.screen(["chat", "-c"]);
     screen
         .wait_for("\n> ")
         .line("/export")

@@ -1,6 +1,7 @@
 //! Completion in real shells: values, and no key store that is opened for them.
 
 use super::harness::ci_markers::{left_out, ran, tool};
+use super::harness::provider::{Reply, Server};
 use super::harness::run::BINARY;
 use super::harness::{Sandbox, Screen};
 use crate::harness::pty::key;
@@ -10,9 +11,11 @@ use std::process::Command;
 /// A sandbox with one conversation whose vault is locked, cached models, and a file with a blank in
 /// its name. Returns also the id of the conversation.
 fn sandbox() -> (Sandbox, String) {
+    let server = Server::replies([Reply::says("a bird")]);
     let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
     sandbox
-        .run(["ask", "--demo", "--no-stdin", "about the heron"])
+        .run(["ask", "--no-stdin", "about the heron"])
         .succeeds();
     sandbox.ask_at("http://127.0.0.1:9/v1", "");
     sandbox.write(

@@ -66,7 +66,7 @@ fn hints_say_what_can_be_done() {
         (&["key", "move"], "usage: `chatbot key move --to <STORE>`"),
         (
             &["ask", "-f", "sub", "hello"],
-            "name a file in it, or a pattern such as `sub/*.md`",
+            "hidden and ignored files are left out; attach them by name",
         ),
         (
             &["redact", "sub"],

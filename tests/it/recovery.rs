@@ -252,7 +252,7 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
         .wait_for(&format!("{fingerprint}. Is that"))
         .wait_for("[y/N] ")
         .line("n")
-        .wait_for("error: the key was not saved");
+        .wait_for("chatbot: the key was not saved");
     assert_eq!(screen.end(), 1);
     assert_eq!(vault(), before);
     let mut screen = empty.screen(["key", "recovery", "import", words]);
