@@ -257,11 +257,7 @@ mod archive {
             Raw::from("some words ".repeat(180)),
             &mut Placeholders::default(),
         );
-        Message {
-            role: Role::User,
-            text,
-            at: Time::from_millis(1_800_000_000_000),
-        }
+        Message::new(Role::User, text, Time::from_millis(1_800_000_000_000))
     }
 
     fn only(folder: &Folder) -> Name {

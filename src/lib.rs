@@ -28,6 +28,7 @@ pub mod conversations;
 pub mod crypto;
 pub mod dirs;
 pub mod fs;
+pub mod image;
 pub mod incident;
 pub mod keys;
 pub mod limits;

@@ -1,5 +1,6 @@
 //! A message of a conversation, redacted: the only form in which text is sent or saved.
 
+use crate::image::Image;
 use crate::privacy::Redacted;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,21 @@ pub struct Message {
     pub role: Role,
     /// The redacted text.
     pub text: Redacted,
+    /// Its pictures, which are not redacted.
+    pub images: Vec<Image>,
     /// When it was written or received.
     pub at: Time,
+}
+
+impl Message {
+    /// A message without pictures.
+    #[must_use]
+    pub const fn new(role: Role, text: Redacted, at: Time) -> Self {
+        Self {
+            role,
+            text,
+            images: Vec::new(),
+            at,
+        }
+    }
 }

@@ -277,7 +277,9 @@ impl<P: Provider> Session<P> {
         let schema = self.options.schema.as_ref();
         let schema = schema.map_or(0, |schema| tokens::token_upper_bound(schema.as_str()));
         let prompt = texts.fold(16 + schema, |sum, m| {
-            sum + 8 + tokens::token_upper_bound(m.text.as_str())
+            sum + 8
+                + tokens::token_upper_bound(m.text.as_str())
+                + m.images.len() as u64 * tokens::MAX_IMAGE_TOKENS
         });
         let most = self
             .options

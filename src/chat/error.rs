@@ -21,7 +21,13 @@ pub enum Error {
         /// The most messages it may have.
         max: usize,
     },
-    /// The user declined to send a message with findings.
+    /// The message has pictures.
+    #[error("`{model}` does not take pictures, so the message was not sent")]
+    NoImages {
+        /// The model.
+        model: String,
+    },
+    /// The user declined to send a message with findings or pictures.
     #[error("the message was not sent")]
     Declined,
     /// A rate limit, the provider's waiting time, or lockdown.

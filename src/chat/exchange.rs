@@ -71,7 +71,7 @@ impl<P: Provider> Session<P> {
             "booked: cost {spent}; {} problems",
             warnings.len()
         ));
-        let context = self.config.context_tokens.map(|window| {
+        let context = self.config.model_limits.context_tokens.map(|window| {
             let reported = completion.as_ref().and_then(|c| c.usage.as_ref());
             let used = reported.map(|u| u.prompt_tokens + u.completion_tokens);
             let estimate = || {
@@ -249,11 +249,7 @@ impl<P: Provider> Session<P> {
         if text.as_str().is_empty() {
             return Ok(());
         }
-        let message = Message {
-            role: Role::Assistant,
-            text: text.clone(),
-            at: self.services.clock.now(),
-        };
+        let message = Message::new(Role::Assistant, text.clone(), self.services.clock.now());
         let place = match &mut self.conversation {
             Some(conversation) if keep => Some(conversation.save(&[(&message, note)])?),
             Some(conversation) => conversation.discard_partial().map(|()| None)?,

@@ -38,7 +38,9 @@ impl Selection<'_> {
 
 /// The probable number of tokens of a message, and of what separates it from the next one.
 fn message_tokens(message: &Message) -> u64 {
-    tokens::estimate_tokens(message.text.as_str()) + 4
+    tokens::estimate_tokens(message.text.as_str())
+        + message.images.len() as u64 * tokens::ESTIMATED_IMAGE_TOKENS
+        + 4
 }
 
 impl History {
@@ -150,10 +152,12 @@ impl History {
     }
 
     /// Whether the last message is this question, and it has no answer.
-    pub(super) fn ends_with_question(&self, text: &Redacted) -> bool {
-        self.messages
-            .last()
-            .is_some_and(|m| m.role == Role::User && m.text.as_str() == text.as_str())
+    pub(super) fn ends_with_question(&self, question: &Message) -> bool {
+        self.messages.last().is_some_and(|m| {
+            m.role == Role::User
+                && m.text.as_str() == question.text.as_str()
+                && m.images == question.images
+        })
     }
 
     /// Whether the last message is a question.

@@ -19,11 +19,12 @@ pub use price::{Price, Pricing};
 use crate::audit::log::AuditLog;
 use crate::audit::{Event, EventKind, Severity};
 use crate::conversations::{Conversation, LoadedConversation, MessageMeta};
+use crate::image::Image;
 use crate::limits::{Backoff, Limiter, Lockdown, WindowUsage};
 use crate::message::{Message, Role};
 use crate::privacy::input_check::{self, InputLimits, Rejection};
 use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
-use crate::provider::{Completion, Provider, RequestOptions};
+use crate::provider::{Completion, ModelLimits, Provider, RequestOptions};
 use crate::time::Clock;
 use crate::usage::budget::{BudgetStatus, BudgetTracker, SessionSpend};
 use std::pin::pin;
@@ -37,6 +38,8 @@ pub struct UserInput {
     pub text: Raw,
     /// Attached or piped text.
     pub attachments: Raw,
+    /// Attached pictures, which are not redacted.
+    pub images: Vec<Image>,
 }
 
 impl UserInput {
@@ -46,6 +49,7 @@ impl UserInput {
         Self {
             text,
             attachments: Raw::from(String::new()),
+            images: Vec::new(),
         }
     }
 
@@ -81,8 +85,10 @@ pub struct SessionConfig {
     pub wait: bool,
     /// Count requests against limits and budgets, and record them. The demo sends nothing.
     pub is_counted: bool,
-    /// The context window of the model, in tokens, if known.
-    pub context_tokens: Option<u64>,
+    /// Ask before sending pictures.
+    pub ask_on_image: bool,
+    /// What the model can read, if known.
+    pub model_limits: ModelLimits,
     /// Allow a model with unknown price although a budget is set.
     pub allow_unknown_price: bool,
 }
@@ -124,6 +130,8 @@ pub struct Session<P> {
     summarizes: bool,
     /// How many questions the last request left out.
     left_out: usize,
+    /// Whether it was said that pictures are not redacted.
+    images_explained: bool,
     spend: SessionSpend,
     /// The ids of this session's answers whose cost is estimated.
     own_estimates: Vec<String>,
@@ -189,6 +197,7 @@ impl<P: Provider> Session<P> {
             conversation,
             summarizes: false,
             left_out: 0,
+            images_explained: false,
             spend: own,
             own_estimates: Vec::new(),
         }
@@ -215,9 +224,8 @@ impl<P: Provider> Session<P> {
             self.history.add(
                 Some(message.n),
                 Message {
-                    role: message.role,
-                    text,
-                    at: message.at,
+                    images: message.images,
+                    ..Message::new(message.role, text, message.at)
                 },
             );
             if message.summarizes {
@@ -229,11 +237,8 @@ impl<P: Provider> Session<P> {
     /// Sets the system prompt. It is saved with the next message.
     pub fn set_system_prompt(&mut self, text: Raw) -> Findings {
         let (text, findings) = self.services.redactor.redact(text, &mut self.placeholders);
-        self.history.set_system_prompt(Message {
-            role: Role::System,
-            text,
-            at: self.services.clock.now(),
-        });
+        self.history
+            .set_system_prompt(Message::new(Role::System, text, self.services.clock.now()));
         findings
     }
 
@@ -246,14 +251,14 @@ impl<P: Provider> Session<P> {
     /// Also returns what was redacted in the message.
     pub fn preview(&mut self, input: UserInput) -> Result<(String, Findings), Error> {
         self.check(&input)?;
+        let images = input.images.clone();
         let (text, findings) = self
             .services
             .redactor
             .redact(input.into_text(), &mut self.placeholders);
         let message = Message {
-            role: Role::User,
-            text,
-            at: self.services.clock.now(),
+            images,
+            ..Message::new(Role::User, text, self.services.clock.now())
         };
         let max_tokens = self.check_budget(&message)?;
         let before = self.history.before(&message, self.max_request_tokens());
@@ -283,7 +288,10 @@ impl<P: Provider> Session<P> {
         for warning in &warnings {
             observer.on_warning(warning);
         }
+        self.confirm_images(input.images.len(), observer)?;
+        let images = input.images.clone();
         let (message, findings) = self.redact(input.into_text(), observer)?;
+        let message = Message { images, ..message };
         observer.trace(&format!(
             "message: {} bytes after redaction, {} findings",
             message.text.as_str().len(),
@@ -291,7 +299,7 @@ impl<P: Provider> Session<P> {
         ));
         let permit = self.admit(Some(&message), observer, stop.as_mut()).await?;
         // The same text after a failure is the same question: it is already saved.
-        if !self.history.ends_with_question(&message.text)
+        if !self.history.ends_with_question(&message)
             && let Err(error) = self.save_user_message(message, &findings)
         {
             self.release(&permit);
@@ -331,7 +339,7 @@ impl<P: Provider> Session<P> {
 
     /// The most tokens that a request can have, with room left for the answer.
     fn max_request_tokens(&self) -> Option<u64> {
-        let window = self.config.context_tokens?;
+        let window = self.config.model_limits.context_tokens?;
         let answer = self
             .options
             .max_tokens
@@ -399,6 +407,26 @@ impl<P: Provider> Session<P> {
         Ok(warnings)
     }
 
+    /// Asks whether pictures may be sent, or says once that they are sent as they are.
+    fn confirm_images(&mut self, count: usize, observer: &mut dyn Observer) -> Result<(), Error> {
+        if count == 0 {
+            return Ok(());
+        }
+        if self.config.model_limits.takes_images == Some(false) {
+            return Err(Error::NoImages {
+                model: self.options.model.clone(),
+            });
+        }
+        if self.config.ask_on_image {
+            let is_confirmed = observer.confirm_images(count, self.provider.name());
+            return is_confirmed.then_some(()).ok_or(Error::Declined);
+        }
+        if !std::mem::replace(&mut self.images_explained, true) {
+            observer.on_warning("pictures are sent as they are: they cannot be redacted");
+        }
+        Ok(())
+    }
+
     fn redact(
         &mut self,
         text: Raw,
@@ -419,11 +447,7 @@ impl<P: Provider> Session<P> {
             }
         }
         Ok((
-            Message {
-                role: Role::User,
-                text,
-                at: self.services.clock.now(),
-            },
+            Message::new(Role::User, text, self.services.clock.now()),
             findings,
         ))
     }

@@ -1,5 +1,6 @@
 //! The interface through which the user interface follows a message.
 
+use crate::name::Name;
 use crate::privacy::{Displayable, Findings};
 use crate::provider::StreamEvent;
 use std::time::Duration;
@@ -13,6 +14,9 @@ pub trait Observer {
     /// Asks whether a message with these findings may be sent. Called only if the policy requires
     /// it.
     fn confirm_send(&mut self, findings: &Findings) -> bool;
+    /// Asks whether this many pictures may be sent, which are not redacted. Called only if the
+    /// policy requires it.
+    fn confirm_images(&mut self, count: usize, provider: &Name) -> bool;
     /// The next part of the answer, safe to display.
     fn on_text(&mut self, shown: &Displayable);
     /// Something other than text was received.

@@ -138,11 +138,7 @@ impl<'a> ReplyCollector<'a> {
             if self.drop_findings && !found.is_empty() {
                 return;
             }
-            let message = Message {
-                role: Role::Assistant,
-                text,
-                at: self.services.clock.now(),
-            };
+            let message = Message::new(Role::Assistant, text, self.services.clock.now());
             conversation
                 .save(&[(
                     &message,

@@ -4,6 +4,7 @@ use crate::chat::{Error, History, Pricing, Services, Session, SessionConfig};
 use crate::conversations::{Conversation, MessageMeta};
 use crate::message::Message;
 use crate::privacy::{Placeholders, Redacted, Redactor};
+use crate::provider::ModelLimits;
 use crate::provider::RequestOptions;
 use crate::usage::budget::{BudgetTracker, SessionSpend};
 use std::sync::Arc;
@@ -57,9 +58,9 @@ impl<P> Session<P> {
         ) = (provider, options, pricing, profile);
     }
 
-    /// Sets the context window of the model that is used from now on.
-    pub const fn set_context_tokens(&mut self, tokens: Option<u64>) {
-        self.config.context_tokens = tokens;
+    /// Sets what the model can read that is used from now on.
+    pub const fn set_model_limits(&mut self, limits: ModelLimits) {
+        self.config.model_limits = limits;
     }
 
     /// The messages so far.

@@ -1,10 +1,11 @@
 //! The events of an answer, as a JSON object on each line of standard output.
 
 use crate::chat::{Observer, Outcome};
-use crate::cli::outcome::describe_redactions;
+use crate::cli::outcome::{confirm_images, describe_redactions};
 use crate::cli::session::StartedSession;
 use crate::cli::term::Ui;
 use crate::cli::term::format::json_dollars;
+use crate::name::Name;
 use crate::privacy::{Displayable, Findings};
 use crate::provider::{Provider, StreamEvent, TokenUsage};
 use serde_json::{Value, json};
@@ -80,6 +81,10 @@ impl Observer for AnswerEvents {
             describe_redactions(&findings.counts())
         );
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
+    }
+
+    fn confirm_images(&mut self, count: usize, provider: &Name) -> bool {
+        self.yes || confirm_images(self.ui, count, provider)
     }
 
     fn on_text(&mut self, shown: &Displayable) {

@@ -3,8 +3,9 @@
 use crate::chat::Observer;
 use crate::cli::answer_screen::AnswerScreen;
 use crate::cli::debug_log::{DebugLog, LogLevel};
-use crate::cli::outcome::describe_redactions;
+use crate::cli::outcome::{confirm_images, describe_redactions};
 use crate::cli::term::Ui;
+use crate::name::Name;
 use crate::privacy::{Displayable, Findings};
 use crate::provider::{ProviderErrorKind, StreamEvent};
 use std::time::Duration;
@@ -46,6 +47,12 @@ impl Observer for AnswerPrinter {
             describe_redactions(&findings.counts())
         );
         let confirmed = self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false);
+        self.screen.restart_wait();
+        confirmed
+    }
+
+    fn confirm_images(&mut self, count: usize, provider: &Name) -> bool {
+        let confirmed = self.yes || confirm_images(self.ui, count, provider);
         self.screen.restart_wait();
         confirmed
     }

@@ -33,8 +33,8 @@ pub(crate) struct ConversationArgs {
     /// Set a variable of the role; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub(crate) var: Vec<(String, String)>,
-    /// Attach a text file, a folder without ignored files, or all files that match a pattern such as
-    /// 'notes-*.md'; can be repeated
+    /// Attach a text, a picture or a PDF, a folder without ignored files, or all files that match a
+    /// pattern such as 'notes-*.md'; can be repeated
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
     /// Do not save this conversation

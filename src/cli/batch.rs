@@ -18,6 +18,7 @@ use crate::cli::runtime::{StopSignals, runtime, wait_for_interrupt};
 use crate::cli::term::format::pluralize;
 use crate::cli::term::{Ui, display_path};
 use crate::fs::{self, Appender, AtomicFile};
+use crate::name::Name;
 use crate::privacy::{Displayable, Findings, Raw};
 use crate::provider::StreamEvent;
 use anyhow::{Result, bail};
@@ -123,10 +124,7 @@ fn ask(
     };
     let mut started = session::begin(context, &args, &Resume::New, None)?;
     started.session.set_run_spend(*spent);
-    let input = UserInput {
-        text: question.prompt,
-        attachments: Raw::from(""),
-    };
+    let input = UserInput::from_typed(question.prompt);
     let mut follower = BatchFollower {
         ui: context.ui,
         yes: context.yes,
@@ -240,6 +238,10 @@ impl Observer for BatchFollower {
     fn on_redacted(&mut self, _: &Findings) {}
 
     fn confirm_send(&mut self, _: &Findings) -> bool {
+        self.yes
+    }
+
+    fn confirm_images(&mut self, _: usize, _: &Name) -> bool {
         self.yes
     }
 

@@ -266,6 +266,13 @@ impl Env {
         command
     }
 
+    /// This program as a child process, with an empty environment.
+    pub(crate) fn own_child(self, command: &str) -> std::io::Result<std::process::Command> {
+        let mut child = std::process::Command::new(std::env::current_exe()?);
+        child.arg(command).env_clear();
+        Ok(child)
+    }
+
     /// Runs a line in the shell and returns its output; its standard error goes to the terminal.
     pub(crate) fn shell(self, line: &str) -> std::io::Result<std::process::Output> {
         let (shell, option) = if cfg!(windows) {

@@ -45,6 +45,8 @@ use crate::privacy::Raw;
 use crate::process;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+#[cfg(feature = "pdf")]
+use commands::pdf_text;
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use context::Context;
 use default_command::{hint_for_unknown, with_default_command};
@@ -134,6 +136,10 @@ enum CliCommand {
     Config(config::ConfigArgs),
     Completions(completions::CompletionsArgs),
     Complete(completions::CompleteArgs),
+    /// Print the text of a PDF from standard input
+    #[cfg(feature = "pdf")]
+    #[command(hide = true)]
+    PdfText,
 }
 
 /// Runs the program with these arguments and returns its exit code.
@@ -150,6 +156,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return misuse(&args, &env, &error),
     };
+    #[cfg(feature = "pdf")]
+    if matches!(cli.command, Some(CliCommand::PdfText)) {
+        return pdf_text::run();
+    }
     let ui = env.ui(cli.global.color);
     let mut context = match Context::new(ui, env, cli.global) {
         Ok(context) => context,
@@ -301,7 +311,7 @@ fn split_clap_error(rendered: &str) -> (String, String) {
         .lines()
         .find_map(|l| l.strip_prefix("Usage: "))
         .filter(|_| what.contains(&"the following required arguments were not provided:"))
-        .map(|usage| format!("usage: {usage}"));
+        .map(|usage| format!("usage: `{usage}`"));
     let tips: Vec<&str> = rendered
         .lines()
         .map(str::trim)
@@ -336,6 +346,8 @@ impl CliCommand {
             Self::Config(o) => config::run(context, &o),
             Self::Completions(o) => completions::run(context, &o),
             Self::Complete(o) => completions::complete(context, &o),
+            #[cfg(feature = "pdf")]
+            Self::PdfText => Ok(()),
         }
     }
 }

@@ -5,7 +5,9 @@ use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::prices;
 use crate::cli::provider::ProviderChoice;
+use crate::cli::term::Ui;
 use crate::cli::term::format::{format_dollars, group_thousands, pluralize};
+use crate::name::Name;
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
 
@@ -164,4 +166,21 @@ pub(crate) fn require_text(outcome: &Outcome, model: &str) -> Result<()> {
     bail!(CliError::new(CliExit::Network, "empty_answer", what).hint(
         "chatbot makes no tool calls: ask in other words, or choose another model with `--model`"
     ))
+}
+
+/// Asks whether pictures may be sent. Where no one can be asked, they may not.
+pub(crate) fn confirm_images(ui: Ui, count: usize, provider: &Name) -> bool {
+    let (pictures, they) = match count {
+        1 => ("a picture".to_owned(), "it"),
+        _ => (format!("{count} pictures"), "them"),
+    };
+    if !ui.can_ask() {
+        ui.error_line(&format!(
+            "chatbot: the message has {pictures}, which cannot be redacted; `--yes` sends {they} unasked"
+        ));
+        return false;
+    }
+    let question =
+        format!("The message has {pictures}, which cannot be redacted; send {they} to {provider}?");
+    ui.confirm(&question, "`--yes`").unwrap_or(false)
 }

@@ -12,6 +12,7 @@ use crate::config::{self, KeySource};
 use crate::fs;
 use crate::name::Name;
 use crate::net::HttpContext;
+use crate::provider::ModelLimits;
 use crate::provider::{ModelInfo, Prices, Provider, list_models};
 use crate::secret::Secret;
 use crate::time::Time;
@@ -147,39 +148,49 @@ fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, http: HttpConte
     );
 }
 
-/// The file of the context windows, next to the price list.
-fn window_file(prices: &Path) -> PathBuf {
-    prices.with_extension("context")
+/// The file of what models can read, next to the price list.
+fn limits_file(prices: &Path) -> PathBuf {
+    prices.with_extension("limits")
 }
 
-/// The context window of a model, in tokens: from the settings, else from the provider's list.
-pub(crate) fn context_tokens(
+/// What a model can read: from the settings, else from the provider's list.
+pub(crate) fn model_limits(
     context: &mut Context,
     choice: Option<&ProviderChoice>,
     model: &str,
-) -> Result<Option<u64>> {
+) -> Result<ModelLimits> {
     let Some(choice) = choice else {
-        return Ok(None);
+        return Ok(ModelLimits::default());
     };
     let name = &choice.endpoint.name;
-    if let Some(own) = context.settings()?.providers.get(name)
-        && own.context_tokens.is_some()
-    {
-        return Ok(own.context_tokens);
-    }
-    let file = window_file(&price_file(context, name));
-    Ok(find_line(&file, model).and_then(|tokens| tokens.parse().ok()))
+    let settings = context.settings()?;
+    let own = settings.providers.get(name);
+    let own_tokens = own.and_then(|own| own.context_tokens);
+    let file = limits_file(&price_file(context, name));
+    let listed: ModelLimits = find_line(&file, model)
+        .and_then(|json| serde_json::from_str(&json).ok())
+        .unwrap_or_default();
+    Ok(ModelLimits {
+        context_tokens: own_tokens.or(listed.context_tokens),
+        ..listed
+    })
 }
 
 fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
     let mut text = format!("{now}\n");
-    let mut windows = text.clone();
+    let mut limits = text.clone();
     for model in list
         .iter()
         .filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic()))
     {
-        if let Some(tokens) = model.context_length {
-            windows += &format!("{}\t{tokens}\n", model.id);
+        let read = ModelLimits {
+            context_tokens: model.context_length,
+            takes_images: model.takes_images,
+        };
+        if let Ok(json) = serde_json::to_string(&read)
+            && read != ModelLimits::default()
+        {
+            limits += &format!("{}\t{json}\n", model.id);
         }
         if let Some(json) = model
             .prices
@@ -189,9 +200,9 @@ fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
             text += &format!("{}\t{json}\n", model.id);
         }
     }
-    // Without these caches a price or a window is only unknown.
+    // Without these caches a price or a limit is only unknown.
     fs::write_cache(file, text.as_bytes()).unwrap_or_default();
-    fs::write_cache(&window_file(file), windows.as_bytes()).unwrap_or_default();
+    fs::write_cache(&limits_file(file), limits.as_bytes()).unwrap_or_default();
 }
 
 /// Shows the budgets, or sets one for this conversation.

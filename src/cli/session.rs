@@ -122,7 +122,7 @@ fn build_session(
     restore: Option<Audience>,
     conversation: Option<Conversation>,
 ) -> Result<Session<AnyProvider>> {
-    let context_tokens = prices::context_tokens(context, choice, &options.model)?;
+    let model_limits = prices::model_limits(context, choice, &options.model)?;
     let settings = context.settings()?;
     let config = SessionConfig {
         rules: InputLimits {
@@ -136,7 +136,8 @@ fn build_session(
         profile: profile_name(choice),
         wait: args.wait,
         is_counted: !args.demo,
-        context_tokens,
+        ask_on_image: settings.privacy.ask_on_image,
+        model_limits,
         allow_unknown_price: settings.budget.allow_unknown_price,
     };
     let services = Services {

@@ -74,6 +74,8 @@ pub struct LimitSettings {
     pub max_paste_chars: usize,
     /// The most bytes of attachments or piped input.
     pub max_attachment_bytes: u64,
+    /// The most bytes of an attached picture.
+    pub max_image_bytes: u64,
     /// The most messages of a conversation.
     pub max_messages: usize,
 }
@@ -102,6 +104,8 @@ pub struct PrivacySettings {
     pub drop_findings: bool,
     /// Whether the user is asked before a message that contains a secret is sent.
     pub ask_on_secret: bool,
+    /// Whether the user is asked before a picture is sent.
+    pub ask_on_image: bool,
     /// Conversations older than this are deleted; 0 keeps them.
     pub retention_days: u32,
     /// Whether only providers are used that neither store messages nor train on them.
@@ -199,6 +203,7 @@ impl Default for Settings {
                 max_message_chars: 4000,
                 max_paste_chars: 100_000,
                 max_attachment_bytes: 1_048_576,
+                max_image_bytes: 5_242_880,
                 max_messages: 1000,
             },
             budget: BudgetSettings::default(),
@@ -207,6 +212,7 @@ impl Default for Settings {
                 suspicious: Suspicious::Warn,
                 drop_findings: false,
                 ask_on_secret: false,
+                ask_on_image: true,
                 retention_days: 0,
                 deny_collection: true,
                 zdr: false,

@@ -118,6 +118,12 @@ impl Settings {
                 parse_uint,
                 &mut l.max_attachment_bytes,
             );
+            s.read(
+                "max_image_bytes",
+                UINT_HINT,
+                parse_uint,
+                &mut l.max_image_bytes,
+            );
             s.read("max_messages", UINT_HINT, parse_uint, &mut l.max_messages);
         });
         s.section("budget", |s| {
@@ -306,6 +312,12 @@ impl PrivacySettings {
             "`redact` or `ask`",
             |v| parse_word(v, &[("redact", false), ("ask", true)]),
             &mut self.ask_on_secret,
+        );
+        s.read(
+            "ask_on_image",
+            BOOL_HINT,
+            DeValue::as_bool,
+            &mut self.ask_on_image,
         );
         s.section("retention", |s| {
             s.read(

@@ -79,6 +79,10 @@ impl Settings {
                 here.limits.max_attachment_bytes,
                 usual.limits.max_attachment_bytes,
             ),
+            "limits.max_image_bytes" => {
+                more(here.limits.max_image_bytes, usual.limits.max_image_bytes)
+            }
+            "privacy.ask_on_image" => !here.privacy.ask_on_image,
             "limits.max_messages" => more(
                 here.limits.max_messages as u64,
                 usual.limits.max_messages as u64,

@@ -298,6 +298,7 @@ fn encrypt_messages(
             n,
             role: message.role,
             text: Cow::Borrowed(message.text.as_str()),
+            images: message.images.clone(),
             at: message.at,
             rules: Some(message.text.ruleset()),
             model: note.model.clone(),

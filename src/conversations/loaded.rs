@@ -1,6 +1,7 @@
 //! What is left of a conversation after reading it: its messages, and what is damaged.
 
 use crate::conversations::Header;
+use crate::image::Image;
 use crate::message::Role;
 use crate::privacy::{Raw, RulesetId};
 use crate::time::Time;
@@ -15,6 +16,8 @@ pub struct StoredMessage {
     pub role: Role,
     /// The text.
     pub text: Raw,
+    /// The pictures.
+    pub images: Vec<Image>,
     /// The ruleset that redacted it when it was saved.
     pub rules: Option<RulesetId>,
     /// When it was written or received.

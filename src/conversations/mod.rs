@@ -37,6 +37,7 @@ pub use transfer::{
 
 use crate::crypto::fernet;
 use crate::fs;
+use crate::image::Image;
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::RulesetId;
@@ -138,6 +139,8 @@ struct MessageRecord<'a> {
     role: Role,
     #[serde(borrow)]
     text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    images: Vec<Image>,
     at: Time,
     /// The ruleset that redacted it.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -58,11 +58,7 @@ fn message(role: Role, text: &str) -> Message {
     let (text, _) = Redactor::new(&Policy::default())
         .unwrap()
         .redact(Raw::from(text), &mut Placeholders::default());
-    Message {
-        role,
-        text,
-        at: Time::from_millis(1_800_000_000_000),
-    }
+    Message::new(role, text, Time::from_millis(1_800_000_000_000))
 }
 
 fn texts(stored: &LoadedConversation) -> Vec<(u32, String)> {

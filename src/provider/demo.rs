@@ -282,11 +282,7 @@ mod tests {
         let one = |text: &str, table: &mut Placeholders| redactor.redact(Raw::from(text), table).0;
         words
             .iter()
-            .map(|text| Message {
-                role: Role::User,
-                text: one(text, &mut table),
-                at: Time::from_millis(0),
-            })
+            .map(|text| Message::new(Role::User, one(text, &mut table), Time::from_millis(0)))
             .collect()
     }
 

@@ -61,8 +61,22 @@ pub struct ModelInfo {
     pub name: Option<String>,
     /// The context window, in tokens.
     pub context_length: Option<u64>,
+    /// Whether it takes pictures.
+    #[serde(default)]
+    pub takes_images: Option<bool>,
     /// The prices.
     pub prices: Option<Prices>,
+}
+
+/// What a model can read, as far as its provider says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelLimits {
+    /// The context window, in tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u64>,
+    /// Whether it takes pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes_images: Option<bool>,
 }
 
 /// Checks a key. Errors are invalid addresses or settings; failures on the way are
@@ -277,8 +291,16 @@ struct ListedModel<'a> {
     name: Option<String>,
     #[serde(default, alias = "max_input_tokens", alias = "context_window")]
     context_length: Option<u64>,
+    #[serde(default)]
+    architecture: Option<ModelArchitecture>,
     #[serde(borrow, default)]
     pricing: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ModelArchitecture {
+    #[serde(default)]
+    input_modalities: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -382,6 +404,10 @@ pub async fn list_models(
                 id: crate::provider::sanitize_token(&listed.id)?,
                 name: listed.name.as_deref().map(tidy),
                 context_length: listed.context_length,
+                takes_images: listed
+                    .architecture
+                    .and_then(|a| a.input_modalities)
+                    .map(|kinds| kinds.iter().any(|kind| kind == "image")),
                 prices: listed.pricing.and_then(|raw| Prices::parse(raw.get())),
             })
         })

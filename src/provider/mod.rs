@@ -19,7 +19,7 @@ pub use demo::Demo;
 pub use error::{Error, ProviderErrorKind};
 pub use key_admin::openrouter::exchange_code;
 pub use key_admin::{KeyAdmin, NotRotatable};
-pub use key_check::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
+pub use key_check::{KeyCheck, KeyInfo, ModelInfo, ModelLimits, check_key, list_models};
 pub use openai::OpenAi;
 pub use pricing::{NanoDollars, Prices};
 

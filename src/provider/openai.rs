@@ -3,6 +3,7 @@
 use super::error::{Error, ProviderErrorKind};
 use super::{Completion, Provider, RequestOptions, StreamEvent, TokenUsage, sanitize_token};
 use crate::catalog::{Dialect, Endpoint, KeyCheckApi, MaxTokensField};
+use crate::image::Image;
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::net::{BaseUrl, BodyKind, HttpContext, HttpReply, RetryableRequest};
@@ -108,13 +109,50 @@ const NO_COMPRESSION: Plugin = Plugin {
 #[derive(Serialize)]
 struct ChatMessage<'a> {
     role: Role,
-    content: &'a Redacted,
+    content: MessageContent<'a>,
+}
+
+/// A text, or a text and pictures.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MessageContent<'a> {
+    Text(&'a Redacted),
+    Parts(Vec<ContentPart<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentPart<'a> {
+    Text { text: &'a Redacted },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+/// A picture in the request itself, so that the provider fetches nothing.
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: &'a Image,
+}
+
+impl<'a> MessageContent<'a> {
+    fn of(message: &'a Message) -> Self {
+        if message.images.is_empty() {
+            return Self::Text(&message.text);
+        }
+        let text = ContentPart::Text {
+            text: &message.text,
+        };
+        let images = message.images.iter();
+        let images = images.map(|url| ContentPart::ImageUrl {
+            image_url: ImageUrl { url },
+        });
+        Self::Parts(std::iter::once(text).chain(images).collect())
+    }
 }
 
 fn serialize_messages<S: Serializer>(messages: &[Message], s: S) -> Result<S::Ok, S::Error> {
     s.collect_seq(messages.iter().map(|message| ChatMessage {
         role: message.role,
-        content: &message.text,
+        content: MessageContent::of(message),
     }))
 }
 

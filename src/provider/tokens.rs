@@ -1,6 +1,12 @@
 //! How many tokens a text has, without the vocabulary of its model: an upper limit, to reserve a
 //! budget, and an estimate, to show.
 
+/// The usual cost of a picture.
+pub const ESTIMATED_IMAGE_TOKENS: u64 = 1500;
+/// No provider counts more for one picture: the highest known are those of models that read it at
+/// full size, with about 4,800.
+pub const MAX_IMAGE_TOKENS: u64 = 6000;
+
 /// An upper limit for the number of tokens of a text, in any common vocabulary: words have tokens
 /// of three letters or more, other letter runs shorter ones, signs and digits one each, and other
 /// scripts up to one per byte.

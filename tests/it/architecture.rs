@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// The layers, from bottom to top. A module may use modules of lower layers.
 const LAYERS: [&[&str]; 6] = [
     &[
-        "secret", "name", "dirs", "fs", "time", "privacy", "process", "crypto", "render",
+        "secret", "name", "dirs", "fs", "time", "privacy", "process", "crypto", "render", "image",
     ],
     &[
         "message", "net", "limits", "audit", "usage", "config", "catalog",
@@ -64,12 +64,12 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "std::io::stdin",
-        &["cli/term/"],
+        &["cli/term/", "cli/commands/pdf_text"],
         "the standard streams are part of the terminal",
     ),
     (
         "std::io::stdout",
-        &["cli/term/output"],
+        &["cli/term/output", "cli/commands/pdf_text"],
         "output is `Displayable`: use `Ui`",
     ),
     (
@@ -161,6 +161,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         "pulldown_cmark",
         &["render/"],
         "there is one reading of Markdown",
+    ),
+    (
+        "pdf_extract",
+        &["cli/commands/pdf_text"],
+        "PDFs are read in a process of its own",
     ),
     (
         "unicode_segmentation",

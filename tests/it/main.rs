@@ -22,6 +22,8 @@ mod answer_screen;
 mod architecture;
 /// `chatbot ask`: the request, the output and the exit codes.
 mod ask;
+/// Pictures and PDFs as attachments.
+mod attachments;
 /// Backups: write, verify and restore them, and refuse damaged and hostile ones.
 mod backup;
 /// `chatbot chat` on a terminal.

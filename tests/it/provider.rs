@@ -22,11 +22,7 @@ fn key() -> Secret {
 fn user_message(text: &str) -> [Message; 1] {
     let redactor = Redactor::new(&Policy::default()).unwrap();
     let (text, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
-    [Message {
-        role: Role::User,
-        text,
-        at: Time::from_millis(0),
-    }]
+    [Message::new(Role::User, text, Time::from_millis(0))]
 }
 
 /// Short timeouts, so that no test waits as long as a user would.

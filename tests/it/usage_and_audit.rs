@@ -10,9 +10,9 @@ use chatbot::limits::{Backoff, Limiter, Lockdown};
 use chatbot::net::{HttpContext, NetworkConfig};
 use chatbot::privacy::Findings;
 use chatbot::privacy::input_check::{InputLimits, Suspicious};
-use chatbot::provider::{self, OpenAi, Prices, RequestOptions};
+use chatbot::provider::{self, ModelLimits, OpenAi, Prices, RequestOptions};
 use chatbot::usage::budget::{BudgetLimits, BudgetTracker, SessionSpend};
-use chatbot::{Clock, Policy, Raw, Redactor, Secret};
+use chatbot::{Clock, Name, Policy, Raw, Redactor, Secret};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -157,6 +157,10 @@ impl Observer for TextObserver {
     fn confirm_send(&mut self, _: &Findings) -> bool {
         true
     }
+
+    fn confirm_images(&mut self, _: usize, _: &Name) -> bool {
+        false
+    }
     fn on_text(&mut self, _: &chatbot::Displayable) {
         self.0.has_text.set(true);
         self.0.waits.take().map(Waker::wake).unwrap_or_default();
@@ -196,7 +200,8 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         ask_on_secret: false,
         restore: None,
         profile: "default".to_owned(),
-        context_tokens: None,
+        ask_on_image: true,
+        model_limits: ModelLimits::default(),
         is_counted: true,
         wait: false,
         allow_unknown_price: false,

@@ -1,15 +1,23 @@
 //! Files attached to a message: the text of each, under its name.
 
+mod fence;
 mod ignore_rules;
 mod path_arguments;
+mod pdf;
 
+pub(crate) use fence::fence_paste;
 pub(crate) use path_arguments::{expand_home, parse_paths, split_words};
 
+use crate::chat::UserInput;
+use crate::cli::attachments::fence::{fence, fence_as, one_line_name};
 use crate::cli::attachments::ignore_rules::IgnoreRules;
+use crate::cli::context::Context;
+use crate::cli::env::Env;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::format::{format_size, pluralize};
 use crate::cli::term::{Ui, display_path};
 use crate::fs;
+use crate::image::Image;
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
 use std::io::Read;
@@ -26,12 +34,13 @@ const MAX_LISTED: usize = 20;
 pub(crate) struct AttachedFile {
     /// The name shown to the user.
     pub(crate) label: String,
-    /// The size of its text.
+    /// The size of its text, or of the picture.
     pub(crate) bytes: u64,
     /// Where it is, without links; a text that is not a file has none.
     path: Option<PathBuf>,
-    /// Its name and its text, fenced.
+    /// Its name and its text, fenced; only its name if it is a picture.
     section: Raw,
+    image: Option<Image>,
     /// It belongs to a message that got no answer, and was attached again.
     is_restored: bool,
 }
@@ -61,24 +70,39 @@ struct FoundFile {
     label: String,
     /// The name that the model sees.
     name: String,
-    /// It was named by the user, and not found by a pattern or in a folder.
-    named: bool,
+    by: FoundBy,
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FoundBy {
+    Name,
+    Pattern,
+    Folder,
+}
+
+/// What a file contains.
+enum FileContent {
+    Text(String),
+    PdfText(String),
+    Image(Image),
 }
 
 /// Reads the attached files and joins their texts, each under its name.
-pub(crate) fn attach(ui: Ui, files: &[PathBuf], most: u64) -> Result<Raw> {
+pub(crate) fn attach(context: &mut Context, files: &[PathBuf]) -> Result<UserInput> {
     let mut all = AttachedFiles::default();
-    let added = all.add(files, most)?;
+    let added = all.add(context, files)?;
     if added.selected {
-        added.report(ui);
+        added.report(context.ui);
     }
-    Ok(all.take())
+    Ok(all.take_with(Raw::from("")))
 }
 
 impl AttachedFiles {
     /// Reads files, or the files that patterns and folders select. If one of them cannot be
     /// attached, none is. A file that is attached already is read again.
-    pub(crate) fn add(&mut self, paths: &[PathBuf], most: u64) -> Result<AddedFiles> {
+    pub(crate) fn add(&mut self, context: &mut Context, paths: &[PathBuf]) -> Result<AddedFiles> {
+        let limits = context.settings()?.limits;
         let mut all = Self {
             files: self.files.clone(),
             sent: Vec::new(),
@@ -86,8 +110,8 @@ impl AttachedFiles {
         let mut added = AddedFiles::default();
         for path in paths {
             for found in find(path)? {
-                added.selected |= !found.named;
-                if !found.named && !looks_like_text(&found.path) {
+                added.selected |= found.by != FoundBy::Name;
+                if found.by != FoundBy::Name && !is_wanted(&found) {
                     added.skipped.push(found.label);
                     continue;
                 }
@@ -97,19 +121,36 @@ impl AttachedFiles {
                     .iter()
                     .position(|f| f.path.is_some() && f.path == real);
                 let replaced = before.map(|at| all.files.remove(at));
-                let room = most.saturating_sub(all.bytes());
-                let Some(text) = read_text(&found, room)? else {
+                let room = limits.max_attachment_bytes.saturating_sub(all.text_bytes());
+                let Some(found_content) =
+                    read_content(context.env, &found, room, limits.max_image_bytes)?
+                else {
                     added.skipped.push(found.label);
                     all.files.extend(replaced);
                     continue;
                 };
+                let (bytes, section, image) = match found_content {
+                    FileContent::Text(text) => {
+                        let section = fence(&found.name, text.trim_end_matches('\n'));
+                        (text.len(), section, None)
+                    }
+                    FileContent::PdfText(text) => {
+                        let name = one_line_name(&found.name);
+                        (text.len(), fence_as(&name, "", &text), None)
+                    }
+                    FileContent::Image(image) => {
+                        let name = one_line_name(&found.name);
+                        (image.len(), format!("Picture `{name}`"), Some(image))
+                    }
+                };
                 added.files.retain(|(label, _)| *label != found.label);
-                added.files.push((found.label.clone(), text.len() as u64));
+                added.files.push((found.label.clone(), bytes as u64));
                 let file = AttachedFile {
                     label: found.label,
-                    bytes: text.len() as u64,
+                    bytes: bytes as u64,
                     path: real,
-                    section: Raw::from(fence(&found.name, text.trim_end_matches('\n'))),
+                    section: Raw::from(section),
+                    image,
                     is_restored: false,
                 };
                 let at = before.unwrap_or(all.files.len());
@@ -134,9 +175,14 @@ impl AttachedFiles {
         &self.files
     }
 
-    /// The size of all texts.
+    /// The size of all files.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|f| f.bytes).sum()
+    }
+
+    fn text_bytes(&self) -> u64 {
+        let texts = self.files.iter().filter(|f| f.image.is_none());
+        texts.map(|f| f.bytes).sum()
     }
 
     /// Removes the files with this label or file name. Returns how many there were.
@@ -157,8 +203,8 @@ impl AttachedFiles {
         self.files.clear();
     }
 
-    /// Takes the texts of all files for a message.
-    pub(crate) fn take(&mut self) -> Raw {
+    /// Takes all files for a message with this text.
+    pub(crate) fn take_with(&mut self, text: Raw) -> UserInput {
         self.sent = std::mem::take(&mut self.files);
         let mut whole = Raw::from(String::new());
         for file in &self.sent {
@@ -167,7 +213,11 @@ impl AttachedFiles {
             }
             whole.push(&file.section);
         }
-        whole
+        UserInput {
+            text,
+            attachments: whole,
+            images: self.sent.iter().filter_map(|f| f.image.clone()).collect(),
+        }
     }
 
     /// Attaches again what the last message took.
@@ -211,55 +261,81 @@ impl AddedFiles {
 }
 
 /// Reads a file; `None` if it is not text and was not named by the user.
-fn read_text(found: &FoundFile, room: u64) -> Result<Option<String>> {
+fn read_content(
+    env: Env,
+    found: &FoundFile,
+    room: u64,
+    image_room: u64,
+) -> Result<Option<FileContent>> {
+    let start = read_start(&found.path).unwrap_or_default();
+    if Image::is_picture(&start) {
+        return read_image(found, image_room).map(|image| Some(FileContent::Image(image)));
+    }
+    if pdf::is_pdf(&start) {
+        let text = pdf::read_text(env, &found.path, room)?;
+        return Ok(Some(FileContent::PdfText(text)));
+    }
     let bytes = fs::read_external(&found.path, room)
         .map_err(|error| attachment_problem(&found.path, error))?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(text)),
-        Err(_) if found.named => {
+        Ok(text) => Ok(Some(FileContent::Text(text))),
+        Err(_) if found.by == FoundBy::Name => {
             let path = display_path(&found.path);
             bail!(
-                CliError::misuse(format!("`{path}` is not UTF-8 text")).hint("attach a text file")
+                CliError::misuse(format!(
+                    "`{path}` is neither UTF-8 text, a picture nor a PDF"
+                ))
+                .hint("attach a text file, a picture or a PDF")
             )
         }
         Err(_) => Ok(None),
     }
 }
 
-/// Whether the beginning of a file is text. A file that cannot be read counts as text: reading it
-/// reports why.
-fn looks_like_text(path: &Path) -> bool {
+fn read_image(found: &FoundFile, room: u64) -> Result<Image> {
+    let path = display_path(&found.path);
+    let bytes = fs::read_external(&found.path, room).map_err(|error| match error {
+        fs::Error::TooLarge { .. } => CliError::new(
+            CliExit::Refused,
+            "too_long",
+            format!(
+                "`{path}` is too large: a picture can have {}",
+                format_size(room)
+            ),
+        )
+        .hint("make it smaller, or raise `limits.max_image_bytes` in the settings")
+        .into(),
+        other => attachment_problem(&found.path, other),
+    })?;
+    match Image::read(&bytes) {
+        Some(Ok(image)) => Ok(image),
+        Some(Err(error)) => {
+            bail!(CliError::misuse(format!("`{path}`: {error}")).hint("attach a PNG or JPEG"))
+        }
+        None => bail!(CliError::misuse(format!("`{path}` is not a picture"))),
+    }
+}
+
+/// The beginning of a file; `None` if it cannot be read.
+fn read_start(path: &Path) -> Option<Vec<u8>> {
     let mut start = Vec::new();
-    let read = fs::open_external(path).map(|file| file.take(8000).read_to_end(&mut start));
-    if !matches!(read, Ok(Ok(_))) {
+    let file = fs::open_external(path).ok()?;
+    file.take(8000).read_to_end(&mut start).ok()?;
+    Some(start)
+}
+
+/// Whether a file that the user did not name is attached: one with text, or a picture that a
+/// pattern matches. A file that cannot be read counts as text: reading it reports why.
+fn is_wanted(found: &FoundFile) -> bool {
+    let Some(start) = read_start(&found.path) else {
         return true;
+    };
+    if Image::is_picture(&start) || pdf::is_pdf(&start) {
+        return found.by == FoundBy::Pattern;
     }
     // The last character may be cut.
     let valid = std::str::from_utf8(&start).map_or_else(|e| e.valid_up_to(), |_| start.len());
     !start.contains(&0) && start.len() - valid < 4
-}
-
-/// Formats a file as part of the message. The fence is longer than any in the text and the name is
-/// one line of plain characters, so that neither can end the fence and pass for text that the user
-/// typed.
-fn fence(name: &str, text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let language = language_of(name);
-    let name = Raw::from(name).printable_line().replace('`', "'");
-    format!("File `{name}`:\n{fence}{language}\n{text}\n{fence}")
-}
-
-/// Formats a pasted text as part of the message, under the label that stands for it.
-pub(crate) fn fence_paste(label: &str, text: &Raw) -> Raw {
-    let mut whole = Raw::from(format!("{label}:\n"));
-    let fence = Raw::from(text.fence());
-    whole.push(&fence);
-    whole.push(&Raw::from("\n"));
-    whole.push(text);
-    whole.push(&Raw::from("\n"));
-    whole.push(&fence);
-    whole
 }
 
 /// Refuses a folder in place of a file.
@@ -274,19 +350,6 @@ pub(crate) fn refuse_folder(path: &Path) -> Result<()> {
             shown.trim_end_matches('/')
         ))
     )
-}
-
-/// The language of a file for its fence: the ending of its name, which models and renderers know.
-fn language_of(name: &str) -> String {
-    let ending = Path::new(name).extension().and_then(|e| e.to_str());
-    let language = ending.unwrap_or_default().to_lowercase();
-    let plain = ["txt", "text", "log"].contains(&language.as_str());
-    let fits = language.len() <= 12 && language.bytes().all(|b| b.is_ascii_alphanumeric());
-    if fits && !plain {
-        language
-    } else {
-        String::new()
-    }
 }
 
 fn attachment_problem(path: &Path, error: fs::Error) -> anyhow::Error {
@@ -322,7 +385,7 @@ fn find(path: &Path) -> Result<Vec<FoundFile>> {
         .file_name()
         .and_then(|n| n.to_str())
         .unwrap_or_default();
-    let found = |path: PathBuf, named| FoundFile {
+    let found = |path: PathBuf, by| FoundFile {
         label: display_path(&path),
         name: path
             .file_name()
@@ -330,10 +393,10 @@ fn find(path: &Path) -> Result<Vec<FoundFile>> {
             .to_string_lossy()
             .into_owned(),
         path,
-        named,
+        by,
     };
     if !name.contains(['*', '?']) || path.exists() {
-        return Ok(vec![found(path.to_path_buf(), true)]);
+        return Ok(vec![found(path.to_path_buf(), FoundBy::Name)]);
     }
     let folder = path
         .parent()
@@ -359,7 +422,7 @@ fn find(path: &Path) -> Result<Vec<FoundFile>> {
             } else {
                 folder.join(n)
             };
-            found(path, false)
+            found(path, FoundBy::Pattern)
         })
         .collect())
 }
@@ -418,7 +481,7 @@ fn visit(
             label: display_path(&path),
             name: format!("{name}/{}", file.name),
             path,
-            named: false,
+            by: FoundBy::Folder,
         });
     }
     let mut folders = fs::list_folders(folder)?;
@@ -442,25 +505,6 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn attachment_cannot_end_its_own_fence() {
-        assert_eq!(
-            fence("a.rs", "fn f() {}"),
-            "File `a.rs`:\n```rs\nfn f() {}\n```"
-        );
-        assert_eq!(
-            fence("a`\nb\u{202e}", "x\n````\ny"),
-            "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````"
-        );
-        assert_eq!(
-            fence("t.md", "```rust\n```"),
-            "File `t.md`:\n````md\n```rust\n```\n````"
-        );
-        assert_eq!(language_of("notes.txt"), "");
-        assert_eq!(language_of("a.`x"), "");
-        assert_eq!(language_of("Makefile"), "");
-    }
 
     #[test]
     fn attachment_pattern_matches_one_folder() {

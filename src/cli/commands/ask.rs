@@ -88,8 +88,7 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
             options.output.as_deref(),
         );
     }
-    let most = context.settings()?.limits.max_attachment_bytes;
-    let input = read_input(context.ui, options, most)?;
+    let input = read_input(context, options)?;
     let own_screen =
         context.ui.output_is_terminal() && !options.json && !options.json_lines && !options.extract;
     if options.dry_run {
@@ -237,7 +236,8 @@ fn dry_run(context: &mut Context, options: &AskArgs, input: UserInput) -> Result
 }
 
 /// The prompt: the arguments, the attached files, and standard input.
-fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
+fn read_input(context: &mut Context, options: &AskArgs) -> Result<UserInput> {
+    let ui = context.ui;
     let dash = options.prompt.len() == 1 && options.prompt.first().is_some_and(Raw::is_single_dash);
     let mut typed = Raw::from(String::new());
     if !dash {
@@ -248,9 +248,11 @@ fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
             typed.push(word);
         }
     }
-    let mut attached = attachments::attach(ui, &options.conversation.file, most)?;
+    let files = attachments::attach(context, &options.conversation.file)?;
+    let mut attached = files.attachments;
     let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && term::stdin_has_data());
     if listens {
+        let most = context.settings()?.limits.max_attachment_bytes;
         let room = most.saturating_sub(attached.len() as u64);
         let piped = read_pipe(ui, room, !typed.is_empty())?;
         if !piped.is_empty() && !attached.is_empty() {
@@ -266,6 +268,7 @@ fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
     Ok(UserInput {
         text: typed,
         attachments: attached,
+        images: files.images,
     })
 }
 

@@ -56,10 +56,7 @@ pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result
     }
     let mut attached = AttachedFiles::default();
     attached
-        .add(
-            &options.conversation.file,
-            context.settings()?.limits.max_attachment_bytes,
-        )?
+        .add(context, &options.conversation.file)?
         .report(context.ui);
     let mut first = Raw::from("");
     for word in &options.message {

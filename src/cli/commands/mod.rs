@@ -10,6 +10,8 @@ pub(super) mod history;
 pub(super) mod incident;
 pub(super) mod key;
 pub(super) mod models;
+#[cfg(feature = "pdf")]
+pub(super) mod pdf_text;
 pub(super) mod redact;
 pub(super) mod restore;
 pub(super) mod usage;

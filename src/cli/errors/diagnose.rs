@@ -68,6 +68,11 @@ fn explain_chat(error: &chat::Error) -> Diagnosis {
             "audit_log",
             "free some space or fix the file, or set `audit = \"best-effort\"` in the settings to send without the log",
         ),
+        chat::Error::NoImages { .. } => diagnosis(
+            CliExit::Refused,
+            "no_images",
+            "choose another model with `--model`, or attach no pictures",
+        ),
         chat::Error::Declined => diagnosis(CliExit::Refused, "declined", ""),
         chat::Error::Cancelled => diagnosis(CliExit::Interrupted, "interrupted", ""),
         chat::Error::NoMessages => {

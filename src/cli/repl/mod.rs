@@ -11,7 +11,6 @@ mod state;
 
 use super::context::Context;
 use super::state_marks::When;
-use crate::chat::UserInput;
 use crate::cli::alerts;
 use crate::cli::args::ConversationArgs;
 use crate::cli::attachments::AttachedFiles;
@@ -110,8 +109,8 @@ fn send_first(repl: &mut Repl<'_>, text: Raw) -> Result<()> {
     if repl.keyboard.is_terminal() {
         repl.context.ui.out(&format!("> {}\n", text.printable()))?;
     }
-    let attachments = repl.attached.take();
-    repl.send(UserInput { text, attachments })
+    let input = repl.attached.take_with(text);
+    repl.send(input)
 }
 
 /// Runs one line.
@@ -122,10 +121,7 @@ fn handle_line(repl: &mut Repl<'_>, text: &str) -> Result<()> {
     match slash::parse(text, commands::COMMANDS) {
         InputLine::Message(words) => {
             repl.note_old_placeholders(words);
-            let input = UserInput {
-                text: Raw::from(words),
-                attachments: repl.attached.take(),
-            };
+            let input = repl.attached.take_with(Raw::from(words));
             repl.send(input)
         }
         InputLine::Command(command, arguments) => (command.run)(repl, arguments),

@@ -366,14 +366,7 @@ impl Archive {
                     foreign: true,
                     ..MessageMeta::default()
                 };
-                messages.push((
-                    Message {
-                        role: said.role,
-                        text,
-                        at,
-                    },
-                    note,
-                ));
+                messages.push((Message::new(said.role, text, at), note));
             }
         }
         let Some((first, _)) = messages.first() else {

@@ -114,12 +114,13 @@ fn format_names(settings: &Settings) -> String {
 
 fn format_limits(limits: &LimitSettings) -> String {
     format!(
-        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_paste_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
+        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_paste_chars = {}\nmax_attachment_bytes = {}\nmax_image_bytes = {}\nmax_messages = {}\n",
         limits.requests_per_minute,
         limits.requests_per_hour,
         limits.max_message_chars,
         limits.max_paste_chars,
         limits.max_attachment_bytes,
+        limits.max_image_bytes,
         limits.max_messages
     )
 }
@@ -160,12 +161,13 @@ fn format_privacy(privacy: &PrivacySettings) -> String {
     };
     let choose = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
     format!(
-        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
+        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nask_on_image = {}\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
         !policy.off,
         quote_list(&policy.disable),
         quote_list(&policy.allow),
         patterns.join(", "),
         choose(privacy.ask_on_secret, "ask", "redact"),
+        privacy.ask_on_image,
         choose(privacy.drop_findings, "drop", "redact"),
         privacy.retention_days,
         choose(privacy.deny_collection, "deny", "allow"),

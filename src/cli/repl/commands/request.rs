@@ -1,7 +1,6 @@
 //! The commands about the next requests: model, provider, system prompt, budget and attachments.
 
 use crate::catalog;
-use crate::chat::UserInput;
 use crate::cli::args::{ConversationArgs, parse_temperature, parse_tokens, parse_variable};
 use crate::cli::attachments;
 use crate::cli::commands::{models, usage};
@@ -109,8 +108,8 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
         *repl.session()?.options_mut() = options;
         repl.choice = Some(choice);
     }
-    let window = prices::context_tokens(repl.context, repl.choice.as_ref(), &name)?;
-    repl.session()?.set_context_tokens(window);
+    let limits = prices::model_limits(repl.context, repl.choice.as_ref(), &name)?;
+    repl.session()?.set_model_limits(limits);
     repl.context.ui.notice(&format!("model: {name}"));
     Ok(())
 }
@@ -172,10 +171,10 @@ fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
         session::profile_name(choice.as_ref()),
     );
     options.model.clone_into(&mut repl.model);
-    let window = prices::context_tokens(repl.context, choice.as_ref(), &options.model)?;
+    let limits = prices::model_limits(repl.context, choice.as_ref(), &options.model)?;
     repl.session()?
         .switch_provider(provider, options, pricing, profile);
-    repl.session()?.set_context_tokens(window);
+    repl.session()?.set_model_limits(limits);
     repl.choice = choice;
     repl.args = args;
     let model = Raw::from(repl.model.as_str()).printable_line();
@@ -425,10 +424,11 @@ pub(in crate::cli::repl) fn attach(repl: &mut Repl<'_>, line: &str) -> Result<()
             Ok(())
         }
         None => {
-            let most = repl.context.settings()?.limits.max_attachment_bytes;
             let home = repl.context.env.home_folder();
             let paths = attachments::parse_paths(line, home.as_deref());
-            repl.attached.add(&paths, most)?.report(repl.context.ui);
+            repl.attached
+                .add(repl.context, &paths)?
+                .report(repl.context.ui);
             Ok(())
         }
     }
@@ -466,9 +466,6 @@ pub(in crate::cli::repl) fn edit(repl: &mut Repl<'_>, text: &str) -> Result<()> 
         repl.keyboard.prefill(text);
         return Ok(());
     }
-    let input = UserInput {
-        text: Raw::from(text.as_str()),
-        attachments: repl.attached.take(),
-    };
+    let input = repl.attached.take_with(Raw::from(text.as_str()));
     repl.send(input)
 }
