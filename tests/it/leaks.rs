@@ -196,9 +196,17 @@ fn is_an_answer(stream: &str) -> bool {
 /// on the screen.
 fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool) {
     for file in sandbox.files() {
-        let ours = ["passphrase", "cwd/notes.md", "cwd/.env", "cwd/chats.json"]
-            .iter()
-            .any(|p| file == sandbox.root().join(p));
+        let ours = [
+            "passphrase",
+            "cwd/notes.md",
+            "cwd/.env",
+            "cwd/chats.json",
+            "cwd/questions.jsonl",
+            "cwd/schema.json",
+            "roles/told.md",
+        ]
+        .iter()
+        .any(|planted| file.ends_with(planted));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
             leaks.search(
                 &format!(
@@ -442,6 +450,46 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
             .stdin("and now?\n")
             .output();
     }
+    let questions: Vec<String> = sentences
+        .iter()
+        .map(|sentence| serde_json::json!({ "prompt": sentence, "system": all }).to_string())
+        .collect();
+    sandbox.write("cwd/questions.jsonl", questions.join("\n"));
+    let schema = serde_json::json!({ "type": "object", "description": all });
+    sandbox.write("cwd/schema.json", schema.to_string());
+    let roles = sandbox.settings().with_file_name("roles");
+    sandbox.write(
+        roles.join("told.md"),
+        format!("+++\n+++\n{{{{who}}}} {all}"),
+    );
+    let who = format!("who={}", sentences[6]);
+    for args in [
+        ["ask", "--batch", "questions.jsonl"].as_slice(),
+        &[
+            "ask",
+            "--batch",
+            "questions.jsonl",
+            "--output",
+            "answers.jsonl",
+        ],
+        &[
+            "ask",
+            "--batch",
+            "questions.jsonl",
+            "--output",
+            "answers.jsonl",
+        ],
+        &["ask", "--json", "--schema", "schema.json", "x"],
+        &["ask", "--json", "--role", "told", "--var", &who, "x"],
+    ] {
+        sandbox.run(args).stdin("").output();
+    }
+    let in_chat = format!(
+        "/role told {who}\n{}\n/compact\n/fork\n/models\n/info\n/continue\n/retry\n",
+        sentences[6]
+    );
+    let chat = sandbox.run(["chat"]).stdin(in_chat).output();
+    assert!(chat.stdout.contains("maker/model-1"), "{}", chat.stderr);
     let trace = sandbox.state().join("trace.log");
     sandbox
         .run(["ask", "-"])
@@ -726,9 +774,19 @@ fn leaks_none_in_line_editor() {
     for sentence in &sentences {
         chat.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
     }
+    // The editor's text comes back into the prompt, and is sent from there.
     chat.line("/edit")
+        .wait_for("48.858370")
+        .send(pty::key::ENTER)
         .wait_for("\n> ")
         .line(&format!("/edit {}", sentences[7]))
+        .wait_for("48.858370")
+        .send(pty::key::ENTER)
+        .wait_for("\n> ");
+    let long = format!("{}\n{}", sentences.join("\n"), "x\n".repeat(2000));
+    chat.paste(&long)
+        .wait_for("[pasted ")
+        .send(pty::key::ENTER)
         .wait_for("\n> ")
         .send(pty::key::CTRL_D);
     assert_eq!(chat.end(), 0);
