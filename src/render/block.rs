@@ -3,18 +3,20 @@
 //!
 //! A line of prose is passed on word by word as soon as its beginning shows that it is prose. The
 //! lines of other blocks are taken whole. Held until the next line are only a row that may be the
-//! header of a table, and a line that may be the definition of a link. A setext heading would have
-//! to be held until the line below it: its text is shown as prose, and its underline as a rule.
+//! header of a table, a line that may be the definition of a link, and the last word of a paragraph
+//! that is a link if its definition follows. A setext heading would have to be held until the line
+//! below it: its text is shown as prose, and its underline as a rule.
 //!
 //! Line breaks in prose are kept as they are written. A model does not break lines to fit a width,
 //! so a line break in an answer means something: a poem, an address, the output of a program.
 
 use super::code::CodeHighlighter;
 use super::html_block::HtmlEnd;
+use super::inline::InlineParser;
 use super::line::{
     Container, LineKind, LineStart, Missing, OpenBlock, heading_text, is_ordinary, read_line,
 };
-use super::link::{DefinitionParse, may_be_definition, parse_definition};
+use super::link::{DefinitionParse, LinkDefinition, may_be_definition, parse_definition};
 use super::prose::TextWriter;
 use super::style::Look;
 use super::table::{
@@ -25,6 +27,8 @@ use memchr::memchr;
 
 /// The language of a code block is not shown longer than this.
 const MAX_LANGUAGE_CHARS: usize = 40;
+/// The definitions that a link waits for, so that not much is held.
+const MAX_HELD_DEFINITIONS: usize = 16;
 
 /// The block that is open.
 #[derive(Debug)]
@@ -51,6 +55,14 @@ enum Block {
     Html(HtmlEnd),
 }
 
+/// A definition behind a paragraph that is not complete without it.
+#[derive(Debug)]
+struct HeldDefinition {
+    definition: LinkDefinition,
+    /// A blank line is before it.
+    set_off: bool,
+}
+
 /// What of a line has been dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LineProgress {
@@ -70,6 +82,9 @@ pub(super) struct BlockParser {
     highlighter: CodeHighlighter,
     containers: Vec<Container>,
     block: Block,
+    /// The paragraph before has ended, but its last word is held until it is known which definitions
+    /// follow: these so far.
+    held_definitions: Option<Vec<HeldDefinition>>,
     line: String,
     progress: LineProgress,
     /// A blank line was read since the last block.
@@ -87,6 +102,7 @@ impl BlockParser {
             highlighter: CodeHighlighter::default(),
             containers: Vec::new(),
             block: Block::None,
+            held_definitions: None,
             line: String::new(),
             progress: LineProgress::Beginning,
             blank: false,
@@ -131,11 +147,12 @@ impl BlockParser {
         }
     }
 
-    /// Shows the beginning of a word of prose.
+    /// Shows the beginning of a word of prose, and what is held because a definition may follow.
     pub(super) fn release_word(&mut self) {
-        if self.progress == LineProgress::Prose {
-            self.text.release_word();
+        if !matches!(self.block, Block::Definition(_)) {
+            self.show_held();
         }
+        self.text.release_word();
     }
 
     pub(super) fn finish(&mut self) {
@@ -146,6 +163,7 @@ impl BlockParser {
             self.whole_line(&line);
         }
         self.close_block();
+        self.show_held();
         self.text.writer.truncate_margins(0);
         self.text.writer.end_line();
     }
@@ -226,6 +244,7 @@ impl BlockParser {
         let is_definition = matches!(&self.block, Block::Definition(lines)
             if matches!(parse_definition(lines), DefinitionParse::Complete { .. }));
         self.close_block();
+        self.show_held();
         match (is_definition, symbol) {
             (true, b'=') => self.text_line(start, line, content),
             (true, _) => self.text.writer.rule("─", false),
@@ -268,6 +287,7 @@ impl BlockParser {
     /// Closes what the line does not continue, and opens its containers.
     fn begin_block(&mut self, start: &LineStart) {
         self.close_block();
+        self.show_held();
         self.containers.truncate(start.matched);
         self.text.writer.truncate_margins(start.matched);
         let set_off =
@@ -301,7 +321,15 @@ impl BlockParser {
             {
                 return;
             }
+            let all = start.matched == self.containers.len();
+            if all && matches!(self.block, Block::Paragraph) && self.text.has_reference() {
+                self.block = Block::None;
+                self.held_definitions = Some(Vec::new());
+            }
             self.close_block();
+            if !all {
+                self.show_held();
+            }
             self.containers.truncate(start.matched);
             self.text.writer.truncate_margins(start.matched);
             self.blank = self.started;
@@ -368,13 +396,16 @@ impl BlockParser {
             }
             block => {
                 self.block = block;
-                self.begin_line(start, line);
+                let defines = may_be_definition(content).unwrap_or(content.starts_with('['));
+                if !(defines && continues && all && self.held_definitions.is_some()) {
+                    self.begin_line(start, line);
+                }
                 if content.starts_with('|') {
                     self.block = Block::Header {
                         line: content.to_owned(),
                         in_paragraph: false,
                     };
-                } else if may_be_definition(content).unwrap_or(content.starts_with('[')) {
+                } else if defines {
                     self.definition_lines(content.to_owned());
                 } else {
                     self.text.line(content);
@@ -404,9 +435,12 @@ impl BlockParser {
             Block::Definition(lines) => {
                 match parse_definition(&lines) {
                     DefinitionParse::Complete { .. } => self.definition(&lines),
-                    _ => self.text.lines(&lines),
+                    _ => self.text_of_definition(&lines),
                 }
-                self.text.end_paragraph();
+                self.block = Block::None;
+                if self.held_definitions.is_none() {
+                    self.text.end_paragraph();
+                }
             }
             Block::Table(table) => {
                 table.finish(&mut self.text.writer);
@@ -423,6 +457,7 @@ impl BlockParser {
 
     /// Begins a code block with the name of its language on a line of its own.
     fn begin_code(&mut self, info: &str) {
+        let info = InlineParser::read_info(info);
         let name = info.split_whitespace().next().unwrap_or_default();
         let name = name.trim_start_matches("{.").trim_end_matches('}');
         self.highlighter.begin(name);
@@ -485,19 +520,58 @@ impl BlockParser {
                 self.block = Block::Definition(lines);
             }
             DefinitionParse::Complete { .. } => self.definition(&lines),
-            DefinitionParse::Text => {
-                self.block = Block::Paragraph;
-                self.text.lines(&lines);
-            }
+            DefinitionParse::Text => self.text_of_definition(&lines),
         }
     }
 
-    /// Shows a definition, unless it is none after all.
+    /// Shows a definition, unless it is none after all, or holds it with the word that it may be
+    /// the definition of.
     fn definition(&mut self, lines: &str) {
         self.block = Block::None;
-        if !self.text.definition(lines) {
-            self.block = Block::Paragraph;
-            self.text.lines(lines);
+        let Some(definition) = self.text.define(lines) else {
+            self.text_of_definition(lines);
+            return;
+        };
+        let Some(held) = &mut self.held_definitions else {
+            self.text.definition(&definition);
+            return;
+        };
+        held.push(HeldDefinition {
+            definition,
+            set_off: std::mem::take(&mut self.blank),
+        });
+        if held.len() >= MAX_HELD_DEFINITIONS {
+            self.show_held();
+        }
+    }
+
+    /// Lines that were no definition.
+    fn text_of_definition(&mut self, lines: &str) {
+        if self.held_definitions.is_some() {
+            self.show_held();
+            if std::mem::take(&mut self.blank) {
+                self.text.writer.blank_line(self.containers.len());
+            }
+        }
+        self.block = Block::Paragraph;
+        self.text.lines(lines);
+    }
+
+    /// Shows the word that waited for its definition, and the definitions behind it.
+    fn show_held(&mut self) {
+        let Some(held) = self.held_definitions.take() else {
+            return;
+        };
+        self.text.end_paragraph();
+        for HeldDefinition {
+            definition,
+            set_off,
+        } in held
+        {
+            if set_off {
+                self.text.writer.blank_line(self.containers.len());
+            }
+            self.text.definition(&definition);
         }
     }
 }

@@ -3,12 +3,15 @@
 //! The parser sees the piece as part of a paragraph: a word before it keeps it from being taken for
 //! the beginning of a block, and its line breaks are form feeds.
 
-use super::link::{LinkDefinitions, clickable, is_value, shown_address, visible};
+use super::link::{LinkDefinition, LinkDefinitions, clickable, is_value, shown_address, visible};
 use super::simple_spans::push_simple_spans;
 use super::style::{Look, StyledText, TextRole, Theme};
 use super::wrap::LineWriter;
 use memchr::memchr_iter;
-use pulldown_cmark::{BrokenLink, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{
+    BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd,
+};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Stands for a line break within a piece. A form feed is white space to the parser, but never the
@@ -99,12 +102,29 @@ impl InlineParser {
         }
     }
 
-    /// The label and the address of the definition that lines consist of.
-    pub(super) fn read_definition(lines: &str) -> Option<(String, String)> {
+    /// The definition that lines consist of.
+    pub(super) fn read_definition(lines: &str) -> Option<LinkDefinition> {
         let parser = Parser::new(lines);
         let (_, definition) = parser.reference_definitions().iter().next()?;
         let (label, _) = lines.strip_prefix('[')?.split_once("]:")?;
-        Some((label.to_owned(), definition.dest.to_string()))
+        Some(LinkDefinition {
+            label: label.to_owned(),
+            address: definition.dest.to_string(),
+        })
+    }
+
+    /// What stands behind a fence, without escapes and entities.
+    pub(super) fn read_info(info: &str) -> Cow<'_, str> {
+        if !info.contains(['&', '\\']) {
+            return Cow::Borrowed(info);
+        }
+        let fence = format!("~~~ {info}");
+        match Parser::new(&fence).next() {
+            Some(Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info)))) => {
+                Cow::Owned(info.to_string())
+            }
+            _ => Cow::Borrowed(info),
+        }
     }
 
     /// Parses a piece in which every construct is complete. `continues` if a letter is before it.

@@ -96,8 +96,16 @@ fn is_hidden(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}' | '\u{100000}'..)
 }
 
+/// A definition of a reference link, as it is shown.
+#[derive(Debug)]
+pub(super) struct LinkDefinition {
+    pub(super) label: String,
+    pub(super) address: String,
+}
+
 /// The definitions of reference links so far. A link whose definition comes later is shown as it
-/// is written, because it is on the screen by then; so definitions are shown too.
+/// is written, because it is on the screen by then, unless the definition follows it directly; so
+/// definitions are shown too.
 #[derive(Debug, Default)]
 pub(super) struct LinkDefinitions(HashMap<String, String>);
 

@@ -3,7 +3,7 @@
 
 use super::code::CodeHighlighter;
 use super::inline::InlineParser;
-use super::link::clickable;
+use super::link::{LinkDefinition, clickable};
 use super::scan::{ParagraphPiece, SpanScanner};
 use super::style::{Look, StyledText, TextRole};
 use super::wrap::LineWriter;
@@ -59,10 +59,19 @@ impl TextWriter {
         self.writer.clear_links();
     }
 
-    /// Shows the beginning of a word.
+    /// Whether the last word of the paragraph may be a link whose definition follows.
+    pub(super) const fn has_reference(&self) -> bool {
+        self.scanner.has_reference()
+    }
+
+    /// Shows the beginning of a word, and a line that is held because of its last word.
     pub(super) fn release_word(&mut self) {
-        self.scan(SpanScanner::release_word);
-        self.writer.release_word();
+        if self.scan(SpanScanner::release_word) {
+            self.writer.end_line();
+            self.writer.clear_links();
+        } else {
+            self.writer.release_word();
+        }
     }
 
     /// Calls the scanner, and shows the pieces that it finds.
@@ -103,24 +112,28 @@ impl TextWriter {
             .collect()
     }
 
-    /// Remembers a definition, and shows it: a link above may refer to it. Returns whether it is
-    /// one.
-    pub(super) fn definition(&mut self, lines: &str) -> bool {
-        let Some((label, address)) = InlineParser::read_definition(lines) else {
-            return false;
-        };
-        self.inline.definitions.add(&label, &address);
+    /// Remembers the definition that lines consist of, unless they are none.
+    pub(super) fn define(&mut self, lines: &str) -> Option<LinkDefinition> {
+        let definition = InlineParser::read_definition(lines)?;
+        self.inline
+            .definitions
+            .add(&definition.label, &definition.address);
+        Some(definition)
+    }
+
+    /// Shows a definition: a link above may refer to it.
+    pub(super) fn definition(&mut self, definition: &LinkDefinition) {
+        let LinkDefinition { label, address } = definition;
         let muted = self.writer.muted();
         let mut link = muted;
-        if let Some(checked) = clickable(&address).filter(|_| self.inline.hyperlinks) {
+        if let Some(checked) = clickable(address).filter(|_| self.inline.hyperlinks) {
             link.link = self.writer.add_link(checked);
         }
         self.styled.clear();
         self.inline
             .literal(&format!("[{label}]: "), muted, &mut self.styled);
-        self.inline.literal(&address, link, &mut self.styled);
+        self.inline.literal(address, link, &mut self.styled);
         self.write_styled();
-        true
     }
 
     /// A line that is no Markdown.

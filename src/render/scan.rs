@@ -58,6 +58,8 @@ struct OpenConstructs {
     openers: Vec<(char, usize)>,
     brackets: usize,
     after_bracket: bool,
+    /// A bracket was closed and no destination follows: a link, if its definition is known.
+    reference: bool,
     /// Open parentheses of a link's destination.
     parentheses: usize,
     in_title: bool,
@@ -95,7 +97,7 @@ impl SpanScanner {
         if self.special {
             let escaped = self.open.escape;
             self.open.step('\n');
-            if escaped || self.open.is_open() {
+            if escaped || self.open.is_open() || self.open.reference {
                 if escaped {
                     self.held.pop();
                     self.hard_break = true;
@@ -121,12 +123,27 @@ impl SpanScanner {
         self.release(show);
     }
 
-    /// Shows the beginning of a plain word.
-    pub(super) fn release_word(&mut self, show: &mut dyn FnMut(ParagraphPiece<'_>)) {
-        if !self.special && !self.held.is_empty() && !self.held.contains("://") {
-            self.release(show);
-            self.continues = true;
+    /// Whether what is held at the end of a paragraph may be a link whose definition follows.
+    pub(super) const fn has_reference(&self) -> bool {
+        self.special && self.open.reference
+    }
+
+    /// Shows the beginning of a plain word, or a line whose last word may be a link. Returns
+    /// whether it was such a line.
+    pub(super) fn release_word(&mut self, show: &mut dyn FnMut(ParagraphPiece<'_>)) -> bool {
+        if !self.special {
+            if !self.held.is_empty() && !self.held.contains("://") {
+                self.release(show);
+                self.continues = true;
+            }
+            return false;
         }
+        let ends = !self.open.is_open() && !self.hard_break && self.held.ends_with(LINE_BREAK);
+        if ends {
+            self.held.pop();
+            self.release(show);
+        }
+        ends
     }
 
     fn push_plain<'a>(
@@ -241,6 +258,7 @@ impl OpenConstructs {
         }
         self.end_run(c);
         let after_bracket = std::mem::take(&mut self.after_bracket);
+        self.reference |= after_bracket && c != '(';
         if c == '\\' && self.tag == TagState::Outside {
             self.escape = true;
         } else if after_bracket && c == '(' {

@@ -141,18 +141,20 @@ fn symbols_removed(text: &str) -> String {
 
 /// Examples that are shown differently, each with the reason.
 const EXCEPTIONS: &[(usize, &str)] = &[
-    (34, "entities in the name of a language are left out"),
     (204, "a definition that has no effect is shown too"),
     (491, "a line break in an address makes it no link"),
     (544, "a definition that has no effect is shown too"),
 ];
 
-/// Examples in which a link comes before its definition. While they stream, the link is shown as it
-/// is written.
-const FORWARD_REFERENCES: &[usize] = &[
-    23, 33, 203, 214, 218, 527, 528, 529, 530, 531, 532, 533, 534, 535, 539, 540, 542, 543, 549,
-    553, 554, 555, 556, 557, 558, 559, 560, 561, 562, 565, 566, 568, 569, 570, 571, 573, 576, 577,
-    582, 583, 584, 585, 586, 587, 588, 589, 591, 593,
+/// Examples that are shown differently only while they stream: the link is on the screen, as it is
+/// written, before its definition arrives.
+const STREAMED_EXCEPTIONS: &[(usize, &str)] = &[
+    (214, "the link is in a heading"),
+    (218, "the definition is in a quote"),
+    (556, "text follows the link"),
+    (562, "text follows the link"),
+    (568, "text that may be an address follows the link"),
+    (587, "text follows the link"),
 ];
 
 /// The numbers of the examples that are shown with another text than they have.
@@ -183,12 +185,16 @@ fn render_shows_the_text_that_commonmark_has() {
 }
 
 #[test]
-fn render_shows_links_before_their_definition_as_written() {
-    let different: Vec<usize> = different_examples(false)
-        .into_iter()
-        .filter(|number| !EXCEPTIONS.iter().any(|(exception, _)| exception == number))
+fn render_shows_the_text_that_commonmark_has_while_it_streams() {
+    let mut exceptions: Vec<usize> = [EXCEPTIONS, STREAMED_EXCEPTIONS]
+        .concat()
+        .iter()
+        .map(|(number, _)| *number)
         .collect();
-    assert_eq!(different, FORWARD_REFERENCES);
+    exceptions.sort_unstable();
+    assert_eq!(different_examples(false), exceptions);
+    // The promise is 95 of 100.
+    assert!(exceptions.len() * 20 <= examples(COMMONMARK).len());
 }
 
 fn documents() -> impl Iterator<Item = &'static str> {
@@ -573,6 +579,32 @@ fn prose_is_shown_at_the_next_word_boundary() {
         steps(80, &["[a", "] b ", "c"], false),
         ["", "[a] b", "", " c\n"]
     );
+    // The last word of a paragraph is a link if its definition follows.
+    let pieces = ["see [a].\n", "\n", "[a]: /url\n", "\n", "[b]: /b\n", "c "];
+    assert_eq!(
+        steps(80, &pieces, false),
+        [
+            "see",
+            "",
+            "",
+            "",
+            "",
+            "",
+            " a (/url).\n\n[a]: /url\n\n[b]: /b\nc\n"
+        ]
+    );
+    assert_eq!(
+        steps(80, &["see [a]\n", "\n", "[b] c", "\n[d]\n", "e f"], false),
+        ["see", "", " [a]\n\n[b]", " c\n", "[d]\ne", " f\n"]
+    );
+    assert_eq!(
+        steps(80, &["see [a]\n\n", "[b\n", "\n", "c"], false),
+        ["see", "", " [a]\n\n[b\n", "\n", "c\n"]
+    );
+    assert_eq!(
+        steps(80, &["> see [a]\n>\n", "> [a]: /url\n", "\nb"], false),
+        ["│ see", "", " a (/url)\n│\n│ [a]: /url\n", "\nb\n"]
+    );
     assert_eq!(
         steps(80, &["|a|\n", "|-", "|\n", "\n"], false),
         ["", "", "", "a\n─\n", ""]
@@ -598,6 +630,14 @@ fn idle_shows_the_beginning_of_a_word_but_nothing_open() {
     assert_eq!(steps(&["a lon", "ger-word"]), ["a lon", "ger-w\nord", "\n"]);
     assert_eq!(steps(&["a **b", "c** d"]), ["a", " **bc** d", "\n"]);
     assert_eq!(steps(&["snake", "_name_ x"]), ["snake", "_name\n_ x", "\n"]);
+    assert_eq!(
+        steps(&["a [b]\n", "\n", "[b]: /\n"]),
+        ["a [b]\n", "", "\n", "[b]: /\n"]
+    );
+    assert_eq!(
+        steps(&["a *[b]*\n\n", "[b", "]: /\n"]),
+        ["a *[b]*\n", "", "\n", "[b]: /\n"]
+    );
     assert_eq!(steps(&["# Hea", "d"]), ["", "", "# Head\n"]);
     assert_eq!(steps(&["-", " it", "em"]), ["", "• it", "em", "\n"]);
     assert_eq!(steps(&["|a|", "\n|-|", "\n"]), ["", "", "", "a\n─\n"]);
