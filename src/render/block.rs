@@ -377,9 +377,9 @@ impl BlockParser {
                 self.definition_lines(lines);
             }
             Block::Table(mut table) if continues && all => {
-                let row = self
-                    .text
-                    .cells(&fitted_cells(content, table.columns()), Look::default());
+                let mut row = table.spare_row();
+                let cells = fitted_cells(content, table.columns());
+                self.text.cells(&cells, Look::default(), &mut row);
                 table.push_row(row, &mut self.text.writer);
                 self.block = Block::Table(table);
             }
@@ -509,8 +509,10 @@ impl BlockParser {
             self.begin_block(start);
         }
         let cells = fitted_cells(header, alignments.len());
-        let header = self.text.cells(&cells, header_look(&self.text.writer));
-        self.block = Block::Table(TableBuilder::new(alignments, header));
+        let mut row = Vec::new();
+        let look = header_look(&self.text.writer);
+        self.text.cells(&cells, look, &mut row);
+        self.block = Block::Table(TableBuilder::new(alignments, row));
     }
 
     /// Lines that may be a definition.

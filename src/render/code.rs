@@ -6,7 +6,8 @@
 //! `languages`.
 
 use super::languages::{
-    CodeLanguage, KeyStyle, LanguageFamily, StringRule, WordClasses, find_language,
+    ByteClass, CodeLanguage, KeyStyle, LanguageFamily, LanguageTables, StringRule, find_language,
+    is_word,
 };
 use super::style::TextRole;
 use memchr::memchr2;
@@ -25,10 +26,10 @@ enum LexState {
 
 #[derive(Debug, Default)]
 pub(super) struct CodeHighlighter {
-    language: Option<&'static CodeLanguage>,
-    /// The words of the last language. Most blocks of an answer are in one language, whose words
-    /// are sorted once.
-    words: Option<(&'static CodeLanguage, WordClasses)>,
+    /// The languages so far.
+    tables: Vec<LanguageTables>,
+    /// The language of the block among them.
+    current: Option<usize>,
     state: LexState,
 }
 
@@ -36,27 +37,29 @@ impl CodeHighlighter {
     /// Begins a block; `name` is what stands behind the fence.
     pub(super) fn begin(&mut self, name: &str) {
         self.state = LexState::Code;
-        self.language = find_language(name);
-        if let Some(language) = self.language
-            && !matches!(&self.words, Some((known, _)) if std::ptr::eq(*known, language))
-        {
-            self.words = Some((language, WordClasses::new(language)));
-        }
+        self.current = find_language(name).map(|language| {
+            let is_known = |known: &LanguageTables| std::ptr::eq(known.language, language);
+            self.tables.iter().position(is_known).unwrap_or_else(|| {
+                self.tables.push(LanguageTables::new(language));
+                self.tables.len() - 1
+            })
+        });
     }
 
     /// Passes each part of a line to `write`, with what it is.
     pub(super) fn line(&mut self, line: &str, write: &mut impl FnMut(&str, Option<TextRole>)) {
-        let (Some(language), Some((_, words))) = (self.language, &self.words) else {
+        let Some(tables) = self.current.and_then(|current| self.tables.get(current)) else {
             write(line, None);
             return;
         };
+        let language = tables.language;
         if language.family == LanguageFamily::Diff {
             write(line, diff_role(line));
             return;
         }
         let mut lexer = LineLexer {
             language,
-            words,
+            tables,
             line,
             at: 0,
             start: 0,
@@ -78,7 +81,7 @@ fn diff_role(line: &str) -> Option<TextRole> {
 
 struct LineLexer<'a> {
     language: &'static CodeLanguage,
-    words: &'a WordClasses,
+    tables: &'a LanguageTables,
     line: &'a str,
     at: usize,
     /// Where the plain text before `at` begins.
@@ -220,7 +223,9 @@ impl<'a> LineLexer<'a> {
         let Some(first) = rest.bytes().next() else {
             return state;
         };
-        if first.is_ascii_digit() {
+        let class = self.tables.byte_class(first);
+        let in_tag = matches!(state, LexState::Tag);
+        if class == ByteClass::Number {
             let length = rest
                 .bytes()
                 .take_while(|b| is_word(*b) || *b == b'.')
@@ -228,12 +233,16 @@ impl<'a> LineLexer<'a> {
             self.write(length, TextRole::NumberLiteral, write);
             return state;
         }
-        let may_open_string = !is_word(first) || first == b'r';
-        if !may_open_string || matches!(first, b'@' | b'$') {
+        if class == ByteClass::Word {
             self.word(state, write);
             return state;
         }
-        if matches!(state, LexState::Tag) {
+        if class == ByteClass::Plain && !in_tag {
+            let is_plain = |byte: &u8| self.tables.byte_class(*byte) == ByteClass::Plain;
+            self.at += rest.bytes().take_while(is_plain).count();
+            return state;
+        }
+        if in_tag {
             if first == b'>' {
                 let length = 1;
                 self.write(length, TextRole::Keyword, write);
@@ -247,7 +256,7 @@ impl<'a> LineLexer<'a> {
                 return self.open_string(number, rule, state, write);
             }
         }
-        if is_word(first) {
+        if class == ByteClass::OpeningOrWord {
             self.word(state, write);
         } else {
             self.at += 1;
@@ -339,11 +348,8 @@ impl<'a> LineLexer<'a> {
         {
             return Some(TextRole::FunctionName);
         }
-        if self.words.is_keyword(word) {
-            return Some(TextRole::Keyword);
-        }
-        if self.words.is_type(word) {
-            return Some(TextRole::TypeName);
+        if let Some(role) = self.tables.role(word) {
+            return Some(role);
         }
         if after.starts_with('(') {
             return Some(TextRole::FunctionName);
@@ -353,11 +359,6 @@ impl<'a> LineLexer<'a> {
             && letters.any(|b| b.is_ascii_lowercase());
         (capitalized && language.family == LanguageFamily::Code).then_some(TextRole::TypeName)
     }
-}
-
-/// Whether a byte belongs to a word; every letter that is not ASCII does.
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 /// Whether a quote begins a character and not a lifetime: `'a'` or `'\n'`.

@@ -136,7 +136,8 @@ impl InlineParser {
         writer: &mut LineWriter,
         out: &mut StyledText,
     ) {
-        if has_address(piece) || !push_simple_spans(piece, continues, base, self.theme, out) {
+        let mut links = LinkStyler::new(self.theme, self.hyperlinks, writer);
+        if !push_simple_spans(piece, continues, base, &mut links, out) {
             self.parse_spans(piece, continues, base, writer, out);
         }
     }
@@ -253,13 +254,12 @@ impl InlineParser {
                 if image {
                     out.push("[image: ", spans.look());
                 }
-                let checked = clickable(&address).filter(|_| self.hyperlinks);
-                let opens = checked.is_some() || image;
-                let mut look = spans.look();
-                if !image {
-                    look = look.with(self.theme, TextRole::Link);
-                    look.link = checked.map_or(look.link, |address| writer.add_link(address));
-                }
+                let (look, opens) = if image {
+                    (spans.look(), true)
+                } else {
+                    LinkStyler::new(self.theme, self.hyperlinks, writer)
+                        .look(&address, spans.look())
+                };
                 spans.looks.push(look);
                 spans.links.push((address, out.text.len(), opens));
                 return;
@@ -325,6 +325,48 @@ impl InlineParser {
         self.literal(rest, look, out);
         plain.clear();
         self.plain = plain;
+    }
+}
+
+/// Styles links, and registers those that can be opened with a click.
+#[derive(Debug)]
+pub(super) struct LinkStyler<'a> {
+    pub(super) theme: Theme,
+    hyperlinks: bool,
+    writer: &'a mut LineWriter,
+}
+
+impl<'a> LinkStyler<'a> {
+    pub(super) const fn new(theme: Theme, hyperlinks: bool, writer: &'a mut LineWriter) -> Self {
+        Self {
+            theme,
+            hyperlinks,
+            writer,
+        }
+    }
+
+    /// The look of a link's text within `outer`, and whether a click opens it.
+    fn look(&mut self, address: &str, outer: Look) -> (Look, bool) {
+        let mut look = outer.with(self.theme, TextRole::Link);
+        let checked = self.hyperlinks.then(|| clickable(address)).flatten();
+        let opens = checked.is_some();
+        if let Some(address) = checked {
+            look.link = self.writer.add_link(address);
+        }
+        (look, opens)
+    }
+
+    /// A link whose text and address have no special character.
+    pub(super) fn push(&mut self, text: &str, address: &str, outer: Look, out: &mut StyledText) {
+        let (look, opens) = self.look(address, outer);
+        out.push(text, look);
+        if let Some(shown) = shown_address(address, text, opens) {
+            out.push(" ", outer);
+            out.push(
+                &format!("({shown})"),
+                outer.with(self.theme, TextRole::Muted),
+            );
+        }
     }
 }
 

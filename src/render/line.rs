@@ -275,10 +275,7 @@ impl<'a> Cursor<'a> {
                 length,
                 indent,
             } => {
-                let text = self
-                    .rest()
-                    .trim_start_matches([' ', '\t'])
-                    .trim_end_matches([' ', '\t']);
+                let text = self.rest().trim_ascii();
                 let closes =
                     columns < 4 && text.len() >= length && text.bytes().all(|b| b == symbol);
                 if !closes {

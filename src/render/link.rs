@@ -36,9 +36,12 @@ pub(super) fn shown_address(address: &str, text: &str, opens: bool) -> Option<St
 /// The address, for a terminal that opens links: only of the web and of mail, and only of the
 /// characters that RFC 3986 allows.
 pub(super) fn clickable(address: &str) -> Option<String> {
-    let lower = address.get(..8).unwrap_or(address).to_ascii_lowercase();
-    let known = ["http://", "https://", "mailto:"];
-    if !known.iter().any(|scheme| lower.starts_with(scheme)) || address.len() > MAX_ADDRESS_BYTES {
+    let has_scheme = |scheme: &&str| {
+        let start = address.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let known = ["https://", "http://", "mailto:"];
+    if !known.iter().any(has_scheme) || address.len() > MAX_ADDRESS_BYTES {
         return None;
     }
     // Letters of other scripts can look like those of a known host.

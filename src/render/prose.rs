@@ -100,16 +100,14 @@ impl TextWriter {
         self.write_styled();
     }
 
-    pub(super) fn cells(&mut self, cells: &[Cow<'_, str>], look: Look) -> Vec<StyledText> {
-        cells
-            .iter()
-            .map(|cell| {
-                let mut styled = StyledText::default();
-                self.inline
-                    .parse(cell.trim(), false, look, &mut self.writer, &mut styled);
-                styled
-            })
-            .collect()
+    /// Styles the cells of a row into `row`, whose memory is reused.
+    pub(super) fn cells(&mut self, cells: &[Cow<'_, str>], look: Look, row: &mut Vec<StyledText>) {
+        row.resize_with(cells.len(), StyledText::default);
+        for (cell, styled) in cells.iter().zip(row) {
+            styled.clear();
+            self.inline
+                .parse(cell.trim_ascii(), false, look, &mut self.writer, styled);
+        }
     }
 
     /// Remembers the definition that lines consist of, unless they are none.

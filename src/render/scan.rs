@@ -153,6 +153,15 @@ impl SpanScanner {
     ) -> &'a str {
         let end = text.bytes().position(is_special);
         let (mut plain, rest) = text.split_at(end.unwrap_or(text.len()));
+        if (!self.held.is_empty() || self.continues)
+            && let Some(space) = plain.bytes().position(|b| matches!(b, b' ' | b'\t'))
+        {
+            // Completes the word.
+            let (first, others) = plain.split_at(space + 1);
+            self.held.push_str(first);
+            self.release(show);
+            plain = others;
+        }
         if self.held.is_empty()
             && !self.continues
             && let Some(boundary) = last_boundary(plain, 0, None)
@@ -165,11 +174,9 @@ impl SpanScanner {
         let start = self.held.len();
         self.held.push_str(plain);
         if let Some(boundary) = last_boundary(&self.held, start, last) {
-            let held = std::mem::take(&mut self.held);
-            let (shown, kept) = held.split_at(boundary);
-            show(self.piece(shown));
+            show(self.piece(self.held.get(..boundary).unwrap_or_default()));
+            self.held.drain(..boundary);
             self.continues = false;
-            self.held.push_str(kept);
         }
         if end.is_some() {
             self.special = true;
@@ -190,7 +197,15 @@ impl SpanScanner {
         text: &'a str,
         show: &mut dyn FnMut(ParagraphPiece<'_>),
     ) -> &'a str {
-        for (at, c) in text.char_indices() {
+        let mut next = 0;
+        while let Some(tail) = text.get(next..).filter(|tail| !tail.is_empty()) {
+            let letters = self.open.ordinary_letters(tail);
+            next += letters;
+            let Some(c) = tail.get(letters..).and_then(|tail| tail.chars().next()) else {
+                break;
+            };
+            let at = next;
+            next += c.len_utf8();
             let before = self.open.before;
             self.open.step(c);
             let cut = match c {
@@ -239,6 +254,23 @@ impl OpenConstructs {
             || self.parentheses > 0
             || self.tag != TagState::Outside
             || !self.openers.is_empty()
+    }
+
+    /// Steps over letters, unless one could decide something, and returns how many there were.
+    fn ordinary_letters(&mut self, text: &str) -> usize {
+        let decides = self.escape
+            || self.backticks > 0
+            || self.run.is_some()
+            || self.after_bracket
+            || self.tag != TagState::Outside;
+        if decides {
+            return 0;
+        }
+        let letters = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        if letters > 0 {
+            self.before = Some('a');
+        }
+        letters
     }
 
     fn step(&mut self, c: char) {

@@ -1,9 +1,10 @@
-//! Styles the spans that most answers have, without the parser: code between single backticks, and
-//! `*emphasis*` and `**strong**` text whose marks can only open or only close. They are parsed ten
-//! times as fast. Whatever else a piece has, the parser is given the whole piece; a test holds that
+//! Styles the spans that most answers have, without the parser: code between single backticks,
+//! links without other spans in them, and `*emphasis*` and `**strong**` text whose marks can only
+//! open or only close. They are parsed ten times as fast. Whatever else a piece has, the parser is given the whole piece; a test holds that
 //! both agree.
 
-use super::style::{Look, StyledText, TextRole, Theme};
+use super::inline::{LinkStyler, has_address};
+use super::style::{Look, StyledText, TextRole};
 use memchr::memchr;
 use std::cmp::Ordering;
 
@@ -34,11 +35,11 @@ pub(super) fn push_simple_spans(
     piece: &str,
     continues: bool,
     base: Look,
-    theme: Theme,
+    links: &mut LinkStyler<'_>,
     out: &mut StyledText,
 ) -> bool {
     let mark = out.mark();
-    let done = push_spans(piece, continues, base, theme, out).is_some();
+    let done = push_spans(piece, continues, base, links, out).is_some();
     if !done {
         out.restore(mark);
     }
@@ -49,21 +50,25 @@ fn push_spans(
     piece: &str,
     continues: bool,
     base: Look,
-    theme: Theme,
+    links: &mut LinkStyler<'_>,
     out: &mut StyledText,
 ) -> Option<()> {
+    let theme = links.theme;
     let mut open: [(TextRole, Look); 2] = [(TextRole::Strong, base); 2];
     let mut depth = 0;
     let mut look = base;
     let mut rest = piece;
     let mut before = continues.then_some('a');
     loop {
-        let Some(at) = rest.bytes().position(is_mark) else {
-            out.push(rest, look);
-            return (depth == 0).then_some(());
-        };
-        let (plain, marked) = rest.split_at(at);
+        let at = rest.bytes().position(is_mark);
+        let (plain, marked) = rest.split_at(at.unwrap_or(rest.len()));
+        if has_address(plain) {
+            return None;
+        }
         out.push(plain, look);
+        if at.is_none() {
+            return (depth == 0).then_some(());
+        }
         before = plain.chars().next_back().or(before);
         match marked.as_bytes().first()? {
             b'`' => {
@@ -129,6 +134,12 @@ fn push_spans(
                 out.push("_", look);
                 before = Some('_');
             }
+            b'[' if before != Some('!') => {
+                let (text, address, after) = simple_link(marked)?;
+                links.push(text, address, look, out);
+                rest = after;
+                before = Some(')');
+            }
             // One that nothing can make a mark or an entity.
             b'~' if !marked.get(1..)?.contains('~') => {
                 out.push("~", look);
@@ -146,6 +157,27 @@ fn push_spans(
             _ => return None,
         }
     }
+}
+
+/// The text and the address of a link, and what is behind it.
+fn simple_link(text: &str) -> Option<(&str, &str, &str)> {
+    let inside = text.strip_prefix('[')?;
+    let (label, after) = inside.split_at(memchr(b']', inside.as_bytes())?);
+    let after = after.strip_prefix("](")?;
+    let (address, after) = after.split_at(memchr(b')', after.as_bytes())?);
+    let is_ordinary = |b: u8| {
+        b.is_ascii_graphic()
+            && !matches!(
+                b,
+                b'(' | b'<' | b'>' | b'&' | b'\\' | b'"' | b'\'' | b'`' | b'[' | b']'
+            )
+    };
+    let is_simple = !label.is_empty()
+        && label.trim() == label
+        && !label.bytes().any(is_mark)
+        && !address.is_empty()
+        && address.bytes().all(is_ordinary);
+    is_simple.then_some((label, address, after.get(1..)?))
 }
 
 /// A line break, and what begins the characters that stand for values.

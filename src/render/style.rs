@@ -79,6 +79,22 @@ impl TextStyle {
     }
 
     pub(super) fn write(self, out: &mut String) {
+        // The styles of code, which are most of all that are written.
+        let short = match (self.attributes, self.color) {
+            (0, 31) => "\x1b[31m",
+            (0, 32) => "\x1b[32m",
+            (0, 33) => "\x1b[33m",
+            (0, 34) => "\x1b[34m",
+            (0, 35) => "\x1b[35m",
+            (0, 36) => "\x1b[36m",
+            (0, 94) => "\x1b[94m",
+            (DIM, 0) => "\x1b[2m",
+            _ => return self.write_parts(out),
+        };
+        out.push_str(short);
+    }
+
+    fn write_parts(self, out: &mut String) {
         out.push_str("\x1b[");
         let mut separator = "";
         if self.attributes != 0 {

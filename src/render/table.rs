@@ -44,6 +44,8 @@ pub(super) struct TableBuilder {
     header: Vec<StyledText>,
     /// The rows that have not been written.
     rows: Vec<Vec<StyledText>>,
+    /// A row that has been written, to reuse its memory.
+    spare: Vec<StyledText>,
     layout: Option<TableLayout>,
     /// The first record has been written.
     has_record: bool,
@@ -55,6 +57,7 @@ impl TableBuilder {
             alignments,
             header,
             rows: Vec::new(),
+            spare: Vec::new(),
             layout: None,
             has_record: false,
         }
@@ -62,6 +65,11 @@ impl TableBuilder {
 
     pub(super) const fn columns(&self) -> usize {
         self.header.len()
+    }
+
+    /// Where the next row is to be put; what is in it is to be cleared.
+    pub(super) fn spare_row(&mut self) -> Vec<StyledText> {
+        std::mem::take(&mut self.spare)
     }
 
     pub(super) fn push_row(&mut self, row: Vec<StyledText>, writer: &mut LineWriter) {
@@ -86,12 +94,15 @@ impl TableBuilder {
             Some(layout) => layout,
             None => self.decide_layout(writer),
         };
-        for row in std::mem::take(&mut self.rows) {
+        let mut rows = std::mem::take(&mut self.rows);
+        for row in rows.drain(..) {
             match &layout {
                 TableLayout::Grid(widths) => self.write_grid_row(&row, widths, writer),
                 TableLayout::Records => self.write_record(&row, writer),
             }
+            self.spare = row;
         }
+        self.rows = rows;
         self.layout = Some(layout);
     }
 
@@ -131,6 +142,17 @@ impl TableBuilder {
     }
 
     fn write_grid_row(&self, row: &[StyledText], widths: &[usize], writer: &mut LineWriter) {
+        let pairs = || row.iter().zip(widths);
+        let is_simple =
+            |(cell, width): (&StyledText, &usize)| cell.text.len() <= *width && is_one_line(cell);
+        if row.len() == widths.len() && pairs().all(is_simple) {
+            // One line, and all of it ASCII: as most rows are.
+            writer.row(pairs().enumerate().map(|(column, (cell, width))| {
+                let (before, after) = self.spread(column, width - cell.text.len());
+                (CellText::Styled(cell), before, after)
+            }));
+            return;
+        }
         let cells: Vec<GridCell<'_>> = row
             .iter()
             .zip(widths)
@@ -229,6 +251,17 @@ impl<'a> GridCell<'a> {
     }
 }
 
+/// Whether a cell is ASCII text without white space that wrapping would change.
+fn is_one_line(cell: &StyledText) -> bool {
+    let mut after_space = false;
+    cell.text.bytes().all(|byte| {
+        let is_space = byte == b' ';
+        let is_plain = matches!(byte, b' '..=b'~') && !(is_space && after_space);
+        after_space = is_space;
+        is_plain
+    })
+}
+
 /// The width to which the widest columns have to be narrowed.
 fn common_limit(widths: &[usize], room: usize) -> usize {
     let mut sorted = widths.to_vec();
@@ -278,7 +311,7 @@ fn visible_columns(line: &str) -> usize {
 
 /// The cells of a row. A `\|` is a `|` within a cell, even in code.
 pub(super) fn split_cells(line: &str) -> Vec<Cow<'_, str>> {
-    let line = line.trim();
+    let line = line.trim_ascii();
     let line = line.strip_prefix('|').unwrap_or(line);
     let mut cells: Vec<Cow<'_, str>> = Vec::new();
     let (mut start, mut from) = (0, 0);
@@ -295,7 +328,7 @@ pub(super) fn split_cells(line: &str) -> Vec<Cow<'_, str>> {
         }
     }
     let last = line.get(start..).unwrap_or_default();
-    if cells.is_empty() || !last.trim().is_empty() {
+    if cells.is_empty() || !last.trim_ascii().is_empty() {
         cells.push(cell(last, escaped));
     }
     cells

@@ -1,7 +1,7 @@
 //! Tests of the renderer as a whole: the same bytes however the input is cut, nothing but text and
 //! styles in the output, nothing lost, and the same text as CommonMark's.
 
-use super::inline::InlineParser;
+use super::inline::{InlineParser, LinkStyler};
 use super::simple_spans::push_simple_spans;
 use super::style::{Look, StyledText};
 use super::wrap::LineWriter;
@@ -439,15 +439,28 @@ fn simple_spans_are_what_the_parser_makes_of_them() {
         "~",
         "&",
         "5 * 3",
+        "[a](b)",
+        "[a b](https://x.org/_c_*d*~~e)",
+        "[a](mailto:b)",
+        "[",
+        "](",
     ];
-    let mut simple = 0;
+    let (mut simple, mut links_found) = (0, 0);
     for continues in [false, true] {
         for text in random_texts(parts, 8).take(10_000) {
             let theme = Theme::Dark;
             let mut fast = StyledText::default();
+            let mut writer = LineWriter::new(80, theme);
+            let mut links = LinkStyler::new(theme, true, &mut writer);
             // A piece begins and ends at a space.
-            if push_simple_spans(text.trim(), continues, Look::default(), theme, &mut fast) {
-                let mut parser = InlineParser::new(theme, false);
+            if push_simple_spans(
+                text.trim(),
+                continues,
+                Look::default(),
+                &mut links,
+                &mut fast,
+            ) {
+                let mut parser = InlineParser::new(theme, true);
                 let mut writer = LineWriter::new(80, theme);
                 let mut slow = StyledText::default();
                 parser.parse_spans(
@@ -465,10 +478,12 @@ fn simple_spans_are_what_the_parser_makes_of_them() {
                 };
                 assert_eq!(pieces(&fast), pieces(&slow), "{text:?}");
                 simple += usize::from(text.contains(['*', '`']));
+                links_found += usize::from(text.contains("](https"));
             }
         }
     }
     assert!(simple > 2_000, "{simple}");
+    assert!(links_found > 500, "{links_found}");
 }
 
 /// A screen that a document has in a mode, with escape characters that can be read.
@@ -603,7 +618,7 @@ fn prose_is_shown_at_the_next_word_boundary() {
     );
     assert_eq!(
         steps(80, &["> see [a]\n>\n", "> [a]: /url\n", "\nb"], false),
-        ["│ see", "", " a (/url)\n│\n│ [a]: /url\n", "\nb\n"]
+        ["│ see", "", " a (/url)\n│\n│ [a]: /url\n\n", "b\n"]
     );
     assert_eq!(
         steps(80, &["|a|\n", "|-", "|\n", "\n"], false),

@@ -10,6 +10,7 @@ use super::style::{
     LINK_END, Look, STYLE_END, StyledText, TextRole, TextStyle, Theme, write_link_start,
 };
 use super::width::{columns, may_break_between};
+use memchr::memrchr;
 use std::mem;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -18,6 +19,7 @@ const MIN_WIDTH: usize = 8;
 /// A thematic break is not wider, because on a wide terminal it would separate more than it should.
 const MAX_RULE_COLUMNS: usize = 80;
 
+const SPACES: &str = "                                                                ";
 const BULLET: &str = "•";
 const QUOTE_BAR: &str = "│";
 const COLUMN_BAR: &str = "│";
@@ -179,7 +181,7 @@ impl LineWriter {
 
     /// Writes text; spaces separate words, and a line break ends the line.
     pub(super) fn text(&mut self, text: &str, look: Look) {
-        let mut rest = text;
+        let mut rest = self.ordinary_words(text, look);
         while !rest.is_empty() {
             let end = rest.bytes().position(|b| matches!(b, b' ' | b'\n' | b'\t'));
             let (run, tail) = rest.split_at(end.unwrap_or(rest.len()));
@@ -193,6 +195,56 @@ impl LineWriter {
             }
             rest = tail.get(1..).unwrap_or_default();
         }
+    }
+
+    /// Writes the complete words at the beginning of a text, as far as they are ASCII and one space
+    /// is behind each, and returns the rest. That is most of all text, and written line by line.
+    fn ordinary_words<'a>(&mut self, text: &'a str, look: Look) -> &'a str {
+        if !self.word.is_empty() || self.continues || self.gap.is_some_and(|gap| gap != look) {
+            return text;
+        }
+        let mut end = 0;
+        let mut after_space = true;
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                b' ' if !after_space => (after_space, end) = (true, at),
+                b'!'..=b'~' => after_space = false,
+                _ => break,
+            }
+        }
+        let mut start = 0;
+        while start < end {
+            let words = text.get(start..end).unwrap_or_default();
+            let gap = usize::from(self.gap.is_some() && self.has_text);
+            self.begin_line();
+            let room = self.width.saturating_sub(self.column + gap);
+            let fitting = if words.len() <= room {
+                words.len()
+            } else {
+                let line = words.as_bytes().get(..=room).unwrap_or_default();
+                match memrchr(b' ', line) {
+                    Some(fitting) => fitting,
+                    None if self.has_text => 0,
+                    // A word that is wider than a line.
+                    None => break,
+                }
+            };
+            if fitting > 0 {
+                if gap > 0 {
+                    self.emit(" ", look);
+                }
+                self.emit(words.get(..fitting).unwrap_or_default(), look);
+                self.column += gap + fitting;
+                self.has_text = true;
+                start += fitting + 1;
+                self.gap = Some(look);
+            }
+            if start < end {
+                self.newline();
+                self.gap = None;
+            }
+        }
+        text.get(start..).unwrap_or_default()
     }
 
     pub(super) fn styled(&mut self, text: &StyledText) {
@@ -328,7 +380,12 @@ impl LineWriter {
         if self.active != Look::default() {
             self.switch(Look::default());
         }
-        self.out.extend(std::iter::repeat_n(' ', count));
+        let mut left = count;
+        while left > 0 {
+            let spaces = SPACES.get(..left).unwrap_or(SPACES);
+            self.out.push_str(spaces);
+            left -= spaces.len();
+        }
     }
 
     pub(super) const fn muted(&self) -> Look {
