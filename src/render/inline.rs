@@ -34,6 +34,8 @@ struct OpaqueValue {
 pub(super) struct InlineParser {
     theme: Theme,
     pub(super) hyperlinks: bool,
+    /// The text is that of a cell of a table, in which `<br>` is the only way to break a line.
+    pub(super) in_cell: bool,
     pub(super) definitions: LinkDefinitions,
     values: Vec<OpaqueValue>,
     numbers: HashMap<(String, bool), char>,
@@ -47,6 +49,7 @@ impl InlineParser {
         Self {
             theme,
             hyperlinks,
+            in_cell: false,
             definitions: LinkDefinitions::default(),
             values: Vec::new(),
             numbers: HashMap::new(),
@@ -182,6 +185,9 @@ impl InlineParser {
                     } else {
                         self.plain.push_str(text);
                     }
+                }
+                Event::InlineHtml(tag) if self.in_cell && is_line_break(&tag) => {
+                    self.plain.push(LINE_BREAK);
                 }
                 Event::Html(text) | Event::InlineHtml(text) => self.plain.push_str(&text),
                 Event::Code(text) => {
@@ -391,6 +397,14 @@ impl OpenSpans {
     fn look(&self) -> Look {
         self.looks.last().copied().unwrap_or(self.base)
     }
+}
+
+/// Whether a tag is `<br>`, `<br/>` or `<br />`.
+fn is_line_break(tag: &str) -> bool {
+    let name = tag
+        .trim_start_matches('<')
+        .trim_end_matches(['>', '/', ' ']);
+    name.eq_ignore_ascii_case("br")
 }
 
 /// Whether a text may have an address of the web.

@@ -106,6 +106,11 @@ impl Renderer {
         self.blocks.text.inline.add_definitions(markdown);
     }
 
+    /// Changes the columns of a line, from the next line on: the terminal was resized.
+    pub fn set_width(&mut self, width: usize) {
+        self.blocks.text.writer.set_width(width);
+    }
+
     /// Takes the next piece of the answer, and appends what can be shown to `out`.
     pub fn push(&mut self, text: &str, out: &mut String) {
         self.write_to(out, |renderer| {

@@ -102,12 +102,14 @@ impl TextWriter {
 
     /// Styles the cells of a row into `row`, whose memory is reused.
     pub(super) fn cells(&mut self, cells: &[Cow<'_, str>], look: Look, row: &mut Vec<StyledText>) {
+        self.inline.in_cell = true;
         row.resize_with(cells.len(), StyledText::default);
         for (cell, styled) in cells.iter().zip(row) {
             styled.clear();
             self.inline
                 .parse(cell.trim_ascii(), false, look, &mut self.writer, styled);
         }
+        self.inline.in_cell = false;
     }
 
     /// Remembers the definition that lines consist of, unless they are none.

@@ -91,6 +91,10 @@ impl TableBuilder {
 
     fn write_rows(&mut self, writer: &mut LineWriter) {
         let layout = match self.layout.take() {
+            // A grid that the terminal has become too narrow for goes on as another table.
+            Some(TableLayout::Grid(widths)) if grid_columns(&widths) > writer.available() => {
+                self.decide_layout(writer)
+            }
             Some(layout) => layout,
             None => self.decide_layout(writer),
         };
@@ -112,11 +116,14 @@ impl TableBuilder {
             let rows = self.rows.iter().filter_map(move |row| row.get(column));
             rows.chain(self.header.get(column))
         };
-        let widest = |cell: &StyledText| cell.text.lines().map(columns).max().unwrap_or(0);
+        let widest = |cell: &StyledText| {
+            let lines = cell.text.lines();
+            lines.map(|line| columns(line.trim_ascii())).max()
+        };
         let mut widths: Vec<usize> = (0..count)
             .map(|column| {
                 cells(column)
-                    .map(widest)
+                    .filter_map(widest)
                     .max()
                     .unwrap_or(0)
                     .clamp(1, MAX_COLUMN)
@@ -158,7 +165,8 @@ impl TableBuilder {
             .zip(widths)
             .map(|(cell, width)| GridCell::new(cell, *width, writer))
             .collect();
-        let height = cells.iter().map(GridCell::height).max().unwrap_or(1);
+        let height = cells.iter().map(GridCell::height).max();
+        let height = height.unwrap_or(1).max(1);
         for number in 0..height {
             writer.row(widths.iter().enumerate().map(|(column, width)| {
                 let (text, used) = cells
@@ -260,6 +268,11 @@ fn is_one_line(cell: &StyledText) -> bool {
         after_space = is_space;
         is_plain
     })
+}
+
+/// The columns that the rows of a grid take.
+fn grid_columns(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + SEPARATOR_COLUMNS * widths.len().saturating_sub(1)
 }
 
 /// The width to which the widest columns have to be narrowed.

@@ -539,6 +539,32 @@ fn plain(width: usize, document: &str) -> String {
     render(options(width, Theme::Plain), &[document])
 }
 
+#[test]
+fn new_width_is_used_from_the_next_line_on() {
+    let mut renderer = Renderer::new(options(20, Theme::Plain));
+    let mut out = String::new();
+    renderer.push("> one two three four ", &mut out);
+    renderer.set_width(12);
+    renderer.push("five six seven ", &mut out);
+    renderer.set_width(20);
+    renderer.push("eight nine ten eleven\n\n", &mut out);
+    assert_eq!(
+        out,
+        "│ one two three four\n│ five six\n│ seven eight nine\n│ ten eleven\n"
+    );
+    let rows = "|header|is wide|\n|-|-|\n".to_owned() + &"|one|two|\n".repeat(6);
+    out.clear();
+    renderer.push(&rows, &mut out);
+    renderer.set_width(14);
+    renderer.push("|three|four|\n|five|six|\n", &mut out);
+    renderer.finish(&mut out);
+    let grid = "header │ is wide\n───────┼────────\n".to_owned() + &"one    │ two\n".repeat(6);
+    assert_eq!(
+        out,
+        format!("\n{grid}header: three\nis wide: four\n\nheader: five\nis wide: six\n")
+    );
+}
+
 /// What is shown after each piece, and at the end.
 fn steps(width: usize, pieces: &[&str], idle: bool) -> Vec<String> {
     let mut renderer = Renderer::new(options(width, Theme::Plain));
@@ -800,6 +826,14 @@ fn tables_fit_the_width_or_become_records() {
         "a │ b\n──┼─────\n1 │ 2 |3\n4 │\n"
     );
     assert_eq!(plain(40, "|`a\\|b`|\n|-|\n"), "`a|b`\n─────\n");
+    assert_eq!(
+        plain(
+            40,
+            "|a|b|\n|-|-|\n|one<br>two <BR /> three|x|\n|<br>|<b>|\n"
+        ),
+        "a     │ b\n──────┼────\none   │ x\ntwo   │\nthree │\n      │ <b>\n"
+    );
+    assert_eq!(plain(40, "one<br>two"), "one<br>two\n");
     assert_eq!(plain(40, "|a|b|\n|c|d|\n"), "|a|b|\n|c|d|\n");
     assert_eq!(
         plain(40, "text\n|a|\n|-|\n|1|\n\nend"),

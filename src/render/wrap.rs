@@ -120,6 +120,11 @@ impl LineWriter {
         }
     }
 
+    /// Changes the width; what is on the screen stays as it is.
+    pub(super) fn set_width(&mut self, width: usize) {
+        self.width = width.max(MIN_WIDTH);
+    }
+
     /// The columns that remain for text.
     pub(super) fn available(&self) -> usize {
         self.width - self.margins_shown().1
@@ -307,7 +312,7 @@ impl LineWriter {
         let columns = if under_last_line {
             self.last_column.saturating_sub(self.column)
         } else {
-            self.width - self.column.min(self.width)
+            self.width.saturating_sub(self.column)
         };
         let rule = symbol.repeat(columns.clamp(3, MAX_RULE_COLUMNS));
         self.emit(&rule, self.muted());

@@ -26,6 +26,11 @@ impl MarkdownDisplay {
         display.push(&text) + display.finish()
     }
 
+    /// Changes the columns of a line, from the next line on.
+    pub fn set_width(&mut self, width: usize) {
+        self.0.set_width(width);
+    }
+
     /// Takes the next part of the answer and returns what can be shown now.
     pub fn push(&mut self, part: &Displayable) -> Displayable {
         let mut out = String::new();
