@@ -10,11 +10,11 @@ use crate::privacy::{Displayable, MarkdownDisplay, Raw};
 use crate::time::{Clock, Stopwatch};
 use anyhow::Result;
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
-/// How often it is checked whether something is to be shown.
-const TICK: Duration = Duration::from_millis(50);
 /// A word whose end has not arrived is shown after this time.
 const IDLE: Duration = Duration::from_millis(200);
 /// A terminal writes `^C` behind the line when that key is pressed.
@@ -39,6 +39,8 @@ struct AnswerState {
     reasoning: bool,
     /// The line that says what is waited for, while it is on the screen.
     status: String,
+    /// The seconds in it.
+    status_seconds: u64,
     /// When the last text arrived, unless all of it is shown.
     held_since: Option<Stopwatch>,
     /// Whether the reasoning is shown, and whether some of it was.
@@ -71,6 +73,7 @@ impl AnswerScreen {
             waiting_since: Some(context.clock.stopwatch()),
             reasoning: false,
             status: String::new(),
+            status_seconds: 0,
             held_since: None,
             shows_reasoning: is_screen && display == ReasoningDisplay::Show,
             has_reasoning: false,
@@ -90,23 +93,46 @@ impl AnswerScreen {
             return state.ui.out(part);
         };
         state.held_since = Some(state.clock.stopwatch());
+        // The terminal may have been resized.
+        markdown.set_width(state.ui.width());
         let shown = markdown.push(part);
         state.write(&shown)
     }
 
     /// Waits for the answer, and meanwhile shows what depends on time.
     pub(crate) async fn watch<T>(&self, answer: impl Future<Output = T>) -> T {
-        tokio::pin!(answer);
-        loop {
-            tokio::select! {
-                biased;
-                result = &mut answer => {
-                    self.0.borrow_mut().erase_status();
-                    return result;
-                }
-                () = tokio::time::sleep(TICK) => self.tick(),
+        let timer = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(answer, timer);
+        poll_fn(|context| {
+            if let Poll::Ready(result) = answer.as_mut().poll(context) {
+                self.0.borrow_mut().erase_status();
+                return Poll::Ready(result);
             }
-        }
+            // What arrives changes what depends on time, so the timer is set anew each time.
+            while let Some(left) = self.next_change() {
+                if left.is_zero() {
+                    self.tick();
+                    continue;
+                }
+                timer.as_mut().reset(tokio::time::Instant::now() + left);
+                if timer.as_mut().poll(context).is_pending() {
+                    break;
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The time until something changes on the screen without anything being received.
+    fn next_change(&self) -> Option<Duration> {
+        let state = &*self.0.borrow();
+        let waited = state.waiting_since.filter(|_| state.shows_status());
+        time_to_change(
+            waited.map(|since| since.elapsed()),
+            (!state.status.is_empty()).then_some(state.status_seconds),
+            state.held_since.map(|since| since.elapsed()),
+        )
     }
 
     /// Shows the rest of the answer. `ended` tells whether a last line without its end gets one.
@@ -152,6 +178,9 @@ impl AnswerScreen {
     pub(crate) fn on_reasoning(&self, part: &Raw, is_shown: bool) {
         let state = &mut *self.0.borrow_mut();
         state.reasoning = true;
+        if !state.status.is_empty() {
+            state.show_status();
+        }
         if is_shown && state.shows_reasoning {
             state.erase_status();
             state.waiting_since = None;
@@ -181,13 +210,18 @@ impl AnswerScreen {
 }
 
 impl AnswerState {
+    /// Whether there is a terminal for the line that says what is waited for.
+    fn shows_status(&self) -> bool {
+        self.ui.notices() && self.ui.error_takes_styles()
+    }
+
     /// Writes over the line with the elapsed seconds, if they have changed. The line is cut to the
     /// width of the terminal: a second line could not be erased without moving up.
     fn show_status(&mut self) {
         let Some(elapsed) = self.waiting_since.map(|since| since.elapsed()) else {
             return;
         };
-        if elapsed < STATUS_DELAY || !self.ui.error_takes_styles() {
+        if elapsed < STATUS_DELAY || !self.shows_status() {
             return;
         }
         let doing = if self.reasoning {
@@ -195,7 +229,8 @@ impl AnswerState {
         } else {
             format!("waiting for {}", self.model)
         };
-        let status = format!("{doing}… {} s (Ctrl-C stops)", elapsed.as_secs());
+        self.status_seconds = elapsed.as_secs();
+        let status = format!("{doing}… {} s (Ctrl-C stops)", self.status_seconds);
         if status != self.status {
             let room = self.ui.width().saturating_sub(ECHO_COLUMNS + 1);
             self.ui.countdown(&truncate_to_width(&status, room));
@@ -230,6 +265,49 @@ impl AnswerState {
             Ok(())
         } else {
             self.ui.out(shown)
+        }
+    }
+}
+
+/// The time until the line with the elapsed seconds changes, or a word is shown that is held:
+/// never, if nothing is waited for and nothing is held.
+fn time_to_change(
+    waited: Option<Duration>,
+    shown_seconds: Option<u64>,
+    held: Option<Duration>,
+) -> Option<Duration> {
+    let status = waited.map(|waited| {
+        let due = shown_seconds.map_or(STATUS_DELAY, |shown| Duration::from_secs(shown + 1));
+        due.saturating_sub(waited)
+    });
+    let word = held.map(|held| IDLE.saturating_sub(held));
+    status.into_iter().chain(word).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_is_redrawn_only_when_something_changes() {
+        let ms = |ms: Option<u64>| ms.map(Duration::from_millis);
+        for (waited, shown_seconds, held, expected) in [
+            (None, None, None, None),
+            (Some(0), None, None, Some(300)),
+            (Some(250), None, None, Some(50)),
+            (Some(400), None, None, Some(0)),
+            (Some(400), Some(0), None, Some(600)),
+            (Some(2_000), Some(1), None, Some(0)),
+            (Some(2_000), Some(2), None, Some(1_000)),
+            (None, None, Some(20), Some(180)),
+            (None, None, Some(500), Some(0)),
+            (Some(900), Some(0), Some(0), Some(100)),
+        ] {
+            assert_eq!(
+                time_to_change(ms(waited), shown_seconds, ms(held)),
+                ms(expected),
+                "{waited:?} {shown_seconds:?} {held:?}"
+            );
         }
     }
 }
