@@ -204,3 +204,121 @@ fn history_renders_answers_and_shows_questions_as_they_are() {
         "{page}"
     );
 }
+
+/// What a terminal was given, without the carriage returns.
+fn lines_of(screen: &Screen) -> String {
+    let bytes = String::from_utf8(screen.transcript()).unwrap();
+    bytes.replace('\r', "").replace('\x1b', "␛")
+}
+
+#[test]
+fn resized_terminal_gets_lines_of_its_new_width() {
+    let gate = Gate::default();
+    let reply = Reply::stream()
+        .text("- one two three four five six seven eight nine ten ")
+        .wait(&gate)
+        .text("eleven twelve thirteen fourteen\n\n```\n")
+        .text("a line of code that is longer than the terminal\n```\n\nthe end of the answer");
+    let (mut sandbox, _server) = sandbox_with([reply.finish("stop").done()]);
+    sandbox.set("NO_COLOR", "1");
+    let mut screen = Screen::open(&sandbox, ["ask", "-q", "hi"], 40, 30);
+    screen.wait_for("nine ten").resize(20, 30);
+    gate.open();
+    assert_eq!(screen.end(), 0);
+    assert_eq!(
+        lines_of(&screen),
+        "• one two three four five six seven\n  eight nine ten\n  eleven twelve\n  thirteen \
+         fourteen\n\na line of code that is longer than the terminal\n\nthe end of the\nanswer\n"
+    );
+}
+
+#[test]
+fn theme_is_that_of_the_settings_or_of_the_terminal() {
+    let answer = "# One\n\nA `two` [three](https://x.org).\n\n```rs\nlet four = 5;\n```\n";
+    let dark = "␛[1;36m# One␛[0m\n\nA ␛[33mtwo␛[0m ␛[94mthree␛[0m ␛[2m(https://x.org)␛[0m.\n\n\
+        ␛[2mrs␛[0m\n␛[35mlet␛[0m four = ␛[33m5␛[0m;\n";
+    let light = "␛[1;34m# One␛[0m\n\nA ␛[35mtwo␛[0m ␛[34mthree␛[0m ␛[2m(https://x.org)␛[0m.\n\n\
+        ␛[2mrs␛[0m\n␛[35mlet␛[0m four = ␛[31m5␛[0m;\n";
+    let plain = "# One\n\nA `two` three (https://x.org).\n\nrs\nlet four = 5;\n";
+    let cases = [
+        (None, "", dark),
+        (None, "0;15", light),
+        (None, "15;0", dark),
+        (Some("auto"), "0;15", light),
+        (Some("dark"), "0;15", dark),
+        (Some("light"), "15;0", light),
+        (Some("plain"), "0;15", plain),
+    ];
+    let (mut sandbox, _server) = sandbox_with(cases.map(|_| Reply::says(answer)));
+    for (theme, background, expected) in cases {
+        if let Some(theme) = theme {
+            sandbox.run(["config", "set", "ui.theme", theme]).check();
+        }
+        sandbox.set("COLORFGBG", background);
+        let screen = ask(&sandbox, &["hi"]);
+        assert_eq!(lines_of(&screen), expected, "{theme:?} {background:?}");
+    }
+    sandbox.run(["config", "set", "ui.theme", "none"]).fails(2);
+}
+
+#[test]
+fn end_of_a_long_answer_is_announced_as_the_settings_say() {
+    let desktop = "␛]9;chatbot: the answer is complete\u{7}";
+    let cases = [
+        ("off", "0", ""),
+        ("bell", "0", "\u{7}"),
+        ("bell", "600", ""),
+        ("desktop", "0", desktop),
+    ];
+    let (sandbox, _server) = sandbox_with((0..=cases.len()).map(|_| Reply::says("yes")));
+    for (notify, after, announced) in cases {
+        sandbox.run(["config", "set", "ui.notify", notify]).check();
+        sandbox
+            .run(["config", "set", "ui.notify_after_s", after])
+            .check();
+        let screen = ask(&sandbox, &["hi"]);
+        assert_eq!(
+            lines_of(&screen),
+            format!("{announced}yes\n"),
+            "{notify} {after}"
+        );
+    }
+    sandbox
+        .run(["config", "set", "ui.notify_after_s", "0"])
+        .check();
+    let piped = sandbox.run(["ask", "hi", "--no-stdin"]).succeeds();
+    assert_eq!(piped.stdout, "yes\n");
+}
+
+#[test]
+fn reasoning_is_shown_or_hidden_as_the_settings_and_the_option_say() {
+    let reply = || {
+        Reply::stream()
+            .event(r#"{"choices":[{"delta":{"reasoning":"a bird, "}}]}"#)
+            .event(r#"{"choices":[{"delta":{"reasoning":"so *grey*"}}]}"#)
+            .text("A *heron*.")
+            .finish("stop")
+            .done()
+    };
+    let hidden = "A ␛[3mheron␛[0m.\n";
+    let shown = "␛[2ma bird, ␛[0m␛[2mso *grey*␛[0m\n\nA ␛[3mheron␛[0m.\n";
+    let cases = [
+        ("hide", &[][..], hidden),
+        ("hide", &["--reasoning", "show"], shown),
+        ("show", &[], shown),
+        ("show", &["--reasoning", "hide"], hidden),
+        (
+            "show",
+            &["--raw"],
+            "␛[2ma bird, ␛[0m␛[2mso *grey*␛[0m\n\nA *heron*.\n",
+        ),
+    ];
+    let (sandbox, _server) = sandbox_with(cases.map(|_| reply()));
+    for (setting, options, expected) in cases {
+        sandbox
+            .run(["config", "set", "ui.reasoning", setting])
+            .check();
+        let screen = ask(&sandbox, &[options, &["hi"]].concat());
+        assert_eq!(lines_of(&screen), expected, "{setting} {options:?}");
+    }
+}
