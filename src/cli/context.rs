@@ -70,6 +70,8 @@ pub(crate) struct Context {
     log: Option<DebugLog>,
     /// Providers may be asked about keys during a lockdown, because no message is sent.
     key_calls_allowed: bool,
+    /// The model that the last statistics named.
+    pub(super) reported_model: Option<String>,
     /// This command sends messages, and when it compares the state with its marks at its end.
     pub(super) compare_at_end: Option<When>,
 }
@@ -97,6 +99,7 @@ impl Context {
             audit_key: None,
             log: None,
             key_calls_allowed: false,
+            reported_model: None,
             compare_at_end: None,
         })
     }

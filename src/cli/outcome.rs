@@ -21,17 +21,9 @@ pub(crate) fn describe_redactions(counts: &[(String, usize)]) -> String {
     format!("{} replaced: {}", pluralize(all, "value"), kinds.join(", "))
 }
 
-/// `model · 1,204→356 tok · $0.0031 · 2.1 s`
-pub(crate) fn describe_statistics(outcome: &Outcome, model: &str) -> String {
-    let mut parts = vec![
-        Raw::from(
-            outcome
-                .completion
-                .as_ref()
-                .map_or(model, |a| a.model.as_str()),
-        )
-        .printable_line(),
-    ];
+/// `model · 1,204→356 tok · $0.0031 · 2.1 s`; a chat names the model only when it has changed.
+fn describe_statistics(outcome: &Outcome, model: Option<&str>) -> String {
+    let mut parts: Vec<String> = model.map(str::to_owned).into_iter().collect();
     if let Some(usage) = outcome.completion.as_ref().and_then(|a| a.usage.as_ref()) {
         parts.push(format!(
             "{}→{} tok",
@@ -132,7 +124,14 @@ pub(crate) fn report_outcome(
             "the model also asked for {calls}; chatbot has no tools and made none"
         ));
     }
-    ui.notice(&describe_statistics(outcome, model));
+    let answering = outcome.completion.as_ref().map(|a| a.model.as_str());
+    let answering = Raw::from(answering.unwrap_or(model)).printable_line();
+    let is_new = context.reported_model.as_ref() != Some(&answering);
+    ui.notice(&describe_statistics(
+        outcome,
+        is_new.then_some(answering.as_str()),
+    ));
+    context.reported_model = Some(answering);
 }
 
 fn describe_tool_calls(outcome: &Outcome) -> Option<String> {
