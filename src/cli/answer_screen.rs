@@ -33,6 +33,8 @@ struct AnswerState {
     /// Renders the answer; without it the text is shown as it is.
     markdown: Option<MarkdownDisplay>,
     ends_line: bool,
+    /// An empty line is to be written before the answer.
+    needs_gap: bool,
     model: String,
     /// When the wait for the first text began; `None` if nothing is waited for.
     waiting_since: Option<Stopwatch>,
@@ -69,6 +71,7 @@ impl AnswerScreen {
             clock: context.clock.clone(),
             markdown,
             ends_line: true,
+            needs_gap: false,
             model: Raw::from(model).printable_line(),
             waiting_since: Some(context.clock.stopwatch()),
             reasoning: false,
@@ -82,6 +85,15 @@ impl AnswerScreen {
         }))))
     }
 
+    /// Sets the answer off from the question, which is above it on a terminal.
+    pub(crate) fn set_off(self) -> Self {
+        {
+            let state = &mut *self.0.borrow_mut();
+            state.needs_gap = state.ui.output_is_terminal();
+        }
+        self
+    }
+
     /// Shows the next part of the answer.
     pub(crate) fn show(&self, part: &Displayable) -> Result<()> {
         let state = &mut *self.0.borrow_mut();
@@ -90,7 +102,7 @@ impl AnswerScreen {
         state.end_reasoning()?;
         let Some(markdown) = &mut state.markdown else {
             state.ends_line = part.ends_line();
-            return state.ui.out(part);
+            return state.write(part);
         };
         state.held_since = Some(state.clock.stopwatch());
         // The terminal may have been resized.
@@ -260,12 +272,14 @@ impl AnswerState {
         }
     }
 
-    fn write(&self, shown: &Displayable) -> Result<()> {
+    fn write(&mut self, shown: &Displayable) -> Result<()> {
         if shown.is_empty() {
-            Ok(())
-        } else {
-            self.ui.out(shown)
+            return Ok(());
         }
+        if std::mem::take(&mut self.needs_gap) {
+            self.ui.out("\n")?;
+        }
+        self.ui.out(shown)
     }
 }
 

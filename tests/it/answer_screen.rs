@@ -322,3 +322,41 @@ fn reasoning_is_shown_or_hidden_as_the_settings_and_the_option_say() {
         assert_eq!(lines_of(&screen), expected, "{setting} {options:?}");
     }
 }
+
+#[test]
+fn question_answer_and_statistics_are_told_apart() {
+    let (mut sandbox, _server) = sandbox_with((0..6).map(|_| Reply::says("a heron")));
+    for (variable, value, mark) in [
+        ("NO_COLOR", "1", "-- "),
+        ("TERM", "dumb", "-- "),
+        ("TERM", "xterm-256color", ""),
+    ] {
+        sandbox.set(variable, value);
+        let mut chat = Screen::open(&sandbox, ["chat"], 80, 30);
+        for question in ["what is it?", "sure?"] {
+            chat.wait_for("\n> ").line(question).wait_for(" tok");
+        }
+        chat.wait_for("\n> ").line("/exit");
+        assert_eq!(chat.end(), 0);
+        let text = chat.text();
+        // Without what differs from run to run.
+        let lines = text.lines().map(|line| match line.split_once(" tok") {
+            Some((before, _)) => format!("{before} tok"),
+            None => line.to_owned(),
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let (text, _) = text.split_once("resume with").unwrap();
+        assert_eq!(
+            text,
+            format!(
+                "{mark}maker/model-1 · /help for help\n\
+                > what is it?\n\na heron\n{mark}maker/model-1 · 12→7 tok\n\n\
+                > sure?\n\na heron\n{mark}12→7 tok\n\n> /exit\n{mark}"
+            ),
+            "{variable}={value}"
+        );
+        let bytes = String::from_utf8(chat.transcript()).unwrap();
+        assert_eq!(bytes.contains("\x1b[1;32m> \x1b[0m"), mark.is_empty());
+        sandbox.unset("NO_COLOR");
+    }
+}

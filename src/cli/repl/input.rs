@@ -5,7 +5,7 @@ use crate::cli::errors::CliError;
 use crate::cli::line_history;
 use crate::cli::repl::completion::CompletionSources;
 use crate::cli::repl::paste::{PasteKeyHandler, Pastes};
-use crate::cli::term::Ui;
+use crate::cli::term::{Style, Ui};
 use crate::config;
 use crate::conversations::Archive;
 use crate::name::Name;
@@ -178,7 +178,7 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(terminal) => terminal.read(prompt),
+            Self::Terminal(terminal) => terminal.read(&styled(ui, prompt)),
         }
     }
 
@@ -225,6 +225,13 @@ impl LineEditor {
 
 /// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
 /// be one message: a single line is only letters, and the redactor could not recognise it.
+/// A prompt without and with its style.
+fn styled<'p>(ui: &Ui, prompt: &'p str) -> (&'p str, String) {
+    let painted = ui.paint(Style::Prompt, prompt);
+    let shown = String::from_utf8(ui.output_bytes(&painted));
+    (prompt, shown.unwrap_or_default())
+}
+
 fn is_block_open(text: &str) -> bool {
     text.rfind("-----BEGIN ").is_some_and(|at| {
         !text

@@ -314,6 +314,7 @@ impl Repl<'_> {
                         .ui
                         .notice("secrets in the answer are masked; `/reveal` shows them");
                 }
+                self.context.ui.end_turn();
                 if is_empty {
                     self.take_back(typed);
                 }
@@ -451,7 +452,7 @@ fn new_printer(
         yes: context.yes,
         show: true,
         cancelled: watch::Sender::new(false),
-        screen: AnswerScreen::new(context, args, model)?,
+        screen: AnswerScreen::new(context, args, model)?.set_off(),
         aside: " · /redact show",
         log: context.logging().cloned(),
     })

@@ -237,10 +237,20 @@ impl Ui {
         map_broken_pipe(OutputStream::Output.write_parts(&parts, self.output_color))
     }
 
-    /// Prints a notice, if standard error is a terminal.
+    /// Prints a notice, if standard error is a terminal. Without colour a mark tells it from an
+    /// answer.
     pub(crate) fn notice(&self, text: impl ToDisplayable) {
         if self.notices() {
-            self.error_line(text.to_displayable().one_line().with_style(Style::Dim));
+            let mark = if self.error_color { "" } else { "-- " };
+            let text = Displayable::from(mark) + text.to_displayable().one_line();
+            self.error_line(text.with_style(Style::Dim));
+        }
+    }
+
+    /// Sets the next prompt off from an answer and its statistics.
+    pub(crate) fn end_turn(&self) {
+        if self.error_terminal {
+            self.error_raw("");
         }
     }
 

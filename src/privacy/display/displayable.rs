@@ -17,6 +17,8 @@ pub enum Style {
     Dim,
     /// A heading or a name.
     Bold,
+    /// The prompt, by which questions are found when scrolling back.
+    Prompt,
     /// A restored value, or a partly masked secret: the provider has not seen it.
     Underlined,
     /// An error.
@@ -32,6 +34,7 @@ impl Style {
         match self {
             Self::Dim => "\x1b[2m",
             Self::Bold => "\x1b[1m",
+            Self::Prompt => "\x1b[1;32m",
             Self::Underlined => "\x1b[4m",
             Self::Red => "\x1b[1;31m",
             Self::Yellow => "\x1b[33m",
