@@ -110,9 +110,14 @@ impl InlineParser {
         let parser = Parser::new(lines);
         let (_, definition) = parser.reference_definitions().iter().next()?;
         let (label, _) = lines.strip_prefix('[')?.split_once("]:")?;
+        // An entity must not name a value, nor be a control character.
+        let shown = |c| match is_value(c) && lines.contains(c) {
+            true => c,
+            false => visible(c),
+        };
         Some(LinkDefinition {
             label: label.to_owned(),
-            address: definition.dest.to_string(),
+            address: definition.dest.chars().map(shown).collect(),
         })
     }
 

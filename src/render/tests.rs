@@ -799,6 +799,11 @@ fn entities_cannot_make_control_characters() {
         out,
         "\u{fffd}[2J \u{fffd}x \u{fffd}a \u{fffd} &lt; ö a b \u{fffd}\n"
     );
+    assert_eq!(
+        plain(80, "[a]: /&#27;[2J&#x9b;&ouml;&#x100000;\n\n[a]\n"),
+        "[a]: /\u{fffd}[2J\u{fffd}ö\u{fffd}\n\na (/\u{fffd}[2J\u{fffd}ö\u{fffd})\n"
+    );
+    assert_eq!(plain(80, "~~~ a&#27;&#x100000;b\n"), "ab\n");
 }
 
 #[test]
