@@ -201,7 +201,7 @@ impl InputSource {
 }
 
 impl LineEditor {
-    fn read(&mut self, prompt: &str) -> Result<InputEvent> {
+    fn read(&mut self, prompt: &(&str, String)) -> Result<InputEvent> {
         let initial = self.initial.take();
         let typed = match &initial {
             Some(text) => self.editor.readline_with_initial(prompt, (text, "")),
@@ -223,8 +223,6 @@ impl LineEditor {
     }
 }
 
-/// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
-/// be one message: a single line is only letters, and the redactor could not recognise it.
 /// A prompt without and with its style.
 fn styled<'p>(ui: &Ui, prompt: &'p str) -> (&'p str, String) {
     let painted = ui.paint(Style::Prompt, prompt);
@@ -232,6 +230,8 @@ fn styled<'p>(ui: &Ui, prompt: &'p str) -> (&'p str, String) {
     (prompt, shown.unwrap_or_default())
 }
 
+/// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
+/// be one message: a single line is only letters, and the redactor could not recognise it.
 fn is_block_open(text: &str) -> bool {
     text.rfind("-----BEGIN ").is_some_and(|at| {
         !text
