@@ -2,6 +2,8 @@
 //! below it.
 
 use crate::fs::Error;
+#[cfg(unix)]
+use crate::fs::permissions::own_uid;
 use std::fs;
 use std::path::Path;
 
@@ -50,7 +52,7 @@ pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
             let Ok(meta) = fs::metadata(folder) else {
                 continue;
             };
-            if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
+            if meta.uid() != 0 && meta.uid() != own_uid() {
                 return Err(Error::ForeignAncestor {
                     path: folder.to_path_buf(),
                     uid: meta.uid(),

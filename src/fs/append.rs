@@ -20,25 +20,33 @@ pub struct Appender {
 impl Appender {
     /// Opens a file for appending. Creates it and its folder if they are missing.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        if let Some(existing) = Self::open_existing(path)? {
+            return Ok(existing);
+        }
         let parent = parent_folder(path)?;
-        let existing = open(path, "write", options().read(true).append(true));
-        let file = match existing {
-            Err(error) if error.is_missing() => {
-                create_private_dir(parent)?;
-                let file = open(
-                    path,
-                    "write",
-                    options().read(true).append(true).create(true),
-                )?;
-                sync_folder(parent)?;
-                file
-            }
-            other => other?,
-        };
+        create_private_dir(parent)?;
+        let file = open(
+            path,
+            "write",
+            options().read(true).append(true).create(true),
+        )?;
+        sync_folder(parent)?;
         Ok(Self {
             path: path.to_path_buf(),
             file,
         })
+    }
+
+    /// Opens a file for appending; `None` if it does not exist.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, Error> {
+        match open(path, "write", options().read(true).append(true)) {
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+            Ok(file) => Ok(Some(Self {
+                path: path.to_path_buf(),
+                file,
+            })),
+        }
     }
 
     /// The length of the file in bytes.
@@ -120,12 +128,7 @@ impl Appender {
 
     /// Reads the whole file.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
-        self.file
-            .rewind()
-            .and_then(|()| self.file.read_to_end(&mut bytes))
-            .map_err(io_error("read", &self.path))?;
-        Ok(bytes)
+        self.tail(u64::MAX)
     }
 
     /// Reads the file in chunks of complete lines. Returns their total length and the incomplete
@@ -139,11 +142,13 @@ impl Appender {
 
     /// Reads the last bytes, at most `most`.
     pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
-        let from = self.length()?.saturating_sub(most);
-        let mut bytes = Vec::new();
+        let length = self.length()?;
+        let most = length.min(most);
+        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
+        // A read that is told where to end does not have to look for the end.
         self.file
-            .seek(SeekFrom::Start(from))
-            .and_then(|_| self.file.read_to_end(&mut bytes))
+            .seek(SeekFrom::Start(length - most))
+            .and_then(|_| Read::take(&self.file, most).read_to_end(&mut bytes))
             .map_err(io_error("read", &self.path))?;
         Ok(bytes)
     }

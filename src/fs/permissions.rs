@@ -3,7 +3,10 @@
 
 use crate::fs::{Error, io_error};
 use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 /// Open options for private files: mode 0600 on creation, symlinks not followed, FIFOs not waited
 /// for.
@@ -38,7 +41,11 @@ pub(super) fn open_and_measure(
 ) -> Result<(File, u64), Error> {
     let file = match options.open(path) {
         Ok(file) => file,
-        Err(source) if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) => {
+        // On Unix a link is not followed, so even one that leads nowhere does not count as missing.
+        Err(source)
+            if (!cfg!(unix) || source.kind() != ErrorKind::NotFound)
+                && fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) =>
+        {
             drop(source);
             return Err(Error::Symlink(path.to_path_buf()));
         }
@@ -55,6 +62,14 @@ pub(super) fn open_and_measure(
     Ok((file, meta.len()))
 }
 
+/// The user of this process. Asked once: the program never changes it, and compares it with the
+/// owner of every file.
+#[cfg(unix)]
+pub(super) fn own_uid() -> u32 {
+    static OWN_UID: OnceLock<u32> = OnceLock::new();
+    *OWN_UID.get_or_init(|| rustix::process::geteuid().as_raw())
+}
+
 #[cfg(unix)]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
@@ -67,7 +82,7 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     if !meta.is_file() {
         return odd("not a regular file");
     }
-    if meta.uid() != rustix::process::geteuid().as_raw() {
+    if meta.uid() != own_uid() {
         return odd("owned by another user");
     }
     if meta.nlink() > 1 {
@@ -135,7 +150,7 @@ pub(super) fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> 
             kind: "not a folder",
         });
     }
-    if meta.uid() != rustix::process::geteuid().as_raw() {
+    if meta.uid() != own_uid() {
         return Err(Error::NotRegular {
             path: path.to_path_buf(),
             kind: "owned by another user",

@@ -1,6 +1,8 @@
 //! Reads files as a whole, up to a limit.
 
 use crate::fs::ancestors::check_parent_dir;
+#[cfg(unix)]
+use crate::fs::permissions::own_uid;
 use crate::fs::permissions::{open, open_and_measure, options};
 use crate::fs::{Error, io_error, parent_folder};
 use std::fs::{File, Metadata};
@@ -61,7 +63,7 @@ pub fn read_user_edited(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error
                 should: 0o600,
             });
         }
-        if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
+        if meta.uid() != own_uid() && meta.uid() != 0 {
             return Err(Error::NotRegular {
                 path: path.to_path_buf(),
                 kind: "owned by another user",

@@ -1,7 +1,7 @@
 //! The end of the log, to be stored where an older copy of the log cannot reach it.
 
 use crate::audit::log::{AuditLog, ChainHead, Error, MAX_LOCK_ATTEMPTS};
-use crate::fs::{self, Appender};
+use crate::fs::Appender;
 use serde::{Deserialize, Serialize};
 
 /// The last record at some moment.
@@ -20,8 +20,8 @@ impl AuditLog {
         let Some(head) = ChainHead::read(&self.head_path())?.filter(|head| head.seq > 0) else {
             return Ok(None);
         };
-        if fs::exists(&self.path) {
-            Appender::open(&self.path)?.sync()?;
+        if let Some(file) = Appender::open_existing(&self.path)? {
+            file.sync()?;
         }
         Ok(Some(LogMark {
             seq: head.seq,
@@ -45,6 +45,7 @@ impl AuditLog {
 mod tests {
     use super::*;
     use crate::audit::{Event, EventKind};
+    use crate::fs;
     use crate::time::{Clock, Time};
 
     #[test]

@@ -116,11 +116,7 @@ impl Limiter {
         recover: &dyn Fn(Time) -> Vec<Time>,
     ) -> Result<Admitted, Error> {
         let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
-        let mut file = if fs::exists(&self.path) {
-            Some(Appender::open(&self.path)?)
-        } else {
-            None
-        };
+        let mut file = Appender::open_existing(&self.path)?;
         let LimiterState {
             mut uses,
             rewrite,
