@@ -263,18 +263,16 @@ impl AlertMonitor {
     /// Reads the new records; `false` if the log is not the one of the last look.
     fn read_new_records(&self, state: &mut MonitorState) -> Result<bool, Error> {
         let (seq, known) = (state.seq, state.hash.clone());
-        let mut same = self.audit.contains_record(seq, &known)?;
-        if same {
-            self.audit.read_after(seq, |record, line| {
-                // The first new record names the hash it follows.
-                same &= state.seq != seq || seq == 0 || known.is_empty() || record.prev == known;
-                if same {
-                    state.observe_record(record);
-                    state.hash = log::hash_of(line);
-                }
-            })?;
-        }
-        Ok(same)
+        let mut follows = true;
+        let contains = self.audit.read_after(seq, &known, |record, line| {
+            // The first new record names the hash it follows.
+            follows &= state.seq != seq || seq == 0 || known.is_empty() || record.prev == known;
+            if follows {
+                state.observe_record(record);
+                state.hash = log::hash_of(line);
+            }
+        })?;
+        Ok(contains && follows)
     }
 
     fn lock(&self) -> Result<Option<FileLock>, Error> {

@@ -35,46 +35,56 @@ impl AuditLog {
 
     /// Whether a log that has not grown still contains the record with this number and hash.
     /// Returns true for a log that has grown, and if nothing is known.
-    pub fn contains_record(&self, seq: u64, known: &str) -> Result<bool, Error> {
+    fn contains_record(
+        &self,
+        head: Option<&ChainHead>,
+        seq: u64,
+        known: &str,
+    ) -> Result<bool, Error> {
         if seq == 0 || known.is_empty() {
             return Ok(true);
         }
-        Ok(match ChainHead::read(&self.head_path())? {
+        Ok(match head {
             Some(head) if head.seq > seq => true,
             Some(head) if head.seq == seq => head.hash == known,
             // Another process may have written a record but not the head yet.
-            _ => {
-                let end = if fs::exists(&self.path) {
-                    Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?
-                } else {
-                    Vec::new()
-                };
-                last_record(&end)
-                    .is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
-            }
+            _ => last_record(&self.tail()?)
+                .is_some_and(|(last, hash)| last > seq || (last == seq && hash == known)),
         })
     }
 
-    /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
-    /// some.
+    /// The end of the last file; empty if there is none.
+    fn tail(&self) -> Result<Vec<u8>, Error> {
+        match Appender::open_existing(&self.path)? {
+            Some(mut file) => Ok(file.tail(MAX_RECORD_BYTES)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Calls `each` with the records after the one with this number and hash, oldest first. Reads
+    /// only files that can contain some. Returns false, without any call, if the log has not grown
+    /// and does not contain that record.
     pub fn read_after(
         &self,
         seq: u64,
+        known: &str,
         mut each: impl FnMut(&AuditRecord, &[u8]),
-    ) -> Result<(), Error> {
-        if self.last_seq()? <= seq {
-            return Ok(());
+    ) -> Result<bool, Error> {
+        let head = ChainHead::read(&self.head_path())?;
+        if !self.contains_record(head.as_ref(), seq, known)? {
+            return Ok(false);
+        }
+        if head.is_none_or(|head| head.seq <= seq) {
+            return Ok(true);
         }
         // New records are usually a few lines at the end of the last file.
-        if fs::exists(&self.path) {
-            let tail = Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?;
-            let new = records_after(&tail, seq);
-            if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
-                new.iter()
-                    .rev()
-                    .for_each(|(record, line)| each(record, line));
-                return Ok(());
-            }
+        let tail = self.tail()?;
+        let new = records_after(&tail, seq);
+        if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
+            new.iter()
+                .rev()
+                .for_each(|(record, line)| each(record, line));
+            return Ok(true);
         }
         let ends = |file: &Path| {
             let name = file
@@ -92,7 +102,7 @@ impl AuditLog {
                 .rev()
                 .for_each(|(record, line)| each(record, line));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The times and known costs of requests since a moment; none if the log cannot be read.

@@ -372,8 +372,10 @@ fn audit_chain_continues_in_next_file() {
     with.read(|r, _| seqs.push(r.seq)).unwrap();
     assert_eq!(seqs, (1..=report.records).collect::<Vec<_>>());
     let mut after = Vec::new();
-    with.read_after(report.records - 3, |r, _| after.push(r.seq))
-        .unwrap();
+    assert!(
+        with.read_after(report.records - 3, "", |r, _| after.push(r.seq))
+            .unwrap()
+    );
     assert_eq!(
         after,
         [report.records - 2, report.records - 1, report.records]
