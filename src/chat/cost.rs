@@ -41,6 +41,8 @@ pub(super) struct ReplyUsage<'a> {
 pub(super) struct Recorded {
     pub(super) cost: Option<Cost>,
     pub(super) budgets: Vec<BudgetStatus>,
+    /// No estimate waits for its correction, so the totals need not be read for it.
+    pub(super) nothing_pending: bool,
     /// What could not be recorded, as sentences for the user. This does not stop the conversation.
     pub(super) warnings: Vec<String>,
 }
@@ -101,7 +103,10 @@ impl<P: Provider> Session<P> {
             reported.id.as_deref(),
             self.spend,
         ) {
-            Ok(budgets) => booked.budgets = budgets,
+            Ok(booking) => {
+                booked.budgets = booking.budgets;
+                booked.nothing_pending = !booking.has_pending;
+            }
             Err(error) => booked.warnings.push(format!(
                 "cannot write the usage record: {}",
                 describe_error(error)

@@ -49,6 +49,7 @@ impl<P: Provider> Session<P> {
         let Recorded {
             cost,
             budgets,
+            nothing_pending,
             mut warnings,
         } = self.record_usage(
             &permit,
@@ -102,7 +103,7 @@ impl<P: Provider> Session<P> {
             saved.is_ok() && keep && self.conversation.is_some(),
             watch.elapsed().as_micros()
         ));
-        if completion.is_some() {
+        if completion.is_some() && !nothing_pending {
             warnings.extend(self.reconcile_costs().await);
         }
         let cancelled = completion.is_none() && failure.is_none();

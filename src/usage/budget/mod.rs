@@ -180,6 +180,15 @@ pub struct Reservation {
     pub rebuilt: bool,
 }
 
+/// A booked cost.
+#[derive(Clone, Debug)]
+pub struct Booking {
+    /// The state of the budgets after it.
+    pub budgets: Vec<BudgetStatus>,
+    /// Whether any estimate waits for its correction.
+    pub has_pending: bool,
+}
+
 /// Checks the budgets and records spending.
 #[derive(Clone, Debug)]
 pub struct BudgetTracker {
@@ -267,15 +276,15 @@ impl BudgetTracker {
         })
     }
 
-    /// Books the cost of a request in place of its reservation, and returns the state of the
-    /// budgets. An estimate with an `id` is kept for a later correction.
+    /// Books the cost of a request in place of its reservation. An estimate with an `id` is kept for
+    /// a later correction.
     pub fn commit(
         &self,
         hold: Option<&Hold>,
         entry: &UsageEntry,
         id: Option<&str>,
         own: SessionSpend,
-    ) -> Result<Vec<BudgetStatus>, Error> {
+    ) -> Result<Booking, Error> {
         self.with_lock(|totals, now| {
             // If booking fails the reservation stays, because the amount was spent.
             let mut entries: Vec<UsageEntry> = hold
@@ -299,7 +308,10 @@ impl BudgetTracker {
                 conversation: own.conversation.saturating_add(spent),
                 command: own.command.saturating_add(spent),
             };
-            Ok(self.statuses(totals, now.wall, own))
+            Ok(Booking {
+                budgets: self.statuses(totals, now.wall, own),
+                has_pending: !totals.pending.is_empty(),
+            })
         })
     }
 

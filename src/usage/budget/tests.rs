@@ -85,7 +85,8 @@ fn budget_hold_cannot_be_spent_twice() {
             None,
             SessionSpend::default(),
         )
-        .unwrap();
+        .unwrap()
+        .budgets;
     assert_eq!(
         (
             budgets[0].spent,
