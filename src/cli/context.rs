@@ -44,7 +44,7 @@ use crate::keys::{KeyManager, Slot};
 use crate::limits::{Backoff, Limiter, Lockdown};
 use crate::net::HttpContext;
 use crate::privacy::{Policy, Redactor};
-use crate::time::Clock;
+use crate::time::{Clock, Time};
 use crate::usage::UsageLog;
 use crate::usage::budget::{BudgetLimits, BudgetTracker};
 use anyhow::{Context as _, Result, bail};
@@ -74,6 +74,8 @@ pub(crate) struct Context {
     pub(super) reported_model: Option<String>,
     /// This command sends messages, and when it compares the state with its marks at its end.
     pub(super) compare_at_end: Option<When>,
+    /// From when until when the marks need not be compared again.
+    pub(super) compare_next: Option<(Time, Time)>,
 }
 
 impl Context {
@@ -101,6 +103,7 @@ impl Context {
             key_calls_allowed: false,
             reported_model: None,
             compare_at_end: None,
+            compare_next: None,
         })
     }
 
@@ -229,13 +232,13 @@ impl Context {
     /// programs' state.
     fn check_permissions(&self) -> Result<()> {
         let home = &self.home;
-        let root = self.env.path("CHATBOT_HOME");
-        for place in root
-            .as_deref()
-            .into_iter()
-            .chain([home.data(), home.state()])
-        {
-            fs::inspect_ancestors(place)?;
+        match self.env.path("CHATBOT_HOME") {
+            // Its folders have no other ancestors, and are checked below.
+            Some(root) => fs::inspect_ancestors(&root)?,
+            None => {
+                fs::inspect_ancestors(home.data())?;
+                fs::inspect_ancestors(home.state())?;
+            }
         }
         for folder in [
             home.data(),

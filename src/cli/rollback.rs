@@ -41,8 +41,18 @@ fn try_compare(context: &mut Context, when: When) -> Result<()> {
     {
         return Ok(());
     }
-    if when != When::Now && !is_compare_due(context) {
-        return Ok(());
+    if when != When::Now {
+        let now = context.clock.now();
+        // What was read before the message still holds after it.
+        let next = context.compare_next.filter(|(from, _)| *from <= now);
+        if next.is_some_and(|(_, until)| now < until) {
+            return Ok(());
+        }
+        context.compare_next =
+            last_compare(context, now).map(|at| (now, at.saturating_add(INTERVAL)));
+        if context.compare_next.is_some_and(|(_, until)| now < until) {
+            return Ok(());
+        }
     }
     let _lock = fs::FileLock::acquire(&context.home.state().join("marks.lock"))?;
     if let Some(text) = context
@@ -148,16 +158,13 @@ fn checked_tag(context: &Context, at: Time) -> Option<String> {
     )
 }
 
-fn is_compare_due(context: &Context) -> bool {
-    let now = context.clock.now();
+/// When the marks were last written; `None` if that is unknown or in the future.
+fn last_compare(context: &Context, now: Time) -> Option<Time> {
     let bytes = fs::read_at_most(&checked_file(context), MAX_CHECKED_BYTES)
         .ok()
         .flatten();
-    let checked = bytes.and_then(|bytes| {
-        let text = String::from_utf8(bytes).ok()?;
-        let (millis, tag) = text.split_once(' ')?;
-        let at = Time::from_millis(millis.parse().ok()?);
-        (checked_tag(context, at)? == tag).then_some(at)
-    });
-    checked.is_none_or(|at| at > now || now.since(at) >= INTERVAL)
+    let text = String::from_utf8(bytes?).ok()?;
+    let (millis, tag) = text.split_once(' ')?;
+    let at = Time::from_millis(millis.parse().ok()?);
+    (at <= now && checked_tag(context, at)? == tag).then_some(at)
 }
