@@ -12,8 +12,10 @@ mod list_dir;
 mod permissions;
 mod read;
 mod scratch;
+mod snapshot;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod write;
 
 pub use ancestors::{check_parent_dir, inspect_ancestors};
@@ -27,6 +29,8 @@ pub use list_dir::{
 pub use permissions::{check_private_dir, create_dir, create_private_dir, is_open_to_others};
 pub use read::{read, read_at_most, read_external, read_start, read_user_edited};
 pub use scratch::{ScratchFolder, sweep_scratch_folders};
+pub use snapshot::FileSnapshot;
+pub use walk::{WalkEntry, walk};
 pub use write::{
     prepare_file, touch, write, write_cache, write_cache_locked, write_dated, write_in_place_locked,
 };
