@@ -28,7 +28,7 @@ impl Kind {
     }
 
     /// How much harm a value of this kind can do.
-    pub(super) fn sensitivity(&self) -> Sensitivity {
+    fn sensitivity(&self) -> Sensitivity {
         let secret = [
             API_KEY,
             PASSWORD,
@@ -43,6 +43,27 @@ impl Kind {
         } else {
             Sensitivity::Personal
         }
+    }
+
+    /// How much harm this value can do. A wallet address is public; a seed phrase grants access.
+    pub(super) fn sensitivity_of(&self, value: &str) -> Sensitivity {
+        if *self == CRYPTO_WALLET && value.trim().contains(char::is_whitespace) {
+            Sensitivity::Secret
+        } else {
+            self.sensitivity()
+        }
+    }
+
+    /// The first and last characters of a long key of this kind: `sk-or…cdef`. `None` for short values
+    /// and values that may contain words, which are not shown at all.
+    pub(super) fn mask(&self, value: &str) -> Option<String> {
+        // Nine of 24 characters leave 15 unknown, too many to guess.
+        let is_key = [API_KEY, SECRET, JWT, COOKIE].iter().any(|key| self == key);
+        if !is_key || value.len() < 24 || !value.bytes().all(|b| b.is_ascii_graphic()) {
+            return None;
+        }
+        let (head, tail) = (value.get(..5)?, value.get(value.len() - 4..)?);
+        Some(format!("{head}…{tail}"))
     }
 
     /// The name of the kind.

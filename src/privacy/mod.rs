@@ -44,6 +44,7 @@
 //!
 //! other entry points
 //!  Redactor::stream               filters and logs: blocks in bounded memory   stream.rs
+//!  Redactor::finding_stream       the same, to list what is found              stream.rs
 //!  Redactor::redact_stored        stored text; not scanned if its ruleset is up to date
 //!  Scan::holds_secret             what `encoded` and `packed` decoded is scanned once
 //!  Query                          search in stored text, with redacted excerpts  query.rs
@@ -83,7 +84,7 @@ pub use placeholders::{Audience, Placeholders, placeholder_spans};
 pub use policy::{BadPattern, Policy};
 pub use query::Query;
 pub use redactor::Redactor;
-pub use stream::RedactionStream;
+pub use stream::{FindingStream, FoundValue, RedactionStream};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -221,6 +222,12 @@ pub struct Redacted {
     /// The rules and the policy that were applied.
     #[serde(skip)]
     ruleset: RulesetId,
+}
+
+/// The names of the rules for tokens.
+#[cfg(test)]
+pub(crate) fn token_rule_names() -> impl Iterator<Item = &'static str> {
+    tokens::all_rules().map(|rule| rule.name)
 }
 
 /// A hash of the rules and the policy that were applied to a text. If it equals that of the current

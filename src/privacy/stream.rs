@@ -1,4 +1,4 @@
-//! Redacts a stream of any bytes and any length in bounded memory.
+//! Redacts a stream of any bytes and any length in bounded memory, or lists what is private in it.
 //!
 //! The stream is scanned in blocks. The end of a block waits for the next block, which begins a
 //! little earlier so that it has the context before the cut. Cuts depend only on the bytes, not on
@@ -9,11 +9,13 @@
 //! round of scanning would find (see `Redactor::find_until_stable`).
 
 use super::{Finding, Kind, Redactor};
+use crate::privacy::kind::Sensitivity;
 use crate::privacy::placeholders;
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::detector_state::OpenManifest;
 use crate::privacy::scan::{self, Match};
 use crate::privacy::secrets::kubernetes;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -28,11 +30,11 @@ const CONTEXT_BYTES: usize = 1024;
 /// The most values whose numbers are remembered.
 const MAX_REMEMBERED: usize = 200_000;
 
-/// A stream in the process of being redacted.
-pub struct RedactionStream<'r> {
+/// The end of the stream that is not decided yet, and the scan of its blocks.
+struct BlockScanner<'r> {
     redactor: &'r Redactor,
     buffer: Vec<u8>,
-    /// The part of the buffer that was already written out.
+    /// The part of the buffer that was already handed over.
     done: usize,
     /// The offset of the buffer in the stream.
     offset: usize,
@@ -40,7 +42,73 @@ pub struct RedactionStream<'r> {
     open: Option<OpenManifest>,
     /// A hit longer than the last block, which continues.
     goes_on: Option<Match>,
+}
+
+/// A part of the stream for which it is decided what is private.
+struct DecidedBlock<'b> {
+    buffer: &'b [u8],
+    /// The part of the buffer that is decided by this block.
+    from: usize,
+    to: usize,
+    /// The offset of the buffer in the stream.
+    offset: usize,
+    /// The hits in that part, in order.
+    hits: Vec<Match>,
+    /// The placeholders in the buffer.
+    taken: Vec<(usize, usize)>,
+}
+
+/// A stream in the process of being redacted.
+pub struct RedactionStream<'r> {
+    blocks: BlockScanner<'r>,
     numbers: PlaceholderNumbers,
+}
+
+/// A stream whose values are looked for, and which is not changed.
+pub struct FindingStream<'r>(BlockScanner<'r>);
+
+/// A value in a stream. It is read where it is, and only its masked form can be kept.
+pub struct FoundValue<'b> {
+    finding: Finding,
+    value: Cow<'b, str>,
+}
+
+impl FoundValue<'_> {
+    /// What was found, with offsets into the stream.
+    #[must_use]
+    pub const fn finding(&self) -> &Finding {
+        &self.finding
+    }
+
+    /// The first and last characters of a long key; `None` for anything else.
+    #[must_use]
+    pub fn masked(&self) -> Option<String> {
+        self.finding.kind.mask(&self.value)
+    }
+
+    /// Whether the value grants access by itself, and does not only identify a person.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.finding.kind.sensitivity_of(&self.value) == Sensitivity::Secret
+    }
+
+    /// Whether the value begins with this text.
+    #[must_use]
+    pub fn starts_with(&self, prefix: &str) -> bool {
+        self.value.starts_with(prefix)
+    }
+
+    /// A number by which the value is recognised when it comes again.
+    #[must_use]
+    pub fn hash(&self, hasher: &RandomState) -> u64 {
+        hasher.hash_one((&self.finding.kind, &self.value))
+    }
+}
+
+impl fmt::Debug for FoundValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FoundValue(_; {:?})", self.finding)
+    }
 }
 
 impl Redactor {
@@ -48,21 +116,85 @@ impl Redactor {
     #[must_use]
     pub fn stream(&self) -> RedactionStream<'_> {
         RedactionStream {
-            redactor: self,
-            buffer: Vec::new(),
-            done: 0,
-            offset: 0,
-            open: None,
-            goes_on: None,
+            blocks: BlockScanner::new(self),
             numbers: PlaceholderNumbers::default(),
         }
+    }
+
+    /// Starts to look for values in a stream.
+    #[must_use]
+    pub fn finding_stream(&self) -> FindingStream<'_> {
+        FindingStream(BlockScanner::new(self))
     }
 }
 
 impl RedactionStream<'_> {
     /// Takes the next bytes. Redacted bytes are appended to `out`; `found` is called with each
     /// finding, with offsets into the stream.
-    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
+        let numbers = &mut self.numbers;
+        self.blocks
+            .push(bytes, &mut |block| numbers.replace(block, out, found));
+    }
+
+    /// Ends the stream: writes out what was held back.
+    pub fn finish(mut self, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
+        let numbers = &mut self.numbers;
+        self.blocks
+            .process_block(true, &mut |block| numbers.replace(block, out, found));
+    }
+}
+
+impl FindingStream<'_> {
+    /// Takes the next bytes. `found` is called with each value that is decided now.
+    pub fn push(&mut self, bytes: &[u8], found: &mut impl FnMut(FoundValue<'_>)) {
+        self.0.push(bytes, &mut |block| block.each_value(found));
+    }
+
+    /// Ends the stream: decides what was held back.
+    pub fn finish(mut self, found: &mut impl FnMut(FoundValue<'_>)) {
+        self.0
+            .process_block(true, &mut |block| block.each_value(found));
+    }
+
+    /// Up to where the values of the stream are decided.
+    #[must_use]
+    pub const fn decided(&self) -> usize {
+        self.0.offset + self.0.done
+    }
+}
+
+impl DecidedBlock<'_> {
+    fn each_value(self, found: &mut impl FnMut(FoundValue<'_>)) {
+        for hit in self.hits {
+            let value = self.buffer.get(hit.start..hit.end).unwrap_or_default();
+            found(FoundValue {
+                finding: Finding {
+                    kind: hit.kind,
+                    rule: hit.rule,
+                    start: self.offset + hit.start,
+                    end: self.offset + hit.end,
+                },
+                value: String::from_utf8_lossy(value),
+            });
+        }
+    }
+}
+
+impl<'r> BlockScanner<'r> {
+    const fn new(redactor: &'r Redactor) -> Self {
+        Self {
+            redactor,
+            buffer: Vec::new(),
+            done: 0,
+            offset: 0,
+            open: None,
+            goes_on: None,
+        }
+    }
+
+    /// Takes the next bytes, and hands over each block that is full.
+    fn push(&mut self, mut bytes: &[u8], each: &mut impl FnMut(DecidedBlock<'_>)) {
         while !bytes.is_empty() {
             let room = (self.done + BLOCK_BYTES)
                 .saturating_sub(self.buffer.len())
@@ -71,23 +203,14 @@ impl RedactionStream<'_> {
             self.buffer.extend_from_slice(now);
             bytes = later;
             if self.buffer.len() >= self.done + BLOCK_BYTES {
-                self.process_block(false, out, found);
+                self.process_block(false, each);
             }
         }
     }
 
-    /// Ends the stream: writes out what was held back.
-    pub fn finish(mut self, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
-        self.process_block(true, out, found);
-    }
-
-    fn process_block(&mut self, last: bool, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
+    fn process_block(&mut self, last: bool, each: &mut impl FnMut(DecidedBlock<'_>)) {
         let taken = placeholders::placeholder_spans(&self.buffer);
-        for &(start, end) in taken.iter().filter(|(start, _)| *start >= self.done) {
-            self.numbers
-                .reserve(self.buffer.get(start..end).unwrap_or_default());
-        }
-        // A text of a single block is redacted like a message. Longer ones are scanned once only,
+        // A text of a single block is scanned like a message. Longer ones are scanned once only,
         // which is a third faster.
         let whole = last && self.offset == 0 && self.done == 0;
         let (hits, manifests) = if whole {
@@ -102,7 +225,7 @@ impl RedactionStream<'_> {
                 self.open.map(|open| (self.done, open)),
             )
         };
-        let hits = self.continue_open_match(hits);
+        let mut hits = self.continue_open_match(hits);
         let mut cut = if last {
             self.buffer.len()
         } else {
@@ -120,31 +243,18 @@ impl RedactionStream<'_> {
             .iter()
             .find(|hit| hit.end == cut && cut == self.buffer.len() && !last);
         self.goes_on = at_cut.cloned();
-        let mut from = self.done;
-        for hit in hits
-            .into_iter()
-            .filter(|hit| hit.end > self.done && hit.start < cut)
-        {
-            let start = hit.start.max(from);
-            out.extend_from_slice(self.buffer.get(from..start).unwrap_or_default());
-            let number = self.numbers.number(
-                &hit.kind,
-                self.buffer.get(start..hit.end).unwrap_or_default(),
-            );
-            out.push(b'[');
-            out.extend_from_slice(hit.kind.as_str().as_bytes());
-            out.push(b'_');
-            out.extend_from_slice(number.to_string().as_bytes());
-            out.push(b']');
-            from = hit.end;
-            found(Finding {
-                kind: hit.kind,
-                rule: hit.rule,
-                start: self.offset + start,
-                end: self.offset + hit.end,
-            });
+        hits.retain(|hit| hit.end > self.done && hit.start < cut);
+        if let Some(first) = hits.first_mut() {
+            first.start = first.start.max(self.done);
         }
-        out.extend_from_slice(self.buffer.get(from..cut).unwrap_or_default());
+        each(DecidedBlock {
+            buffer: &self.buffer,
+            from: self.done,
+            to: cut,
+            offset: self.offset,
+            hits,
+            taken,
+        });
         self.open = kubernetes::state_at(TextBytes(&self.buffer), &manifests, cut);
         let keep = self.context_start(cut);
         self.buffer.drain(..keep);
@@ -197,7 +307,17 @@ impl RedactionStream<'_> {
 
 impl fmt::Debug for RedactionStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Stream(_; {} bytes)", self.offset + self.done)
+        write!(
+            f,
+            "RedactionStream(_; {} bytes)",
+            self.blocks.offset + self.blocks.done
+        )
+    }
+}
+
+impl fmt::Debug for FindingStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FindingStream(_; {} bytes)", self.decided())
     }
 }
 
@@ -211,6 +331,37 @@ struct PlaceholderNumbers {
 }
 
 impl PlaceholderNumbers {
+    /// Appends the block to `out`, with placeholders in place of its hits.
+    fn replace(
+        &mut self,
+        block: DecidedBlock<'_>,
+        out: &mut Vec<u8>,
+        found: &mut impl FnMut(Finding),
+    ) {
+        let bytes = |from: usize, to: usize| block.buffer.get(from..to).unwrap_or_default();
+        for &(start, end) in block.taken.iter().filter(|(start, _)| *start >= block.from) {
+            self.reserve(bytes(start, end));
+        }
+        let mut from = block.from;
+        for hit in block.hits {
+            out.extend_from_slice(bytes(from, hit.start));
+            let number = self.number(&hit.kind, bytes(hit.start, hit.end));
+            out.push(b'[');
+            out.extend_from_slice(hit.kind.as_str().as_bytes());
+            out.push(b'_');
+            out.extend_from_slice(number.to_string().as_bytes());
+            out.push(b']');
+            from = hit.end;
+            found(Finding {
+                kind: hit.kind,
+                rule: hit.rule,
+                start: block.offset + hit.start,
+                end: block.offset + hit.end,
+            });
+        }
+        out.extend_from_slice(bytes(from, block.to));
+    }
+
     fn number(&mut self, kind: &Kind, value: &[u8]) -> u32 {
         if self.known.len() >= MAX_REMEMBERED {
             self.known.clear();
@@ -272,6 +423,39 @@ mod tests {
             b"0 [EMAIL_1] said password=[PASSWORD_1] and left, nothing else\n1 [EMAIL_2]"
         ));
         assert_eq!(streamed(text.as_bytes(), 100_000).0, out);
+    }
+
+    #[test]
+    fn finding_stream_finds_what_redaction_stream_replaces() {
+        let text = "token sk-or-v1-0123456789abcdef0123456789abcdef0123456789abcdef \
+                    ann@initech.com password: hunter2x\n"
+            .repeat(6000);
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut found = Vec::new();
+        let mut stream = redactor.finding_stream();
+        let mut values = |value: FoundValue<'_>| {
+            assert!(text[value.finding().start..].starts_with(&*value.value));
+            found.push((value.finding().clone(), value.masked(), value.is_secret()));
+        };
+        for bytes in text.as_bytes().chunks(10_000) {
+            stream.push(bytes, &mut values);
+        }
+        assert!(text.len() - stream.decided() < BLOCK_BYTES);
+        stream.finish(&mut values);
+        let masked = [
+            (Some("sk-or…cdef".to_owned()), true),
+            (None, false),
+            (None, true),
+        ];
+        assert_eq!(found.len(), 18_000);
+        for three in found.chunks(3) {
+            let three = three
+                .iter()
+                .map(|(_, masked, secret)| (masked.clone(), *secret));
+            assert_eq!(three.collect::<Vec<_>>(), masked);
+        }
+        let found: Vec<Finding> = found.into_iter().map(|(finding, ..)| finding).collect();
+        assert_eq!(found, streamed(text.as_bytes(), 10_000).1);
     }
 
     #[test]

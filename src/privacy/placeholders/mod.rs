@@ -6,7 +6,7 @@ pub(super) mod restore;
 
 use crate::privacy::display::sanitize;
 use crate::privacy::kind::Sensitivity;
-use crate::privacy::{Displayable, Kind, kind};
+use crate::privacy::{Displayable, Kind};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -46,33 +46,17 @@ impl PlaceholderEntry {
         &self.value
     }
 
-    /// Whether the value is secret or personal. A wallet address is public; a seed phrase grants
-    /// access.
+    /// Whether the value is secret or personal.
     pub(super) fn class(&self) -> Sensitivity {
-        let phrase =
-            self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
-        if phrase {
-            Sensitivity::Secret
-        } else {
-            self.kind.sensitivity()
-        }
+        self.kind.sensitivity_of(&self.value)
     }
 
     /// The first and last characters of a long key. Short values and values that may contain words
     /// are not shown at all.
     pub(super) fn mask(&self) -> String {
-        // Nine of 24 characters leave 15 unknown, too many to guess.
-        let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE]
-            .iter()
-            .any(|key| self.kind == *key);
-        if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
-            return format!("[{}_{} ••••]", self.kind, self.number);
-        }
-        let (head, tail) = (
-            self.value.get(..5).unwrap_or_default(),
-            self.value.get(self.value.len() - 4..).unwrap_or_default(),
-        );
-        format!("{head}…{tail}")
+        self.kind
+            .mask(&self.value)
+            .unwrap_or_else(|| format!("[{}_{} ••••]", self.kind, self.number))
     }
 }
 
@@ -239,6 +223,7 @@ pub fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::kind;
 
     #[test]
     fn placeholder_list_masks_secrets() {
