@@ -9,7 +9,7 @@ mod gob;
 mod json;
 mod llm;
 pub mod mods;
-mod sqlite;
+pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
 

@@ -30,7 +30,7 @@ const SHORT_ROW_ALLOWANCE_BYTES: usize = 1 << 20;
 
 /// A value of a row. Floating-point numbers and blobs are not needed here.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum SqlValue<'a> {
+pub(crate) enum SqlValue<'a> {
     Null,
     Integer(i64),
     Text(Cow<'a, str>),
@@ -38,9 +38,9 @@ pub(super) enum SqlValue<'a> {
 
 /// A row, whose values are accessed by column name.
 #[derive(Debug)]
-pub(super) struct SqlRow<'a> {
+pub(crate) struct SqlRow<'a> {
     /// The rowid, which is also the value of an `INTEGER PRIMARY KEY` column.
-    pub(super) number: i64,
+    pub(crate) number: i64,
     columns: &'a [String],
     values: Vec<SqlValue<'a>>,
 }
@@ -58,6 +58,14 @@ impl SqlRow<'_> {
             Some(SqlValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
+    }
+}
+
+impl<'a> SqlRow<'a> {
+    /// The columns with their values. A table that was changed later has rows without the last ones.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&'a str, &SqlValue<'a>)> {
+        let columns = self.columns.iter().map(String::as_str);
+        columns.zip(&self.values)
     }
 }
 
@@ -108,6 +116,18 @@ impl TreeWalk {
             spent: false,
         }
     }
+}
+
+/// Hands over each row of each table, with the name of the table. Returns false if the file is not a
+/// database with text in UTF-8.
+pub(crate) fn for_each_row(bytes: &[u8], each: &mut dyn FnMut(&str, &SqlRow<'_>)) -> bool {
+    let Some(database) = Database::open(bytes) else {
+        return false;
+    };
+    for table in database.tables() {
+        database.rows(&table, &mut |row| each(&table.name, row));
+    }
+    true
 }
 
 /// An open database file.
