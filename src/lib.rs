@@ -39,6 +39,7 @@ pub mod privacy;
 pub mod process;
 pub mod provider;
 pub mod render;
+mod scanner;
 pub mod secret;
 pub mod time;
 pub mod usage;

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 6] = [
         "message", "net", "limits", "audit", "usage", "config", "catalog",
     ],
     &["conversations", "provider", "keys"],
-    &["chat", "backup", "incident"],
+    &["chat", "backup", "incident", "scanner"],
     &["cli"],
     &["main", "lib"],
 ];
