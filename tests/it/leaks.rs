@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 /// A sentence for every kind, and the part of it that must not leak. Values that secret scanners
 /// match are assembled at run time.
-fn canaries() -> Vec<(&'static str, String, String)> {
+pub(super) fn canaries() -> Vec<(&'static str, String, String)> {
     let hex = "3f9a1c7e5b2d8046".repeat(2);
     let token = format!(
         "ghp_{}",
@@ -554,6 +554,8 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["config", "show"],
         &["config", "check"],
         &["config", "path"],
+        &["scan", "notes.md"],
+        &["scan", "notes.md", "--json"],
     ] {
         sandbox.run(args).stdin("").output();
     }

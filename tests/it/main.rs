@@ -109,6 +109,8 @@ mod roles;
 mod rollback;
 /// Rotation of API keys.
 mod rotation;
+/// `chatbot scan`: transcripts of other tools and any files.
+mod scan;
 /// Rotation of service account keys with an admin key.
 mod service_accounts;
 /// State files on a full disk, with open permissions, a moved clock or damaged content.

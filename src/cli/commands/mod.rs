@@ -14,5 +14,6 @@ pub(super) mod models;
 pub(super) mod pdf_text;
 pub(super) mod redact;
 pub(super) mod restore;
+pub(super) mod scan;
 pub(super) mod usage;
 pub(super) mod vault;
