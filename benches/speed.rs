@@ -563,6 +563,51 @@ mod render {
         bench(bencher, &ANSWER.repeat(10_000_000 / ANSWER.len()), piece);
     }
 
+    /// What answers consist of. The target is 50 MB/s for each, whole or in pieces.
+    const PARTS: [(&str, &str); 3] = [
+        (
+            "prose",
+            "The heron stands still for most of the morning, because fish notice movement.\n\
+            It takes **three** to five minutes until the `first` catch, and *often* longer; see \
+            the [report](https://example.org/herons) for numbers.\n\n\
+            A second paragraph has no styles at all. It is what a model writes when it explains \
+            something at length, with commas, numbers like 1,234 and (some) parentheses.\n\n",
+        ),
+        (
+            "table",
+            "| Name | Size | What it is for |\n|:-----|-----:|----------------|\n\
+            | heron | 12 | stands in shallow water |\n| grebe | 7 | dives for `fish` |\n\
+            | coot | 345 | **noisy**, everywhere |\n| swan | 1 | white and large |\n\
+            | duck | 22 | the common one |\n| goose | 9 | eats grass on the bank |\n\
+            | gull | 81 | not from here |\n| tern | 3 | dives from the air |\n\n",
+        ),
+        (
+            "code",
+            "```rust\nfn main() {\n    let mut total = 0usize; // the sum\n\
+            \x20   for (index, value) in values.iter().enumerate() {\n\
+            \x20       total += value.weight(index) * 12;\n\
+            \x20       println!(\"{index}: {total}\");\n    }\n}\n```\n\n\
+            ```python\ndef heron(name: str, count: int = 3) -> list[str]:\n\
+            \x20   return [f\"{name} {i}\" for i in range(count)]  # done\n```\n\n",
+        ),
+    ];
+
+    fn repeated(part: &str, bytes: usize) -> String {
+        let known = PARTS.iter().find(|(name, _)| *name == part);
+        let (_, text) = known.expect("a part");
+        text.repeat(bytes / text.len())
+    }
+
+    #[divan::bench(args = ["prose", "table", "code"], consts = [20, usize::MAX])]
+    fn part_1_mb<const PIECE: usize>(bencher: Bencher<'_, '_>, part: &str) {
+        bench(bencher, &repeated(part, 1_000_000), PIECE);
+    }
+
+    #[divan::bench(args = ["prose", "table", "code"], consts = [20, usize::MAX])]
+    fn part_10_mb<const PIECE: usize>(bencher: Bencher<'_, '_>, part: &str) {
+        bench(bencher, &repeated(part, 10_000_000), PIECE);
+    }
+
     /// Texts of 1 MB that are slow to parse if the work is not linear.
     #[divan::bench(args = ["*", "*a ", "a**b", "[", "[a](", "`a ``", "|", "|a\n", "<a ", "&amp; ", "> ", "- ", "a"])]
     fn worst_1_mb(bencher: Bencher<'_, '_>, part: &str) {

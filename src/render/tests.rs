@@ -1,7 +1,8 @@
 //! Tests of the renderer as a whole: the same bytes however the input is cut, nothing but text and
 //! styles in the output, nothing lost, and the same text as CommonMark's.
 
-use super::inline::{InlineParser, LinkStyler};
+use super::inline::InlineParser;
+use super::link::LinkStyler;
 use super::simple_spans::push_simple_spans;
 use super::style::{Look, StyledText};
 use super::wrap::LineWriter;
@@ -334,6 +335,38 @@ fn render_writes_text_and_styles_only() {
             let out = render(mode, &[document]);
             assert_grammar(&out, mode.theme == Theme::Plain);
             assert!(out.is_empty() || out.ends_with('\n'), "{out:?}");
+        }
+    }
+}
+
+/// So the memory is bounded by the longest open block.
+#[test]
+fn render_holds_no_more_than_the_open_block() {
+    for (before, block) in [
+        ("", "Text N.\n\n"),
+        ("", "Text N with *a* `b` [c](/d), "),
+        ("", "- item N\n"),
+        ("> quote\n", "> quote N\n>\n"),
+        ("```rust\n", "let a = N;\n"),
+        ("", "    code N\n"),
+        ("|a|\n|-|\n", "|N|\n"),
+        ("|a|\n", "|N|\n"),
+        ("", "see [a]\n\n[N]: /N\n\n"),
+        ("see [a]\n\n", "[N]: /N\n"),
+        ("", "see [N]\n"),
+        ("", "<b>N</b>\n\n"),
+        ("", "# N\n"),
+    ] {
+        let number = |n: usize| format!("0{n:04}");
+        let mut renderer = Renderer::new(options(40, Theme::Dark));
+        let mut out = String::new();
+        renderer.push(before, &mut out);
+        for n in 0..2_000 {
+            renderer.push(&block.replace('N', &number(n)), &mut out);
+            // At most a reference with its definitions, or the rows that decide about a table.
+            if n % 100 == 99 {
+                assert!(out.contains(&number(n - 20)), "{block:?}: {n}");
+            }
         }
     }
 }
