@@ -120,13 +120,13 @@ impl AnswerScreen {
                 self.0.borrow_mut().erase_status();
                 return Poll::Ready(result);
             }
-            // What arrives changes what depends on time, so the timer is set anew each time.
+            // What arrives changes what depends on time, so the timer is set again each time.
             while let Some(left) = self.next_change() {
                 if left.is_zero() {
                     self.tick();
                     continue;
                 }
-                timer.as_mut().reset(tokio::time::Instant::now() + left);
+                timer.set(tokio::time::sleep(left));
                 if timer.as_mut().poll(context).is_pending() {
                     break;
                 }

@@ -12,27 +12,24 @@
 
 use super::code::CodeHighlighter;
 use super::html_block::HtmlEnd;
-use super::inline::InlineParser;
 use super::line::{
     Container, LineKind, LineStart, Missing, OpenBlock, heading_text, is_ordinary, read_line,
 };
 use super::link::{DefinitionParse, LinkDefinition, may_be_definition, parse_definition};
+use super::margin::Margin;
 use super::prose::TextWriter;
 use super::style::Look;
 use super::table::{
     CellAlignment, MAX_CELLS, TableBuilder, delimiter_row, fitted_cells, header_look, split_cells,
 };
-use super::wrap::Margin;
 use memchr::memchr;
 
-/// The language of a code block is not shown longer than this.
-const MAX_LANGUAGE_CHARS: usize = 40;
 /// The definitions that a link waits for, so that not much is held.
 const MAX_HELD_DEFINITIONS: usize = 16;
 
 /// The block that is open.
 #[derive(Debug)]
-enum Block {
+pub(super) enum Block {
     None,
     Paragraph,
     /// A line that is the header of a table if a delimiter row follows. It may be within a
@@ -79,9 +76,9 @@ enum LineProgress {
 #[derive(Debug)]
 pub(super) struct BlockParser {
     pub(super) text: TextWriter,
-    highlighter: CodeHighlighter,
+    pub(super) highlighter: CodeHighlighter,
     containers: Vec<Container>,
-    block: Block,
+    pub(super) block: Block,
     /// The paragraph before has ended, but its last word is held until it is known which definitions
     /// follow: these so far.
     held_definitions: Option<Vec<HeldDefinition>>,
@@ -452,54 +449,6 @@ impl BlockParser {
                 self.gap = true;
                 self.blank |= !blank.is_empty();
             }
-        }
-    }
-
-    /// Begins a code block with the name of its language on a line of its own.
-    fn begin_code(&mut self, info: &str) {
-        let info = InlineParser::read_info(info);
-        let name = info.split_whitespace().next().unwrap_or_default();
-        let name = name.trim_start_matches("{.").trim_end_matches('}');
-        self.highlighter.begin(name);
-        let shown = name
-            .chars()
-            .filter(|c| c.is_alphanumeric() || "+-#._/:=".contains(*c));
-        let shown: String = shown.take(MAX_LANGUAGE_CHARS).collect();
-        if shown.is_empty() {
-            self.text.writer.write_markers();
-        } else {
-            let muted = self.text.writer.muted();
-            self.text.writer.text(&shown, muted);
-            self.text.writer.end_line();
-        }
-    }
-
-    /// A line of code: exactly as in the source, from the first column on, so that it can be
-    /// selected and pasted.
-    fn code_line(&mut self, content: &str, padding: usize) {
-        if let Block::Indented { blank } = &mut self.block {
-            let line = format!("{:padding$}{content}", "");
-            if line.trim_matches([' ', '\t']).is_empty() {
-                blank.push(line);
-                return;
-            }
-            for blank in std::mem::take(blank) {
-                self.text.writer.verbatim(&blank, Look::default());
-                self.text.writer.end_verbatim();
-            }
-        }
-        self.text.code_line(content, padding, &mut self.highlighter);
-    }
-
-    /// A line of HTML, shown as it is written.
-    fn html_line(&mut self, content: &str) {
-        self.text.literal_line(content);
-        if let Block::Html(HtmlEnd::Text(end)) = self.block
-            && content
-                .to_ascii_lowercase()
-                .contains(&end.to_ascii_lowercase())
-        {
-            self.block = Block::None;
         }
     }
 

@@ -5,10 +5,8 @@
 //! than a grammar knows, and enough to find one's way. The alternative was measured; see
 //! `languages`.
 
-use super::languages::{
-    ByteClass, CodeLanguage, KeyStyle, LanguageFamily, LanguageTables, StringRule, find_language,
-    is_word,
-};
+use super::language_tables::{ByteClass, LanguageTables, is_word};
+use super::languages::{CodeLanguage, KeyStyle, LanguageFamily, StringRule, find_language};
 use super::style::TextRole;
 use memchr::memchr2;
 

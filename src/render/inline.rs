@@ -3,11 +3,13 @@
 //! The parser sees the piece as part of a paragraph: a word before it keeps it from being taken for
 //! the beginning of a block, and its line breaks are form feeds.
 
-use super::link::{LinkDefinition, LinkDefinitions, clickable, is_value, shown_address, visible};
+use super::link::{
+    LinkDefinition, LinkDefinitions, LinkStyler, clickable, has_address, is_value, shown_address,
+    visible,
+};
 use super::simple_spans::push_simple_spans;
 use super::style::{Look, StyledText, TextRole, Theme};
 use super::wrap::LineWriter;
-use memchr::memchr_iter;
 use pulldown_cmark::{
     BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options, Parser, Tag, TagEnd,
 };
@@ -111,9 +113,12 @@ impl InlineParser {
         let (_, definition) = parser.reference_definitions().iter().next()?;
         let (label, _) = lines.strip_prefix('[')?.split_once("]:")?;
         // An entity must not name a value, nor be a control character.
-        let shown = |c| match is_value(c) && lines.contains(c) {
-            true => c,
-            false => visible(c),
+        let shown = |c| {
+            if is_value(c) && lines.contains(c) {
+                c
+            } else {
+                visible(c)
+            }
         };
         Some(LinkDefinition {
             label: label.to_owned(),
@@ -339,48 +344,6 @@ impl InlineParser {
     }
 }
 
-/// Styles links, and registers those that can be opened with a click.
-#[derive(Debug)]
-pub(super) struct LinkStyler<'a> {
-    pub(super) theme: Theme,
-    hyperlinks: bool,
-    writer: &'a mut LineWriter,
-}
-
-impl<'a> LinkStyler<'a> {
-    pub(super) const fn new(theme: Theme, hyperlinks: bool, writer: &'a mut LineWriter) -> Self {
-        Self {
-            theme,
-            hyperlinks,
-            writer,
-        }
-    }
-
-    /// The look of a link's text within `outer`, and whether a click opens it.
-    fn look(&mut self, address: &str, outer: Look) -> (Look, bool) {
-        let mut look = outer.with(self.theme, TextRole::Link);
-        let checked = self.hyperlinks.then(|| clickable(address)).flatten();
-        let opens = checked.is_some();
-        if let Some(address) = checked {
-            look.link = self.writer.add_link(address);
-        }
-        (look, opens)
-    }
-
-    /// A link whose text and address have no special character.
-    pub(super) fn push(&mut self, text: &str, address: &str, outer: Look, out: &mut StyledText) {
-        let (look, opens) = self.look(address, outer);
-        out.push(text, look);
-        if let Some(shown) = shown_address(address, text, opens) {
-            out.push(" ", outer);
-            out.push(
-                &format!("({shown})"),
-                outer.with(self.theme, TextRole::Muted),
-            );
-        }
-    }
-}
-
 /// The spans around the text that is being parsed.
 #[derive(Debug)]
 struct OpenSpans {
@@ -410,12 +373,6 @@ fn is_line_break(tag: &str) -> bool {
         .trim_start_matches('<')
         .trim_end_matches(['>', '/', ' ']);
     name.eq_ignore_ascii_case("br")
-}
-
-/// Whether a text may have an address of the web.
-pub(super) fn has_address(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    memchr_iter(b':', bytes).any(|at| bytes.get(at + 1..at + 3) == Some(b"//"))
 }
 
 /// An address of the web in a text, as GitHub recognizes it: without the punctuation of the

@@ -1,6 +1,9 @@
 //! Addresses of links: what is shown of them, which may be opened with a click, and the
 //! definitions of reference links.
 
+use super::style::{Look, StyledText, TextRole, Theme};
+use super::wrap::LineWriter;
+use memchr::memchr_iter;
 use std::collections::HashMap;
 
 /// A terminal need not take a longer address.
@@ -73,6 +76,54 @@ pub(super) fn host(address: &str) -> Option<&str> {
     }
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     Some(authority.rsplit('@').next().unwrap_or_default()).filter(|host| !host.is_empty())
+}
+
+/// Whether a text may have an address of the web.
+pub(super) fn has_address(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr_iter(b':', bytes).any(|at| bytes.get(at + 1..at + 3) == Some(b"//"))
+}
+
+/// Styles links, and registers those that can be opened with a click.
+#[derive(Debug)]
+pub(super) struct LinkStyler<'a> {
+    pub(super) theme: Theme,
+    hyperlinks: bool,
+    writer: &'a mut LineWriter,
+}
+
+impl<'a> LinkStyler<'a> {
+    pub(super) const fn new(theme: Theme, hyperlinks: bool, writer: &'a mut LineWriter) -> Self {
+        Self {
+            theme,
+            hyperlinks,
+            writer,
+        }
+    }
+
+    /// The look of a link's text within `outer`, and whether a click opens it.
+    pub(super) fn look(&mut self, address: &str, outer: Look) -> (Look, bool) {
+        let mut look = outer.with(self.theme, TextRole::Link);
+        let checked = self.hyperlinks.then(|| clickable(address)).flatten();
+        let opens = checked.is_some();
+        if let Some(address) = checked {
+            look.link = self.writer.add_link(address);
+        }
+        (look, opens)
+    }
+
+    /// A link whose text and address have no special character.
+    pub(super) fn push(&mut self, text: &str, address: &str, outer: Look, out: &mut StyledText) {
+        let (look, opens) = self.look(address, outer);
+        out.push(text, look);
+        if let Some(shown) = shown_address(address, text, opens) {
+            out.push(" ", outer);
+            out.push(
+                &format!("({shown})"),
+                outer.with(self.theme, TextRole::Muted),
+            );
+        }
+    }
 }
 
 /// Whether a character stands for a value.

@@ -36,12 +36,15 @@
 
 mod block;
 mod code;
+mod code_block;
 mod html;
 mod html_block;
 mod inline;
+mod language_tables;
 mod languages;
 mod line;
 mod link;
+mod margin;
 mod prose;
 mod scan;
 mod simple_spans;

@@ -7,7 +7,8 @@
 //! not decide what the text means: that is for the parser, which is given the whole piece, once, so
 //! that the work is linear in the text, however long a piece becomes.
 
-use super::inline::{LINE_BREAK, has_address};
+use super::inline::LINE_BREAK;
+use super::link::has_address;
 use super::width::is_east_asian;
 
 /// Deeper emphasis is not followed; what is open stays open until the paragraph ends.

@@ -3,7 +3,7 @@
 //! open or only close. They are parsed ten times as fast. Whatever else a piece has, the parser is given the whole piece; a test holds that
 //! both agree.
 
-use super::inline::{LinkStyler, has_address};
+use super::link::{LinkStyler, has_address};
 use super::style::{Look, StyledText, TextRole};
 use memchr::memchr;
 use std::cmp::Ordering;

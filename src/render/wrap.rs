@@ -6,6 +6,7 @@
 //! spaces, so each of its characters is a word, except where a punctuation mark may not begin or
 //! end a line.
 
+use super::margin::Margin;
 use super::style::{
     LINK_END, Look, STYLE_END, StyledText, TextRole, TextStyle, Theme, write_link_start,
 };
@@ -20,43 +21,8 @@ const MIN_WIDTH: usize = 8;
 const MAX_RULE_COLUMNS: usize = 80;
 
 const SPACES: &str = "                                                                ";
-const BULLET: &str = "•";
 const QUOTE_BAR: &str = "│";
 const COLUMN_BAR: &str = "│";
-
-/// What stands at the beginning of each line within a quote or a list item.
-#[derive(Debug)]
-pub(super) enum Margin {
-    Quote,
-    Item {
-        marker: String,
-        /// The marker has been written; further lines are indented by its width.
-        written: bool,
-    },
-}
-
-impl Margin {
-    /// The margin of a list item: `marker` is its number, or nothing for a bullet.
-    pub(super) fn item(marker: &str, task: Option<bool>) -> Self {
-        let marker = if marker.is_empty() { BULLET } else { marker };
-        let task = match task {
-            None => "",
-            Some(false) => "[ ] ",
-            Some(true) => "[x] ",
-        };
-        Self::Item {
-            marker: format!("{marker} {task}"),
-            written: false,
-        }
-    }
-
-    fn columns(&self) -> usize {
-        match self {
-            Self::Quote => 2,
-            Self::Item { marker, .. } => columns(marker),
-        }
-    }
-}
 
 /// The text of a cell on one line.
 #[derive(Clone, Copy, Debug)]
@@ -208,8 +174,7 @@ impl LineWriter {
         if !self.word.is_empty() || self.continues || self.gap.is_some_and(|gap| gap != look) {
             return text;
         }
-        let mut end = 0;
-        let mut after_space = true;
+        let (mut end, mut after_space) = (0, true);
         for (at, byte) in text.bytes().enumerate() {
             match byte {
                 b' ' if !after_space => (after_space, end) = (true, at),
@@ -382,15 +347,12 @@ impl LineWriter {
     }
 
     fn pad(&mut self, count: usize) {
-        if self.active != Look::default() {
-            self.switch(Look::default());
+        self.switch(Look::default());
+        for _ in 0..count / SPACES.len() {
+            self.out.push_str(SPACES);
         }
-        let mut left = count;
-        while left > 0 {
-            let spaces = SPACES.get(..left).unwrap_or(SPACES);
-            self.out.push_str(spaces);
-            left -= spaces.len();
-        }
+        let rest = SPACES.get(..count % SPACES.len());
+        self.out.push_str(rest.unwrap_or_default());
     }
 
     pub(super) const fn muted(&self) -> Look {
