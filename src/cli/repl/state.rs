@@ -48,6 +48,13 @@ pub(super) struct Repl<'a> {
     pub(super) spent: i64,
 }
 
+/// What is asked of the session.
+enum SessionRequest {
+    Send(UserInput),
+    Retry,
+    Summarize,
+}
+
 impl Repl<'_> {
     pub(super) fn greet(&self) {
         let ui = &self.context.ui;
@@ -196,20 +203,7 @@ impl Repl<'_> {
                 return Err(error);
             }
         };
-        rollback::compare_with_marks(self.context, When::IfDue);
-        let session = self
-            .session
-            .as_mut()
-            .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, &self.args, &self.model)?;
-        let cancelled = printer.cancelled.subscribe();
-        let ends = StopSignals {
-            window: self.keyboard.is_terminal(),
-            program: false,
-        };
-        let screen = printer.screen.clone();
-        let answer = session.send(input, &mut printer, wait_for_interrupt(cancelled, ends));
-        let result = self.runtime.block_on(screen.watch(answer));
+        let (printer, result) = self.request(SessionRequest::Send(input))?;
         let is_sent = matches!(result, Ok(_) | Err(Error::Provider(_)));
         if is_sent {
             self.unanswered = None;
@@ -232,42 +226,16 @@ impl Repl<'_> {
     }
 
     pub(super) fn retry(&mut self) -> Result<()> {
-        rollback::compare_with_marks(self.context, When::IfDue);
-        let session = self
-            .session
-            .as_mut()
-            .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, &self.args, &self.model)?;
-        let cancelled = printer.cancelled.subscribe();
-        let ends = StopSignals {
-            window: self.keyboard.is_terminal(),
-            program: false,
-        };
         let typed = self.unanswered.take();
         // The attachment of the question is not sent once more with the next message.
         self.attached.take_restored();
-        let screen = printer.screen.clone();
-        let answer = session.retry(&mut printer, wait_for_interrupt(cancelled, ends));
-        let result = self.runtime.block_on(screen.watch(answer));
+        let (printer, result) = self.request(SessionRequest::Retry)?;
         self.on_answer(&printer, result, typed)
     }
 
     /// Asks for a summary, which is sent from now on instead of the messages so far.
     pub(super) fn summarize(&mut self) -> Result<()> {
-        rollback::compare_with_marks(self.context, When::IfDue);
-        let session = self
-            .session
-            .as_mut()
-            .context("the conversation has ended")?;
-        let mut printer = new_printer(self.context, &self.args, &self.model)?;
-        let cancelled = printer.cancelled.subscribe();
-        let ends = StopSignals {
-            window: self.keyboard.is_terminal(),
-            program: false,
-        };
-        let screen = printer.screen.clone();
-        let answer = session.summarize(&mut printer, wait_for_interrupt(cancelled, ends));
-        let result = self.runtime.block_on(screen.watch(answer));
+        let (printer, result) = self.request(SessionRequest::Summarize)?;
         let is_complete = result
             .as_ref()
             .is_ok_and(|outcome| outcome.completion.as_ref().is_some_and(|c| c.complete));
@@ -278,6 +246,33 @@ impl Repl<'_> {
             "there is no summary; nothing was changed"
         });
         Ok(())
+    }
+
+    /// Makes a request and shows its answer as it arrives.
+    fn request(
+        &mut self,
+        request: SessionRequest,
+    ) -> Result<(AnswerPrinter, Result<Outcome, Error>)> {
+        rollback::compare_with_marks(self.context, When::IfDue);
+        let mut printer = new_printer(self.context, &self.args, &self.model)?;
+        let session = self
+            .session
+            .as_mut()
+            .context("the conversation has ended")?;
+        let ends = StopSignals {
+            window: self.keyboard.is_terminal(),
+            program: false,
+        };
+        let stop = wait_for_interrupt(printer.cancelled.subscribe(), ends);
+        let screen = printer.screen.clone();
+        let result = self.runtime.block_on(screen.watch(async {
+            match request {
+                SessionRequest::Send(input) => session.send(input, &mut printer, stop).await,
+                SessionRequest::Retry => session.retry(&mut printer, stop).await,
+                SessionRequest::Summarize => session.summarize(&mut printer, stop).await,
+            }
+        }));
+        Ok((printer, result))
     }
 
     fn on_answer(
