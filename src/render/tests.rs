@@ -389,6 +389,21 @@ fn render_stays_within_the_width() {
 }
 
 #[test]
+fn columns_are_those_of_a_terminal() {
+    let columns = super::width::columns;
+    for (text, expected) in [
+        ("heron", 5),
+        ("字e", 3),
+        ("e\u{301}", 1),
+        ("👍🏽", 2),
+        ("\u{644}\u{627}", 2),
+        ("\u{643}\u{627}\u{645}\u{644}\u{64B}\u{627}", 5),
+    ] {
+        assert_eq!(columns(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn render_loses_no_character() {
     for document in ANSWERS {
         for width in [20, 40, 80, usize::MAX] {

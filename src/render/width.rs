@@ -16,8 +16,14 @@ pub(super) fn columns(text: &str) -> usize {
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) => c.width().unwrap_or(0),
+        // Few terminals join a lam and an alef, which would make the text narrower.
+        _ if text.contains(is_arabic) => text.chars().map(|c| c.width().unwrap_or(0)).sum(),
         _ => text.width(),
     }
+}
+
+fn is_arabic(c: char) -> bool {
+    matches!(c, '\u{600}'..='\u{6FF}')
 }
 
 /// Whether a character belongs to a script that is written without spaces: Chinese and Japanese.
