@@ -41,7 +41,8 @@ fn content_of(head: &[u8]) -> Content {
     if head.starts_with(b"\x37\x7f\x06\x82") || head.starts_with(b"\x37\x7f\x06\x83") {
         return Content::Text;
     }
-    if memchr::memchr(0, head).is_some() {
+    // Conversations of this program are encrypted, and tokens of Fernet look like secrets.
+    if memchr::memchr(0, head).is_some() || head.starts_with(b"gAAAAA") {
         return Content::Binary;
     }
     if head.starts_with(b"- cmd: ") {
@@ -300,6 +301,7 @@ mod tests {
             (&b"SQLite format 3\0\x10\0"[..], Content::Database),
             (b"\x37\x7f\x06\x82\0\0", Content::Text),
             (b"\x7fELF\0", Content::Binary),
+            (b"gAAAAABpLKx0", Content::Binary),
             (b"\xef\xbb\xbf {}", Content::Json),
             (b"\n[{\"a\": 1}]", Content::Json),
             (b"# Chat", Content::Text),

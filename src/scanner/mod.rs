@@ -76,10 +76,10 @@ pub(crate) fn scan(roots: &[PathBuf], redactor: &Redactor, control: &ScanControl
     let work = || {
         let mut scanner = FileScanner::new(redactor, &hasher, control);
         // After a stop the rest is taken and dropped, because the walk waits for room.
-        while let Some(path) = next(&receive) {
+        while let Some((root, path)) = next(&receive) {
             if !control.is_stopped() {
                 let found = scanner.scan(&path);
-                lock(&report).add_file(&path, found);
+                lock(&report).add_file((root, &path), found);
                 control.add_file();
             }
         }
@@ -89,11 +89,11 @@ pub(crate) fn scan(roots: &[PathBuf], redactor: &Redactor, control: &ScanControl
         for _ in 0..threads {
             scope.spawn(work);
         }
-        for root in distinct(roots) {
+        for (n, root) in distinct(roots).into_iter().enumerate() {
             let walked = fs::walk(root, &mut |entry| {
                 match entry {
                     // The receiver lives longer than this thread sends.
-                    WalkEntry::File(path) => send.send(path).unwrap_or_default(),
+                    WalkEntry::File(path) => send.send((n, path)).unwrap_or_default(),
                     WalkEntry::Link => lock(&report).links += 1,
                     WalkEntry::Special => lock(&report).special += 1,
                     WalkEntry::Unreadable(error) => lock(&report).add_unreadable(&error),
@@ -115,7 +115,7 @@ pub(crate) fn scan(roots: &[PathBuf], redactor: &Redactor, control: &ScanControl
     report
 }
 
-fn next(receive: &Mutex<Receiver<PathBuf>>) -> Option<PathBuf> {
+fn next(receive: &Mutex<Receiver<(usize, PathBuf)>>) -> Option<(usize, PathBuf)> {
     lock(receive).recv().ok()
 }
 

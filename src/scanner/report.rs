@@ -12,8 +12,9 @@ use std::sync::Arc;
 /// The most values that are listed. Further ones are counted: a file of a million addresses would
 /// take a gigabyte, and no one reads such a list.
 const MAX_VALUES: usize = 20_000;
-/// The most places listed for a value; further ones are counted.
-const MAX_PLACES: usize = 20;
+/// The most places listed for a value, of those that the scan was given one path for; further ones
+/// are counted. So a value in a thousand transcripts is also listed for a shell history.
+const MAX_PLACES: usize = 10;
 /// The most unreadable files that are listed.
 const MAX_UNREADABLE: usize = 1000;
 
@@ -30,6 +31,8 @@ pub(crate) enum ValuePosition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ValuePlace {
     pub(crate) path: Arc<Path>,
+    /// The index of the path that the scan was given and that this one is at or below.
+    root: usize,
     /// Where it is for the first time.
     pub(crate) position: ValuePosition,
     /// How often it is in this file.
@@ -54,6 +57,20 @@ pub(crate) struct ReportedValue {
     pub(crate) last: Time,
     /// The first places by path.
     pub(crate) places: Vec<ValuePlace>,
+}
+
+impl ReportedValue {
+    fn add_place(&mut self, place: ValuePlace) {
+        let root = place.root;
+        let at = self.places.partition_point(|other| *other < place);
+        self.places.insert(at, place);
+        let of_root = |other: &&ValuePlace| other.root == root;
+        if self.places.iter().filter(of_root).count() > MAX_PLACES
+            && let Some(last) = self.places.iter().rposition(|other| other.root == root)
+        {
+            self.places.remove(last);
+        }
+    }
 }
 
 /// A value in one file.
@@ -162,16 +179,16 @@ pub(crate) struct ScanReport {
 }
 
 impl ScanReport {
-    pub(super) fn add_file(&mut self, path: &Path, outcome: FileOutcome) {
+    pub(super) fn add_file(&mut self, (root, path): (usize, &Path), outcome: FileOutcome) {
         match outcome {
             FileOutcome::Binary => self.binary += 1,
             FileOutcome::Scanned(report) => {
                 self.files += 1;
-                self.add_values(path, report);
+                self.add_values(root, path, report);
             }
             FileOutcome::Failed(report, error) => {
                 self.add_unreadable(&error);
-                self.add_values(path, report);
+                self.add_values(root, path, report);
             }
         }
     }
@@ -186,12 +203,13 @@ impl ScanReport {
         }
     }
 
-    fn add_values(&mut self, path: &Path, report: FileReport) {
+    fn add_values(&mut self, root: usize, path: &Path, report: FileReport) {
         let path: Arc<Path> = Arc::from(path);
         self.unlisted += report.unlisted;
         for (hash, found) in report.values {
             let place = ValuePlace {
                 path: Arc::clone(&path),
+                root,
                 position: found.position,
                 count: found.count,
                 at: found.first,
@@ -207,9 +225,7 @@ impl ScanReport {
                 {
                     (known.issuer, known.rule) = (found.issuer, found.rule);
                 }
-                let at = known.places.partition_point(|other| *other < place);
-                known.places.insert(at, place);
-                known.places.truncate(MAX_PLACES);
+                known.add_place(place);
             } else if self.values.len() >= MAX_VALUES {
                 self.unlisted += found.count;
             } else {

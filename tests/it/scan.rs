@@ -490,6 +490,31 @@ skipped 1 symbolic link
 }
 
 #[test]
+fn scan_lists_places_of_every_path() {
+    let sandbox = Sandbox::new();
+    for n in 0..12 {
+        sandbox.write(format!("cwd/a/{n}.txt"), key());
+    }
+    sandbox.write("cwd/b.txt", key());
+    let output = sandbox.run(["scan", "--json", "a", "b.txt"]).fails(9);
+    let found = &report(&output.stdout)["findings"][0];
+    assert_eq!((&found["files"], &found["count"]), (&json!(13), &json!(13)));
+    let paths: Vec<&str> = found["places"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| place["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "a/0.txt", "a/1.txt", "a/10.txt", "a/11.txt", "a/2.txt", "a/3.txt", "a/4.txt",
+            "a/5.txt", "a/6.txt", "a/7.txt", "b.txt"
+        ]
+    );
+}
+
+#[test]
 fn scan_names_what_it_cannot_read() {
     let sandbox = Sandbox::new();
     sandbox.write("cwd/clean.md", "nothing\n");

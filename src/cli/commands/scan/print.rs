@@ -214,7 +214,6 @@ impl ReportScreen<'_> {
         let mut out = String::new();
         for values in personal.chunk_by(|a, b| a.kind == b.kind) {
             let count = values.iter().map(|v| v.count).sum();
-            let files = values.iter().map(|v| v.files).max().unwrap_or(0);
             let (Some(first), Some(last), Some(most)) = (
                 values.iter().map(|v| v.first).min(),
                 values.iter().map(|v| v.last).max(),
@@ -226,7 +225,7 @@ impl ReportScreen<'_> {
                 "{}  {}, {}\n",
                 most.kind,
                 pluralize(values.len(), "value"),
-                occurrences(count, files, first, last)
+                occurrences(count, 1, first, last)
             );
             if let Some(place) = most.places.first() {
                 out += &format!("  {}\n", self.place(place));
