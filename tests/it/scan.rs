@@ -471,7 +471,7 @@ skipped 1 symbolic link
         &["project/.env", "project"],
     ] {
         let run = sandbox.run(["scan"]).code(9).stdout(found);
-        paths.iter().fold(run, |run, path| run.arg(path)).check();
+        paths.iter().fold(run, super::harness::run::Run::arg).check();
     }
     sandbox
         .run(["scan", "clean.md"])
