@@ -171,7 +171,7 @@ pub fn sweep_stale_drafts(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> 
 const SNIFF_LEN: u64 = 64;
 
 /// The target name of a temporary file.
-fn target_name(draft: &str) -> Option<&str> {
+pub(super) fn target_name(draft: &str) -> Option<&str> {
     let (name, middle) = draft.strip_suffix(".new")?.rsplit_once('.')?;
     (middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())).then_some(name)
 }

@@ -5,6 +5,7 @@ use crate::fs::permissions::options;
 use crate::fs::read::read_up_to;
 use crate::fs::{Error, io_error};
 use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Reads a file from a folder that others can write to (a USB stick, a mounted store). It must be a
@@ -86,6 +87,17 @@ pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
             kind: describe_special(&meta),
         })
     }
+}
+
+/// Reads the last bytes, at most `most`, of a regular file of the user, following links.
+pub fn read_tail(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let mut file = open_regular(path)?;
+    let length = file.metadata().map_err(io_error("read", path))?.len();
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))
+        .and_then(|_| file.take(most).read_to_end(&mut bytes))
+        .map_err(io_error("read", path))?;
+    Ok(bytes)
 }
 
 /// Opens a file of the user, which can be a FIFO, for reading in chunks.

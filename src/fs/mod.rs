@@ -15,13 +15,14 @@ mod scratch;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod walk;
 mod write;
 
 pub use ancestors::{check_parent_dir, inspect_ancestors};
 pub use append::{Appender, FileLock, read_lines};
 pub use atomic_file::{AtomicFile, sweep_drafts, sweep_stale_drafts};
-pub use irregular::{open_external, read_regular, reject_special};
+pub use irregular::{open_external, read_regular, read_tail, reject_special};
 pub use lines::Lines;
 pub use list_dir::{
     DirEntry, has_name_ending_in, list, list_folders, list_regular, modified_ms, names,
@@ -30,6 +31,7 @@ pub use permissions::{check_private_dir, create_dir, create_private_dir, is_open
 pub use read::{read, read_at_most, read_external, read_start, read_user_edited};
 pub use scratch::{ScratchFolder, sweep_scratch_folders};
 pub use snapshot::FileSnapshot;
+pub use tree::{TreeEntry, TreeKind, format_size, free_bytes, restrict_to_owner, walk_tree};
 pub use walk::{WalkEntry, walk};
 pub use write::{
     prepare_file, touch, write, write_cache, write_cache_locked, write_dated, write_in_place_locked,

@@ -471,7 +471,10 @@ skipped 1 symbolic link
         &["project/.env", "project"],
     ] {
         let run = sandbox.run(["scan"]).code(9).stdout(found);
-        paths.iter().fold(run, super::harness::run::Run::arg).check();
+        paths
+            .iter()
+            .fold(run, super::harness::run::Run::arg)
+            .check();
     }
     sandbox
         .run(["scan", "clean.md"])

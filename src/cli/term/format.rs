@@ -1,5 +1,6 @@
 //! Amounts, counts, sizes and texts as they are shown.
 
+pub(crate) use crate::fs::format_size;
 use crate::time::Time;
 
 /// A count with its noun: `1 conversation`, `12 conversations`.
@@ -56,15 +57,6 @@ pub(crate) fn format_dollars(nanos: i64) -> String {
         rounded / 1_000_000_000,
         digits.get(..places).unwrap_or_default()
     )
-}
-
-/// `14.2 MB`
-pub(crate) fn format_size(bytes: u64) -> String {
-    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
-        None => format!("{bytes} bytes"),
-    }
 }
 
 /// How long ago something was: `5 min ago`, `3 days ago`; after a month its date.
