@@ -230,6 +230,26 @@ impl KeyManager {
         Ok(was_there)
     }
 
+    /// Writes a random text to the chosen store, reads it back and deletes it. The lock keeps two
+    /// processes from reading each other's text.
+    pub fn round_trip(&self) -> Result<(), Error> {
+        let _lock = self.lock("self-test.lock")?;
+        let store = &self.selected_store()?.store;
+        let random = crate::crypto::aead::generate_key().map_err(Error::Random)?;
+        let written = Secret::new(crate::crypto::encoding::hex(&*random));
+        let compared = store
+            .set(&Slot::SelfTest, &written)
+            .and_then(|()| store.get(&Slot::SelfTest))
+            .and_then(|read| match read {
+                Some(read) if same_secret(&read, &written) => Ok(()),
+                _ => Err(Error::ReadBackMismatch(store.kind())),
+            });
+        let deleted = store.delete(&Slot::SelfTest).map(drop);
+        compared
+            .and(deleted)
+            .map_err(|error| self.explain_unavailable(error))
+    }
+
     /// Lists the API keys that a store really has, whatever the key metadata says.
     pub fn list_slots(&self, store: StoreKind) -> Result<Vec<Slot>, Error> {
         match store {

@@ -59,6 +59,9 @@ pub enum Slot {
     /// Not a key: the last known state of audit log, limits and budgets, see `cli::rollback`:
     /// `state-marks`.
     StateMarks,
+    /// Not a key: a random text that [`KeyManager::round_trip`] writes, reads and deletes:
+    /// `self-test`.
+    SelfTest,
 }
 
 impl Slot {
@@ -71,7 +74,7 @@ impl Slot {
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name contains no slash, so no two of the six forms have the same text.
+        // A name contains no slash, so no two of the forms have the same text.
         match self {
             Self::ApiKey { provider, profile } => write!(f, "{profile}/{provider}"),
             Self::PreviousApiKey { provider, profile } => {
@@ -81,6 +84,7 @@ impl fmt::Display for Slot {
             Self::PreviousDataKey => f.write_str("data-key-previous"),
             Self::AuditKey => f.write_str("audit-key"),
             Self::StateMarks => f.write_str("state-marks"),
+            Self::SelfTest => f.write_str("self-test"),
         }
     }
 }
@@ -101,6 +105,7 @@ impl FromStr for Slot {
             (Some("data-key-previous"), None, ..) => Ok(Self::PreviousDataKey),
             (Some("audit-key"), None, ..) => Ok(Self::AuditKey),
             (Some("state-marks"), None, ..) => Ok(Self::StateMarks),
+            (Some("self-test"), None, ..) => Ok(Self::SelfTest),
             (Some(profile), Some(provider), None, _) => Ok(Self::ApiKey {
                 provider: name(provider)?,
                 profile: name(profile)?,
@@ -285,6 +290,7 @@ mod tests {
             Slot::PreviousDataKey,
             Slot::AuditKey,
             Slot::StateMarks,
+            Slot::SelfTest,
         ] {
             assert_eq!(slot.to_string().parse::<Slot>().unwrap(), slot);
         }
