@@ -33,6 +33,38 @@ pub fn harden() {
     }
 }
 
+/// What the system says about the protection of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessProtection {
+    /// Whether a crash leaves no core file; `None` where there is no such limit.
+    pub no_core_file: Option<bool>,
+    /// Whether other programs of this user cannot read its memory; `None` where this cannot be set.
+    pub memory_is_private: Option<bool>,
+}
+
+/// Asks the system what [`harden`] has achieved.
+#[must_use]
+pub fn protection() -> ProcessProtection {
+    #[cfg(unix)]
+    let no_core_file = {
+        use rustix::process::{Resource, getrlimit};
+        Some(getrlimit(Resource::Core).current == Some(0))
+    };
+    #[cfg(not(unix))]
+    let no_core_file = None;
+    #[cfg(target_os = "linux")]
+    let memory_is_private = {
+        use rustix::process::{DumpableBehavior, dumpable_behavior};
+        Some(dumpable_behavior().is_ok_and(|now| now == DumpableBehavior::NotDumpable))
+    };
+    #[cfg(not(target_os = "linux"))]
+    let memory_is_private = None;
+    ProcessProtection {
+        no_core_file,
+        memory_is_private,
+    }
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
@@ -42,12 +74,11 @@ mod tests {
     fn hardening_prevents_core_dumps() {
         harden();
         assert_eq!(
-            rustix::process::dumpable_behavior().unwrap(),
-            rustix::process::DumpableBehavior::NotDumpable
-        );
-        assert_eq!(
-            rustix::process::getrlimit(rustix::process::Resource::Core).current,
-            Some(0)
+            protection(),
+            ProcessProtection {
+                no_core_file: Some(true),
+                memory_is_private: Some(true),
+            }
         );
     }
 }
