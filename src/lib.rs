@@ -27,6 +27,7 @@ pub mod conversations;
 /// Encryption, key derivation and encodings.
 pub mod crypto;
 pub mod dirs;
+pub mod doctor;
 pub mod fs;
 pub mod image;
 pub mod incident;

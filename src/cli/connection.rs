@@ -96,7 +96,7 @@ pub(crate) fn announce(ui: Ui, env: Env, endpoint: &Endpoint) {
     }
 }
 
-fn is_https(endpoint: &Endpoint) -> bool {
+pub(crate) fn is_https(endpoint: &Endpoint) -> bool {
     endpoint
         .base_url
         .get(..8)

@@ -129,6 +129,7 @@ enum CliCommand {
     Restore(commands::restore::RestoreArgs),
     Usage(usage::UsageArgs),
     Audit(audit::AuditArgs),
+    Doctor(commands::doctor::DoctorArgs),
     Incident(commands::incident::IncidentArgs),
     Scan(commands::scan::ScanArgs),
     Redact(commands::redact::RedactArgs),
@@ -167,9 +168,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return report(&ui, &error, as_json),
     };
     let done = match cli.command {
-        // `config check` lists every mistake by itself, and `config edit` must work on a wrong
-        // file.
-        Some(command @ CliCommand::Config(_)) => {
+        // `config check` and `doctor` list every mistake by themselves, and `config edit` must work
+        // on a wrong file.
+        Some(command @ (CliCommand::Config(_) | CliCommand::Doctor(_))) => {
             logging::start_if_possible(&mut context);
             command.run(&mut context)
         }
@@ -340,6 +341,7 @@ impl CliCommand {
             Self::Restore(o) => commands::restore::run(context, &o),
             Self::Usage(o) => usage::run(context, &o),
             Self::Audit(o) => audit::run(context, &o),
+            Self::Doctor(o) => commands::doctor::run(context, &o),
             Self::Incident(o) => commands::incident::run(context, o),
             Self::Scan(o) => commands::scan::run(context, &o),
             Self::Redact(o) => commands::redact::run(context, &o),

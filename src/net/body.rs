@@ -4,7 +4,7 @@ use crate::net::HttpClient;
 use crate::net::error::{Error, NetErrorKind, Phase};
 use crate::time::{Clock, Time, humanize};
 use reqwest::header::{
-    AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER,
+    AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER,
 };
 use std::time::Duration;
 
@@ -50,6 +50,11 @@ impl HttpReply<'_> {
 
     pub(crate) fn text_header(&self, name: &str) -> Option<&str> {
         self.header(name)
+    }
+
+    /// What the clock of the server says.
+    pub(crate) fn date(&self) -> Option<Time> {
+        parse_date(self.header(DATE)?)
     }
 
     /// Its content type.
@@ -177,9 +182,13 @@ fn retry_after_header(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<u32>() {
         return Some(Duration::from_secs(u64::from(seconds)));
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    let at = Time::from_millis(date.timestamp().as_millisecond());
-    Some(at.since(clock.now()))
+    Some(parse_date(value)?.since(clock.now()))
+}
+
+/// A date in a header.
+fn parse_date(text: &str) -> Option<Time> {
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Time::from_millis(date.timestamp().as_millisecond()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 6] = [
         "message", "net", "limits", "audit", "usage", "config", "catalog",
     ],
     &["conversations", "provider", "keys"],
-    &["chat", "backup", "incident", "scanner"],
+    &["chat", "backup", "incident", "scanner", "doctor"],
     &["cli"],
     &["main", "lib"],
 ];
@@ -38,6 +38,7 @@ const SAME_LAYER_ALLOWED: &[(&str, &str, &str)] = &[
         "render",
         "an answer is rendered after it was made harmless, on the one way to the terminal",
     ),
+    ("doctor", "backup", "a check decrypts the newest backup"),
     ("main", "lib", "the binary runs the library"),
 ];
 
@@ -257,6 +258,11 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         "keys/recovery/mod",
         2,
         "encrypts the data key for recovery; makes its fingerprint",
+    ),
+    (
+        "doctor/keys",
+        1,
+        "checks the format of keys in the environment",
     ),
     (
         "crypto/strength",

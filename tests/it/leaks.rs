@@ -203,6 +203,7 @@ fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool
             "cwd/chats.json",
             "cwd/questions.jsonl",
             "cwd/schema.json",
+            "home/.bash_history",
             "roles/told.md",
         ]
         .iter()
@@ -556,6 +557,7 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["config", "path"],
         &["scan", "notes.md"],
         &["scan", "notes.md", "--json"],
+        &["doctor"],
     ] {
         sandbox.run(args).stdin("").output();
     }
@@ -663,6 +665,10 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
         format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]),
     );
     sandbox.write("cwd/chats.json", foreign(&all));
+    sandbox.write(
+        "home/.bash_history",
+        format!("export KEY={}\n{all}\n", key()),
+    );
     for args in [
         ["redact", "notes.md"].as_slice(),
         &["redact", "notes.md", "--json"],
@@ -679,6 +685,8 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
             "history", "export", "--all", "--format", "json", "-o", "all.json",
         ],
         &["history", "rekey"],
+        &["doctor"],
+        &["doctor", "--json"],
         &["key", "import", ".env", "--yes", "--profile", "imported"],
         &[
             "key",

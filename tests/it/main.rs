@@ -40,6 +40,8 @@ mod config;
 mod context;
 /// Saved conversations: list, search, export, import and re-encrypt them, and survive damage.
 mod conversations;
+/// `chatbot doctor`: a healthy home, one fault of each kind, a machine with nothing.
+mod doctor;
 /// Messages in the user's editor, which must not stay on disk.
 mod editor;
 /// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.

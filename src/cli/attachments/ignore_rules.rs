@@ -54,16 +54,20 @@ impl IgnoreRules {
     pub(super) fn enter(&mut self, folder: &Path) -> usize {
         let before = self.0.len();
         for name in RULE_FILES {
-            let path = folder.join(name);
-            if fs::exists(&path)
-                && let Ok(bytes) = fs::read_external(&path, MAX_RULES_BYTES)
-            {
-                let text = String::from_utf8_lossy(&bytes);
-                self.0
-                    .extend(text.lines().filter_map(|line| parse(folder, line)));
-            }
+            self.add(&folder.join(name), folder);
         }
         before
+    }
+
+    /// Adds the rules of a file, which are for what is below `base`.
+    fn add(&mut self, file: &Path, base: &Path) {
+        if fs::length(file) <= MAX_RULES_BYTES
+            && let Ok(bytes) = fs::read_tail(file, MAX_RULES_BYTES)
+        {
+            let text = String::from_utf8_lossy(&bytes);
+            self.0
+                .extend(text.lines().filter_map(|line| parse(base, line)));
+        }
     }
 
     /// Removes the rules of the folder that was entered last.
@@ -79,6 +83,26 @@ impl IgnoreRules {
             .find(|rule| rule.matches(path, is_folder));
         last.is_some_and(|rule| !rule.included)
     }
+}
+
+/// Whether git ignores a file of a repository, by `.gitignore` and `.git/info/exclude`.
+pub(crate) fn git_ignores(root: &Path, file: &Path) -> bool {
+    let mut folders: Vec<&Path> = file
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(root))
+        .collect();
+    folders.reverse();
+    let mut rules = IgnoreRules::default();
+    rules.add(&root.join(".git/info/exclude"), root);
+    for folder in &folders {
+        // Rules in a folder that is ignored itself do not count.
+        if rules.is_ignored(folder, true) {
+            return true;
+        }
+        rules.add(&folder.join(".gitignore"), folder);
+    }
+    rules.is_ignored(file, false)
 }
 
 impl IgnoreRule {

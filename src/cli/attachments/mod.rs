@@ -6,6 +6,7 @@ mod path_arguments;
 mod pdf;
 
 pub(crate) use fence::fence_paste;
+pub(crate) use ignore_rules::git_ignores;
 pub(crate) use path_arguments::{expand_home, parse_paths, split_words};
 
 use crate::chat::UserInput;

@@ -87,6 +87,12 @@ impl CliError {
         (self.exit == CliExit::Refused).then_some(self.code)
     }
 
+    /// The first command that the hint names.
+    pub(crate) fn hint_command(&self) -> Option<&str> {
+        let mut quoted = self.hint.as_deref()?.split('`').skip(1).step_by(2);
+        quoted.find(|text| text.starts_with("chatbot "))
+    }
+
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.code == code
     }

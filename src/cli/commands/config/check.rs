@@ -17,7 +17,7 @@ use clap::Args;
 pub(super) struct ConfigCheckArgs {}
 
 /// What was found, and printed.
-pub(super) struct CheckResult {
+pub(super) struct SettingsCheck {
     pub(super) is_clean: bool,
     /// Whether other commands refuse to run with these settings.
     pub(super) stops: bool,
@@ -31,7 +31,39 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
 }
 
 /// Prints every mistake, or that there is none.
-pub(super) fn check(context: &mut Context) -> Result<CheckResult> {
+pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
+    let (mut lines, stops) = find_problems(context)?;
+    let file = context.settings_file().to_path_buf();
+    let is_clean = lines.is_empty();
+    if is_clean && fs::exists(&file) {
+        lines.push(format!("{}: no mistakes", display_path(&file)));
+    } else if is_clean {
+        lines.push(format!(
+            "{}: there is no settings file, so the defaults apply",
+            display_path(&file)
+        ));
+    }
+    context.ui.out(&(lines.join("\n") + "\n"))?;
+    Ok(SettingsCheck { is_clean, stops })
+}
+
+/// Every mistake in the settings and the environment, but not that the folders are open to others.
+/// An unreadable file is one too.
+pub(in crate::cli::commands) fn problems(context: &mut Context) -> Vec<String> {
+    let mut lines = match find_problems(context) {
+        Ok((lines, _)) => lines,
+        Err(error) => vec![error.to_string()],
+    };
+    if context.settings().is_ok() {
+        let folders = context.keys().err().map(|error| error.to_string());
+        lines.retain(|line| Some(line) != folders.as_ref());
+    }
+    lines
+}
+
+/// Returns every mistake, and whether other commands refuse to run with these settings. Settings
+/// that can be used are those of this run from here on.
+fn find_problems(context: &mut Context) -> Result<(Vec<String>, bool)> {
     let text = context.settings_text()?;
     let (settings, problems) = check_settings(&text);
     let stops = problems
@@ -47,17 +79,7 @@ pub(super) fn check(context: &mut Context) -> Result<CheckResult> {
         context.use_settings(settings);
     }
     lines.extend(environment_problems(context, &text, !stops));
-    let is_clean = lines.is_empty();
-    if is_clean && fs::exists(&file) {
-        lines.push(format!("{}: no mistakes", display_path(&file)));
-    } else if is_clean {
-        lines.push(format!(
-            "{}: there is no settings file, so the defaults apply",
-            display_path(&file)
-        ));
-    }
-    context.ui.out(&(lines.join("\n") + "\n"))?;
-    Ok(CheckResult { is_clean, stops })
+    Ok((lines, stops))
 }
 
 /// Every variable that has a required format and does not have it.

@@ -10,6 +10,8 @@ mod set;
 mod show;
 mod unset;
 
+pub(super) use check::problems;
+
 use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -183,6 +183,13 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
         run: request::budget,
     },
     SlashCommand {
+        name: "/doctor",
+        aliases: &[],
+        arguments: "",
+        help: "check storage, keys, network and this machine",
+        run: request::check_machine,
+    },
+    SlashCommand {
         name: "/redact",
         aliases: &[],
         arguments: "[show|off KIND|on]",

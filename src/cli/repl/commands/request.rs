@@ -3,7 +3,7 @@
 use crate::catalog;
 use crate::cli::args::{ConversationArgs, parse_temperature, parse_tokens, parse_variable};
 use crate::cli::attachments;
-use crate::cli::commands::{models, usage};
+use crate::cli::commands::{doctor, models, usage};
 use crate::cli::editor;
 use crate::cli::editor::EditResult;
 use crate::cli::errors::CliError;
@@ -122,6 +122,11 @@ pub(in crate::cli::repl) fn list_models(repl: &mut Repl<'_>, pattern: &str) -> R
             .hint("start `chatbot chat` to use a model")
             .into()),
     }
+}
+
+/// Checks this installation and this machine.
+pub(in crate::cli::repl) fn check_machine(repl: &mut Repl<'_>, _: &str) -> Result<()> {
+    doctor::show(repl.context)
 }
 
 /// The models that a name can mean: the one with exactly this name or this last part, else all that
