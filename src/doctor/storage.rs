@@ -74,11 +74,7 @@ fn save_and_read(
     text: &str,
 ) -> Result<usize, String> {
     let (redacted, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
-    let message = Message {
-        role: Role::User,
-        text: redacted,
-        at: examination.clock.now(),
-    };
+    let message = Message::new(Role::User, redacted, examination.clock.now());
     conversation
         .save(&[(&message, &MessageMeta::default())])
         .map_err(|error| format!("a conversation cannot be saved: {error}"))?;
