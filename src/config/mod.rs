@@ -57,6 +57,8 @@ pub struct Settings {
     pub ui: UiSettings,
     /// The environment of child processes.
     pub children: ChildSettings,
+    /// Whom to ask after an incident.
+    pub incident: IncidentSettings,
     /// Servers of the user's own, by name.
     pub providers: BTreeMap<Name, CustomProvider>,
 }
@@ -160,6 +162,13 @@ pub struct ChildSettings {
     pub pass_env: Vec<String>,
 }
 
+/// `[incident]`
+#[derive(Clone, Debug, Default)]
+pub struct IncidentSettings {
+    /// The name and address that notices are signed with.
+    pub contact: Option<String>,
+}
+
 /// The source of the key for a server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
@@ -227,6 +236,7 @@ impl Default for Settings {
             network: NetworkSettings { deadline_s: 1800 },
             ui: UiSettings::default(),
             children: ChildSettings::default(),
+            incident: IncidentSettings::default(),
             providers: BTreeMap::new(),
         }
     }

@@ -163,6 +163,14 @@ impl Settings {
                 &mut self.alerts.command,
             );
         });
+        s.section("incident", |s| {
+            s.read(
+                "contact",
+                "a string",
+                |v| Some(Some(v.as_str()?.to_owned())),
+                &mut self.incident.contact,
+            );
+        });
         s.section("network", |s| {
             s.read(
                 "deadline_s",

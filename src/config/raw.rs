@@ -101,7 +101,7 @@ impl Settings {
             "keys.keyring_remember_s" => {
                 here.keys.keyring_remember_s > usual.keys.keyring_remember_s
             }
-            key if key.starts_with("ui.") => false,
+            key if key.starts_with("ui.") || key.starts_with("incident.") => false,
             // Without the setting there is no budget at all, so any budget protects more. So does
             // redacting more or sending to fewer providers.
             "budget.per_day" | "budget.per_month" | "budget.per_conversation" => false,

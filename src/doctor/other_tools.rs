@@ -24,14 +24,14 @@ enum Place {
 use Place::{Config, Data, Home, Project};
 
 /// A tool: its name, its files, and the settings in them that run a command.
-struct Tool {
+struct ToolSettings {
     name: &'static str,
     files: &'static [(Place, &'static str)],
     commands: &'static [&'static str],
 }
 
-const TOOLS: &[Tool] = &[
-    Tool {
+const TOOLS: &[ToolSettings] = &[
+    ToolSettings {
         name: "Claude Code",
         files: &[
             (Home, ".claude/settings.json"),
@@ -49,7 +49,7 @@ const TOOLS: &[Tool] = &[
             "otelHeadersHelper",
         ],
     },
-    Tool {
+    ToolSettings {
         name: "Codex",
         files: &[
             (Home, ".codex/config.toml"),
@@ -58,12 +58,12 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &["notify", "hooks"],
     },
-    Tool {
+    ToolSettings {
         name: "aider",
         files: &[(Home, ".aider.conf.yml"), (Project, ".aider.conf.yml")],
         commands: &["lint-cmd", "test-cmd", "notifications-command"],
     },
-    Tool {
+    ToolSettings {
         name: "aichat",
         files: &[
             (Config, "aichat/config.yaml"),
@@ -71,7 +71,7 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &[],
     },
-    Tool {
+    ToolSettings {
         name: "llm",
         files: &[
             (Config, "io.datasette.llm/keys.json"),
@@ -82,12 +82,12 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &[],
     },
-    Tool {
+    ToolSettings {
         name: "shell_gpt",
         files: &[(Config, "shell_gpt/.sgptrc")],
         commands: &[],
     },
-    Tool {
+    ToolSettings {
         name: "goose",
         files: &[
             (Config, "goose/config.yaml"),
@@ -95,7 +95,7 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &[],
     },
-    Tool {
+    ToolSettings {
         name: "crush",
         files: &[
             (Config, "crush/crush.json"),
@@ -105,7 +105,7 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &["hooks"],
     },
-    Tool {
+    ToolSettings {
         name: "opencode",
         files: &[
             (Data, "opencode/auth.json"),
@@ -114,7 +114,7 @@ const TOOLS: &[Tool] = &[
         ],
         commands: &["plugin", "hooks"],
     },
-    Tool {
+    ToolSettings {
         name: "Continue",
         files: &[
             (Home, ".continue/config.yaml"),
@@ -126,7 +126,7 @@ const TOOLS: &[Tool] = &[
 
 /// A file of a tool that exists.
 struct ToolFile {
-    tool: &'static Tool,
+    tool: &'static ToolSettings,
     path: PathBuf,
     text: String,
 }

@@ -56,6 +56,7 @@ fn question_without_a_command_is_asked() {
     let mut screen = sandbox.screen(["-c"]);
     screen
         .wait_for("resumed \"what is a heron?\" (1 question)")
+        .wait_for("a bird")
         .wait_for("\n> ")
         .send(key::CTRL_D);
     assert_eq!(screen.end(), 0);

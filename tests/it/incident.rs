@@ -395,3 +395,75 @@ fn incident_recover_continues_after_failure() {
         "{stdout}"
     );
 }
+
+#[test]
+fn key_leaked_names_steps_with_the_facts() {
+    let server = Server::replies([Reply::says("Hello.")]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "hello"]).succeeds();
+    sandbox
+        .run(["incident", "key-leaked"])
+        .stdout(
+            "The key for own (default) got out\n\n\
+             key        it is not stored here\n\
+             last day   1 request, [..] from this machine\n\
+             last week  1 request, [..] from this machine\n\n\
+             1. Revoke the key at the provider: a key that still works costs money by the minute:\n   \
+             the key page of your provider\n\
+             2. Save its replacement; this asks for the new key and checks it before the old one goes:\n   \
+             chatbot key rotate --provider own --profile default\n\
+             3. Compare the provider's activity with what this program sent: the rest was someone else:\n   \
+             chatbot usage --by day --since 30d\n\
+             4. Find out where it got out: transcripts of other tools, shell histories, files:\n   \
+             chatbot scan\n\
+             5. Check that nothing on this machine gives away the next one:\n   \
+             chatbot doctor\n\
+             6. Save the evidence, if someone else has to know:\n   \
+             chatbot incident report\n\
+             7. Tell them:\n   \
+             chatbot incident notice\n\n\
+             `chatbot incident lockdown` stops everything that leaves this machine until you know more.\n",
+        )
+        .check();
+    sandbox.store_key("openrouter", &super::harness::sandbox::key());
+    let page = sandbox
+        .run(["incident", "key-leaked", "--json", "-p", "openrouter"])
+        .succeeds()
+        .stdout;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(page["key_page"], "https://openrouter.ai/settings/keys");
+    assert_eq!(page["last_week"]["requests"], 0);
+    assert!(page["fingerprint"].is_string(), "{page}");
+    assert!(!page.to_string().contains(&super::harness::sandbox::key()));
+}
+
+#[test]
+fn notice_has_what_is_known_and_names_what_is_not() {
+    let server = Server::replies([Reply::says("Hello.")]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(
+        &server.base_url(),
+        "[incident]\ncontact = \"Security desk, desk@example.org\"\n",
+    );
+    sandbox.run(["ask", "hello"]).succeeds();
+    let all = sandbox.run(["incident", "notice"]).succeeds().stdout;
+    for part in [
+        "# Checklist\n",
+        "# To the employer or client\n",
+        "# To the provider\n",
+        "# To the people concerned\n",
+        "(Article 33 paragraph 5)",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains('{') && !all.contains('}'), "{all}");
+    let one = sandbox
+        .run(["incident", "notice", "employer"])
+        .succeeds()
+        .stdout;
+    assert!(one.starts_with("# To the employer or client\n"), "{one}");
+    assert!(one.ends_with("Security desk, desk@example.org\n"), "{one}");
+    assert!(one.contains("They\nwere sent to: own."), "{one}");
+    assert!(!one.contains("# To the provider"), "{one}");
+}

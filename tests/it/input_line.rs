@@ -246,6 +246,7 @@ fn conversation_is_picked_from_a_list() {
         .wait_for("number or part of the name> ")
         .line("2")
         .wait_for("resumed")
+        .wait_for("\n> about the heron")
         .wait_for("\n> ")
         .line("more")
         .wait_for("tok")
@@ -260,6 +261,7 @@ fn conversation_is_picked_from_a_list() {
         .wait_for("number or part of the name> ")
         .line("boat")
         .wait_for("resumed")
+        .wait_for("\n> a boat")
         .wait_for("\n> ");
     screen
         .line("/resume swan")

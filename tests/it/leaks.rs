@@ -558,6 +558,9 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
         &["scan", "notes.md"],
         &["scan", "notes.md", "--json"],
         &["doctor"],
+        &["incident", "key-leaked"],
+        &["incident", "key-leaked", "--json"],
+        &["incident", "notice"],
     ] {
         sandbox.run(args).stdin("").output();
     }

@@ -78,7 +78,7 @@ fn chat_survives_full_disk() {
         screen
             .line("hello")
             .wait_for("warning: cannot write the audit log: ")
-            .wait_for("demo · ")
+            .wait_for(" tok · ")
             .wait_for("> ");
     }
     screen.send(crate::harness::pty::key::CTRL_D);

@@ -260,6 +260,37 @@ fn vault_passwd_replaces_passphrase() {
 }
 
 #[test]
+fn vault_rekey_keeps_the_passphrase_and_an_old_copy_opens_nothing_new() {
+    let (sandbox, _) = with_key();
+    let old = fs::read(vault(&sandbox)).unwrap();
+    let listed = sandbox.run(["key", "list", "--json"]).succeeds().stdout;
+    sandbox
+        .run(["vault", "rekey"])
+        .stdout("the vault has a new key; its passphrase stays\n")
+        .check();
+    assert_eq!(
+        sandbox.run(["key", "list", "--json"]).succeeds().stdout,
+        listed
+    );
+    let current: serde_json::Value =
+        serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
+    let before: serde_json::Value = serde_json::from_slice(&old).unwrap();
+    assert_eq!(current["kdf"]["cost"], before["kdf"]["cost"]);
+    for (name, entry) in before["entries"].as_object().unwrap() {
+        assert_ne!(&current["entries"][name], entry, "{name}");
+    }
+    // The old file with the passphrase has the old key, which opens no new entry.
+    let mut mixed = before;
+    mixed["entries"] = current["entries"].clone();
+    fs::write(vault(&sandbox), serde_json::to_vec(&mixed).unwrap()).unwrap();
+    sandbox.run(["key", "get"]).fails(8);
+    sandbox
+        .run(["vault", "rekey"])
+        .env("CHATBOT_PASSPHRASE_FILE", "/dev/null")
+        .fails(3);
+}
+
+#[test]
 fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     let (sandbox, _) = with_key();
     let old = fs::read(vault(&sandbox)).unwrap();

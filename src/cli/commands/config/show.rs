@@ -33,6 +33,13 @@ pub(super) fn format_settings(settings: &Settings) -> String {
             "\n[alerts]\ncommand = {}\n",
             quote_list(&settings.alerts.command)
         ),
+        settings
+            .incident
+            .contact
+            .as_ref()
+            .map_or_else(String::new, |contact| {
+                format!("\n[incident]\ncontact = {}\n", quote(contact))
+            }),
         format!(
             "\n[network]\ndeadline_s = {}\n",
             settings.network.deadline_s

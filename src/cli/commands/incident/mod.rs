@@ -1,7 +1,9 @@
 //! `incident`: stop sending, assess what was exposed, save the evidence, recover.
 
 mod assess;
+mod key_leaked;
 mod lockdown;
+mod notice;
 mod recover;
 mod release;
 mod report;
@@ -34,6 +36,8 @@ enum IncidentCommand {
     Assess(assess::IncidentAssessArgs),
     Report(report::IncidentReportArgs),
     Recover(recover::IncidentRecoverArgs),
+    Notice(notice::IncidentNoticeArgs),
+    KeyLeaked(key_leaked::IncidentKeyLeakedArgs),
 }
 
 impl IncidentArgs {
@@ -49,6 +53,8 @@ pub(crate) fn run(context: &mut Context, options: IncidentArgs) -> Result<()> {
         IncidentCommand::Assess(options) => assess::run(context, &options),
         IncidentCommand::Report(options) => report::run(context, &options),
         IncidentCommand::Recover(options) => recover::run(context, &options),
+        IncidentCommand::Notice(options) => notice::run(context, &options),
+        IncidentCommand::KeyLeaked(options) => key_leaked::run(context, &options),
     }
 }
 

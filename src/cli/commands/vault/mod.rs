@@ -3,6 +3,7 @@
 mod create;
 mod lock;
 mod passwd;
+mod rekey;
 mod reset;
 mod status;
 mod unlock;
@@ -32,6 +33,7 @@ pub(crate) struct VaultArgs {
 enum VaultCommand {
     Create(create::VaultCreateArgs),
     Passwd(passwd::VaultPasswdArgs),
+    Rekey(rekey::VaultRekeyArgs),
     Unlock(unlock::VaultUnlockArgs),
     Lock(lock::VaultLockArgs),
     Reset(reset::VaultResetArgs),
@@ -42,6 +44,7 @@ pub(crate) fn run(context: &mut Context, options: &VaultArgs) -> Result<()> {
     match &options.command {
         VaultCommand::Create(options) => create::run(context, options),
         VaultCommand::Passwd(options) => passwd::run(context, options),
+        VaultCommand::Rekey(_) => rekey::run(context),
         VaultCommand::Unlock(options) => unlock::run(context, options),
         VaultCommand::Lock(_) => lock::run(context),
         VaultCommand::Reset(options) => reset::run(context, *options),

@@ -204,6 +204,16 @@ impl Vault {
         Ok(())
     }
 
+    /// Gives the vault a new key under the passphrase that it has, as
+    /// [`change_passphrase`](Self::change_passphrase) does.
+    pub fn renew_key(&self) -> Result<(), Error> {
+        let content = read(&self.path)?;
+        // Also if the vault is unlocked: the new key is wrapped with the passphrase.
+        let (passphrase, key) = self.ask_passphrase(&content)?;
+        self.remember(&content, &key);
+        self.change_passphrase(&passphrase, content.cost())
+    }
+
     /// Caches the vault key in the kernel keyring for `length`. Returns when it expires.
     pub fn unlock_for(&self, now: Time, length: Duration) -> Result<Time, Error> {
         self.unlock_content()?;
@@ -256,12 +266,18 @@ impl Vault {
         if let Some(cached) = cached_key(content) {
             return Ok(cached.key);
         }
+        self.ask_passphrase(content).map(|(_, key)| key)
+    }
+
+    /// Asks for the passphrase until it opens the vault. Returns also the vault key.
+    fn ask_passphrase(&self, content: &VaultFile) -> Result<(Secret, AeadKey), Error> {
         let mut tried = 0;
         loop {
             match (self.ask)(tried) {
                 Ok(passphrase) => match content.unwrap(&self.path, &passphrase) {
                     Err(Error::WrongPassphrase) if tried + 1 < MAX_ATTEMPTS => tried += 1,
-                    other => return other,
+                    Err(error) => return Err(error),
+                    Ok(key) => return Ok((passphrase, key)),
                 },
                 // A passphrase from a file or command cannot be asked for twice: report that it was
                 // wrong.
