@@ -48,9 +48,10 @@ pub(super) fn run(context: &mut Context, options: &IncidentNoticeArgs) -> Result
     let found = run_assessment(context, options.since.as_deref())?;
     audit_incident(context, "notice", Severity::Notice);
     let now = context.clock.now();
-    let since = found
-        .since
-        .map_or_else(|| "the first use".to_owned(), |s| s.local_minute());
+    let since = found.since.map_or_else(
+        || "the first use".to_owned(),
+        crate::time::Time::local_minute,
+    );
     let join = |parts: Vec<String>, none: &str| {
         if parts.is_empty() {
             none.to_owned()
