@@ -28,6 +28,8 @@ pub(super) struct ReplyUsage<'a> {
     pub(super) failure: Option<&'a provider::Error>,
     pub(super) model: &'a str,
     pub(super) elapsed: Duration,
+    /// The time until the answer or its reasoning began.
+    pub(super) first: Option<Duration>,
     pub(super) received: &'a str,
     /// The bytes of reasoning before it.
     pub(super) reasoned: u64,
@@ -84,6 +86,7 @@ impl<P: Provider> Session<P> {
             return booked;
         };
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let entry = UsageEntry {
             at: self.services.clock.now(),
             provider: self.provider.name().to_string(),
@@ -92,6 +95,8 @@ impl<P: Provider> Session<P> {
             conversation: self.conversation_id(),
             prompt: whole(figures.prompt),
             completion: whole(figures.completion),
+            ms: reported.completion.map(|_| millis(reported.elapsed)),
+            first_token_ms: reported.first.map(millis),
             nanos: figures.cost.map(|c| c.nanos),
             estimated: figures.cost.is_some_and(|c| c.estimated),
             correction: false,
@@ -202,6 +207,9 @@ impl<P: Provider> Session<P> {
             .word("model", reported.model)
             .word("outcome", outcome);
         event = event.number("milliseconds", reported.elapsed.as_millis());
+        if let Some(first) = reported.first {
+            event = event.number("first_token_ms", first.as_millis());
+        }
         // If the conversation has a budget, its cost is recorded in two files.
         if self.services.budget.limits().per_conversation.is_some()
             && let Some(id) = self.conversation_id()

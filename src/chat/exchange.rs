@@ -58,6 +58,7 @@ impl<P: Provider> Session<P> {
                 failure: failure.as_ref(),
                 model: &model,
                 elapsed,
+                first: collected.first,
                 received: text.as_str(),
                 reasoned: collected.reasoned,
                 paused: collected.paused,
@@ -180,7 +181,7 @@ impl<P: Provider> Session<P> {
             |first| format!("after {} ms", first.as_millis()),
         );
         observer.trace(&format!(
-            "answer: first text {first}, {} bytes in {} ms, complete: {}",
+            "answer: first token {first}, {} bytes in {} ms, complete: {}",
             collected.raw.len(),
             elapsed.as_millis(),
             completion.as_ref().is_some_and(|c| c.complete)

@@ -43,7 +43,7 @@ pub(super) struct CollectedReply {
     pub(super) raw: Raw,
     pub(super) id: Option<String>,
     pub(super) model: Option<String>,
-    /// The time to the first text.
+    /// The time until the answer or its reasoning began.
     pub(super) first: Option<Duration>,
     /// The bytes of reasoning received.
     pub(super) reasoned: u64,
@@ -90,8 +90,7 @@ impl<'a> ReplyCollector<'a> {
     pub(super) fn handle_event(&mut self, event: StreamEvent) {
         match event {
             StreamEvent::Text(piece) => {
-                self.first
-                    .get_or_insert_with(|| self.requested_model.elapsed());
+                self.mark_first_token();
                 let shown = self.screen.show(&piece);
                 if !shown.is_empty() {
                     self.observer.on_text(&shown);
@@ -111,7 +110,10 @@ impl<'a> ReplyCollector<'a> {
             }
             other => {
                 match &other {
-                    StreamEvent::Reasoning(piece) => self.reasoned += piece.len() as u64,
+                    StreamEvent::Reasoning(piece) => {
+                        self.mark_first_token();
+                        self.reasoned += piece.len() as u64;
+                    }
                     StreamEvent::Retrying { after, .. } => {
                         self.pause = Some((self.services.clock.stopwatch(), *after));
                     }
@@ -120,6 +122,11 @@ impl<'a> ReplyCollector<'a> {
                 self.observer.on_event(&other);
             }
         }
+    }
+
+    fn mark_first_token(&mut self) {
+        self.first
+            .get_or_insert_with(|| self.requested_model.elapsed());
     }
 
     /// Saves what was received so far. An error here does not stop the answer: the final save will

@@ -33,6 +33,12 @@ pub struct UsageEntry {
     pub prompt: i64,
     /// Answer tokens.
     pub completion: i64,
+    /// The milliseconds until the end of the answer, if it was not stopped and did not fail.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ms: Option<i64>,
+    /// The milliseconds until the answer or its reasoning began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_token_ms: Option<i64>,
     /// The cost, in billionths of a dollar.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nanos: Option<i64>,

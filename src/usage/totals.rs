@@ -258,6 +258,7 @@ impl Totals {
             let (prompt, completion) = (0, 0);
             let (estimated, correction, was_unknown, conversation) = (false, false, false, None);
             let (provider, profile, model) = (empty(), empty(), empty());
+            let (ms, first_token_ms) = (None, None);
             logged.count_entry(&UsageEntry {
                 at,
                 provider,
@@ -266,6 +267,8 @@ impl Totals {
                 conversation,
                 prompt,
                 completion,
+                ms,
+                first_token_ms,
                 nanos,
                 estimated,
                 correction,
@@ -410,6 +413,8 @@ fn entry_from_hold(hold: Hold, at: Time) -> UsageEntry {
         conversation: hold.conversation,
         prompt: 0,
         completion: 0,
+        ms: None,
+        first_token_ms: None,
         nanos: Some(hold.nanos),
         estimated: true,
         correction: false,

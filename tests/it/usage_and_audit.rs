@@ -339,7 +339,7 @@ fn debug_log_contains_nothing_private() {
         "admitted: 1 of 20 in the minute, 1 of 100 in the hour; nothing reserved",
         "request to own/default/maker/model-1: 1 messages, 29 bytes",
         "answer begins after ",
-        "answer: first text after ",
+        "answer: first token after ",
         "request.finished {",
         "\"outcome\":\"answered\"",
         "booked: cost 147000 nano-dollars, estimated: false; 0 problems",
@@ -607,6 +607,19 @@ fn home_with_usage() -> (Sandbox, Server) {
         sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     }
     (sandbox, server)
+}
+
+#[test]
+fn usage_records_times_of_answers() {
+    let (sandbox, _server) = home_with_usage();
+    let entry = last_entry(&sandbox);
+    let [total, first] = ["ms", "first_token_ms"].map(|name| entry[name].as_i64().unwrap());
+    assert!((0..=total).contains(&first), "{entry}");
+    let log = sandbox
+        .run(["audit", "list", "--event", "request.finished"])
+        .succeeds()
+        .stdout;
+    assert_eq!(log.matches(" first_token_ms=").count(), 3, "{log}");
 }
 
 #[test]

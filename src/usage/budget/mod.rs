@@ -362,6 +362,8 @@ impl BudgetTracker {
             let reversal = UsageEntry {
                 prompt: prompt.saturating_sub(booked.prompt),
                 completion: completion.saturating_sub(booked.completion),
+                ms: None,
+                first_token_ms: None,
                 nanos: Some(nanos.saturating_sub(booked.nanos.unwrap_or(0))),
                 estimated: false,
                 correction: true,

@@ -34,6 +34,8 @@ fn entry(clock: &Clock, nanos: Option<i64>) -> UsageEntry {
         conversation: None,
         prompt: 10,
         completion: 5,
+        ms: Some(1_500),
+        first_token_ms: Some(400),
         nanos,
         estimated: false,
         correction: false,
