@@ -99,6 +99,8 @@ events! {
     KeyDeleted = "key.deleted",
     /// A key was checked with its provider.
     KeyValidated = "key.validated",
+    /// A key was refused because of its format.
+    KeyRefused = "key.refused",
     /// A key was replaced by a new one.
     KeyRotated = "key.rotated",
     /// A key was imported.

@@ -224,6 +224,12 @@ fn audit_failure(context: &Context, error: &anyhow::Error) {
                 .word("outcome", "failed"),
         );
     }
+    if error
+        .downcast_ref::<CliError>()
+        .is_some_and(|error| error.has_code("bad_key"))
+    {
+        context.audit_event(&Event::new(EventKind::KeyRefused).severity(Severity::Warning));
+    }
     if let Some(reason) = error.downcast_ref::<CliError>().and_then(CliError::refusal) {
         context.audit_event(
             &Event::new(EventKind::Refused)

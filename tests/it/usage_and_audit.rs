@@ -623,6 +623,27 @@ fn usage_records_times_of_answers() {
 }
 
 #[test]
+fn audit_records_refused_key_formats() {
+    let sandbox = Sandbox::with_vault();
+    sandbox
+        .run([
+            "key",
+            "set",
+            "--provider",
+            "openai",
+            "--stdin",
+            "--no-validate",
+        ])
+        .stdin("garbage")
+        .fails(3);
+    let log = sandbox
+        .run(["audit", "list", "--event", "key.refused"])
+        .succeeds()
+        .stdout;
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
+
+#[test]
 fn usage_json_fields() {
     let (sandbox, _server) = home_with_usage();
     let usage: Value = serde_json::from_str(
