@@ -70,7 +70,7 @@ fn show(context: &Context, alerts: &[Alert]) {
 
 fn run_command(context: &mut Context, alert: &Alert) {
     let event = Event::new(EventKind::AlertRaised)
-        .severity(Severity::Warning)
+        .severity(alert.kind.severity())
         .word("kind", alert.kind.name());
     context.audit_event(&event.number("id", alert.id).number("figure", alert.figure));
     let Ok(settings) = context.settings() else {
@@ -81,7 +81,7 @@ fn run_command(context: &mut Context, alert: &Alert) {
     };
     let object = json!({
         "schema_version": 1,
-        "alert": { "id": alert.id, "at": alert.at, "kind": alert.kind, "summary": alert.describe(), "figure": alert.figure },
+        "alert": { "id": alert.id, "at": alert.at, "kind": alert.kind, "severity": alert.kind.severity(), "summary": alert.describe(), "figure": alert.figure },
     });
     let mut command = context.env.command(program);
     command

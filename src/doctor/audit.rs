@@ -1,6 +1,5 @@
 //! Checks of the audit log: its chain, whether it can be written, and alerts.
 
-use crate::audit::alerts::AlertKind;
 use crate::audit::log::Error;
 use crate::audit::{Event, EventKind, Severity};
 use crate::doctor::examination::Examination;
@@ -92,7 +91,10 @@ pub(super) fn alerts(examination: &Examination<'_>) -> CheckOutcome {
         counted(open.len(), "alert"),
         newest.describe()
     );
-    if open.iter().any(|alert| alert.kind == AlertKind::Chain) {
+    if open
+        .iter()
+        .any(|alert| alert.kind.severity() == Severity::Critical)
+    {
         CheckOutcome::fail(summary, "chatbot audit alerts")
     } else {
         CheckOutcome::warn(summary, "chatbot audit alerts")

@@ -4,16 +4,18 @@
 //! The log is read from where the last look ended, so that a look is cheap. What is usual is learnt
 //! from the last thirty days; until there are a few days of history, the thresholds are wide.
 
+mod series;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::audit::Label;
 use crate::audit::log::{self, AuditLog};
+use crate::audit::{Label, Severity};
 use crate::fs::{self, FileLock};
 use crate::time::{Clock, Time};
 use serde::{Deserialize, Serialize};
-use state::{DAY_MS, MonitorState};
+use series::DAY_MS;
+use state::MonitorState;
 use std::path::{Path, PathBuf};
 
 /// Up to this many new records are read again next time, rather than writing the state for every
@@ -45,6 +47,20 @@ pub enum AlertKind {
     Backup,
     /// A key expires soon.
     Expiry,
+    /// Rate limits refused many requests.
+    Limits,
+    /// Budgets refused several requests.
+    Budget,
+    /// Many messages were refused.
+    Refused,
+    /// Keys with a wrong format were refused several times.
+    KeyFormat,
+    /// A wrong passphrase was entered several times.
+    Passphrase,
+    /// A provider fails much more often than before.
+    Failures,
+    /// Answers begin much later than before.
+    Slow,
 }
 
 impl AlertKind {
@@ -61,6 +77,36 @@ impl AlertKind {
             Self::Chain => "chain",
             Self::Backup => "backup",
             Self::Expiry => "expiry",
+            Self::Limits => "limits",
+            Self::Budget => "budget",
+            Self::Refused => "refused",
+            Self::KeyFormat => "key_format",
+            Self::Passphrase => "passphrase",
+            Self::Failures => "failures",
+            Self::Slow => "slow",
+        }
+    }
+
+    /// How serious it is. Critical means that records may have been tampered with.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Chain => Severity::Critical,
+            Self::Authentication
+            | Self::Spend
+            | Self::KeyReads
+            | Self::Modes
+            | Self::Backup
+            | Self::Passphrase => Severity::Warning,
+            Self::Burst
+            | Self::Redactions
+            | Self::Expiry
+            | Self::Limits
+            | Self::Budget
+            | Self::Refused
+            | Self::KeyFormat
+            | Self::Failures
+            | Self::Slow => Severity::Notice,
         }
     }
 
@@ -68,7 +114,17 @@ impl AlertKind {
     const fn grows(self) -> bool {
         matches!(
             self,
-            Self::Burst | Self::Authentication | Self::Spend | Self::KeyReads | Self::Modes
+            Self::Burst
+                | Self::Authentication
+                | Self::Spend
+                | Self::KeyReads
+                | Self::Modes
+                | Self::Limits
+                | Self::Budget
+                | Self::Refused
+                | Self::KeyFormat
+                | Self::Passphrase
+                | Self::Slow
         )
     }
 }
@@ -99,6 +155,8 @@ impl Alert {
     #[must_use]
     pub fn describe(&self) -> String {
         let n = self.figure;
+        // The provider, model or key that it is about.
+        let name = self.cause.split(' ').nth(1).unwrap_or_default();
         match self.kind {
             AlertKind::Burst => format!("{n} requests within an hour, many more than ever before"),
             AlertKind::Authentication => {
@@ -124,9 +182,24 @@ impl Alert {
                 format!("the audit log was changed, cut or damaged near record {n}")
             }
             AlertKind::Backup => "a backup failed or is incomplete".to_owned(),
-            AlertKind::Expiry => format!(
-                "the key {} expires in {n} days",
-                self.cause.split(' ').nth(1).unwrap_or_default()
+            AlertKind::Expiry => format!("the key {name} expires in {n} days"),
+            AlertKind::Limits => format!("rate limits refused {n} requests within an hour"),
+            AlertKind::Budget => format!("budgets refused {n} requests within an hour"),
+            AlertKind::Refused => format!("{n} messages were refused within an hour"),
+            AlertKind::KeyFormat => {
+                format!("{n} keys with a wrong format were refused within an hour")
+            }
+            AlertKind::Passphrase => {
+                format!("a wrong passphrase was entered {n} times within an hour")
+            }
+            AlertKind::Failures => format!(
+                "{n} of the last {} requests to {name} failed, many more than before",
+                series::RECENT
+            ),
+            AlertKind::Slow => format!(
+                "answers of {name} begin after {}.{} s, much later than before",
+                n / 1000,
+                n % 1000 / 100
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! What has been learnt from the log, and which records raise an alert.
 
 use crate::audit::EventKind;
+use crate::audit::alerts::series::{DAY_MS, MIN_BASELINE_DAYS, Series};
 use crate::audit::alerts::{Alert, AlertKind, FileScope, Observation};
 use crate::audit::record::AuditRecord;
 use crate::time::Time;
@@ -8,13 +9,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const HOUR_MS: i64 = 3_600_000;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
-/// As many days must have requests before a busy hour can be compared with them.
-const MIN_BASELINE_DAYS: usize = 3;
 /// The history from which the usual values are learnt.
 const BASELINE_MS: i64 = 30 * DAY_MS;
 /// Events of the same sort belong to one cause until there is a pause of this length.
 const ONGOING_GAP_MS: i64 = HOUR_MS;
+/// The failures that a provider causes. The others are the user's, or those of the connection.
+const PROVIDER_FAILURES: &[&str] = &[
+    "timeout",
+    "provider_rate_limited",
+    "provider_failed",
+    "reset",
+    "truncated",
+    "empty_answer",
+    "malformed",
+    "not_json",
+];
+/// The most moments that are kept to count how many there were lately.
+const MAX_RECENT: usize = 1000;
 /// The most alerts that are stored.
 const MAX_ALERTS: usize = 200;
 
@@ -38,10 +49,12 @@ pub(super) struct MonitorState {
     hours: BTreeMap<i64, u32>,
     /// Amounts per day.
     days: BTreeMap<i64, i64>,
-    /// Recent rejections of keys.
-    refused: Vec<Time>,
-    /// Recent reads of keys.
-    reads: Vec<Time>,
+    /// The times of recent events, by cause.
+    recent: BTreeMap<String, Vec<Time>>,
+    /// Whether requests failed, by provider.
+    failures: BTreeMap<String, Series>,
+    /// The milliseconds until answers began, by provider and model.
+    first_tokens: BTreeMap<String, Series>,
     /// The most values redacted in one message so far.
     redactions: i64,
     /// Causes that were continuing at the last look, by kind.
@@ -113,6 +126,37 @@ impl MonitorState {
         self.raise(kind, at, cause, figure);
     }
 
+    /// Raises an alert if an event happened at least `least` times within a time.
+    fn count(&mut self, kind: AlertKind, which: &str, at: Time, within: i64, least: i64) {
+        let times = self.recent.entry(which.to_owned()).or_default();
+        times.push(at);
+        times.retain(|t| at.millis() - t.millis() < within && t.millis() <= at.millis());
+        let over = times.len().saturating_sub(MAX_RECENT);
+        times.drain(..over);
+        let many = i64::try_from(times.len()).unwrap_or(i64::MAX);
+        if many >= least {
+            self.raise_ongoing(kind, which, at, ONGOING_GAP_MS, many);
+        }
+    }
+
+    /// The same for what can only be called many when there are a few days to compare with: who
+    /// tries out a new program runs into its limits.
+    fn count_unusual(&mut self, kind: AlertKind, which: &str, at: Time, least: i64) {
+        if self.days_before(at) >= MIN_BASELINE_DAYS {
+            self.count(kind, which, at, HOUR_MS, least);
+        }
+    }
+
+    /// The number of days with requests before this hour.
+    fn days_before(&self, at: Time) -> usize {
+        let hour = at.millis().div_euclid(HOUR_MS) * HOUR_MS;
+        self.hours
+            .range(hour - BASELINE_MS..hour)
+            .map(|(h, _)| h.div_euclid(DAY_MS))
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
     pub(super) fn prune(&mut self) {
         let last = self
             .hours
@@ -125,6 +169,16 @@ impl MonitorState {
             .retain(|hour, _| *hour >= last - BASELINE_MS - DAY_MS);
         self.days
             .retain(|day, _| *day >= last - BASELINE_MS - DAY_MS);
+        for series in [&mut self.failures, &mut self.first_tokens] {
+            series.retain(|_, s| s.last().is_some_and(|at| at.millis() >= last - BASELINE_MS));
+        }
+        // What a series raised is no longer going on without it; its name comes from outside.
+        let (failures, first_tokens) = (&self.failures, &self.first_tokens);
+        self.going.retain(|which, _| match which.split_once(' ') {
+            Some(("failures", name)) => failures.contains_key(name),
+            Some(("slow", name)) => first_tokens.contains_key(name),
+            _ => true,
+        });
         let over = self.alerts.len().saturating_sub(MAX_ALERTS);
         self.alerts.drain(..over);
     }
@@ -171,12 +225,26 @@ impl MonitorState {
         if is(EventKind::Request) {
             self.observe_request(record);
         } else if is(EventKind::KeyRevealed) || is(EventKind::KeyShown) {
-            let many = count_recent(&mut self.reads, at, 10 * 60_000);
-            if many >= 5 {
-                self.raise_ongoing(AlertKind::KeyReads, "reads", at, ONGOING_GAP_MS, many);
-            }
+            self.count(AlertKind::KeyReads, "reads", at, 10 * 60_000, 5);
         } else if is(EventKind::KeyValidated) && record.word("status") == "invalid" {
             self.observe_refusal(at);
+        } else if is(EventKind::Limited) {
+            // During a lockdown every request is refused, which the user wanted.
+            if record.word("window") != "lockdown" {
+                self.count_unusual(AlertKind::Limits, "limits", at, 10);
+            }
+        } else if is(EventKind::Budget) {
+            self.count(AlertKind::Budget, "budget", at, HOUR_MS, 3);
+        } else if is(EventKind::Refused) {
+            if record.word("reason") != "empty" {
+                self.count_unusual(AlertKind::Refused, "refused", at, 10);
+            }
+        } else if is(EventKind::KeyRefused) {
+            self.count_unusual(AlertKind::KeyFormat, "key_format", at, 5);
+        } else if is(EventKind::Vault) {
+            if record.word("outcome") == "failed" {
+                self.count(AlertKind::Passphrase, "passphrase", at, HOUR_MS, 5);
+            }
         } else if is(EventKind::Redacted) {
             let values: i64 = record
                 .details
@@ -218,6 +286,7 @@ impl MonitorState {
         if record.word("failure") == "invalid_key" {
             self.observe_refusal(at);
         }
+        self.observe_provider(record);
         let hour = now.div_euclid(HOUR_MS) * HOUR_MS;
         let count = self
             .hours
@@ -227,12 +296,8 @@ impl MonitorState {
         let count = i64::from(*count);
         let history = || self.hours.range(hour - BASELINE_MS..hour);
         let most = history().map(|(_, n)| i64::from(*n)).max().unwrap_or(0);
-        let days = history()
-            .map(|(h, _)| h.div_euclid(DAY_MS))
-            .collect::<BTreeSet<_>>()
-            .len();
         // Without a few days to compare with, a busy hour is no sign of anything.
-        if days >= MIN_BASELINE_DAYS && count > (most * 5 / 2).max(40) {
+        if self.days_before(at) >= MIN_BASELINE_DAYS && count > (most * 5 / 2).max(40) {
             self.raise_ongoing(AlertKind::Burst, "burst", at, 2 * ONGOING_GAP_MS, count);
         }
         let day = now.div_euclid(DAY_MS) * DAY_MS;
@@ -268,22 +333,37 @@ impl MonitorState {
     }
 
     fn observe_refusal(&mut self, at: Time) {
-        let many = count_recent(&mut self.refused, at, 15 * 60_000);
-        if many >= 3 {
-            self.raise_ongoing(
-                AlertKind::Authentication,
-                "authentication",
-                at,
-                ONGOING_GAP_MS,
-                many,
-            );
+        self.count(
+            AlertKind::Authentication,
+            "authentication",
+            at,
+            15 * 60_000,
+            3,
+        );
+    }
+
+    /// Compares how often a provider fails, and how late it answers, with the past.
+    fn observe_provider(&mut self, record: &AuditRecord) {
+        let (at, provider) = (record.at, record.word("provider"));
+        let failed = record.word("outcome") == "failed";
+        if record.word("outcome") == "stopped"
+            || (failed && !PROVIDER_FAILURES.contains(&record.word("failure")))
+        {
+            return;
+        }
+        let failures = self.failures.entry(provider.to_owned()).or_default();
+        failures.add(at, i64::from(failed));
+        if let Some(many) = failures.many_failures(HOUR_MS) {
+            let which = format!("failures {provider}");
+            self.raise_ongoing(AlertKind::Failures, &which, at, DAY_MS, many);
+        }
+        if let Some(first) = record.number("first_token_ms") {
+            let name = format!("{provider}/{}", record.word("model"));
+            let times = self.first_tokens.entry(name.clone()).or_default();
+            times.add(at, first);
+            if let Some(median) = times.slow_median(DAY_MS) {
+                self.raise_ongoing(AlertKind::Slow, &format!("slow {name}"), at, DAY_MS, median);
+            }
         }
     }
-}
-
-/// Adds a moment. Returns how many there are in the last `within` milliseconds.
-fn count_recent(times: &mut Vec<Time>, at: Time, within: i64) -> i64 {
-    times.push(at);
-    times.retain(|t| at.millis() - t.millis() < within && t.millis() <= at.millis());
-    i64::try_from(times.len()).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Tests of alerts: a month of ordinary use raises none, and each kind of misuse does.
 
-use crate::audit::alerts::state::{DAY_MS, HOUR_MS};
+use crate::audit::alerts::series::DAY_MS;
+use crate::audit::alerts::state::HOUR_MS;
 use crate::audit::alerts::*;
 use crate::audit::{Event, EventKind, Severity};
 
@@ -52,21 +53,38 @@ impl SimulatedUse {
     }
 
     fn request(&mut self, nanos: i64) {
+        // One answer in thirty is late, and one in twenty fails.
+        let first = 300 + self.roll(1500) + if self.roll(30) == 0 { 20_000 } else { 0 };
+        self.answered(nanos, first);
+        if self.roll(20) == 0 {
+            self.failed("provider_failed");
+        }
+    }
+
+    fn answered(&mut self, nanos: i64, first_token_ms: u64) {
         self.add(
             &Event::new(EventKind::Request)
                 .word("provider", "openrouter")
+                .word("model", "maker/model-1")
                 .word("outcome", "answered")
+                .number("first_token_ms", first_token_ms)
                 .number("nano_dollars", nanos),
         );
     }
 
-    fn refused(&mut self) {
+    fn failed(&mut self, failure: &str) {
         self.add(
             &Event::new(EventKind::Request)
                 .severity(Severity::Warning)
+                .word("provider", "openrouter")
+                .word("model", "maker/model-1")
                 .word("outcome", "failed")
-                .word("failure", "invalid_key"),
+                .word("failure", failure),
         );
+    }
+
+    fn refused(&mut self) {
+        self.failed("invalid_key");
     }
 
     fn wait(&self, seconds: u64) {
@@ -262,6 +280,119 @@ fn alerts_ongoing_cause_is_raised_once() {
         assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
         again_and_again(&mut life, 30, 10, action);
         assert_eq!(life.raised.len(), 3, "{:#?}", life.raised);
+    }
+}
+
+/// What a misuse adds to the log, how often it has to happen, and the alert.
+type Misuse = (fn(&mut SimulatedUse), u32, AlertKind, &'static str);
+
+const MISUSES: &[Misuse] = &[
+    (
+        |life| life.add(&Event::new(EventKind::Limited).word("window", "minute")),
+        10,
+        AlertKind::Limits,
+        "rate limits refused 10 requests within an hour",
+    ),
+    (
+        |life| life.add(&Event::new(EventKind::Budget).word("span", "day")),
+        3,
+        AlertKind::Budget,
+        "budgets refused 3 requests within an hour",
+    ),
+    (
+        |life| life.add(&Event::new(EventKind::Refused).word("reason", "suspicious")),
+        10,
+        AlertKind::Refused,
+        "10 messages were refused within an hour",
+    ),
+    (
+        |life| life.add(&Event::new(EventKind::KeyRefused)),
+        5,
+        AlertKind::KeyFormat,
+        "5 keys with a wrong format were refused within an hour",
+    ),
+    (
+        |life| {
+            let event = Event::new(EventKind::Vault).word("action", "open");
+            life.add(&event.word("outcome", "failed"));
+        },
+        5,
+        AlertKind::Passphrase,
+        "a wrong passphrase was entered 5 times within an hour",
+    ),
+    (
+        |life| life.failed("provider_failed"),
+        5,
+        AlertKind::Failures,
+        "5 of the last 10 requests to openrouter failed, many more than before",
+    ),
+    (
+        |life| life.answered(1_000, 9_400),
+        5,
+        AlertKind::Slow,
+        "answers of openrouter/maker/model-1 begin after 9.4 s, much later than before",
+    ),
+];
+
+#[test]
+fn alerts_misuse_is_raised_at_its_threshold() {
+    for (action, least, kind, summary) in MISUSES {
+        let mut life = SimulatedUse::month(8);
+        life.clock
+            .set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
+        // What is compared with the past begins with ten good answers.
+        for _ in 0..10 {
+            life.wait(10);
+            life.answered(1_000, 700);
+        }
+        life.look();
+        life.raised.clear();
+        again_and_again(&mut life, least - 1, 10, *action);
+        assert_eq!(life.raised, [], "{kind:?}");
+        again_and_again(&mut life, 1, 10, *action);
+        let raised: Vec<_> = life.raised.iter().map(|a| (a.kind, a.describe())).collect();
+        assert_eq!(raised, [(*kind, (*summary).to_owned())]);
+        // It goes on, and is acknowledged on the way.
+        assert!(life.alerts.acknowledge(None).unwrap() >= 1);
+        again_and_again(&mut life, *least / 2, 10, *action);
+        assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+    }
+}
+
+#[test]
+fn alerts_need_days_to_compare_with() {
+    for (action, _, kind, _) in MISUSES {
+        let mut life = SimulatedUse::new(1);
+        for _ in 0..30 {
+            life.wait(10);
+            life.answered(1_000, 700);
+        }
+        again_and_again(&mut life, 30, 10, *action);
+        let raised: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
+        // What the user has set, and what is guessed, needs no past.
+        let expected: &[AlertKind] = match kind {
+            AlertKind::Budget | AlertKind::Passphrase => &[*kind],
+            _ => &[],
+        };
+        assert_eq!(raised, expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn alerts_ignore_what_the_user_caused() {
+    let harmless: &[fn(&mut SimulatedUse)] = &[
+        |life| life.add(&Event::new(EventKind::Limited).word("window", "lockdown")),
+        |life| life.add(&Event::new(EventKind::Refused).word("reason", "empty")),
+        |life| life.failed("no_connection"),
+        |life| life.failed("bad_request"),
+    ];
+    for action in harmless {
+        let mut life = SimulatedUse::month(9);
+        life.clock
+            .set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
+        life.raised.clear();
+        again_and_again(&mut life, 30, 10, *action);
+        assert_eq!(life.raised, []);
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn run(context: &mut Context, options: &AuditAlertsArgs) -> Result<()
     if options.json {
         let list: Vec<_> = list
             .iter()
-            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
+            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "severity": a.kind.severity(), "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
             .collect();
         return context
             .ui
