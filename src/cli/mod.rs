@@ -22,6 +22,7 @@ mod errors;
 mod key_binding;
 mod keys;
 mod line_history;
+mod lockdown;
 mod logging;
 mod model_cache;
 mod outcome;

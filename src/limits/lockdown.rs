@@ -3,6 +3,7 @@
 
 use crate::fs;
 use crate::limits::Error;
+use crate::privacy::Redacted;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -13,9 +14,27 @@ pub struct Lockdown {
     path: PathBuf,
 }
 
+/// The most characters of a reason, so that the file can always be read.
+const MAX_REASON_CHARS: usize = 500;
+
 #[derive(Debug, Serialize, Deserialize)]
 struct LockdownFile {
     since: Time,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    reason: Option<String>,
+    #[serde(default)]
+    automatic: bool,
+}
+
+/// What is known about an active lockdown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockdownStatus {
+    /// When it began, if known.
+    pub since: Option<Time>,
+    /// Why, redacted.
+    pub reason: Option<String>,
+    /// Whether it began by itself.
+    pub automatic: bool,
 }
 
 impl Lockdown {
@@ -27,32 +46,61 @@ impl Lockdown {
         }
     }
 
-    /// Fails while lockdown is active, which it is if the file exists, whatever it contains and
-    /// even if it cannot be read.
+    /// Fails while lockdown is active.
     pub fn check(&self) -> Result<(), Error> {
+        self.status().map_or(Ok(()), |status| {
+            Err(Error::Lockdown {
+                since: status.since,
+            })
+        })
+    }
+
+    /// The lockdown; `None` if it is off. It is on if the file exists, whatever it contains and
+    /// even if it cannot be read.
+    #[must_use]
+    pub fn status(&self) -> Option<LockdownStatus> {
         match fs::read_at_most(&self.path, 4096) {
-            Ok(None) => Ok(()),
-            Ok(Some(bytes)) => Err(Error::Lockdown {
-                since: serde_json::from_slice::<LockdownFile>(&bytes)
-                    .ok()
-                    .map(|w| w.since),
-            }),
-            Err(_) => Err(Error::Lockdown { since: None }),
+            Ok(None) => None,
+            Ok(Some(bytes)) => Some(serde_json::from_slice::<LockdownFile>(&bytes).map_or_else(
+                |_| LockdownStatus::default(),
+                |file| LockdownStatus {
+                    since: Some(file.since),
+                    reason: file.reason,
+                    automatic: file.automatic,
+                },
+            )),
+            Err(_) => Some(LockdownStatus::default()),
         }
     }
 
     /// Starts lockdown. Returns whether it was off before.
-    pub fn begin(&self, now: Time) -> Result<bool, fs::Error> {
-        if self.check().is_err() {
+    pub fn begin(&self, now: Time, automatic: bool) -> Result<bool, fs::Error> {
+        if self.status().is_some() {
             return Ok(false);
         }
         // On a full disk an empty file can still be created.
-        fs::write(
-            &self.path,
-            &serde_json::to_vec(&LockdownFile { since: now }).unwrap_or_default(),
-        )
+        self.write(&LockdownFile {
+            since: now,
+            reason: None,
+            automatic,
+        })
         .or_else(|_| fs::touch(&self.path))?;
         Ok(true)
+    }
+
+    /// Adds the reason to an active lockdown.
+    pub fn explain(&self, now: Time, reason: &Redacted) -> Result<(), fs::Error> {
+        let status = self.status().unwrap_or_default();
+        self.write(&LockdownFile {
+            since: status.since.unwrap_or(now),
+            // Cut after it was redacted: half a secret is not recognized.
+            reason: Some(reason.as_str().chars().take(MAX_REASON_CHARS).collect()),
+            automatic: status.automatic,
+        })
+    }
+
+    fn write(&self, file: &LockdownFile) -> Result<(), fs::Error> {
+        fs::write(&self.path, &serde_json::to_vec(file).unwrap_or_default())
     }
 
     /// Ends lockdown. Returns whether it was active.
@@ -75,6 +123,7 @@ impl Lockdown {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::privacy::{Placeholders, Policy, Raw, Redactor};
 
     #[test]
     fn lockdown_is_on_whatever_the_file_says() {
@@ -83,11 +132,20 @@ mod tests {
         let switch = Lockdown::new(&state);
         assert!(switch.check().is_ok());
         let at = Time::from_millis(1_800_000_000_000);
-        assert!(switch.begin(at).unwrap());
-        assert!(!switch.begin(at).unwrap());
+        assert!(switch.begin(at, true).unwrap());
+        assert!(!switch.begin(at, false).unwrap());
         assert!(
             matches!(switch.check(), Err(Error::Lockdown { since: Some(since) }) if since == at)
         );
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let reason = "bob.miller@initech.com ".repeat(100);
+        let reason = redactor.redact(Raw::from(reason), &mut Placeholders::default());
+        switch.explain(at, &reason.0).unwrap();
+        let status = switch.status().unwrap();
+        assert_eq!((status.since, status.automatic), (Some(at), true));
+        let reason = status.reason.unwrap();
+        assert_eq!(reason.chars().count(), MAX_REASON_CHARS);
+        assert!(reason.starts_with("[EMAIL_1] [EMAIL_1] "), "{reason}");
         assert!(switch.end(at).unwrap());
         assert!(!switch.end(at).unwrap());
         assert!(switch.check().is_ok());

@@ -5,7 +5,7 @@ mod lockdown;
 mod rate;
 
 pub use backoff::Backoff;
-pub use lockdown::Lockdown;
+pub use lockdown::{Lockdown, LockdownStatus};
 pub use rate::{Admitted, Limiter, RequestMark, Window, WindowUsage};
 
 use crate::fs;

@@ -731,6 +731,12 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
         .run(["redact", "--json-lines"])
         .stdin(format!("{}\n", serde_json::json!({"id": 1, "text": all})))
         .output();
+    sandbox
+        .run(["incident", "lockdown", "--reason"])
+        .arg(&all)
+        .output();
+    sandbox.run(["incident", "status"]).output();
+    sandbox.run(["incident", "release", "--yes"]).output();
     let latest = sandbox
         .run(["history", "list", "--json", "--limit", "1"])
         .output()

@@ -7,6 +7,7 @@ mod notice;
 mod recover;
 mod release;
 mod report;
+mod status;
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::context::Context;
@@ -32,6 +33,7 @@ pub(crate) struct IncidentArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum IncidentCommand {
     Lockdown(lockdown::IncidentLockdownArgs),
+    Status(status::IncidentStatusArgs),
     Release(release::IncidentReleaseArgs),
     Assess(assess::IncidentAssessArgs),
     Report(report::IncidentReportArgs),
@@ -48,7 +50,8 @@ impl IncidentArgs {
 
 pub(crate) fn run(context: &mut Context, options: IncidentArgs) -> Result<()> {
     match options.command {
-        IncidentCommand::Lockdown(_) => lockdown::run(context),
+        IncidentCommand::Lockdown(options) => lockdown::run(context, &options),
+        IncidentCommand::Status(options) => status::run(context, options),
         IncidentCommand::Release(_) => release::run(context),
         IncidentCommand::Assess(options) => assess::run(context, &options),
         IncidentCommand::Report(options) => report::run(context, &options),
