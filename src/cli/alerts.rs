@@ -3,6 +3,7 @@
 use crate::audit::alerts::{Alert, AlertMonitor, FileScope, Observation};
 use crate::audit::{Event, EventKind, Label, Severity};
 use crate::cli::context::Context;
+use crate::cli::lockdown;
 use crate::cli::term::Style;
 use crate::fs;
 use crate::keys::Slot;
@@ -38,15 +39,50 @@ fn scan(context: &mut Context, is_shown: bool) {
     match monitor(context).scan(is_shown, |walk| observations(context, walk)) {
         Ok(found) => {
             show(context, &found.to_show);
-            found
-                .new_alerts
-                .iter()
-                .for_each(|alert| run_command(context, alert));
+            report(context, &found.new_alerts);
+            if lock_down(context, &found.new_alerts) {
+                // The lockdown is an alert too, and the next command may come late or never.
+                let more = monitor(context).scan(false, |_| Vec::new());
+                report(context, &more.unwrap_or_default().new_alerts);
+            }
         }
         Err(error) => context
             .ui
             .warning(&format!("cannot check for alerts: {error}")),
     }
+}
+
+fn report(context: &mut Context, alerts: &[Alert]) {
+    for alert in alerts {
+        run_command(context, alert);
+    }
+}
+
+/// Starts a lockdown if the settings say so and an alert is critical. Returns whether it began.
+fn lock_down(context: &mut Context, alerts: &[Alert]) -> bool {
+    let Some(alert) = alerts
+        .iter()
+        .find(|alert| alert.kind.severity() == Severity::Critical)
+    else {
+        return false;
+    };
+    if !context
+        .settings()
+        .is_ok_and(|settings| settings.alerts.lockdown)
+        || context.lockdown().check().is_err()
+    {
+        return false;
+    }
+    let reason = alert.describe();
+    let line = match lockdown::begin(context, Some(&reason), true) {
+        Ok(_) => format!(
+            "chatbot: a lockdown began by itself: {reason}; nothing is sent and no key is revealed until `chatbot incident release`"
+        ),
+        Err(error) => format!("chatbot: cannot start a lockdown by itself: {error}; {reason}"),
+    };
+    // Scripts have to see it as well.
+    context.ui.error_line(Displayable::line(&line));
+    true
 }
 
 fn show(context: &Context, alerts: &[Alert]) {

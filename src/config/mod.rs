@@ -146,6 +146,8 @@ pub struct KeySettings {
 pub struct AlertSettings {
     /// A program and its arguments. It receives each alert as JSON on standard input.
     pub command: Vec<String>,
+    /// Whether a critical alert starts a lockdown.
+    pub lockdown: bool,
 }
 
 /// `[network]`

@@ -162,6 +162,12 @@ impl Settings {
                 parse_texts,
                 &mut self.alerts.command,
             );
+            s.read(
+                "lockdown",
+                BOOL_HINT,
+                DeValue::as_bool,
+                &mut self.alerts.lockdown,
+            );
         });
         s.section("incident", |s| {
             s.read(

@@ -108,7 +108,7 @@ impl Settings {
             "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => {
                 false
             }
-            "temperature" | "max_tokens" | "reasoning" => false,
+            "temperature" | "max_tokens" | "reasoning" | "alerts.lockdown" => false,
             _ => true,
         }
     }

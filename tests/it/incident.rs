@@ -2,7 +2,7 @@
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -266,6 +266,89 @@ fn incident_recover_confirms_each_step() {
         .line("y")
         .wait_for("recovery complete");
     assert_eq!(screen.end(), 9);
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+}
+
+#[test]
+fn lockdown_reason_is_redacted_and_shown() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(["incident", "status"])
+        .stdout("lockdown  off\nalerts    none open\n")
+        .check();
+    sandbox
+        .run(["incident", "lockdown", "--reason"])
+        .arg("laptop of bob.miller@initech.com stolen")
+        .succeeds();
+    sandbox
+        .run(["incident", "status"])
+        .stdout("lockdown  on since [..]\nreason    laptop of [EMAIL_1] stolen\nalerts    1 open; `chatbot audit alerts` lists them\n")
+        .check();
+    let log = sandbox
+        .run(["audit", "list", "--event", "incident.recorded"])
+        .succeeds()
+        .stdout;
+    assert!(log.contains(" reason=laptop_of__EMAIL_1__stolen"), "{log}");
+    sandbox.run(["incident", "release", "--yes"]).succeeds();
+    let status: Value = serde_json::from_str(
+        &sandbox
+            .run(["incident", "status", "--json"])
+            .succeeds()
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(
+        status,
+        json!({"schema_version": 1, "lockdown": false, "since": null, "automatic": false, "reason": null, "open_alerts": 0})
+    );
+    // It does not depend on the settings.
+    sandbox.configure("[limits");
+    sandbox
+        .run(["incident", "lockdown", "--reason", "bob.miller@initech.com"])
+        .succeeds();
+    let file = std::fs::read_to_string(sandbox.state().join("lockdown")).unwrap();
+    assert!(file.contains("[EMAIL_1]"), "{file}");
+}
+
+#[test]
+fn lockdown_begins_by_itself_on_a_critical_alert() {
+    let sandbox = Sandbox::with_vault();
+    let alert_file = sandbox.root().join("alert_file");
+    let command = format!("cat >> {}", alert_file.display());
+    sandbox.configure(&format!(
+        "[alerts]\nlockdown = true\ncommand = [\"sh\", \"-c\", {command:?}]\n"
+    ));
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+    std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
+    let noticed = sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+    let said = "chatbot: a lockdown began by itself: the audit log was changed, cut or damaged near record ";
+    assert_eq!(noticed.stderr.matches(said).count(), 1, "{noticed:?}");
+    sandbox.run(["ask", "--provider=demo", "hello"]).fails(4);
+    let status = sandbox.run(["incident", "status"]).succeeds().stdout;
+    assert!(
+        status.contains(", began by itself\nreason    the audit log "),
+        "{status}"
+    );
+    let began = Instant::now();
+    let mut text = String::new();
+    while text.lines().count() < 2 && began.elapsed() < Duration::from_secs(20) {
+        text = std::fs::read_to_string(&alert_file).unwrap_or_default();
+        std::thread::yield_now();
+    }
+    let mut kinds: Vec<_> = text
+        .lines()
+        .map(|line| {
+            let alert: Value = serde_json::from_str(line).unwrap();
+            let part = |name: &str| alert["alert"][name].as_str().unwrap().to_owned();
+            (part("kind"), part("severity"))
+        })
+        .collect();
+    kinds.sort();
+    let expected = [("chain", "critical"), ("lockdown", "warning")];
+    assert_eq!(kinds, expected.map(|(k, s)| (k.to_owned(), s.to_owned())));
+    // It begins once for one cause.
+    sandbox.run(["incident", "release", "--yes"]).succeeds();
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
 }
 

@@ -61,6 +61,8 @@ pub enum AlertKind {
     Failures,
     /// Answers begin much later than before.
     Slow,
+    /// A lockdown began.
+    Lockdown,
 }
 
 impl AlertKind {
@@ -84,6 +86,7 @@ impl AlertKind {
             Self::Passphrase => "passphrase",
             Self::Failures => "failures",
             Self::Slow => "slow",
+            Self::Lockdown => "lockdown",
         }
     }
 
@@ -97,7 +100,8 @@ impl AlertKind {
             | Self::KeyReads
             | Self::Modes
             | Self::Backup
-            | Self::Passphrase => Severity::Warning,
+            | Self::Passphrase
+            | Self::Lockdown => Severity::Warning,
             Self::Burst
             | Self::Redactions
             | Self::Expiry
@@ -201,6 +205,10 @@ impl Alert {
                 n / 1000,
                 n % 1000 / 100
             ),
+            AlertKind::Lockdown if name == "automatic" => {
+                "a lockdown began by itself: nothing is sent".to_owned()
+            }
+            AlertKind::Lockdown => "a lockdown began: nothing is sent".to_owned(),
         }
     }
 }
@@ -326,6 +334,7 @@ impl AlertMonitor {
         }
         // While there are few unwritten records, the same are simply read again next time.
         let few = state.seq < before.0 + WRITE_EVERY && state.seq >= before.0;
+        resolved |= state.resolved;
         if walk || resolved || !found.new_alerts.is_empty() || !found.to_show.is_empty() || !few {
             state.prune();
             self.write(&state)?;

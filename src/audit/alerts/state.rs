@@ -63,6 +63,9 @@ pub(super) struct MonitorState {
     pub(super) walked: Option<Time>,
     pub(super) alerts: Vec<Alert>,
     pub(super) next: u64,
+    /// Whether a record has ended an alert, so that the state has to be written.
+    #[serde(skip)]
+    pub(super) resolved: bool,
 }
 
 impl MonitorState {
@@ -88,7 +91,8 @@ impl MonitorState {
             kind,
             cause,
             figure,
-            shown: false,
+            // A lockdown is announced when it begins.
+            shown: kind == AlertKind::Lockdown,
             acknowledged: false,
         });
     }
@@ -271,6 +275,8 @@ impl MonitorState {
             if let Some(bad) = record.number("first_bad") {
                 self.raise_broken(at, "found", bad);
             }
+        } else if is(EventKind::Incident) {
+            self.observe_incident(record);
         } else if is(EventKind::Backup) {
             if record.word("outcome") == "failed" || record.number("skipped").is_some_and(|n| n > 0)
             {
@@ -329,6 +335,30 @@ impl MonitorState {
                 format!("spend {}", day / DAY_MS),
                 spent,
             );
+        }
+    }
+
+    /// A lockdown is an alert until it ends.
+    fn observe_incident(&mut self, record: &AuditRecord) {
+        let mut open = self
+            .alerts
+            .iter_mut()
+            .filter(|a| a.kind == AlertKind::Lockdown && !a.acknowledged);
+        match record.word("action") {
+            "release" => {
+                open.for_each(|alert| alert.acknowledged = true);
+                self.resolved = true;
+            }
+            "lockdown" if open.next().is_none() => {
+                let who = if record.flag("automatic") {
+                    "automatic"
+                } else {
+                    "manual"
+                };
+                let cause = format!("lockdown {who} {}", record.seq);
+                self.raise(AlertKind::Lockdown, record.at, cause, 1);
+            }
+            _ => {}
         }
     }
 

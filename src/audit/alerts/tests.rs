@@ -397,6 +397,40 @@ fn alerts_ignore_what_the_user_caused() {
 }
 
 #[test]
+fn alerts_lockdown_is_open_until_released() {
+    let mut life = SimulatedUse::new(1);
+    let step = |action: &str| Event::new(EventKind::Incident).word("action", action);
+    for event in [step("lockdown"), step("lockdown"), step("assess")] {
+        life.add(&event);
+        life.look();
+    }
+    let lockdown = (AlertKind::Lockdown, "a lockdown began: nothing is sent");
+    let raised = |life: &SimulatedUse| {
+        let known = life.alerts.all().unwrap();
+        known
+            .iter()
+            .map(|a| (a.kind, a.describe(), a.acknowledged))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(raised(&life), [(lockdown.0, lockdown.1.to_owned(), false)]);
+    // It was announced when it began.
+    assert_eq!(life.alerts.scan(true, |_| Vec::new()).unwrap().to_show, []);
+    life.add(&step("release"));
+    life.look();
+    assert_eq!(raised(&life), [(lockdown.0, lockdown.1.to_owned(), true)]);
+    life.add(&step("lockdown").flag("automatic", true));
+    life.look();
+    let automatic = "a lockdown began by itself: nothing is sent".to_owned();
+    assert_eq!(
+        raised(&life),
+        [
+            (lockdown.0, lockdown.1.to_owned(), true),
+            (lockdown.0, automatic, false)
+        ]
+    );
+}
+
+#[test]
 fn alerts_spend_repeats_when_doubled() {
     let mut life = SimulatedUse::new(1);
     again_and_again(&mut life, 11, 60, |life| life.request(1_000_000_000));

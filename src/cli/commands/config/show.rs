@@ -30,8 +30,9 @@ pub(super) fn format_settings(settings: &Settings) -> String {
         format_privacy(&settings.privacy),
         format_keys(&settings.keys),
         format!(
-            "\n[alerts]\ncommand = {}\n",
-            quote_list(&settings.alerts.command)
+            "\n[alerts]\ncommand = {}\nlockdown = {}\n",
+            quote_list(&settings.alerts.command),
+            settings.alerts.lockdown
         ),
         settings
             .incident
