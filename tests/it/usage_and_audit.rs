@@ -20,7 +20,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Prices of a model with a cache and a tier, and of a free one.
 const LIST: &str = r#"{"data":[
@@ -664,7 +664,11 @@ fn usage_json_fields() {
         ),
         (&3.into(), &100.into())
     );
-    assert!(usage["usage"]["window_start"].is_string());
+    // Seconds since 1970.
+    let start = usage["usage"]["window_start"].as_i64().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_secs()).unwrap();
+    assert!((now - 600..=now).contains(&start), "{start}, now {now}");
     assert_eq!(
         usage["totals"],
         json!([{"model": "maker/model-1", "requests": 3, "prompt_tokens": 36, "completion_tokens": 21, "cost": 0.000_441, "unknown_costs": 0, "estimated_costs": 0}])

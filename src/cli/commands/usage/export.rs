@@ -48,7 +48,7 @@ pub(super) fn as_json(view: &UsageView, by: GroupBy, budget: &BudgetSettings) ->
     json!({
         "schema_version": 1,
         "success": true,
-        "usage": { "requests_this_hour": hour.used, "max_requests_per_hour": hour.window.max_requests, "window_start": start },
+        "usage": { "requests_this_hour": hour.used, "max_requests_per_hour": hour.window.max_requests, "window_start": start.millis().div_euclid(1000) },
         "limits": limits,
         "provider_limits": backoff,
         "spans": spans,
