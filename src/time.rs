@@ -96,6 +96,23 @@ impl Time {
             .to_string()
     }
 
+    /// `09:00`: the hour of the day in the user's own time zone.
+    #[must_use]
+    pub fn local_hour(self) -> String {
+        self.timestamp()
+            .to_zoned(time_zone())
+            .strftime("%H:00")
+            .to_string()
+    }
+
+    /// The number of the weekday, Monday is 1, and its name, in the user's own time zone.
+    #[must_use]
+    pub fn local_weekday(self) -> (i8, String) {
+        let now = self.timestamp().to_zoned(time_zone());
+        let number = now.weekday().to_monday_one_offset();
+        (number, now.strftime("%A").to_string())
+    }
+
     /// The beginning of a day like `2026-11-21` in the user's own time zone.
     #[must_use]
     pub fn from_local_day(text: &str) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! The usage record: tokens and costs of every request, as the providers reported them.
 
 pub mod budget;
+pub mod performance;
 pub mod period;
 pub mod totals;
 

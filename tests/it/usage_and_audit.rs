@@ -623,6 +623,49 @@ fn usage_records_times_of_answers() {
 }
 
 #[test]
+fn usage_shows_failures_and_times() {
+    let server = Server::replies([
+        Reply::says("one"),
+        Reply::json(400, r#"{"error":{"code":400,"message":"No"}}"#),
+    ]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
+    sandbox.run(["ask", "--no-log", "hello"]).output();
+    let entry = last_entry(&sandbox);
+    let times = |name: &str| json!({"p50": entry[name], "p95": entry[name]});
+    for (by, name) in [
+        ("model", Some("maker/model-1")),
+        ("provider", Some("own")),
+        ("hour", None),
+        ("weekday", None),
+    ] {
+        let usage = sandbox
+            .run(["usage", "--json", "--by", by])
+            .succeeds()
+            .stdout;
+        let usage: Value = serde_json::from_str(&usage).unwrap();
+        let group = usage["performance"][0][by].as_str().unwrap();
+        assert!(name.is_none_or(|name| name == group), "{usage}");
+        assert_eq!(
+            usage["performance"],
+            json!([{by: group, "requests": 2, "failed": 1, "error_rate": 0.5, "ms": times("ms"), "first_token_ms": times("first_token_ms")}])
+        );
+        assert_eq!(usage["totals"][0][by], group);
+        let shown = sandbox.run(["usage", "--by", by]).succeeds().stdout;
+        assert!(
+            shown.contains("requests  failed first p50/p95 whole p50/p95\n"),
+            "{shown}"
+        );
+        let row = shown.lines().last().unwrap();
+        assert!(
+            row.starts_with(group) && row.contains("        2    50 % "),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn audit_records_refused_key_formats() {
     let sandbox = Sandbox::with_vault();
     sandbox

@@ -105,14 +105,21 @@ impl AuditLog {
         Ok(true)
     }
 
+    /// Calls `each` with every finished request since a moment; never if the log cannot be read.
+    pub fn requests_since(&self, since: Time, mut each: impl FnMut(&AuditRecord)) {
+        self.for_each(EventKind::Request, |record| {
+            if record.at >= since {
+                each(record);
+            }
+        });
+    }
+
     /// The times and known costs of requests since a moment; none if the log cannot be read.
     #[must_use]
     pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
         let mut found = Vec::new();
-        self.for_each(EventKind::Request, |record| {
-            if record.at >= since {
-                found.push((record.at, record.number("nano_dollars")));
-            }
+        self.requests_since(since, |record| {
+            found.push((record.at, record.number("nano_dollars")));
         });
         found
     }

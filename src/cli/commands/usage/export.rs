@@ -5,6 +5,7 @@ use crate::cli::term::format::json_dollars;
 use crate::config::BudgetSettings;
 use crate::provider::NanoDollars;
 use crate::usage::UsageTotals;
+use crate::usage::performance::Percentiles;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -28,7 +29,14 @@ pub(super) fn as_json(view: &UsageView, by: GroupBy, budget: &BudgetSettings) ->
     let totals: Vec<Value> = view
         .sums
         .iter()
-        .map(|(key, s)| named(by.name(), key, s))
+        .map(|(key, s)| named(by.name(), &key.name, s))
+        .collect();
+    let performance: Vec<Value> = view
+        .performance
+        .iter()
+        .map(|(key, p)| {
+            json!({ by.name(): key.name, "requests": p.finished, "failed": p.failed, "error_rate": p.error_rate(), "ms": percentiles(p.answers()), "first_token_ms": percentiles(p.first_tokens()) })
+        })
         .collect();
     let spans: BTreeMap<String, Value> = view
         .spans
@@ -53,8 +61,13 @@ pub(super) fn as_json(view: &UsageView, by: GroupBy, budget: &BudgetSettings) ->
         "provider_limits": backoff,
         "spans": spans,
         "totals": totals,
+        "performance": performance,
         "budget": { "per_day": budget.per_day.map(json_dollars), "per_month": budget.per_month.map(json_dollars), "spans": budgets },
     })
+}
+
+fn percentiles(times: Option<Percentiles>) -> Option<Value> {
+    times.map(|times| json!({ "p50": times.p50, "p95": times.p95 }))
 }
 
 /// The totals as CSV. Quoting takes four lines, for which the crate `csv` would be two more crates.
@@ -80,7 +93,7 @@ pub(super) fn as_csv(view: &UsageView, by: GroupBy) -> String {
         let cost = known_cost(s).map_or(String::new(), |_| NanoDollars(s.nanos).to_string());
         out += &format!(
             "{},{},{},{},{cost},{},{}\n",
-            field(key),
+            field(&key.name),
             s.requests,
             s.prompt,
             s.completion,

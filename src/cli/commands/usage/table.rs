@@ -1,7 +1,8 @@
 //! The table of requests, tokens and costs.
 
 use super::chart::{gauges, render_bar};
-use super::view::{GroupBy, UsageView};
+use super::performance;
+use super::view::{GroupBy, GroupKey, UsageView};
 use crate::cli::term::format::{format_dollars, group_thousands, truncate_to_width};
 use crate::cli::term::{Style, Ui};
 use crate::privacy::{Displayable, Raw};
@@ -10,8 +11,12 @@ use crate::usage::UsageTotals;
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
 
-/// The gauges and the table, for a terminal of this width.
+/// The gauges and the tables, for a terminal of this width.
 pub(super) fn render(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Displayable {
+    render_totals(ui, view, by, width) + performance::render(ui, view, by, width)
+}
+
+fn render_totals(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Displayable {
     let mut out = gauges(ui, view, width);
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request was answered in this period\n";
@@ -70,7 +75,7 @@ impl UsageTableLayout {
         let full = 14 + prompt + completion + cost;
         let is_narrow = width < first.len() + full;
         let numbers = if is_narrow { 12 + cost } else { full };
-        let name = widest(&mut view.sums.keys().cloned())
+        let name = widest(&mut view.sums.keys().map(|key| key.name.clone()))
             .min(28.max(width / 3))
             .min(width.saturating_sub(numbers))
             .max(first.len())
@@ -161,7 +166,7 @@ fn grouped_rows(ui: Ui, view: &UsageView, by: GroupBy, layout: &UsageTableLayout
         } else {
             Displayable::from("  ") + bar
         };
-        out += (Displayable::from(layout.row(key, sum)) + bar).trim_end() + "\n";
+        out += (Displayable::from(layout.row(&key.name, sum)) + bar).trim_end() + "\n";
     }
     out
 }
@@ -183,17 +188,18 @@ fn format_tokens(tokens: i64) -> String {
 }
 
 /// The totals for the chart: by day, days without requests are included.
-fn chart_rows(view: &UsageView, by: GroupBy) -> BTreeMap<String, UsageTotals> {
+fn chart_rows(view: &UsageView, by: GroupBy) -> BTreeMap<GroupKey, UsageTotals> {
     let mut sums = view.sums.clone();
     if matches!(by, GroupBy::Day)
         && let Some(mut day) = sums
             .keys()
             .next()
-            .and_then(|first| Time::from_local_day(first))
+            .and_then(|first| Time::from_local_day(&first.name))
     {
         while day <= view.now && sums.len() < 1000 {
             let calendar = day.calendar();
-            sums.entry(calendar.day.local_day()).or_default();
+            sums.entry(GroupKey::named(calendar.day.local_day()))
+                .or_default();
             day = calendar.next_day;
         }
     }

@@ -1,11 +1,13 @@
 //! What `usage` shows: limits, budgets and totals, gathered once.
 
+use crate::audit::record::AuditRecord;
 use crate::cli::args::parse_since;
 use crate::cli::context::Context;
 use crate::cli::term::format::{json_dollars, pluralize};
 use crate::limits::WindowUsage;
 use crate::time::Time;
 use crate::usage::budget::{BudgetStatus, SessionSpend};
+use crate::usage::performance::Performance;
 use crate::usage::{UsageEntry, UsageTotals};
 use anyhow::Result;
 use clap::ValueEnum;
@@ -17,6 +19,10 @@ pub(super) enum GroupBy {
     /// Day
     #[default]
     Day,
+    /// Hour of the day
+    Hour,
+    /// Day of the week
+    Weekday,
     /// Model
     Model,
     /// Provider
@@ -29,18 +35,69 @@ impl GroupBy {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Weekday => "weekday",
             Self::Model => "model",
             Self::Provider => "provider",
             Self::Profile => "profile",
         }
     }
 
-    fn key_of(self, entry: &UsageEntry, days: &mut DayNames) -> String {
-        match self {
-            Self::Day => days.name(entry.at),
-            Self::Model => entry.model.clone(),
-            Self::Provider => entry.provider.clone(),
-            Self::Profile => entry.profile.clone(),
+    /// The group of a request; `None` if its record does not name it.
+    fn key_of(self, request: &RecordedRequest<'_>, days: &mut DayNames) -> Option<GroupKey> {
+        let name = match self {
+            Self::Day => days.name(request.at),
+            Self::Hour => request.at.local_hour(),
+            Self::Weekday => {
+                let (place, name) = request.at.local_weekday();
+                return Some(GroupKey { place, name });
+            }
+            Self::Model => request.model.to_owned(),
+            Self::Provider => request.provider.to_owned(),
+            Self::Profile => request.profile?.to_owned(),
+        };
+        Some(GroupKey::named(name))
+    }
+}
+
+/// The name of a group, and its place if groups are not sorted by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKey {
+    place: i8,
+    pub(super) name: String,
+}
+
+impl GroupKey {
+    pub(super) const fn named(name: String) -> Self {
+        Self { place: 0, name }
+    }
+}
+
+/// What the usage record and the audit log have in common.
+struct RecordedRequest<'a> {
+    at: Time,
+    provider: &'a str,
+    model: &'a str,
+    profile: Option<&'a str>,
+}
+
+impl<'a> RecordedRequest<'a> {
+    fn of_entry(entry: &'a UsageEntry) -> Self {
+        Self {
+            at: entry.at,
+            provider: &entry.provider,
+            model: &entry.model,
+            profile: Some(&entry.profile),
+        }
+    }
+
+    /// The audit log does not have the profile.
+    fn of_record(record: &'a AuditRecord) -> Self {
+        Self {
+            at: record.at,
+            provider: record.word("provider"),
+            model: record.word("model"),
+            profile: None,
         }
     }
 }
@@ -70,7 +127,8 @@ pub(super) struct UsageView {
     pub(super) backoff: Vec<(String, Duration)>,
     pub(super) budgets: Vec<BudgetStatus>,
     pub(super) spans: [(&'static str, UsageTotals); 3],
-    pub(super) sums: BTreeMap<String, UsageTotals>,
+    pub(super) sums: BTreeMap<GroupKey, UsageTotals>,
+    pub(super) performance: BTreeMap<GroupKey, Performance>,
     pub(super) total: UsageTotals,
 }
 
@@ -87,7 +145,8 @@ pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<
         ("this month", calendar.month),
     ];
     let mut spans = starts.map(|(name, _)| (name, UsageTotals::default()));
-    let mut sums: BTreeMap<String, UsageTotals> = BTreeMap::new();
+    let mut sums: BTreeMap<GroupKey, UsageTotals> = BTreeMap::new();
+    let mut performance: BTreeMap<GroupKey, Performance> = BTreeMap::new();
     let mut total = UsageTotals::default();
     let mut days = DayNames::default();
     let unreadable =
@@ -101,11 +160,24 @@ pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<
                 }
                 if entry.at >= since {
                     total.add(&entry);
-                    sums.entry(by.key_of(&entry, &mut days))
-                        .or_default()
-                        .add(&entry);
+                    let key = by.key_of(&RecordedRequest::of_entry(&entry), &mut days);
+                    let Some(key) = key else { return };
+                    sums.entry(key.clone()).or_default().add(&entry);
+                    if !entry.correction {
+                        performance.entry(key).or_default().add_times(&entry);
+                    }
                 }
             })?;
+    // Requests that failed are in the audit log only.
+    audit.requests_since(since, |record| {
+        let outcome = record.word("outcome");
+        if outcome != "stopped"
+            && let Some(key) = by.key_of(&RecordedRequest::of_record(record), &mut days)
+        {
+            let group = performance.entry(key).or_default();
+            group.count(outcome == "failed");
+        }
+    });
     if unreadable > 0 {
         let are = if unreadable == 1 { "is" } else { "are" };
         context.ui.warning(&format!(
@@ -123,6 +195,7 @@ pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<
         budgets,
         spans,
         sums,
+        performance,
         total,
     })
 }
