@@ -96,6 +96,8 @@ mod ledger {
             conversation: None,
             prompt,
             completion,
+            ms: Some(1_500),
+            first_token_ms: Some(400),
             nanos,
             estimated: false,
             correction: false,
