@@ -2,17 +2,20 @@
 
 use super::env::Env;
 use crate::catalog::Endpoint;
+use crate::cli::errors::CliError;
 use crate::cli::term::{Ui, display_path};
 use crate::fs;
-use crate::net::{HttpContext, NetworkConfig, Timeouts};
+use crate::net::{self, HttpContext, NetworkConfig, Timeouts};
 use crate::privacy::Redactor;
+use crate::secret::Secret;
 use crate::time::Clock;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::sync::Arc;
 use std::time::Duration;
 
 const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const MAX_CERTIFICATES_BYTES: u64 = 16 << 20;
 
 /// The network settings from the environment.
 pub(crate) fn http_context(
@@ -22,20 +25,13 @@ pub(crate) fn http_context(
     clock: &Clock,
 ) -> Result<HttpContext> {
     let extra_ca_pem = match env.path("SSL_CERT_FILE") {
-        Some(path) => {
-            Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?)
-        }
+        Some(path) => Some(
+            fs::read_external(&path, MAX_CERTIFICATES_BYTES)
+                .context("`SSL_CERT_FILE` cannot be used")?,
+        ),
         None => None,
     };
-    let first = |names: [&'static str; 2]| names.into_iter().find(|n| env.has(n));
-    let https_proxy = match first(PROXY_VARIABLES) {
-        Some(name) => env.secret(name)?,
-        None => None,
-    };
-    let no_proxy = match first(NO_PROXY_VARIABLES) {
-        Some(name) => env.text(name)?,
-        None => None,
-    };
+    let (https_proxy, no_proxy) = proxy_variables(env)?;
     let timeout = Timeouts {
         deadline,
         ..Timeouts::default()
@@ -54,6 +50,56 @@ pub(crate) fn http_context(
     })
 }
 
+/// The proxy, and the hosts that are reached without it.
+fn proxy_variables(env: Env) -> Result<(Option<Secret>, Option<String>)> {
+    let first = |names: [&'static str; 2]| names.into_iter().find(|n| env.has(n));
+    let proxy = match first(PROXY_VARIABLES) {
+        Some(name) => env.secret(name)?,
+        None => None,
+    };
+    let exceptions = match first(NO_PROXY_VARIABLES) {
+        Some(name) => env.text(name)?,
+        None => None,
+    };
+    Ok((proxy, exceptions))
+}
+
+/// Refuses a proxy that cannot be used, and exceptions that match nothing, if requests to an
+/// endpoint would use them.
+pub(crate) fn refuse_malformed_proxy(env: Env, endpoint: &Endpoint) -> Result<()> {
+    if !is_https(endpoint) || endpoint.is_loopback() {
+        return Ok(());
+    }
+    let (proxy, exceptions) = proxy_variables(env)?;
+    let problem = proxy.and_then(|proxy| net::proxy_problem(&proxy, exceptions.as_deref()));
+    match problem {
+        None => Ok(()),
+        Some(problem) => bail!(
+            CliError::misuse(problem).hint("nothing was sent; change the variable, or unset it")
+        ),
+    }
+}
+
+/// What is wrong with the variables of the network, whether or not the next request uses them.
+pub(crate) fn variable_problems(env: Env) -> Vec<String> {
+    let mut problems = Vec::new();
+    match proxy_variables(env) {
+        Err(error) => problems.push(error.to_string()),
+        Ok((proxy, exceptions)) => problems
+            .extend(proxy.and_then(|proxy| net::proxy_problem(&proxy, exceptions.as_deref()))),
+    }
+    let certificates = env
+        .path("SSL_CERT_FILE")
+        .map(|path| fs::read_external(&path, MAX_CERTIFICATES_BYTES));
+    let why = match certificates {
+        Some(Err(error)) => Some(error.to_string()),
+        Some(Ok(pem)) => net::certificate_problem(&pem).map(|why| format!("it has {why}")),
+        None => None,
+    };
+    problems.extend(why.map(|why| format!("`SSL_CERT_FILE` cannot be used: {why}")));
+    problems
+}
+
 /// The proxy for requests to an endpoint, without its password; `None` if there is none.
 pub(crate) fn proxy_in_force(env: Env, endpoint: &Endpoint) -> Option<String> {
     let value = |names: [&str; 2]| {
@@ -64,12 +110,12 @@ pub(crate) fn proxy_in_force(env: Env, endpoint: &Endpoint) -> Option<String> {
     let host = endpoint.host();
     if !is_https(endpoint)
         || endpoint.is_loopback()
-        || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default())
+        || net::bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default())
     {
         return None;
     }
     let address = value(PROXY_VARIABLES)?;
-    Some(without_credentials(&address).to_owned())
+    Some(net::proxy_host(&address).to_owned())
 }
 
 /// Prints, once before the first request, which proxy sees the connection and which extra
@@ -101,61 +147,4 @@ pub(crate) fn is_https(endpoint: &Endpoint) -> bool {
         .base_url
         .get(..8)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
-}
-
-/// Host and port of a proxy's address. A password may hold any character: it ends at the last `@`.
-fn without_credentials(address: &str) -> &str {
-    let host = address.rsplit_once('@').map_or_else(
-        || address.split_once("://").map_or(address, |(_, rest)| rest),
-        |(_, host)| host,
-    );
-    host.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-/// Whether a host is reached without the proxy: the list has its name, a parent domain, or `*`.
-fn bypasses_proxy(host: &str, list: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    list.split(',')
-        .map(|item| item.trim().trim_start_matches('.').to_ascii_lowercase())
-        .any(|item| {
-            item == "*"
-                || !item.is_empty()
-                    && (item == name
-                        || name
-                            .strip_suffix(&item)
-                            .is_some_and(|above| above.ends_with('.')))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn proxy_is_shown_without_its_password() {
-        for address in [
-            "http://user:pw@proxy:9/",
-            "http://user:p/w#?@proxy:9",
-            "http://p@w:p@w@proxy:9/x",
-            "proxy:9",
-            "http://proxy:9/",
-        ] {
-            assert_eq!(without_credentials(address), "proxy:9", "{address}");
-        }
-    }
-
-    #[test]
-    fn proxy_exceptions_are_names_domains_and_the_star() {
-        for (host, list, excepted) in [
-            ("openrouter.ai", "localhost, openrouter.ai", true),
-            ("api.openai.com:443", ".openai.com", true),
-            ("api.openai.com", "OPENAI.com", true),
-            ("evilopenai.com", "openai.com", false),
-            ("openrouter.ai", "*", true),
-            ("openrouter.ai", "", false),
-            ("openrouter.ai", "127.0.0.1,localhost", false),
-        ] {
-            assert_eq!(bypasses_proxy(host, list), excepted, "{host} in {list:?}");
-        }
-    }
 }

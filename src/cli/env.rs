@@ -287,6 +287,28 @@ impl Env {
             .output()
     }
 
+    /// Why the shell could not run a line, as far as that can be told without running it.
+    pub(crate) fn shell_problem(self, line: &str) -> Option<String> {
+        if cfg!(windows) {
+            return None;
+        }
+        let succeeds = |args: &[&str]| {
+            let nothing = std::process::Stdio::null;
+            let mut shell = self.command("sh");
+            let shell = shell.args(args).stdin(nothing()).stdout(nothing());
+            shell.stderr(nothing()).status().is_ok_and(|s| s.success())
+        };
+        if !succeeds(&["-n", "-c", line]) {
+            return Some(String::from("the shell cannot parse this line"));
+        }
+        let program = line.split_whitespace().next()?;
+        // Anything else, such as a variable or a quote, is known only when the line is run.
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+".contains(&b);
+        let is_missing =
+            program.bytes().all(is_plain) && !succeeds(&["-c", "command -v \"$1\"", "sh", program]);
+        is_missing.then(|| format!("there is no program `{program}`"))
+    }
+
     /// How Markdown is rendered on this terminal.
     pub(crate) fn render_options(self, ui: Ui, theme: ThemeSetting) -> Result<RenderOptions> {
         Ok(RenderOptions {

@@ -31,7 +31,43 @@ pub(crate) fn env_key(
         return Ok(None);
     };
     refuse_foreign_key(context, endpoint, &key, Some(variable))?;
+    refuse_malformed_key(endpoint, variable, &key)?;
     Ok(Some(key))
+}
+
+/// Refuses a key in a known provider's own variable that cannot be one of its keys.
+pub(crate) fn refuse_malformed_key(
+    endpoint: &Endpoint,
+    variable: &str,
+    key: &Secret,
+) -> Result<()> {
+    let Some(entry) = catalog::all().iter().find(|entry| {
+        entry.env == Some(variable)
+            && entry
+                .endpoint()
+                .is_some_and(|own| own.host() == endpoint.host())
+    }) else {
+        return Ok(());
+    };
+    let Err(why) = entry.check_key(key.expose()) else {
+        return Ok(());
+    };
+    let provider = if entry.name == catalog::DEFAULT_PROVIDER {
+        String::new()
+    } else {
+        format!(" --provider {}", entry.name)
+    };
+    bail!(
+        CliError::new(
+            CliExit::Key,
+            "bad_key",
+            format!("`{variable}` is not a key of {}: {why}", entry.title)
+        )
+        .hint(format!(
+            "nothing was sent; change `{variable}` or unset it; a key that is right all the same \
+             can be saved with `chatbot key set{provider} --force`"
+        ))
+    )
 }
 
 /// Refuses to send a key that another provider issued, unless the user has allowed exactly this

@@ -47,9 +47,7 @@ fn named(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
                 display_path(&path)
             ));
         }
-        let bytes = fs::read_external(&path, MAX_PASSPHRASE_BYTES)
-            .map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
-        return Some(bytes.and_then(|bytes| strip_line_end("`CHATBOT_PASSPHRASE_FILE`", bytes)));
+        return Some(read_named_file(&path));
     }
     let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
         Ok(command) => command?,
@@ -66,6 +64,26 @@ fn named(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
         ))),
         Ok(output) => strip_line_end("`CHATBOT_PASSPHRASE_COMMAND`", output.stdout),
     })
+}
+
+fn read_named_file(path: &Path) -> Result<Secret, NoPassphrase> {
+    let bytes = fs::read_external(path, MAX_PASSPHRASE_BYTES)
+        .map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")))?;
+    strip_line_end("`CHATBOT_PASSPHRASE_FILE`", bytes)
+}
+
+/// What is wrong with the file or the command that the environment names. The command is not run,
+/// because it may ask the user for something.
+pub(crate) fn variable_problem(env: Env) -> Option<String> {
+    if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
+        return read_named_file(&path).err().map(|why| why.0);
+    }
+    match env.text("CHATBOT_PASSPHRASE_COMMAND") {
+        Err(error) => Some(error.to_string()),
+        Ok(line) => env
+            .shell_problem(&line?)
+            .map(|why| format!("`CHATBOT_PASSPHRASE_COMMAND`: {why}")),
+    }
 }
 
 /// Strips the one line end that files and commands append to a passphrase.

@@ -284,6 +284,7 @@ pub(crate) fn connect(
         args.profile.as_ref(),
         args.model.as_deref(),
     )?;
+    connection::refuse_malformed_proxy(context.env, &choice.endpoint)?;
     let key = key_for(context, &choice)?;
     let budget = context.settings()?.budget;
     if args.budget.is_some()

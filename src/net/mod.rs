@@ -6,12 +6,14 @@ mod body;
 mod error;
 #[cfg(feature = "object-storage")]
 mod object_transport;
+mod proxy;
 
 pub use base_url::{BaseUrl, PlainHttpPolicy};
 pub(crate) use body::{BodyKind, HttpReply};
 pub use error::{Error, NetErrorKind};
 #[cfg(feature = "object-storage")]
 pub use object_transport::StorageTransport;
+pub use proxy::{bypasses_proxy, proxy_host, proxy_problem};
 
 use crate::name::Name;
 use crate::privacy::Redactor;
@@ -396,17 +398,7 @@ impl HttpClient {
                 &format!("cannot be reached: {why} in the extra certificates (`SSL_CERT_FILE`)"),
             )
         };
-        let mut certificates = Vec::new();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            certificates.push(certificate.map_err(|_| bad("invalid PEM"))?);
-        }
-        // A system's bundle may contain certificates too old to be parsed; the others count.
-        let (usable, _) = roots.add_parsable_certificates(certificates);
-        if usable > 0 {
-            Ok(())
-        } else {
-            Err(bad("no usable certificate"))
-        }
+        add_certificates(roots, pem).map_err(bad)
     }
 
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
@@ -425,6 +417,26 @@ impl HttpClient {
         Ok(reqwest::Proxy::https(proxy.expose())
             .map_err(bad)?
             .no_proxy(exceptions))
+    }
+}
+
+/// Why extra certificates (PEM) cannot be used; `None` if they can.
+#[must_use]
+pub fn certificate_problem(pem: &[u8]) -> Option<&'static str> {
+    add_certificates(&mut rustls::RootCertStore::empty(), pem).err()
+}
+
+fn add_certificates(roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), &'static str> {
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        certificates.push(certificate.map_err(|_| "invalid PEM")?);
+    }
+    // A system's bundle may contain certificates too old to be parsed; the others count.
+    let (usable, _) = roots.add_parsable_certificates(certificates);
+    if usable > 0 {
+        Ok(())
+    } else {
+        Err("no usable certificate")
     }
 }
 

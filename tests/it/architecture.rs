@@ -209,8 +209,8 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
 const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
     (
         "cli/key_binding",
-        2,
-        "recognises which provider issued a key",
+        3,
+        "recognises which provider issued a key; checks the format of one in a variable",
     ),
     (
         "cli/rollback",
@@ -287,6 +287,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         2,
         "the authorization header; the password of a proxy",
     ),
+    ("net/proxy", 1, "checks the address of a proxy"),
     ("backup/format", 1, "adds an API key to a backup on request"),
     (
         "backup/origin",

@@ -272,6 +272,93 @@ fn config_check_finds_every_mistake_once() {
 }
 
 #[test]
+fn config_check_lists_every_variable() {
+    let sandbox = Sandbox::under_one_root();
+    let check = || sandbox.run(["config", "check"]);
+    let no_ca = sandbox.write("no-ca.pem", "nothing of the kind");
+    check()
+        .env("OPENROUTER_API_KEY", "garbage")
+        .env("OPENAI_API_KEY", crate::harness::sandbox::key())
+        .env("GROQ_API_KEY", "two words")
+        .env("CHATBOT_PASSPHRASE_FILE", "/nonexistent")
+        .env("HTTPS_PROXY", "http://user:canary@")
+        .env("SSL_CERT_FILE", &no_ca)
+        .stdout(
+            "`OPENROUTER_API_KEY` is not a key of OpenRouter: a key of OpenRouter begins with `sk-or-v1-`\n\
+             `OPENAI_API_KEY` is not a key of OpenAI: this looks like a key of OpenRouter, not of OpenAI\n\
+             `GROQ_API_KEY` does not contain a valid key: it has white space or unexpected characters\n\
+             `CHATBOT_PASSPHRASE_FILE`: cannot read `/nonexistent`[..]\n\
+             `HTTPS_PROXY` is not the address of a proxy, such as `http://proxy.example:3128`\n\
+             `SSL_CERT_FILE` cannot be used: it has no usable certificate\n",
+        )
+        .code(9)
+        .check();
+    for (line, why) in [
+        (
+            "no-such-program --now",
+            "there is no program `no-such-program`",
+        ),
+        ("echo 'half", "the shell cannot parse this line"),
+    ] {
+        check()
+            .env("CHATBOT_PASSPHRASE_COMMAND", line)
+            .env("HTTPS_PROXY", "proxy.example:3128")
+            .env("NO_PROXY", "localhost *.lan")
+            .env("SSL_CERT_FILE", "/nonexistent")
+            .stdout(format!(
+                "`CHATBOT_PASSPHRASE_COMMAND`: {why}\n\
+                 `NO_PROXY` has `localhost *.lan`, which is not the name of a host or domain: write names such as `.example.org`, separated by commas\n\
+                 `SSL_CERT_FILE` cannot be used: cannot read `/nonexistent`[..]\n"
+            ))
+            .code(9)
+            .check();
+    }
+    // The command is not run, and a line that only the shell understands is not judged.
+    for line in ["touch was-run", "X=1 pass show x", "\"$HOME\"/pw", "cat"] {
+        check()
+            .env("CHATBOT_PASSPHRASE_COMMAND", line)
+            .stdout("[..]: there is no settings file, so the defaults apply\n")
+            .check();
+    }
+}
+
+#[test]
+fn config_malformed_key_in_variable_is_refused_before_sending() {
+    let sandbox = Sandbox::with_vault();
+    for args in [
+        &["ask", "hello"][..],
+        &["ask", "--no-log", "hello"],
+        &["key", "validate"],
+    ] {
+        sandbox
+            .run(args)
+            .env("OPENROUTER_API_KEY", "garbage")
+            .stderr(
+                "chatbot: error: `OPENROUTER_API_KEY` is not a key of OpenRouter: a key of OpenRouter begins with `sk-or-v1-`\n\
+                 chatbot: hint: nothing was sent; change `OPENROUTER_API_KEY` or unset it; a key that is right all the same can be saved with `chatbot key set --force`\n",
+            )
+            .code(3)
+            .check();
+    }
+    // A variable that is not used is not judged.
+    sandbox
+        .run(["ask", "--provider=demo", "hello"])
+        .env("OPENROUTER_API_KEY", "garbage")
+        .succeeds();
+    sandbox.store_key("openrouter", &crate::harness::sandbox::key());
+    sandbox
+        .run(["ask", "hello"])
+        .env("OPENROUTER_API_KEY", "garbage")
+        .env("HTTPS_PROXY", "socks5://127.0.0.1:9")
+        .stderr(
+            "chatbot: error: `HTTPS_PROXY` names a proxy that is spoken to neither by http nor by https\n\
+             chatbot: hint: nothing was sent; change the variable, or unset it\n",
+        )
+        .code(2)
+        .check();
+}
+
+#[test]
 fn config_set_get_unset_keep_the_rest() {
     let sandbox = Sandbox::under_one_root();
     let before = "# mine\nmodel = \"m\" # the best\n\n[limits] # few\nmax_messages = 5 # not many\n# max_message_chars = 4000\n\n# the cellar\n[providers.cellar]\nbase_url = \"http://127.0.0.1:1/v1\" # there\n";

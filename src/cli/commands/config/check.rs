@@ -1,9 +1,13 @@
 //! `config check`: every mistake in the settings file and the environment.
 
+use crate::catalog;
+use crate::cli::connection;
 use crate::cli::context::Context;
 use crate::cli::errors::settings::describe_problem;
 use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::key_binding::refuse_malformed_key;
 use crate::cli::logging;
+use crate::cli::passphrase;
 use crate::cli::provider;
 use crate::cli::settings_check::check_settings;
 use crate::cli::term::display_path;
@@ -110,8 +114,16 @@ fn environment_problems(context: &mut Context, text: &str, has_settings: bool) -
             }
             Err(error) => results.push(Err(error)),
         }
-        results.push(context.network().map(drop));
     }
+    results.extend(catalog::all().iter().map(|entry| -> Result<()> {
+        let (Some(variable), Some(endpoint)) = (entry.env, entry.endpoint()) else {
+            return Ok(());
+        };
+        match env.secret(variable)? {
+            Some(key) => refuse_malformed_key(&endpoint, variable, &key),
+            None => Ok(()),
+        }
+    }));
     for error in results.into_iter().filter_map(Result::err) {
         // A malformed variable fails every step that reads it.
         let said = error.to_string();
@@ -119,5 +131,7 @@ fn environment_problems(context: &mut Context, text: &str, has_settings: bool) -
             problems.push(said);
         }
     }
+    problems.extend(passphrase::variable_problem(env));
+    problems.extend(connection::variable_problems(env));
     problems
 }

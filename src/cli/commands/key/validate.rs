@@ -148,6 +148,9 @@ fn validate_one(context: &mut Context, target: &KeyTarget, force: bool) -> Resul
             &key.secret,
             target.variable.as_deref(),
         )?;
+        if let Some(variable) = &target.variable {
+            key_binding::refuse_malformed_key(&target.endpoint, variable, &key.secret)?;
+        }
     }
     let answer = ask_provider(context, target, &key.secret)?;
     if key.stored {
