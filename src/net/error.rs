@@ -19,6 +19,8 @@ pub enum NetErrorKind {
     Connect,
     /// The certificate is not trusted, or the TLS connection failed.
     Tls,
+    /// The proxy cannot be reached, or does not connect to the host.
+    Proxy,
     /// The connection was reset.
     Reset,
     /// The answer ended early.
@@ -64,7 +66,8 @@ impl Error {
         self.kind
     }
 
-    /// Whether the request was certainly not processed, so that it can be sent again.
+    /// Whether the request can be sent again: it was certainly not processed, or the connection was
+    /// reset before there was any answer.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         self.is_retryable
@@ -81,6 +84,11 @@ impl HttpClient {
     pub(super) fn map_error(&self, failure: &reqwest::Error, stage: Phase) -> Error {
         let cause = NetCause::from_error(failure);
         let host = self.base_url.host();
+        if stage == Phase::Before
+            && let Some(error) = self.proxy_error(&cause, failure.is_connect())
+        {
+            return error;
+        }
         match cause {
             NetCause::Certificate(why) => self.error(
                 NetErrorKind::Tls,
@@ -93,6 +101,13 @@ impl HttpClient {
             NetCause::NotTls => self.error(
                 NetErrorKind::Tls,
                 &format!("at `{host}` does not speak TLS: is its address `http://`?"),
+            ),
+            NetCause::TlsEnded => self.error(
+                NetErrorKind::Tls,
+                &format!(
+                    "at `{host}` closes the connection instead of speaking TLS: is its address \
+                     `http://`?"
+                ),
             ),
             NetCause::Dns => self
                 .error(
@@ -124,6 +139,10 @@ impl HttpClient {
                 )
                 .retryable()
             }
+            NetCause::NotHttp if self.base_url.0.scheme() == "http" => self.error(
+                NetErrorKind::Malformed,
+                "sent an answer that is not HTTP; if it speaks TLS, its address is `https://`",
+            ),
             NetCause::NotHttp => {
                 self.error(NetErrorKind::Malformed, "sent an answer that is not HTTP")
             }
@@ -133,23 +152,63 @@ impl HttpClient {
                     &format!("cannot be reached at `{host}`"),
                 )
                 .retryable(),
-            NetCause::Reset if stage == Phase::Before => self.error(
-                NetErrorKind::Reset,
-                "reset the connection before it answered",
-            ),
+            NetCause::Reset if stage == Phase::Before => self
+                .error(
+                    NetErrorKind::Reset,
+                    "reset the connection before it answered",
+                )
+                .retryable(),
             NetCause::Reset => self.error(
                 NetErrorKind::Reset,
                 "reset the connection in the middle of the answer",
             ),
-            NetCause::Ended | NetCause::Other if stage == Phase::Before => self.error(
-                NetErrorKind::Reset,
-                "closed the connection without an answer",
-            ),
-            NetCause::Ended | NetCause::Other => self.error(
-                NetErrorKind::Truncated,
-                "stopped in the middle of the answer",
-            ),
+            NetCause::Ended | NetCause::Tunnel | NetCause::TunnelLogin | NetCause::Other
+                if stage == Phase::Before =>
+            {
+                self.error(
+                    NetErrorKind::Reset,
+                    "closed the connection without an answer",
+                )
+            }
+            NetCause::Ended | NetCause::Tunnel | NetCause::TunnelLogin | NetCause::Other => self
+                .error(
+                    NetErrorKind::Truncated,
+                    "stopped in the middle of the answer",
+                ),
         }
+    }
+
+    /// The error if it is the proxy that cannot be reached, or that does not connect to the host.
+    fn proxy_error(&self, cause: &NetCause, is_connect: bool) -> Option<Error> {
+        let proxy = self.context.config.proxy_for(&self.base_url)?;
+        let why = match cause {
+            NetCause::Refused => String::from("refuses the connection"),
+            NetCause::Dns => String::from("has no address"),
+            NetCause::Timeout => {
+                let wait = humanize(self.timeouts().connect);
+                format!("did not connect within {wait}")
+            }
+            NetCause::TunnelLogin => String::from("demands another user name or password"),
+            NetCause::Tunnel => format!("does not connect to `{}`", self.base_url.host()),
+            NetCause::Reset | NetCause::Ended | NetCause::NotHttp | NetCause::Other
+                if is_connect =>
+            {
+                String::from("does not answer like a proxy")
+            }
+            _ => return None,
+        };
+        let error = self.error(
+            NetErrorKind::Proxy,
+            &format!("cannot be reached: the proxy `{proxy}` (`HTTPS_PROXY`) {why}"),
+        );
+        let is_here = ["127.", "localhost", "[::1]"]
+            .iter()
+            .any(|name| proxy.starts_with(name));
+        Some(match cause {
+            // On this machine, a retry would not help.
+            NetCause::Refused | NetCause::Dns | NetCause::Timeout if !is_here => error.retryable(),
+            _ => error,
+        })
     }
 }
 
@@ -167,6 +226,12 @@ enum NetCause {
     Tls,
     /// The server answered in plain text.
     NotTls,
+    /// The server closed the connection before TLS was established.
+    TlsEnded,
+    /// The proxy does not connect to the host.
+    Tunnel,
+    /// The proxy wants to know who is asking.
+    TunnelLogin,
     Dns,
     Refused,
     Timeout,
@@ -214,6 +279,15 @@ impl NetCause {
             let words = one.to_string();
             if words.starts_with("dns error") {
                 return Self::Dns;
+            }
+            if words.contains("tls handshake eof") {
+                return Self::TlsEnded;
+            }
+            if words == "tunnel error: unsuccessful" {
+                return Self::Tunnel;
+            }
+            if words == "tunnel error: proxy authorization required" {
+                return Self::TunnelLogin;
             }
             if words.starts_with("invalid HTTP")
                 || words.contains("HTTP version")

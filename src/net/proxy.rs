@@ -1,6 +1,7 @@
 //! The proxy: which hosts are reached through it, and what is wrong with its address and its
 //! exceptions.
 
+use crate::net::{BaseUrl, NetworkConfig};
 use crate::privacy::Raw;
 use crate::secret::Secret;
 use reqwest::Url;
@@ -31,6 +32,18 @@ pub fn bypasses_proxy(host: &str, list: &str) -> bool {
                             .strip_suffix(&item)
                             .is_some_and(|above| above.ends_with('.')))
         })
+}
+
+impl NetworkConfig {
+    /// Host and port of the proxy through which an address is reached; `None` if it is reached
+    /// directly.
+    pub(super) fn proxy_for(&self, address: &BaseUrl) -> Option<String> {
+        let proxy = self.https_proxy.as_ref()?;
+        let is_direct = address.0.scheme() != "https"
+            || address.is_loopback()
+            || bypasses_proxy(address.host(), self.no_proxy.as_deref().unwrap_or_default());
+        (!is_direct).then(|| proxy_host(proxy.expose()).to_owned())
+    }
 }
 
 /// What is wrong with a proxy or with the list of hosts that are reached without it, as a sentence

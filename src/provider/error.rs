@@ -39,6 +39,8 @@ pub enum ProviderErrorKind {
     Connect,
     /// The certificate is not trusted, or the TLS connection failed.
     Tls,
+    /// The proxy cannot be reached, or does not connect to the host.
+    Proxy,
     /// The connection was reset.
     Reset,
     /// The answer ended early.
@@ -81,6 +83,7 @@ impl ProviderErrorKind {
             Self::Dns => "no_such_host",
             Self::Connect => "no_connection",
             Self::Tls => "tls",
+            Self::Proxy => "proxy",
             Self::Reset => "reset",
             Self::Truncated => "truncated",
             Self::Empty => "empty_answer",
@@ -104,6 +107,7 @@ impl From<NetErrorKind> for ProviderErrorKind {
             NetErrorKind::Dns => Self::Dns,
             NetErrorKind::Connect => Self::Connect,
             NetErrorKind::Tls => Self::Tls,
+            NetErrorKind::Proxy => Self::Proxy,
             NetErrorKind::Reset => Self::Reset,
             NetErrorKind::Truncated => Self::Truncated,
             NetErrorKind::Malformed => Self::Malformed,
@@ -126,7 +130,8 @@ pub struct Error {
     status: Option<u16>,
     sentence: String,
     wait: Option<Duration>,
-    /// Whether the request can be repeated without being answered, or paid for, twice.
+    /// Whether the request can be repeated: it was not processed, or the connection was reset before
+    /// there was any answer.
     pub(super) is_retryable: bool,
 }
 
@@ -168,7 +173,8 @@ impl Error {
         self.wait
     }
 
-    /// Whether the request can be repeated without being answered, or paid for, twice.
+    /// Whether the request can be repeated: it was not processed, or the connection was reset before
+    /// there was any answer.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         self.is_retryable

@@ -287,7 +287,7 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
         2,
         "the authorization header; the password of a proxy",
     ),
-    ("net/proxy", 1, "checks the address of a proxy"),
+    ("net/proxy", 2, "checks and names the address of a proxy"),
     ("backup/format", 1, "adds an API key to a backup on request"),
     (
         "backup/origin",

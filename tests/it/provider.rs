@@ -10,6 +10,7 @@ use chatbot::provider::{
     StreamEvent, TokenUsage, check_key, exchange_code, list_models,
 };
 use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -625,7 +626,7 @@ fn provider_non_answer_is_one_sentence() {
             "not HTTP",
             Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"),
             ProviderErrorKind::Malformed,
-            "`own` sent an answer that is not HTTP",
+            "`own` sent an answer that is not HTTP; if it speaks TLS, its address is `https://`",
             "",
         ),
         (
@@ -818,11 +819,16 @@ fn provider_retries_only_transient_errors() {
             .event(r#"{"error":{"code":503,"message":"x"}}"#)
             .done(),
         Reply::stream().text("x").reset(),
-        Reply::nothing().reset(),
+        Reply::nothing().close(),
     ] {
         let server = Server::replies([reply]);
         assert_eq!(ask(&server).retries, []);
     }
+    // Nothing has arrived before this reset, as if the connection had been refused.
+    let server = Server::replies([Reply::nothing().reset(), Reply::says("ok")]);
+    let asked = ask(&server);
+    assert_eq!(asked.text, "ok");
+    assert_eq!(asked.retries, [(1, ProviderErrorKind::Reset)]);
     // A short `retry-after` is waited for.
     let server = Server::replies([
         Reply::full(429, &[("retry-after", "0")], "{}"),
@@ -957,6 +963,102 @@ fn provider_certificate_is_verified() {
 }
 
 #[test]
+fn provider_scheme_that_does_not_fit_is_named() {
+    let error = |base_url: String| {
+        let asked = ask_of(&own(base_url), net(), &RequestOptions::new("m"));
+        assert_eq!(asked.retries, []);
+        asked.error()
+    };
+    // TLS to a port that speaks plain HTTP: it answers in plain text, or hangs up.
+    for (answers, said) in [
+        (
+            true,
+            "`own` at `127.0.0.1` does not speak TLS: is its address `http://`?",
+        ),
+        (
+            false,
+            "`own` at `127.0.0.1` closes the connection instead of speaking TLS: is its address `http://`?",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // All of the greeting is read: data that nobody has read turns the end into a reset.
+            let mut head = [0; 5];
+            stream.read_exact(&mut head).unwrap();
+            let rest = usize::from(u16::from_be_bytes([head[3], head[4]]));
+            stream.read_exact(&mut vec![0; rest]).unwrap();
+            if answers {
+                stream
+                    .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    .unwrap();
+            }
+        });
+        assert_eq!(error(format!("https://127.0.0.1:{port}/v1")), said);
+        answering.join().unwrap();
+    }
+    // Plain HTTP to a port that speaks TLS: it answers with an alert, in bytes that are not HTTP.
+    let alert = "\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{a}";
+    let server = Server::replies([Reply::raw(alert)]);
+    assert_eq!(
+        error(server.base_url()),
+        "`own` sent an answer that is not HTTP; if it speaks TLS, its address is `https://`"
+    );
+}
+
+#[test]
+fn provider_dead_proxy_is_named() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let through = |proxy: String| NetworkConfig {
+        https_proxy: Some(Secret::new(proxy)),
+        timeouts: short_timeouts(),
+        ..net()
+    };
+    let asked = |proxy: String| {
+        let to = own(String::from("https://example.org/v1"));
+        ask_of(&to, through(proxy), &RequestOptions::new("m"))
+    };
+    let dead = asked(format!("http://user:canary@127.0.0.1:{port}"));
+    assert_eq!(
+        (dead.kind(), dead.error(), dead.retries.len()),
+        (
+            ProviderErrorKind::Proxy,
+            format!(
+                "`own` cannot be reached: the proxy `127.0.0.1:{port}` (`HTTPS_PROXY`) refuses the connection"
+            ),
+            0
+        )
+    );
+    let unknown = asked(String::from("http://nobody.invalid:3128"));
+    assert_eq!(
+        (
+            unknown.kind(),
+            unknown.error().as_str(),
+            unknown.retries.len()
+        ),
+        (
+            ProviderErrorKind::Proxy,
+            "`own` cannot be reached: the proxy `nobody.invalid:3128` (`HTTPS_PROXY`) has no address",
+            3
+        )
+    );
+    // A proxy that wants a login.
+    let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(407, &[], ""))]);
+    let name = format!("127.0.0.1:{}", proxy.port());
+    assert_eq!(
+        asked(format!("http://{name}")).error(),
+        format!(
+            "`own` cannot be reached: the proxy `{name}` (`HTTPS_PROXY`) demands another user name or password"
+        )
+    );
+}
+
+#[test]
 fn proxy_is_not_used_for_loopback() {
     // A proxy gets a CONNECT for the host and never sees the key.
     let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(403, &[], ""))]);
@@ -977,7 +1079,16 @@ fn proxy_is_not_used_for_loopback() {
         through(None),
         &RequestOptions::new("m"),
     );
-    assert_eq!(asked.kind(), ProviderErrorKind::Connect);
+    let name = format!("127.0.0.1:{}", proxy.port());
+    assert_eq!(
+        (asked.kind(), asked.error()),
+        (
+            ProviderErrorKind::Proxy,
+            format!(
+                "`own` cannot be reached: the proxy `{name}` (`HTTPS_PROXY`) does not connect to `example.org`"
+            )
+        )
+    );
     let request = proxy.request();
     assert_eq!(request.header("authorization"), None);
     assert!(request.header("proxy-authorization").is_some());

@@ -132,7 +132,7 @@ fn failures_before_text() -> Vec<Fault> {
             "not HTTP",
             Reply::raw("220 mail.example ESMTP\r\n"),
             7,
-            "`own` sent an answer that is not HTTP",
+            "`own` sent an answer that is not HTTP; if it speaks TLS, its address is `https://`",
         ),
         fault(
             "a redirect",

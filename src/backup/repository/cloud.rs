@@ -491,7 +491,7 @@ fn to_engine_error(error: net::Error) -> HttpError {
         }
         NetErrorKind::Timeout => HttpErrorKind::Timeout,
         NetErrorKind::Reset | NetErrorKind::Truncated => HttpErrorKind::Interrupted,
-        NetErrorKind::Dns | NetErrorKind::Refused | NetErrorKind::Connect
+        NetErrorKind::Dns | NetErrorKind::Refused | NetErrorKind::Proxy | NetErrorKind::Connect
             if error.is_retryable() =>
         {
             HttpErrorKind::Connect

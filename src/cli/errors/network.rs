@@ -42,6 +42,10 @@ pub(crate) fn explain_kind(kind: ProviderErrorKind) -> Diagnosis {
             CliExit::Network,
             "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off",
         ),
+        ProviderErrorKind::Proxy => (
+            CliExit::Network,
+            "check that the proxy in `HTTPS_PROXY` is running; hosts in `NO_PROXY` are reached without it",
+        ),
         ProviderErrorKind::Reset => (CliExit::Network, "try again"),
         ProviderErrorKind::Truncated => (CliExit::Network, "try again"),
         ProviderErrorKind::Empty => (CliExit::Network, "try again, or choose another model"),
