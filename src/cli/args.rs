@@ -21,7 +21,7 @@ pub(crate) struct ConversationArgs {
     /// ollama, or one from the settings
     #[arg(short, long, value_name = "NAME")]
     pub(crate) provider: Option<Name>,
-    /// Use the key in this profile
+    /// Use the key and the settings in this profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Name>,
     /// Set the system prompt

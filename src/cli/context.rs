@@ -27,7 +27,7 @@ use super::env::Env;
 use super::errors::settings::describe_problem;
 use super::keys::{KeyAccess, opens_anything};
 use super::settings_change::notice_change;
-use super::settings_check::policy_problems;
+use super::settings_check::check_settings;
 use super::state_marks::When;
 use super::time_zone::apply_tz;
 use crate::audit::log::{self, AuditLog};
@@ -42,6 +42,7 @@ use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::{KeyManager, Slot};
 use crate::limits::{Backoff, Limiter, Lockdown};
+use crate::name::Name;
 use crate::net::HttpContext;
 use crate::privacy::{Policy, Redactor};
 use crate::time::{Clock, Time};
@@ -61,6 +62,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) yes: bool,
     settings_file: PathBuf,
+    /// The profile whose settings replace the others.
+    profile: Option<Name>,
     settings: Option<Arc<Settings>>,
     keys: Option<KeyAccess>,
     data_keys: Option<Arc<DataKeys>>,
@@ -94,6 +97,8 @@ impl Context {
             clock: Clock::system(),
             yes: global.yes,
             settings_file,
+            // A malformed one is refused or reported where all variables are checked.
+            profile: env.name("CHATBOT_PROFILE").ok().flatten(),
             settings: None,
             keys: None,
             data_keys: None,
@@ -112,6 +117,11 @@ impl Context {
         self.keys = None;
         self.data_keys = None;
         self.data_key_lock = None;
+    }
+
+    /// Selects the profile of the command line. Called before the settings are read.
+    pub(crate) fn select_profile(&mut self, name: &Name) {
+        self.profile = Some(name.clone());
     }
 
     pub(crate) fn settings_file(&self) -> &Path {
@@ -146,7 +156,7 @@ impl Context {
                 );
             }
         }
-        let settings = Arc::new(settings);
+        let settings = Arc::new(self.with_profile(settings));
         self.settings = Some(Arc::clone(&settings));
         let_children_inherit(self.env, &settings, &self.settings_file)?;
         self.notice_changed_settings(&text);
@@ -155,7 +165,14 @@ impl Context {
 
     /// Uses settings that were parsed and whose mistakes were reported already.
     pub(crate) fn use_settings(&mut self, settings: Settings) {
-        self.settings = Some(Arc::new(settings));
+        self.settings = Some(Arc::new(self.with_profile(settings)));
+    }
+
+    fn with_profile(&self, settings: Settings) -> Settings {
+        match &self.profile {
+            Some(name) => settings.for_profile(name),
+            None => settings,
+        }
     }
 
     /// Reads the text of the settings file; empty if there is none.
@@ -196,7 +213,10 @@ impl Context {
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
         let redactor = Redactor::new(policy).map_err(|error| {
             let text = self.settings_text().unwrap_or_default();
-            let first = policy_problems(&text, policy).into_iter().next();
+            let (_, problems) = check_settings(&text);
+            let first = problems
+                .into_iter()
+                .find(|problem| problem.key.contains("privacy."));
             let said = first.map_or_else(
                 || error.to_string(),
                 |problem| describe_problem(&self.settings_file, &problem),

@@ -42,6 +42,7 @@ mod time_zone;
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::keys::stores::vault;
+use crate::name::Name;
 use crate::privacy::Raw;
 use crate::process;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -145,6 +146,19 @@ enum CliCommand {
     PdfText,
 }
 
+impl CliCommand {
+    /// The profile whose settings apply, if the command line selects one. Commands about keys select
+    /// only a key by it.
+    fn profile(&self) -> Option<&Name> {
+        match self {
+            Self::Chat(options) => options.conversation.profile.as_ref(),
+            Self::Ask(options) => options.conversation.profile.as_ref(),
+            Self::Models(options) => options.profile.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the program with these arguments and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
@@ -168,6 +182,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(context) => context,
         Err(error) => return report(&ui, &error, as_json),
     };
+    if let Some(profile) = cli.command.as_ref().and_then(CliCommand::profile) {
+        context.select_profile(profile);
+    }
     let done = match cli.command {
         // `config check` and `doctor` list every mistake by themselves, and `config edit` must work
         // on a wrong file.

@@ -11,7 +11,14 @@ use crate::privacy::{KINDS, Policy, Redactor};
 /// Parses the text of a settings file, and returns all mistakes in the order of their lines.
 pub(crate) fn check_settings(text: &str) -> (Settings, Vec<SettingsProblem>) {
     let (settings, mut problems) = config::parse(text);
-    problems.extend(policy_problems(text, &settings.privacy.policy));
+    problems.extend(policy_problems(text, "", &settings.privacy.policy));
+    for (name, profile) in &settings.profiles {
+        // What the profile does not replace was checked above.
+        let own = policy_problems(text, &format!("profile.{name}."), &profile.privacy.policy);
+        let is_new = |found: &SettingsProblem| !problems.iter().any(|p| p.reason == found.reason);
+        let own: Vec<SettingsProblem> = own.into_iter().filter(is_new).collect();
+        problems.extend(own);
+    }
     problems.extend(provider_problems(text, &settings));
     if let Some(variable) = refused_variable(&settings) {
         let reason = format!("`{variable}` holds a secret of chatbot itself");
@@ -31,13 +38,14 @@ fn problem(text: &str, key: &str, element: Option<usize>, reason: String) -> Set
     }
 }
 
-/// The mistakes in `[privacy]`. Each entry is tried alone, so that one does not hide the next.
-pub(crate) fn policy_problems(text: &str, policy: &Policy) -> Vec<SettingsProblem> {
+/// The mistakes in `[privacy]`, here or in the table that the prefix names. Each entry is tried alone, so that one does not hide the next.
+fn policy_problems(text: &str, prefix: &str, policy: &Policy) -> Vec<SettingsProblem> {
     let mut problems = Vec::new();
     let mut add = |key: &str, n: usize, policy: &Policy| match Redactor::new(policy) {
         Ok(_) => true,
         Err(error) => {
-            let mut found = problem(text, key, Some(n), error.to_string());
+            let full = format!("{prefix}{key}");
+            let mut found = problem(text, &full, Some(n), error.to_string());
             if key == "privacy.disable" {
                 let kinds = KINDS.iter().map(|(kind, _)| *kind);
                 let own = policy.patterns.iter().map(|(kind, _)| kind.as_str());
@@ -81,19 +89,23 @@ pub(crate) fn policy_problems(text: &str, policy: &Policy) -> Vec<SettingsProble
 fn provider_problems(text: &str, settings: &Settings) -> Vec<SettingsProblem> {
     let known = || catalog::all().iter().map(|entry| entry.name);
     let mut problems = Vec::new();
-    if let Some(name) = &settings.provider
-        && catalog::find(name.as_str()).is_none()
-        && !settings.providers.contains_key(name)
-    {
-        let mut found = problem(
-            text,
-            "provider",
-            None,
-            format!("there is no provider `{name}`"),
-        );
-        let all = known().chain(settings.providers.keys().map(Name::as_str));
-        found.nearest = closest_name(name.as_str(), all).map(str::to_owned);
-        problems.push(found);
+    let in_profiles = settings
+        .profiles
+        .iter()
+        .filter(|(_, profile)| profile.provider != settings.provider)
+        .map(|(name, profile)| (format!("profile.{name}.provider"), &profile.provider));
+    let chosen = std::iter::once((String::from("provider"), &settings.provider)).chain(in_profiles);
+    for (key, name) in chosen {
+        if let Some(name) = name
+            && catalog::find(name.as_str()).is_none()
+            && !settings.providers.contains_key(name)
+        {
+            let reason = format!("there is no provider `{name}`");
+            let mut found = problem(text, &key, None, reason);
+            let all = known().chain(settings.providers.keys().map(Name::as_str));
+            found.nearest = closest_name(name.as_str(), all).map(str::to_owned);
+            problems.push(found);
+        }
     }
     for (alias, target) in &settings.aliases {
         let provider = target.split('/').next().unwrap_or_default();

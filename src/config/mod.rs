@@ -3,6 +3,8 @@
 mod defaults;
 mod edit;
 mod parse;
+mod preset;
+mod profile;
 mod raw;
 mod role;
 mod section;
@@ -12,6 +14,8 @@ mod values;
 pub use defaults::{ReasoningEffort, RequestDefaults};
 pub use edit::{EditError, SettingKey, entries, line_of_setting, set, unset};
 pub use parse::{is_protective, parse};
+pub use preset::Preset;
+pub use profile::ProfileSettings;
 pub use raw::{RawSetting, list_raw};
 pub use role::{RoleFile, parse_role};
 pub use section::SettingsProblem;
@@ -61,6 +65,8 @@ pub struct Settings {
     pub incident: IncidentSettings,
     /// Servers of the user's own, by name.
     pub providers: BTreeMap<Name, CustomProvider>,
+    /// What each profile replaces, by its name.
+    pub profiles: BTreeMap<Name, ProfileSettings>,
 }
 
 /// `[limits]`
@@ -240,6 +246,7 @@ impl Default for Settings {
             children: ChildSettings::default(),
             incident: IncidentSettings::default(),
             providers: BTreeMap::new(),
+            profiles: BTreeMap::new(),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::config::section::{SectionReader, SettingsProblem, line_of};
 use crate::config::values::{
-    BOOL_HINT, MONEY_HINT, U32_HINT, UINT_HINT, parse_dollars, parse_key_source, parse_patterns,
-    parse_texts, parse_uint, parse_variables, parse_word,
+    BOOL_HINT, UINT_HINT, parse_key_source, parse_patterns, parse_texts, parse_uint,
+    parse_variables, parse_word,
 };
 use crate::config::{
     CustomProvider, KeySettings, KeySource, PrivacySettings, RequestDefaults, Settings,
@@ -39,23 +39,9 @@ pub fn parse(text: &str) -> (Settings, Vec<SettingsProblem>) {
 
 impl Settings {
     fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
-        s.read(
-            "provider",
-            "a name of a-z, 0-9 and `-`",
-            |v| v.as_str()?.parse().ok().map(Some),
-            &mut self.provider,
-        );
-        s.read(
-            "model",
-            "a string",
-            |v| {
-                Some(Some(
-                    v.as_str().filter(|m| !m.trim().is_empty())?.to_owned(),
-                ))
-            },
-            &mut self.model,
-        );
-        self.defaults.read_section(s);
+        let mut common = self.common();
+        common.read_section(s);
+        self.replace_common(common);
         s.named_tables("defaults", |s, name| {
             let mut defaults = RequestDefaults::default();
             defaults.read_section(s);
@@ -86,74 +72,6 @@ impl Settings {
             |v| parse_word(v, &kept),
             &mut self.audit_required,
         );
-        s.section("limits", |s| {
-            let l = &mut self.limits;
-            s.read(
-                "requests_per_minute",
-                U32_HINT,
-                parse_uint,
-                &mut l.requests_per_minute,
-            );
-            s.read(
-                "requests_per_hour",
-                U32_HINT,
-                parse_uint,
-                &mut l.requests_per_hour,
-            );
-            s.read(
-                "max_message_chars",
-                UINT_HINT,
-                parse_uint,
-                &mut l.max_message_chars,
-            );
-            s.read(
-                "max_paste_chars",
-                UINT_HINT,
-                parse_uint,
-                &mut l.max_paste_chars,
-            );
-            s.read(
-                "max_attachment_bytes",
-                UINT_HINT,
-                parse_uint,
-                &mut l.max_attachment_bytes,
-            );
-            s.read(
-                "max_image_bytes",
-                UINT_HINT,
-                parse_uint,
-                &mut l.max_image_bytes,
-            );
-            s.read("max_messages", UINT_HINT, parse_uint, &mut l.max_messages);
-        });
-        s.section("budget", |s| {
-            s.read(
-                "per_day",
-                MONEY_HINT,
-                |v| parse_dollars(v).map(Some),
-                &mut self.budget.per_day,
-            );
-            s.read(
-                "per_month",
-                MONEY_HINT,
-                |v| parse_dollars(v).map(Some),
-                &mut self.budget.per_month,
-            );
-            s.read(
-                "per_conversation",
-                MONEY_HINT,
-                |v| parse_dollars(v).map(Some),
-                &mut self.budget.per_conversation,
-            );
-            let words = [("refuse", false), ("allow", true)];
-            s.read(
-                "unknown_price",
-                "`refuse` or `allow`",
-                |v| parse_word(v, &words),
-                &mut self.budget.allow_unknown_price,
-            );
-        });
-        s.section("privacy", |s| self.privacy.read_section(s));
         s.section("keys", |s| self.keys.read_section(s));
         s.section("alerts", |s| {
             s.read(
@@ -195,6 +113,11 @@ impl Settings {
             );
         });
         s.sections("providers", |s, name| self.read_provider(s, name));
+        s.sections("profile", |s, name| {
+            let mut profile = self.common();
+            profile.read_profile(s);
+            self.profiles.insert(name, profile);
+        });
     }
 
     fn read_provider(&mut self, s: &mut SectionReader<'_, '_>, name: Name) {
@@ -288,13 +211,13 @@ impl KeySettings {
 }
 
 impl PrivacySettings {
-    fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
+    pub(super) fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
         let suspicious = [
             ("warn", Suspicious::Warn),
             ("block", Suspicious::Block),
             ("off", Suspicious::Off),
         ];
-        let mut redact = true;
+        let mut redact = !self.policy.off;
         s.read("redact", BOOL_HINT, DeValue::as_bool, &mut redact);
         self.policy.off = !redact;
         s.read(
@@ -358,6 +281,7 @@ pub fn is_protective(key: &str) -> bool {
     let names = [
         "budget",
         "limits",
+        "profile",
         "per_day",
         "per_month",
         "per_conversation",
@@ -408,10 +332,56 @@ mod tests {
             defaults: settings.defaults.clone(),
             defaults_by_name: settings.defaults_by_name.clone(),
             aliases: settings.aliases.clone(),
+            profiles: settings.profiles.clone(),
             ..Settings::default()
         };
         assert_eq!(format!("{settings:?}"), format!("{default:?}"));
         assert_eq!(parse(TEMPLATE).1, []);
+    }
+
+    #[test]
+    fn config_profile_replaces_what_it_mentions() {
+        let text = "provider = \"openai\"\nmodel = \"m\"\n[privacy]\nredact = false\nzdr = true\n\
+                    [limits]\nmax_messages = 5\n[profile.work]\nprovider = \"groq\"\n\
+                    [profile.work.limits]\nrequests_per_hour = 7\n[profile.work.budget]\nper_day = 1.5\n\
+                    [profile.home]\ntemperature = 0.5\n[profile.home.privacy]\nredact = true\n";
+        let (settings, problems) = parse(text);
+        assert_eq!(problems, []);
+        let of = |name: &str| settings.clone().for_profile(&name.parse().unwrap());
+        let seen = |s: &Settings| {
+            format!(
+                "{} {:?} {:?} {} {} {:?} {} {}",
+                s.provider.as_ref().unwrap(),
+                s.model,
+                s.defaults.temperature,
+                s.limits.max_messages,
+                s.limits.requests_per_hour,
+                s.budget.per_day,
+                s.privacy.policy.off,
+                s.privacy.zdr
+            )
+        };
+        // The model of the settings is not one of the profile's provider.
+        assert_eq!(
+            seen(&of("work")),
+            "groq None None 5 7 Some(1500000000) true true"
+        );
+        assert_eq!(
+            seen(&of("home")),
+            "openai Some(\"m\") Some(0.5) 5 100 None false true"
+        );
+        assert_eq!(seen(&of("other")), seen(&settings));
+        assert_eq!(
+            self::problems(
+                "[profile.work]\nkeys = 1\n[profile.work.limits]\nmax_mesages = 1\n[profil.x]\n"
+            ),
+            [
+                "2: profile.work.keys: unknown setting",
+                "4: profile.work.limits.max_mesages: unknown setting (profile.work.limits.max_messages?)",
+                "5: profil: unknown setting (profile?)",
+            ]
+        );
+        assert!(is_protective("profil") && is_protective("profile.work.limits.x"));
     }
 
     #[test]

@@ -35,6 +35,91 @@ fn config_show_round_trips() {
 }
 
 #[test]
+fn config_profile_replaces_settings() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure(
+        "[limits]\nmax_messages = 9\n[profile.work]\nmodel = \"m\"\n\
+         [profile.work.limits]\nmax_message_chars = 5\n[profile.play.privacy]\nredact = false\n",
+    );
+    let ask = || sandbox.run(["ask", "--provider=demo", "hello there"]);
+    ask().succeeds();
+    let refused = "chatbot: error: the message has 11 characters; at most 5 are allowed\nchatbot: hint: [..]\n";
+    ask()
+        .env("CHATBOT_PROFILE", "work")
+        .stderr(refused)
+        .code(4)
+        .check();
+    sandbox
+        .run(["ask", "--provider=demo", "--profile=work", "hello there"])
+        .stderr(refused)
+        .code(4)
+        .check();
+    // The option comes before the variable, and a profile may have only a key.
+    sandbox
+        .run(["ask", "--provider=demo", "--profile=other", "hello there"])
+        .env("CHATBOT_PROFILE", "work")
+        .succeeds();
+    let work = sandbox.run(["config", "show", "--profile=work"]);
+    let work = work.succeeds().stdout;
+    for line in [
+        "model = \"m\"\n",
+        "max_message_chars = 5\n",
+        "max_messages = 9\n",
+        "redact = true\n",
+    ] {
+        assert!(work.contains(line), "{line}: {work}");
+    }
+    assert!(!work.contains("[profile"), "{work}");
+    let play = sandbox.run(["config", "show", "--profile=play"]);
+    assert!(play.succeeds().stdout.contains("redact = false\n"));
+    sandbox
+        .run(["config", "show", "--profile=wrok"])
+        .stderr("chatbot: error: there is no profile `wrok` in the settings\nchatbot: hint: did you mean `work`?\n")
+        .code(2)
+        .check();
+    // All profiles together are printed as a file that has the same effect.
+    let shown = sandbox.run(["config", "show"]).succeeds().stdout;
+    sandbox.configure(&shown);
+    sandbox.run(["config", "show"]).stdout(shown).check();
+    sandbox
+        .run(["config", "show", "--profile=work"])
+        .stdout(work)
+        .check();
+    let key = "profile.work.limits.max_message_chars";
+    sandbox.run(["config", "set", key, "6"]).succeeds();
+    sandbox.run(["config", "get", key]).stdout("6\n").check();
+    sandbox.configure(
+        "[profile.work]\nprovider = \"opnai\"\n[profile.work.privacy]\ndisable = [\"MAIL\"]\n",
+    );
+    sandbox
+        .run(["config", "check"])
+        .stdout("[..] line 2: `profile.work.provider`: there is no provider `opnai`; did you mean `openai`?\n\
+                 [..] line 4: `profile.work.privacy.disable`: `MAIL` is not a known kind; did you mean `EMAIL`?\n")
+        .code(9)
+        .check();
+}
+
+#[test]
+fn config_init_writes_presets() {
+    for (option, limit, suspicious) in [("--strict", "10", "block"), ("--relaxed", "60", "off")] {
+        let sandbox = Sandbox::under_one_root();
+        sandbox.run(["config", "init", option]).succeeds();
+        for (key, value) in [
+            ("limits.requests_per_minute", limit),
+            ("privacy.suspicious", suspicious),
+            ("privacy.redact", "true"),
+        ] {
+            let value = format!("{value}\n");
+            sandbox.run(["config", "get", key]).stdout(value).check();
+        }
+        sandbox.run(["config", "check"]).succeeds();
+    }
+    Sandbox::under_one_root()
+        .run(["config", "init", "--strict", "--relaxed"])
+        .fails(2);
+}
+
+#[test]
 fn config_check_reports_line_and_reason() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = \"many\"\nrequest_per_hour = 3\n");

@@ -42,7 +42,7 @@ pub(crate) struct AskArgs {
     #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
     prompt: Vec<Raw>,
     #[command(flatten)]
-    conversation: ConversationArgs,
+    pub(crate) conversation: ConversationArgs,
     /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,

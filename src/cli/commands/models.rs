@@ -24,9 +24,9 @@ pub(crate) struct ModelsArgs {
     /// List the models of this provider
     #[arg(short, long, value_name = "NAME")]
     provider: Option<Name>,
-    /// Use the key in this profile
+    /// Use the key and the settings in this profile
     #[arg(long, value_name = "NAME")]
-    profile: Option<Name>,
+    pub(crate) profile: Option<Name>,
     /// Sort by name, context, input (price) or output (price)
     #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
     #[arg(hide_possible_values = true, hide_default_value = true)]

@@ -38,11 +38,11 @@ enum ConfigCommand {
 pub(crate) fn run(context: &mut Context, options: &ConfigArgs) -> Result<()> {
     match &options.command {
         ConfigCommand::Path(_) => path::run(context),
-        ConfigCommand::Show(_) => show::run(context),
+        ConfigCommand::Show(options) => show::run(context, options),
         ConfigCommand::Get(options) => get::run(context, options),
         ConfigCommand::Set(options) => set::run(context, options),
         ConfigCommand::Unset(options) => unset::run(context, options),
-        ConfigCommand::Init(_) => init::run(context),
+        ConfigCommand::Init(options) => init::run(context, *options),
         ConfigCommand::Edit(_) => edit::run(context),
         ConfigCommand::Check(_) => check::run(context),
     }

@@ -2,22 +2,42 @@
 
 use crate::catalog;
 use crate::cli::context::Context;
+use crate::cli::errors::CliError;
 use crate::cli::term::format::json_dollars;
 use crate::config::{
     BudgetSettings, KeySettings, KeySource, LimitSettings, PrivacySettings, RequestDefaults,
-    Settings, StoreSetting,
+    Settings, StoreSetting, closest_name,
 };
+use crate::name::Name;
 use crate::privacy::Raw;
 use crate::privacy::input_check::Suspicious;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 /// Print the settings in effect
-#[derive(Clone, Copy, Debug, Args)]
-pub(super) struct ConfigShowArgs {}
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConfigShowArgs {
+    /// Print the settings in effect while this profile is selected
+    #[arg(long, value_name = "NAME")]
+    profile: Option<Name>,
+}
 
-pub(super) fn run(context: &mut Context) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: &ConfigShowArgs) -> Result<()> {
     let settings = context.settings()?;
+    let Some(name) = &options.profile else {
+        return context.ui.out(&format_settings(&settings));
+    };
+    if !settings.profiles.contains_key(name) {
+        let known = settings.profiles.keys().map(Name::as_str);
+        let hint = match closest_name(name.as_str(), known) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("add `[profile.{name}]` to the settings"),
+        };
+        let what = format!("there is no profile `{name}` in the settings");
+        bail!(CliError::misuse(what).hint(hint));
+    }
+    let mut settings = (*settings).clone().for_profile(name);
+    settings.profiles.clear();
     context.ui.out(&format_settings(&settings))
 }
 
@@ -51,6 +71,7 @@ pub(super) fn format_settings(settings: &Settings) -> String {
             quote_list(&settings.children.pass_env)
         ),
         format_providers(settings),
+        format_profiles(settings),
     ]
     .concat()
 }
@@ -226,6 +247,38 @@ fn format_providers(settings: &Settings) -> String {
             .map_or(String::new(), |like| {
                 format!("compatible_with = \"{like}\"\n")
             });
+    }
+    out
+}
+
+/// Each profile with all that it can replace.
+fn format_profiles(settings: &Settings) -> String {
+    let mut out = String::new();
+    for (name, profile) in &settings.profiles {
+        // What is the same here is taken over when this file is read.
+        let provider = profile.provider.as_ref();
+        let provider = provider
+            .filter(|_| profile.provider != settings.provider)
+            .map(|p| format!("provider = {}\n", quote(p.as_str())));
+        let model = profile.model.as_ref();
+        let model = model
+            .filter(|_| profile.model != settings.model)
+            .map(|m| format!("model = {}\n", quote(m)));
+        let tables = [
+            format_limits(&profile.limits),
+            format_budget(&profile.budget),
+            format_privacy(&profile.privacy),
+        ];
+        out += &format!(
+            "\n[profile.{name}]\n{}{}{}{}",
+            provider.unwrap_or_default(),
+            model.unwrap_or_default(),
+            format_defaults(&profile.defaults),
+            // No value holds a line break, so each of these begins a table.
+            tables
+                .concat()
+                .replace("\n[", &format!("\n[profile.{name}."))
+        );
     }
     out
 }
