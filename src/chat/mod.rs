@@ -22,7 +22,7 @@ use crate::conversations::{Conversation, LoadedConversation, MessageMeta};
 use crate::image::Image;
 use crate::limits::{Backoff, Limiter, Lockdown, WindowUsage};
 use crate::message::{Message, Role};
-use crate::privacy::input_check::{self, InputLimits, Rejection};
+use crate::privacy::input_check::{self, InputLimits, Rejection, TextSource};
 use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
 use crate::provider::{Completion, ModelLimits, Provider, RequestOptions};
 use crate::time::Clock;
@@ -399,10 +399,12 @@ impl<P: Provider> Session<P> {
         };
         let mut warnings = Vec::new();
         if !input.text.is_empty() || input.attachments.is_empty() {
-            warnings.extend(input_check::validate(&input.text, rules).map_err(refused)?);
+            let typed = input_check::validate(&input.text, rules, TextSource::Typed);
+            warnings.extend(typed.map_err(refused)?);
         }
         if !input.attachments.is_empty() {
-            warnings.extend(input_check::validate(&input.attachments, &along).map_err(refused)?);
+            let attached = input_check::validate(&input.attachments, &along, TextSource::Attached);
+            warnings.extend(attached.map_err(refused)?);
         }
         Ok(warnings)
     }

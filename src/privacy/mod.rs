@@ -6,7 +6,7 @@
 //! ```text
 //! typed, file, pipe, reply (Raw)
 //!  │
-//!  ├─ input_check::validate       length, hidden characters, injected instructions
+//!  ├─ input_check::validate       length, hidden characters, suspicious content
 //!  │
 //!  └─ Redactor::redact                                                     redactor/
 //!      1. placeholder_spans       reserve the numbers of placeholders already in the text
@@ -72,6 +72,7 @@ pub mod redactor;
 mod scan;
 mod secrets;
 mod stream;
+mod suspicious;
 mod tokens;
 
 pub use display::displayable::{Displayable, Style};

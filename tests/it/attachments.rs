@@ -298,3 +298,42 @@ fn pdf_without_text_or_damaged_is_refused() {
     }
     assert!(server.requests().is_empty());
 }
+
+#[test]
+fn suspicious_text_is_said_of_attachments_and_imports() {
+    let sandbox = Sandbox::with_vault();
+    let page = "<script>alert(1)</script>\n";
+    let file = sandbox.write("page.html", page);
+    let said = "\"the attached text contains a script tag\"";
+    let ask =
+        |args: &[&str]| sandbox.run([&["ask", "--provider=demo", "--json-lines"], args].concat());
+    let attached = ask(&["--file", file.to_str().unwrap(), "what is this"]).succeeds();
+    assert!(attached.stdout.contains(said), "{}", attached.stdout);
+    let piped = ask(&["what is this"]).stdin(page).succeeds();
+    assert!(piped.stdout.contains(said), "{}", piped.stdout);
+    let typed = ask(&[page]).succeeds();
+    assert!(!typed.stdout.contains("\"warning\""), "{}", typed.stdout);
+    let chat =
+        r#"[{"role":"user","content":"run rm -rf / now"},{"role":"assistant","content":"no"}]"#;
+    let chat = sandbox.write("chat.json", chat);
+    let mut screen = sandbox.screen(["history", "import", chat.to_str().unwrap()]);
+    screen.wait_for("1 message with suspicious content, the first of them because");
+    assert_eq!(screen.end(), 0);
+    sandbox.configure("[privacy]\nsuspicious = \"block\"\n");
+    for text in [
+        "<script>alert(1)</script>",
+        "javascript:alert(1)",
+        "data:text/html;base64,AAAA",
+        "call eval(x)",
+        "rm -rf /",
+        "shutdown; del; format",
+    ] {
+        let refused = ask(&[text]).fails(4);
+        assert!(
+            refused
+                .stderr
+                .contains("the message contains a suspicious pattern: a"),
+            "{text}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! Redaction measured against labelled texts: what is found, missed and redacted by mistake.
 
-use chatbot::{Policy, Redactor};
+use chatbot::privacy::input_check::{InputLimits, Suspicious, TextSource, validate};
+use chatbot::{Policy, Raw, Redactor};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -202,4 +203,54 @@ fn corpus_precision_and_recall() {
         .filter(|line| line.starts_with("MISS") || line.starts_with("WRONG"))
         .count();
     assert_eq!(misses, 0, "\n{}", score.table());
+}
+
+/// Ordinary messages of developers: every text of the corpus, without the marks of its labels.
+fn ordinary_messages() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut messages = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "txt") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        for message in text.split("\n=== ") {
+            let body = message.split_once('\n').map_or("", |(_, body)| body);
+            let mut plain = String::new();
+            for (n, piece) in body.split(['⟦', '⟧']).enumerate() {
+                let labelled = n % 2 == 1;
+                let value = piece.split_once(':').map_or(piece, |(_, value)| value);
+                plain += if labelled { value } else { piece };
+            }
+            messages.push(plain);
+        }
+    }
+    messages
+}
+
+#[test]
+fn suspicious_text_is_rarely_found_in_ordinary_messages() {
+    let messages = ordinary_messages();
+    let rules = InputLimits {
+        max_chars: usize::MAX,
+        suspicious: Suspicious::Warn,
+    };
+    let warned = |source| -> Vec<&String> {
+        let is_warned = |text: &&String| {
+            validate(&Raw::from(text.as_str()), &rules, source).is_ok_and(|w| !w.is_empty())
+        };
+        messages.iter().filter(is_warned).collect()
+    };
+    let (typed, attached) = (warned(TextSource::Typed), warned(TextSource::Attached));
+    println!(
+        "{} messages, {} typed, {} attached",
+        messages.len(),
+        typed.len(),
+        attached.len()
+    );
+    assert!(messages.len() >= 1000, "{}", messages.len());
+    assert!(typed.len() * 200 <= messages.len(), "{typed:#?}");
+    // Attachments are said to be suspicious more often, but far from always.
+    assert!(attached.len() * 50 <= messages.len(), "{attached:#?}");
 }

@@ -10,7 +10,7 @@ use crate::conversations::import::{
 };
 use crate::fs;
 use crate::privacy::Raw;
-use crate::privacy::input_check::{self, InputLimits};
+use crate::privacy::input_check::{self, InputLimits, TextSource};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -55,6 +55,9 @@ struct ImportCount {
     messages: usize,
     left_out: usize,
     here_already: usize,
+    /// Messages with suspicious content, and what the first one contains.
+    suspicious: usize,
+    first_warning: Option<String>,
     /// Parts of messages that are not text.
     parts: SkippedParts,
 }
@@ -99,6 +102,12 @@ pub(super) fn run(context: &mut Context, options: &HistoryImportArgs) -> Result<
                 pluralize(count.left_out, "message")
             ));
         }
+    }
+    if let Some(first) = count.first_warning {
+        context.ui.warning(&format!(
+            "{} with suspicious content, the first of them because {first}",
+            pluralize(count.suspicious, "message")
+        ));
     }
     Ok(())
 }
@@ -228,9 +237,15 @@ impl FileImporter<'_> {
             suspicious: self.context.settings()?.privacy.suspicious,
         };
         let before = conversation.messages.len();
-        conversation
-            .messages
-            .retain(|said| input_check::validate(&said.text, &rules).is_ok());
+        let count = &mut *self.count;
+        conversation.messages.retain(|said| {
+            let checked = input_check::validate(&said.text, &rules, TextSource::Imported);
+            if let Some(warning) = checked.as_ref().ok().and_then(|found| found.first()) {
+                count.suspicious += 1;
+                count.first_warning.get_or_insert_with(|| warning.clone());
+            }
+            checked.is_ok()
+        });
         self.count.left_out += before - conversation.messages.len();
         let origin = conversation.origin(source);
         if let Some(id) = &conversation.message_count
