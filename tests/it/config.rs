@@ -369,12 +369,12 @@ fn config_check_lists_every_variable() {
         .env("HTTPS_PROXY", "http://user:canary@")
         .env("SSL_CERT_FILE", &no_ca)
         .stdout(
-            "`OPENROUTER_API_KEY` is not a key of OpenRouter: a key of OpenRouter begins with `sk-or-v1-`\n\
-             `OPENAI_API_KEY` is not a key of OpenAI: this looks like a key of OpenRouter, not of OpenAI\n\
-             `GROQ_API_KEY` does not contain a valid key: it has white space or unexpected characters\n\
-             `CHATBOT_PASSPHRASE_FILE`: cannot read `/nonexistent`[..]\n\
+            "`CHATBOT_PASSPHRASE_FILE`: cannot read `/nonexistent`[..]\n\
              `HTTPS_PROXY` is not the address of a proxy, such as `http://proxy.example:3128`\n\
-             `SSL_CERT_FILE` cannot be used: it has no usable certificate\n",
+             `SSL_CERT_FILE` cannot be used: it has no usable certificate\n\
+             `OPENROUTER_API_KEY` is not a key of OpenRouter: a key of OpenRouter begins with `sk-or-v1-`\n\
+             `OPENAI_API_KEY` is not a key of OpenAI: this looks like a key of OpenRouter, not of OpenAI\n\
+             `GROQ_API_KEY` does not contain a valid key: it has white space or unexpected characters\n",
         )
         .code(9)
         .check();

@@ -1,8 +1,9 @@
 //! `config check`: every mistake in the settings file and the environment.
 
-use crate::catalog;
+use crate::catalog::{self, ProviderInfo};
 use crate::cli::connection;
 use crate::cli::context::Context;
+use crate::cli::env::Env;
 use crate::cli::errors::settings::describe_problem;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::key_binding::refuse_malformed_key;
@@ -37,6 +38,15 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
 /// Prints every mistake, or that there is none.
 pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
     let (mut lines, stops) = find_problems(context)?;
+    // Keys for a server of the user's own may have any format.
+    let settings = if stops { None } else { context.settings().ok() };
+    let is_own = |variable: &str| {
+        let mut own = settings
+            .iter()
+            .flat_map(|settings| settings.providers.values());
+        own.any(|custom| custom.key == KeySource::Env(variable.to_owned()))
+    };
+    lines.extend(key_problems(context.env, is_own));
     let file = context.settings_file().to_path_buf();
     let is_clean = lines.is_empty();
     if is_clean && fs::exists(&file) {
@@ -51,7 +61,8 @@ pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
     Ok(SettingsCheck { is_clean, stops })
 }
 
-/// Every mistake in the settings and the environment, but not that the folders are open to others.
+/// Every mistake in the settings and the environment, but not that the folders are open to others,
+/// nor the keys in variables, which `doctor` examines by themselves.
 /// An unreadable file is one too.
 pub(in crate::cli::commands) fn problems(context: &mut Context) -> Vec<String> {
     let mut lines = match find_problems(context) {
@@ -115,15 +126,6 @@ fn environment_problems(context: &mut Context, text: &str, has_settings: bool) -
             Err(error) => results.push(Err(error)),
         }
     }
-    results.extend(catalog::all().iter().map(|entry| -> Result<()> {
-        let (Some(variable), Some(endpoint)) = (entry.env, entry.endpoint()) else {
-            return Ok(());
-        };
-        match env.secret(variable)? {
-            Some(key) => refuse_malformed_key(&endpoint, variable, &key),
-            None => Ok(()),
-        }
-    }));
     for error in results.into_iter().filter_map(Result::err) {
         // A malformed variable fails every step that reads it.
         let said = error.to_string();
@@ -134,4 +136,23 @@ fn environment_problems(context: &mut Context, text: &str, has_settings: bool) -
     problems.extend(passphrase::variable_problem(env));
     problems.extend(connection::variable_problems(env));
     problems
+}
+
+/// Every provider's own variable whose value cannot be one of its keys.
+fn key_problems(env: Env, is_own: impl Fn(&str) -> bool) -> Vec<String> {
+    let check = |entry: &ProviderInfo| -> Result<()> {
+        let (Some(variable), Some(endpoint)) = (entry.env, entry.endpoint()) else {
+            return Ok(());
+        };
+        match env.secret(variable)? {
+            Some(_) if is_own(variable) => Ok(()),
+            Some(key) => refuse_malformed_key(&endpoint, variable, &key),
+            None => Ok(()),
+        }
+    };
+    let results = catalog::all().iter().map(check);
+    results
+        .filter_map(Result::err)
+        .map(|error| error.to_string())
+        .collect()
 }
