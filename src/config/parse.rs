@@ -333,6 +333,7 @@ mod tests {
             defaults_by_name: settings.defaults_by_name.clone(),
             aliases: settings.aliases.clone(),
             profiles: settings.profiles.clone(),
+            incident: settings.incident.clone(),
             ..Settings::default()
         };
         assert_eq!(format!("{settings:?}"), format!("{default:?}"));
