@@ -262,6 +262,7 @@ fn export_format_follows_the_file_name() {
         .succeeds();
     let mut screen = sandbox.screen(["chat", "-c"]);
     screen
+        .wait_for("a bird")
         .wait_for("\n> ")
         .line("/export")
         .wait_for("wrote herons-reeds-email-1.md")

@@ -24,6 +24,8 @@ pub(super) struct ConfigCheckArgs {}
 /// What was found, and printed.
 pub(super) struct SettingsCheck {
     pub(super) is_clean: bool,
+    /// Whether the file has no mistake, whatever the environment has.
+    pub(super) is_file_clean: bool,
     /// Whether other commands refuse to run with these settings.
     pub(super) stops: bool,
 }
@@ -37,7 +39,11 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
 
 /// Prints every mistake, or that there is none.
 pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
-    let (mut lines, stops) = find_problems(context)?;
+    let FoundProblems {
+        mut lines,
+        in_file,
+        stops,
+    } = find_problems(context)?;
     // Keys for a server of the user's own may have any format.
     let settings = if stops { None } else { context.settings().ok() };
     let is_own = |variable: &str| {
@@ -58,7 +64,11 @@ pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
         ));
     }
     context.ui.out(&(lines.join("\n") + "\n"))?;
-    Ok(SettingsCheck { is_clean, stops })
+    Ok(SettingsCheck {
+        is_clean,
+        is_file_clean: in_file == 0,
+        stops,
+    })
 }
 
 /// Every mistake in the settings and the environment, but not that the folders are open to others,
@@ -66,7 +76,7 @@ pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
 /// An unreadable file is one too.
 pub(in crate::cli::commands) fn problems(context: &mut Context) -> Vec<String> {
     let mut lines = match find_problems(context) {
-        Ok((lines, _)) => lines,
+        Ok(found) => found.lines,
         Err(error) => vec![error.to_string()],
     };
     if context.settings().is_ok() {
@@ -76,9 +86,17 @@ pub(in crate::cli::commands) fn problems(context: &mut Context) -> Vec<String> {
     lines
 }
 
-/// Returns every mistake, and whether other commands refuse to run with these settings. Settings
-/// that can be used are those of this run from here on.
-fn find_problems(context: &mut Context) -> Result<(Vec<String>, bool)> {
+/// Every mistake.
+struct FoundProblems {
+    /// Those in the file first.
+    lines: Vec<String>,
+    in_file: usize,
+    /// Whether other commands refuse to run with these settings.
+    stops: bool,
+}
+
+/// Returns every mistake. Settings that can be used are those of this run from here on.
+fn find_problems(context: &mut Context) -> Result<FoundProblems> {
     let text = context.settings_text()?;
     let (settings, problems) = check_settings(&text);
     let stops = problems
@@ -93,8 +111,13 @@ fn find_problems(context: &mut Context) -> Result<(Vec<String>, bool)> {
     if !stops {
         context.use_settings(settings);
     }
+    let in_file = lines.len();
     lines.extend(environment_problems(context, &text, !stops));
-    Ok((lines, stops))
+    Ok(FoundProblems {
+        lines,
+        in_file,
+        stops,
+    })
 }
 
 /// Every variable that has a required format and does not have it.

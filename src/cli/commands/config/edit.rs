@@ -31,7 +31,8 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
             context.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
         }
         let found = check::check(context)?;
-        if found.is_clean {
+        // A mistake in the environment was listed, but no edit can mend it.
+        if found.is_file_clean {
             return Ok(());
         }
         match ask_what_now(context, found.stops, after != original)? {
