@@ -191,7 +191,11 @@ fn tab_completes_arguments_of_commands() {
         .send("/resume heron")
         .send(key::TAB)
         .wait_for(&format!("/resume {id}"));
-    screen.send(key::ENTER).wait_for("resumed").wait_for("\n> ");
+    screen
+        .send(key::ENTER)
+        .wait_for("resumed")
+        .wait_for("\n> about the heron")
+        .wait_for("\n> ");
     leave(screen);
 }
 

@@ -944,6 +944,8 @@ fn leaks_none_when_chat_is_killed() {
     screen.kill();
     let mut again = sandbox.screen(["chat", "--continue"]);
     again
+        // The last question, and the prompt.
+        .wait_for("\n> ")
         .wait_for("\n> ")
         .send(pty::key::UP)
         .wait_for("read it")
