@@ -31,7 +31,7 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
             context.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
         }
         let found = check::check(context)?;
-        // A mistake in the environment was listed, but no edit can mend it.
+        // A mistake in the environment was listed, but no edit can fix it.
         if found.is_file_clean {
             return Ok(());
         }
