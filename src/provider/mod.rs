@@ -47,7 +47,7 @@ use std::time::Duration;
 /// use chatbot::{Message, Placeholders, Policy, Raw, Redactor, Role, Time, provider::{Demo, Provider, RequestOptions}};
 /// let redactor = Redactor::new(&Policy::default()).unwrap();
 /// let (text, _) = redactor.redact(Raw::from("my card is 4111 1111 1111 1111"), &mut Placeholders::default());
-/// let said = [Message { role: Role::User, text, at: Time::from_millis(0) }];
+/// let said = [Message::new(Role::User, text, Time::from_millis(0))];
 /// Demo::new().request_body(&said, &RequestOptions::new("demo"));
 /// ```
 pub trait Provider {
