@@ -8,7 +8,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -105,14 +104,8 @@ impl Image {
 
     /// The size in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn byte_count(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Whether there are no bytes, which no picture has.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
     }
 
     /// The picture as a `data:` URL.
@@ -137,16 +130,16 @@ impl Serialize for Image {
     }
 }
 
-/// A saved picture is read like any other: what a backup of someone else contains may not be what
-/// this program wrote.
-impl<'de> Deserialize<'de> for Image {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let url = String::deserialize(d)?;
-        url.split_once(";base64,")
-            .and_then(|(_, data)| STANDARD.decode(data).ok())
-            .and_then(|bytes| Self::read(&bytes)?.ok())
-            .ok_or_else(|| D::Error::custom("not a picture"))
-    }
+/// Reads saved pictures like any others: what a backup of someone else contains may not be what
+/// this program wrote. What is not a picture is left out, so that the message stays readable.
+pub(crate) fn read_saved<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Image>, D::Error> {
+    let urls = Vec::<String>::deserialize(d)?;
+    Ok(urls.iter().filter_map(|url| from_data_url(url)).collect())
+}
+
+fn from_data_url(url: &str) -> Option<Image> {
+    let (_, data) = url.split_once(";base64,")?;
+    Image::read(&STANDARD.decode(data).ok()?)?.ok()
 }
 
 /// Reads numbers and slices from the front of a file.
@@ -305,7 +298,7 @@ fn copy_webp(bytes: &[u8]) -> Option<Vec<u8>> {
     let size = usize::try_from(u32::from_le_bytes(reader.array()?)).ok()?;
     let chunks = reader.take(size)?.get(4..)?;
     let mut kept = b"RIFF\0\0\0\0WEBP".to_vec();
-    copy_webp_chunks(chunks, &mut kept)?;
+    copy_webp_chunks(chunks, false, &mut kept)?;
     let size = u32::try_from(kept.len() - 8).ok()?;
     kept.get_mut(4..8)?.copy_from_slice(&size.to_le_bytes());
     Some(kept)
@@ -314,8 +307,9 @@ fn copy_webp(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The bits of the header for transparency and animation; the others announce metadata.
 const WEBP_FLAGS: u8 = 0x12;
 
-/// Copies the chunks that draw the picture. A frame of an animation consists of such chunks too.
-fn copy_webp_chunks(chunks: &[u8], kept: &mut Vec<u8>) -> Option<()> {
+/// Copies the chunks that draw the picture. A frame of an animation consists of such chunks too,
+/// but not of frames.
+fn copy_webp_chunks(chunks: &[u8], is_frame: bool, kept: &mut Vec<u8>) -> Option<()> {
     let mut reader = ByteReader(chunks);
     while !reader.0.is_empty() {
         let kind: [u8; 4] = reader.array()?;
@@ -333,14 +327,10 @@ fn copy_webp_chunks(chunks: &[u8], kept: &mut Vec<u8>) -> Option<()> {
                 kept.push(data.first()? & WEBP_FLAGS);
                 kept.extend_from_slice(data.get(1..)?);
             }
-            b"ANMF" => {
+            b"ANMF" if !is_frame => {
                 kept.extend_from_slice(b"????\0\0\0\0");
                 kept.extend_from_slice(data.get(..16)?);
-                // A frame in a frame would nest without end.
-                let frame = data.get(16..)?;
-                if memchr::memmem::find(frame, b"ANMF").is_none() {
-                    copy_webp_chunks(frame, kept)?;
-                }
+                copy_webp_chunks(data.get(16..)?, true, kept)?;
             }
             _ => continue,
         }
@@ -516,7 +506,18 @@ mod tests {
             }
             gif
         };
+        let animation = |extra: bool| {
+            let frame = |extra: bool| {
+                let head = [0; 16].as_slice();
+                // The pixels look like a chunk, and the frame has one that does not draw.
+                let pixels = b"VP8L\x06\0\0\0ANMF\x01\0".as_slice();
+                let hidden = b"XMP \x06\0\0\0SECRET".as_slice();
+                [head, pixels, if extra { hidden } else { b"" }].concat()
+            };
+            riff(&[(b"ANIM", &[0; 6]), (b"ANMF", &frame(extra))])
+        };
         vec![
+            (animation(true), animation(false)),
             (png(true), png(false)),
             (jpeg(true), jpeg(false)),
             (webp(true), webp(false)),
@@ -534,8 +535,10 @@ mod tests {
             );
             // What was sent is read as the same picture.
             assert_eq!(Image::read(&sent).unwrap().unwrap(), image);
-            let saved = serde_json::to_string(&image).unwrap();
-            assert_eq!(serde_json::from_str::<Image>(&saved).unwrap(), image);
+            // A saved message keeps its pictures, and leaves out what is none.
+            let saved = serde_json::json!([&image, "data:image/png;base64,AAAA", "x"]).to_string();
+            let mut json = serde_json::Deserializer::from_str(&saved);
+            assert_eq!(read_saved(&mut json).unwrap(), [image]);
         }
     }
 

@@ -266,10 +266,13 @@ impl Env {
         command
     }
 
-    /// This program as a child process, with an empty environment.
+    /// This program as a child process, without variables, except the one without which no program
+    /// starts on Windows.
     pub(crate) fn own_child(self, command: &str) -> std::io::Result<std::process::Command> {
         let mut child = std::process::Command::new(std::env::current_exe()?);
+        let root = std::env::var_os("SystemRoot");
         child.arg(command).env_clear();
+        child.envs(root.map(|root| ("SystemRoot", root)));
         Ok(child)
     }
 

@@ -37,7 +37,7 @@ pub use transfer::{
 
 use crate::crypto::fernet;
 use crate::fs;
-use crate::image::Image;
+use crate::image::{self, Image};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::RulesetId;
@@ -140,6 +140,7 @@ struct MessageRecord<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[serde(deserialize_with = "image::read_saved")]
     images: Vec<Image>,
     at: Time,
     /// The ruleset that redacted it.

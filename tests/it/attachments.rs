@@ -131,6 +131,17 @@ fn picture_is_not_asked_about_if_the_settings_say_so() {
         )
         .code(4)
         .check();
+    for n in 0..11 {
+        sandbox.write(format!("cwd/many/{n}.png"), png(None));
+    }
+    sandbox
+        .run(["ask", "--file", "many/*.png", "what is it?"])
+        .stderr(
+            "chatbot: error: 11 pictures: a message can have 10\n\
+             chatbot: hint: attach some of them to the next message\n",
+        )
+        .code(2)
+        .check();
     for (name, bytes, error) in [
         (
             "cut.png",

@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 /// More files of a folder are refused: a message cannot use them, and it is more likely that the
 /// wrong folder was named.
 const MAX_FOLDER_FILES: usize = 200;
+/// More pictures are refused: each can have megabytes, and all are sent again with each question.
+const MAX_PICTURES: usize = 10;
 /// A longer list is summarized.
 const MAX_LISTED: usize = 20;
 
@@ -141,7 +143,7 @@ impl AttachedFiles {
                     }
                     FileContent::Image(image) => {
                         let name = one_line_name(&found.name);
-                        (image.len(), format!("Picture `{name}`"), Some(image))
+                        (image.byte_count(), format!("Picture `{name}`"), Some(image))
                     }
                 };
                 added.files.retain(|(label, _)| *label != found.label);
@@ -157,6 +159,15 @@ impl AttachedFiles {
                 let at = before.unwrap_or(all.files.len());
                 all.files.insert(at, file);
             }
+        }
+        let pictures = all.files.iter().filter(|f| f.image.is_some()).count();
+        if pictures > MAX_PICTURES {
+            bail!(
+                CliError::misuse(format!(
+                    "{pictures} pictures: a message can have {MAX_PICTURES}"
+                ))
+                .hint("attach some of them to the next message")
+            );
         }
         if added.files.is_empty() && !added.skipped.is_empty() {
             let skipped = added.skipped.join("`, `");
