@@ -210,7 +210,7 @@ fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
 }
 
 #[test]
-fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
+fn kernel_cache_is_brief_where_other_sessions_can_read_the_keyring() {
     if let Some(why) = Keyring::missing() {
         return ci_markers::left_out("keyring-cache", &why);
     }
@@ -221,15 +221,20 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     // In a private session, the first command that reads the data key caches it.
     let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
     assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
-    assert_ne!(
-        std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(),
-        "0\n"
-    );
-    for (what, prepare) in OPEN_SESSIONS {
+    let cached = std::fs::read_to_string(sandbox.cwd().join("cached"));
+    assert_ne!(cached.unwrap(), "0\n");
+    let is_cached = |prepare: &str| {
         keyring.forget_remembered();
-        for _ in 0..2 {
-            assert_eq!(in_open_session(&sandbox, prepare, &LISTED), "", "{what}");
-            assert_eq!(slots(&keyring), Vec::<String>::new(), "{what}");
+        assert_eq!(in_open_session(&sandbox, prepare, &LISTED), "", "{prepare}");
+        slots(&keyring).contains(&String::from("data-key"))
+    };
+    // For two seconds other processes of the user may read it, others never.
+    for ((what, prepare), expected) in OPEN_SESSIONS.into_iter().zip([false, true, true, false]) {
+        if expected {
+            // On a busy machine the two seconds may be over.
+            assert!((0..5).any(|_| is_cached(prepare)), "{what}");
+        } else {
+            assert!(!is_cached(prepare), "{what}");
         }
     }
     // A process without a session keyring gets the user's. A process that has one cannot return it,
@@ -239,8 +244,8 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
         .output()
         .unwrap();
     if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
-        sandbox.run(LISTED).succeeds();
-        assert_eq!(slots(&keyring), Vec::<String>::new());
+        keyring.forget_remembered();
+        run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
         ci_markers::ran("keyring-cache-user-session");
     }
 }

@@ -5,8 +5,9 @@
 //! possessors have permission to read it. A process of the same user in another session sees its
 //! name and can invalidate it, as `vault lock` does, but cannot read it.
 //!
-//! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing:
-//! the kernel would use the user's keyring, which every process of the user can read.
+//! A process without a session keyring of its own (`cron`, many containers) gets the user's, which
+//! every process of the user can read. Secrets of the OS keyring are cached there all the same, for
+//! two seconds: it gives them to such a process itself while it is unlocked. A vault key is not.
 
 use crate::crypto::kdf::AeadKey;
 use crate::time::Time;
@@ -36,12 +37,13 @@ pub(in crate::keys) fn store(
         &name(vault),
         &payload(key, now.saturating_add(length)),
         length,
+        KeyringReach::Session,
     )
 }
 
 /// The cached key of a vault.
 pub(in crate::keys) fn cached_key(vault: &str) -> Option<CachedVaultKey> {
-    let bytes = system::find(&name(vault))?;
+    let bytes = system::find(&name(vault), KeyringReach::Session)?;
     let (key, until) = bytes.split_first_chunk::<32>()?;
     let until = Time::from_millis(i64::from_be_bytes(until.try_into().ok()?));
     Some(CachedVaultKey {
@@ -55,23 +57,23 @@ pub(in crate::keys) fn forget(vault: &str) -> bool {
     system::forget(&name(vault))
 }
 
-/// Caches bytes under a name for `length`.
+/// Caches a secret of the OS keyring under a name for `length`.
 pub(in crate::keys) fn store_bytes(
     name: &str,
     bytes: &[u8],
     length: Duration,
 ) -> Result<(), KernelKeyringError> {
-    system::store(name, bytes, length)
+    system::store(name, bytes, length, KeyringReach::User)
 }
 
 /// The bytes cached under a name.
 pub(in crate::keys) fn read_bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    system::find(name)
+    system::find(name, KeyringReach::User)
 }
 
 /// Restarts the timeout of the bytes cached under a name.
 pub(in crate::keys) fn renew_bytes(name: &str, length: Duration) {
-    system::renew(name, length);
+    system::renew(name, length, KeyringReach::User);
 }
 
 /// Discards the bytes cached under a name. Returns whether there were any.
@@ -79,14 +81,23 @@ pub(in crate::keys) fn forget_bytes(name: &str) -> bool {
     system::forget(name)
 }
 
-/// Whether this process has a session keyring in which keys can be cached.
-pub(in crate::keys) fn has_private_keyring() -> bool {
-    system::has_private_keyring()
+/// Whether this process has a keyring in which secrets of the OS keyring can be cached.
+pub(in crate::keys) fn can_cache() -> bool {
+    system::is_usable(KeyringReach::User)
 }
 
 /// Discards everything cached under names with this prefix.
 pub(in crate::keys) fn forget_all(beginning: &str) {
     system::forget_all(beginning);
+}
+
+/// Who may possess the keys of a session keyring that is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeyringReach {
+    /// Processes of this session.
+    Session,
+    /// Any process of the user.
+    User,
 }
 
 fn name(vault: &str) -> String {
@@ -103,7 +114,7 @@ fn payload(key: &AeadKey, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
 #[cfg(target_os = "linux")]
 mod system {
     use crate::fs;
-    use crate::keys::stores::kernel_keyring::KernelKeyringError;
+    use crate::keys::stores::kernel_keyring::{KernelKeyringError, KeyringReach};
     use linux_keyutils::{
         Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier,
         KeySerialId, Permission,
@@ -143,11 +154,11 @@ mod system {
     const OPEN: u32 =
         (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
 
-    /// The session keyring, if only processes of this session can possess it. A process that has
-    /// none gets the user's default session keyring, which grants everything to every process of
-    /// the user. `su` and `sudo` inherit the keyring of another user, whose processes would
-    /// possess the keys in it.
-    fn keyring() -> Result<KeyRing, KeyError> {
+    /// The session keyring, if no others can possess it than `reach` says. A process that has none
+    /// gets the user's default session keyring, which grants everything to every process of the
+    /// user. `su` and `sudo` inherit the keyring of another user, whose processes would possess the
+    /// keys in it.
+    fn keyring(reach: KeyringReach) -> Result<KeyRing, KeyError> {
         // Do not create one: it would end with this process.
         let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false)
             .and_then(|session_keyring| Ok((session_keyring, session_keyring.metadata()?)));
@@ -157,17 +168,20 @@ mod system {
             }
             other => other,
         })?;
-        let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
-        let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
-        if private {
+        let open_to = match reach {
+            KeyringReach::Session => OPEN << 16 | OPEN << 8 | OPEN,
+            KeyringReach::User => OPEN << 8 | OPEN,
+        };
+        let is_open = known.get_perms().bits() & open_to != 0;
+        if known.get_uid() == geteuid().as_raw() && !is_open {
             Ok(session_keyring)
         } else {
             Err(KeyError::KeyringDoesNotExist)
         }
     }
 
-    pub(super) fn has_private_keyring() -> bool {
-        keyring().is_ok()
+    pub(super) fn is_usable(reach: KeyringReach) -> bool {
+        keyring(reach).is_ok()
     }
 
     /// Possessors have all permissions. Other processes of the user can see the key and invalidate
@@ -185,11 +199,12 @@ mod system {
         name: &str,
         payload: &[u8],
         length: Duration,
+        reach: KeyringReach,
     ) -> Result<(), KernelKeyringError> {
         let seconds = usize::try_from(length.as_secs())
             .unwrap_or(usize::MAX)
             .max(1);
-        let session_keyring = keyring().map_err(map_error)?;
+        let session_keyring = keyring(reach).map_err(map_error)?;
         // Adding or updating a key clears its timeout, so a process killed before `set_timeout`
         // would leave a key forever. Prepare it in the thread keyring, which ends with the thread.
         let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
@@ -200,15 +215,15 @@ mod system {
             session_keyring.link_key(key)?;
             own.unlink_key(key)
         });
-        kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop))
+        kept.and_then(|()| find(name, reach).ok_or(KeyError::AccessDenied).map(drop))
             .map_err(|error| {
                 forget(name);
                 map_error(error)
             })
     }
 
-    fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let key = keyring().ok()?.search(name).ok()?;
+    pub(super) fn find(name: &str, reach: KeyringReach) -> Option<Zeroizing<Vec<u8>>> {
+        let key = keyring(reach).ok()?.search(name).ok()?;
         let mut bytes = Zeroizing::new(vec![0; MAX_PAYLOAD_BYTES]);
         // The kernel returns the full length even if the buffer is too small.
         let length = key.read(&mut *bytes).ok()?;
@@ -216,15 +231,11 @@ mod system {
         Some(bytes)
     }
 
-    pub(super) fn find(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        read(name)
-    }
-
-    pub(super) fn renew(name: &str, length: Duration) {
+    pub(super) fn renew(name: &str, length: Duration, reach: KeyringReach) {
         let seconds = usize::try_from(length.as_secs())
             .unwrap_or(usize::MAX)
             .max(1);
-        if let Ok(key) = keyring().and_then(|session_keyring| session_keyring.search(name)) {
+        if let Ok(key) = keyring(reach).and_then(|session_keyring| session_keyring.search(name)) {
             // Where it cannot be renewed it ends as it was to end.
             key.set_timeout(seconds).unwrap_or_default();
         }
@@ -267,22 +278,27 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use crate::keys::stores::kernel_keyring::KernelKeyringError;
+    use crate::keys::stores::kernel_keyring::{KernelKeyringError, KeyringReach};
     use std::time::Duration;
 
-    pub(super) fn store(_: &str, _: &[u8], _: Duration) -> Result<(), KernelKeyringError> {
+    pub(super) fn store(
+        _: &str,
+        _: &[u8],
+        _: Duration,
+        _: KeyringReach,
+    ) -> Result<(), KernelKeyringError> {
         Err(KernelKeyringError(String::from("only Linux has one")))
     }
 
-    pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    pub(super) fn find(_: &str, _: KeyringReach) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         None
     }
 
-    pub(super) fn has_private_keyring() -> bool {
+    pub(super) fn is_usable(_: KeyringReach) -> bool {
         false
     }
 
-    pub(super) fn renew(_: &str, _: Duration) {}
+    pub(super) fn renew(_: &str, _: Duration, _: KeyringReach) {}
 
     pub(super) fn forget(_: &str) -> bool {
         false

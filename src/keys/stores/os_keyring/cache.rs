@@ -80,7 +80,7 @@ impl KeyringCache {
     /// invalidates the entry.
     pub(in crate::keys) fn probe(&self, slot: &Slot, name: &str) -> Option<KeyringItem> {
         // Where nothing can be cached, the question would only cost time.
-        if self.length.is_zero() || !kernel_keyring::has_private_keyring() {
+        if self.length.is_zero() || !kernel_keyring::can_cache() {
             return None;
         }
         // Keys other than API keys are changed by this program alone, which then discards their
