@@ -95,7 +95,7 @@ pub fn validate(
         Suspicious::Warn if source == TextSource::Typed => {
             let mut seen = hidden_characters(&text.0);
             if text.len() >= MIN_TYPED_INJECTION_BYTES {
-                seen.extend(suspicious::prompt_injection(&text.0));
+                seen.extend(suspicious::prompt_injection(&text.0.to_ascii_lowercase()));
             }
             seen
         }
@@ -117,10 +117,11 @@ pub fn validate(
 }
 
 fn everything_suspicious(text: &str) -> Vec<String> {
+    let lower = text.to_ascii_lowercase();
     hidden_characters(text)
         .into_iter()
-        .chain(suspicious::find(text))
-        .chain(suspicious::prompt_injection(text))
+        .chain(suspicious::find(text, &lower))
+        .chain(suspicious::prompt_injection(&lower))
         .collect()
 }
 
@@ -161,10 +162,13 @@ const HIDDEN_CLASSES: &[HiddenClass] = &[
 /// with a byte order mark.
 fn hidden_characters(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    if text
-        .bytes()
-        .all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t' | b'\r'))
-    {
+    // Without leaving early inside a block, so that a block is compared at once.
+    let plain = |block: &[u8]| {
+        block.iter().fold(true, |plain, b| {
+            plain & matches!(b, b' '..=b'~' | b'\n' | b'\t' | b'\r')
+        })
+    };
+    if text.as_bytes().chunks(256).all(plain) {
         return Vec::new();
     }
     let flags = text.matches('\u{1F3F4}').count() * 7;
