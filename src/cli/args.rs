@@ -11,7 +11,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Options of a conversation.
+// Options of a conversation. As a doc comment this would be the description of the commands.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConversationArgs {
     /// Use this model

@@ -2,8 +2,10 @@
 //! word.
 
 use crate::cli::Cli;
+use crate::cli::commands::ask::AskArgs;
+use crate::cli::commands::chat::ChatCommandArgs;
 use crate::config::closest_name;
-use clap::{Command, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use std::ffi::{OsStr, OsString};
 
 /// Words that are not commands, with the commands that do what they say.
@@ -20,7 +22,6 @@ const OTHER_WORDS: [(&str, &str); 7] = [
 /// Completes a command line without a command: a question or an option of a conversation starts
 /// `chat`, or `ask` where no one types. `help COMMAND` is `COMMAND --help`.
 pub(super) fn with_default_command(mut args: Vec<OsString>, interactive: bool) -> Vec<OsString> {
-    let root = Cli::command();
     let default = if interactive { "chat" } else { "ask" };
     let mut at = 1;
     while let Some(word) = args.get(at).and_then(|arg| arg.to_str()) {
@@ -38,8 +39,13 @@ pub(super) fn with_default_command(mut args: Vec<OsString>, interactive: bool) -
                 let starts = if word == "--" {
                     true
                 } else if word.starts_with('-') {
-                    root.find_subcommand(default)
-                        .is_some_and(|command| has_option(command, word))
+                    let command = Command::new(default);
+                    let command = if interactive {
+                        ChatCommandArgs::augment_args(command)
+                    } else {
+                        AskArgs::augment_args(command)
+                    };
+                    has_option(&command, word)
                 } else {
                     word.contains(char::is_whitespace)
                 };
@@ -69,7 +75,8 @@ fn has_option(command: &Command, word: &str) -> bool {
 
 /// A hint for a word that is no command: the command that was probably meant.
 pub(super) fn hint_for_unknown(args: &[OsString], word: &str) -> String {
-    let root = Cli::command();
+    let mut root = Cli::command();
+    root.build();
     let (mut parent, mut path) = (&root, String::from("chatbot"));
     for arg in args
         .iter()

@@ -121,24 +121,102 @@ pub(crate) struct GlobalArgs {
     yes: bool,
 }
 
+// What a command does is said here and not with its options, because its options are built only
+// when it is called: building those of all commands took longer than the rest of `--version`.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum CliCommand {
+    /// Start an interactive chat
+    ///
+    /// Every message is validated, redacted, checked against limits and budgets, encrypted and
+    /// saved before it is sent. Type /help in the chat to list its commands.
     Chat(Box<chat::ChatCommandArgs>),
+    /// Ask one question and print the answer
+    ///
+    /// Piped input is added as context, after the question and a blank line. If the question is
+    /// `-`, it is read from standard input. Only the answer is written to standard output.
     Ask(Box<ask::AskArgs>),
+    /// Manage API keys
+    ///
+    /// Keys are stored in the OS keyring, or in a vault file encrypted with a passphrase. They are
+    /// never accepted as arguments and never written to files or logs in plain text.
     Key(commands::key::KeyArgs),
+    /// Manage saved conversations
     History(history::HistoryArgs),
+    /// Back up conversations, settings and usage to an encrypted file or to object storage
+    ///
+    /// The backup is encrypted with a passphrase and checked after it is written; `chatbot restore`
+    /// restores it on any machine. The passphrase is asked for, or read from the file named by
+    /// `CHATBOT_PASSPHRASE_FILE` or from the program named by `CHATBOT_PASSPHRASE_COMMAND`. API
+    /// keys are included only with `--with-keys`.
+    ///
+    /// A repository in object storage holds many backups, and only new data is uploaded. Everything
+    /// is encrypted first, and object names reveal nothing. Credentials come from the standard
+    /// environment variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
+    /// `AWS_ENDPOINT_URL`; `GOOGLE_APPLICATION_CREDENTIALS`; `AZURE_STORAGE_ACCOUNT_NAME`,
+    /// `AZURE_STORAGE_ACCOUNT_KEY`; `WEBDAV_USERNAME`, `WEBDAV_PASSWORD`.
     Backup(commands::backup::BackupArgs),
+    /// Restore conversations, settings and usage from a backup
+    ///
+    /// Nothing is overwritten: if a conversation has changed since the backup, the backup's version
+    /// is restored as a copy. The whole backup is checked before anything is changed. If the
+    /// command is interrupted, run it again to finish.
+    ///
+    /// Settings in a backup are applied only if you have none and agree. Settings that run a
+    /// program, redirect requests or weaken protection are never applied by `--yes`; they are
+    /// written to `config.toml.restored` for you to review.
+    ///
+    /// A backup made by this installation is recognised. Any other backup is treated like an
+    /// import: its system prompts are never sent, nothing in it is dated in the future, its usage
+    /// is not counted, and its keys are asked for one by one. To trust your own backup after the
+    /// loss of a machine, use `--mine`.
     Restore(commands::restore::RestoreArgs),
+    /// Show requests, tokens and costs
+    ///
+    /// Shows usage against the limits and budgets, then today, this week and this month, then
+    /// totals. `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`,
+    /// not as 0. The last table has the share of requests that failed, and the time until answers
+    /// began and ended: half of them took at most the first time (p50), and 95 in 100 at most the
+    /// second (p95).
     Usage(usage::UsageArgs),
+    /// Show the audit log: keys, refusals, limits, requests
+    ///
+    /// The log holds numbers and names, never keys and never the text of a conversation.
     Audit(audit::AuditArgs),
+    /// Check storage, keys, backups, limits, network and this machine
+    ///
+    /// Each check looks at what really happens: a conversation is saved and searched for on the
+    /// disk, the key store is written and read, the newest backup is decrypted. Keys in plain text
+    /// in `.env` files, in the settings of other AI tools and in the history of the shell are
+    /// named, never shown.
     Doctor(commands::doctor::DoctorArgs),
+    /// Respond to a suspected leak: stop sending, assess, collect evidence, recover
     Incident(commands::incident::IncidentArgs),
+    /// Look for secrets that are in other tools' transcripts, or in files
     Scan(commands::scan::ScanArgs),
+    /// Redact private data in a file or stream; everything else is unchanged
+    ///
+    /// The input can be text, logs or binary data of any size. Kinds, patterns and exceptions come
+    /// from the settings. Nothing is sent or saved.
     Redact(commands::redact::RedactArgs),
+    /// List a provider's models with their prices in US dollars per million tokens
+    ///
+    /// The list is kept for a day, and longer while the provider cannot be reached.
     Models(models::ModelsArgs),
+    /// Manage the vault, an encrypted file for keys
+    ///
+    /// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for
+    /// once per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program
+    /// named by `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the
+    /// vault are lost; `chatbot vault reset` sets it aside, and `chatbot key recovery import` or
+    /// `chatbot restore` bring your conversations back if you have a recovery key or a backup.
     Vault(commands::vault::VaultArgs),
+    /// Show, change and check the settings
     Config(config::ConfigArgs),
+    /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
+    /// Print what can follow an unfinished command line, for completion scripts
+    #[command(hide = true)]
     Complete(completions::CompleteArgs),
     /// Print the text of a PDF from standard input
     #[cfg(feature = "pdf")]
@@ -392,8 +470,23 @@ mod tests {
     }
 
     #[test]
+    fn descriptions_are_the_same_in_the_list_and_in_help() {
+        let described = |root: &clap::Command| -> Vec<String> {
+            root.get_subcommands()
+                .map(|command| format!("{command}: {:?}", command.get_about()))
+                .collect()
+        };
+        let listed = described(&Cli::command());
+        let mut command = Cli::command();
+        command.build();
+        assert_eq!(described(&command), listed);
+    }
+
+    #[test]
     fn json_errors_follow_the_option_of_every_command() {
-        let actions = json_actions(&Cli::command());
+        let mut command = Cli::command();
+        command.build();
+        let actions = json_actions(&command);
         assert!(actions.len() >= 20, "{actions:?}");
         let is_flag = |action: &clap::ArgAction| matches!(action, clap::ArgAction::SetTrue);
         assert!(actions.iter().all(is_flag), "{actions:?}");

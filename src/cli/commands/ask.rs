@@ -31,10 +31,6 @@ Examples:
   chatbot ask --file notes.md \"what is left to do?\"
   chatbot ask --dry-run \"my mail is jo@initech.com\"";
 
-/// Ask one question and print the answer
-///
-/// Piped input is added as context, after the question and a blank line. If the question is `-`, it
-/// is read from standard input. Only the answer is written to standard output.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AskArgs {

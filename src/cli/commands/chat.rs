@@ -20,10 +20,6 @@ Examples:
   chatbot chat \"why is the sky blue?\"
   chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"";
 
-/// Start an interactive chat
-///
-/// Every message is validated, redacted, checked against limits and budgets, encrypted and saved
-/// before it is sent. Type /help in the chat to list its commands.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ChatCommandArgs {

@@ -13,9 +13,6 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
-/// List a provider's models with their prices in US dollars per million tokens
-///
-/// The list is kept for a day, and longer while the provider cannot be reached.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelsArgs {
     /// Show only models whose name contains all of these words

@@ -27,10 +27,6 @@ Examples:
   git diff | chatbot redact --fail
   chatbot redact --json .env";
 
-/// Redact private data in a file or stream; everything else is unchanged
-///
-/// The input can be text, logs or binary data of any size. Kinds, patterns and exceptions come from
-/// the settings. Nothing is sent or saved.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RedactArgs {

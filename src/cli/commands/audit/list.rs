@@ -13,7 +13,6 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::collections::VecDeque;
 
-/// List records, oldest first
 #[derive(Clone, Debug, Args)]
 pub(super) struct AuditListArgs {
     /// Show only records newer than this age or date: 90s, 30m, 12h, 7d, 2026-11-21

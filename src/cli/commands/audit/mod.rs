@@ -10,9 +10,6 @@ use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Show the audit log: keys, refusals, limits, requests
-///
-/// The log holds numbers and names, never keys and never the text of a conversation.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct AuditArgs {
@@ -24,6 +21,7 @@ pub(crate) struct AuditArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum AuditCommand {
+    /// List records, oldest first
     List(list::AuditListArgs),
     Verify(verify::AuditVerifyArgs),
     Alerts(alerts::AuditAlertsArgs),

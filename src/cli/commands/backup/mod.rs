@@ -29,18 +29,6 @@ Examples:
   chatbot backup list s3://bucket/chat
   chatbot backup prune s3://bucket/chat --keep 7";
 
-/// Back up conversations, settings and usage to an encrypted file or to object storage
-///
-/// The backup is encrypted with a passphrase and checked after it is written; `chatbot restore`
-/// restores it on any machine. The passphrase is asked for, or read from the file named by
-/// `CHATBOT_PASSPHRASE_FILE` or from the program named by `CHATBOT_PASSPHRASE_COMMAND`. API keys
-/// are included only with `--with-keys`.
-///
-/// A repository in object storage holds many backups, and only new data is uploaded. Everything is
-/// encrypted first, and object names reveal nothing. Credentials come from the standard environment
-/// variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`;
-/// `GOOGLE_APPLICATION_CREDENTIALS`; `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`;
-/// `WEBDAV_USERNAME`, `WEBDAV_PASSWORD`.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = EXAMPLES)]

@@ -18,9 +18,7 @@ use crate::time::Time;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 
-/// Print what can follow an unfinished command line, for completion scripts
 #[derive(Clone, Debug, Args)]
-#[command(hide = true)]
 pub(crate) struct CompleteArgs {
     /// The command line up to the cursor
     #[arg(last = true)]

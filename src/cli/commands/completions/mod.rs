@@ -20,7 +20,6 @@ Examples:
   chatbot completions zsh > ~/.zfunc/_chatbot    with fpath+=~/.zfunc before compinit
   chatbot completions fish > ~/.config/fish/completions/chatbot.fish";
 
-/// Print a completion script for a shell
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CompletionsArgs {

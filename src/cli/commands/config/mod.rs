@@ -16,7 +16,6 @@ use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Show, change and check the settings
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]

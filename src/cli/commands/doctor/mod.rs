@@ -19,11 +19,6 @@ Examples:
   chatbot doctor --json | jq -r '.checks[] | select(.status == \"fail\") | .fix'
   chatbot doctor --explain        what is protected from whom, and what is not";
 
-/// Check storage, keys, backups, limits, network and this machine
-///
-/// Each check looks at what really happens: a conversation is saved and searched for on the disk,
-/// the key store is written and read, the newest backup is decrypted. Keys in plain text in `.env`
-/// files, in the settings of other AI tools and in the history of the shell are named, never shown.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DoctorArgs {

@@ -41,7 +41,6 @@ Examples:
   chatbot history show 7kq2
   chatbot history prune --older-than 90d --dry-run";
 
-/// Manage saved conversations
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct HistoryArgs {

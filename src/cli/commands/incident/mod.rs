@@ -22,7 +22,6 @@ Typical sequence:
   chatbot incident recover     verify, restore and replace keys, step by step
   chatbot incident release     allow sending again";
 
-/// Respond to a suspected leak: stop sending, assess, collect evidence, recover
 #[derive(Clone, Debug, Args)]
 #[command(after_help = SEQUENCE)]
 pub(crate) struct IncidentArgs {

@@ -28,10 +28,6 @@ use crate::name::Name;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Manage API keys
-///
-/// Keys are stored in the OS keyring, or in a vault file encrypted with a passphrase. They are
-/// never accepted as arguments and never written to files or logs in plain text.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KeyArgs {
     #[command(subcommand)]

@@ -32,20 +32,6 @@ const MAX_NAMED_LOSSES: usize = 40;
 const UNTRUSTED_NOTICE: &str = "not proven to be made here, so treated like an import: its system prompts are never sent, its usage is not counted; \
                        use `--mine` if it is yours\n";
 
-/// Restore conversations, settings and usage from a backup
-///
-/// Nothing is overwritten: if a conversation has changed since the backup, the backup's version is
-/// restored as a copy. The whole backup is checked before anything is changed. If the command is
-/// interrupted, run it again to finish.
-///
-/// Settings in a backup are applied only if you have none and agree. Settings that run a program,
-/// redirect requests or weaken protection are never applied by `--yes`; they are written to
-/// `config.toml.restored` for you to review.
-///
-/// A backup made by this installation is recognised. Any other backup is treated like an import:
-/// its system prompts are never sent, nothing in it is dated in the future, its usage is not
-/// counted, and its keys are asked for one by one. To trust your own backup after the loss of a
-/// machine, use `--mine`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RestoreArgs {
     /// Backup file, or repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`

@@ -40,7 +40,6 @@ Examples:
   chatbot scan ~/work/project notes.md
   chatbot scan --json | jq -r '.findings[] | select(.class == \"secret\") | .issuer'";
 
-/// Look for secrets that are in other tools' transcripts, or in files
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DETAILS)]
 pub(crate) struct ScanArgs {

@@ -12,12 +12,6 @@ use anyhow::Result;
 use clap::Args;
 use view::GroupBy;
 
-/// Show requests, tokens and costs
-///
-/// Shows usage against the limits and budgets, then today, this week and this month, then totals.
-/// `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`, not as 0. The
-/// last table has the share of requests that failed, and the time until answers began and ended: half
-/// of them took at most the first time (p50), and 95 in 100 at most the second (p95).
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UsageArgs {
     /// Show totals for this period: 12h, 7d, 30d, or since a date such as 2026-11-21

@@ -16,13 +16,6 @@ use crate::cli::context::Context;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Manage the vault, an encrypted file for keys
-///
-/// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for once
-/// per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program named by
-/// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost;
-/// `chatbot vault reset` sets it aside, and `chatbot key recovery import` or `chatbot restore` bring
-/// your conversations back if you have a recovery key or a backup.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct VaultArgs {
     #[command(subcommand)]
