@@ -27,7 +27,7 @@ enum Action {
     Name(FieldKind),
     /// A word that marks the following number as a telephone number.
     PhoneWord,
-    /// A keyword with its own reader, by its index in `DETECTORS`.
+    /// A keyword with its own reader, by its index in `READERS`.
     Call(u8),
 }
 
@@ -282,6 +282,21 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     ),
 ];
 
+/// The detectors alone. The keywords are in the index, and the loader of a program writes each
+/// address of a slice at every start.
+static READERS: [Detector; DETECTORS.len()] = readers();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn readers() -> [Detector; DETECTORS.len()] {
+    let mut readers = [DETECTORS[0].1; DETECTORS.len()];
+    let mut i = 0;
+    while i < readers.len() {
+        readers[i] = DETECTORS[i].1;
+        i += 1;
+    }
+    readers
+}
+
 /// The keywords of all detectors.
 static TABLE: IndexBuilder<Action> = build_table();
 static INDEX: KeywordIndex<Action, { TABLE.keyword_count() }, { TABLE.pool_bytes() }> =
@@ -315,7 +330,11 @@ const fn build_table() -> IndexBuilder<Action> {
         builder.add_names(words, Action::Name(kind));
         w += 1;
     }
-    builder.add_words(phone::PHONE_WORDS.words(), Action::PhoneWord);
+    let mut p = 0;
+    while p < phone::PHONE_WORDS.count() {
+        builder.add_words(&[phone::PHONE_WORDS.word(p)], Action::PhoneWord);
+        p += 1;
+    }
     let mut d = 0;
     while d < DETECTORS.len() {
         builder.add_words(DETECTORS[d].0, Action::Call(d as u8));
@@ -338,7 +357,7 @@ impl KeywordVisitor<Action> for Scan<'_> {
                 }
             }
             Action::Call(place) => {
-                if let Some((_, reader)) = DETECTORS.get(usize::from(place)) {
+                if let Some(reader) = READERS.get(usize::from(place)) {
                     reader(self, at, end);
                 }
             }

@@ -11,14 +11,17 @@
 /// A list of words in lower case, with bit sets over the first three bytes of each word.
 #[derive(Debug)]
 pub(in crate::privacy) struct WordSet {
-    words: &'static [&'static str],
+    /// All words, one after the other and sorted by first byte. One text and not a slice of words,
+    /// because the loader of a program writes each address of a slice at every start.
+    text: &'static str,
+    /// Where each word begins, and where the last one ends.
+    starts: &'static [u16],
+    /// The index of the first word with each first byte.
+    firsts: [u16; FIRST_BYTE_BUCKETS + 1],
     /// The bit set for words of one or two bytes, and whether there are any.
     short: [u64; 32],
     shorts: bool,
     long: [u64; 64],
-    /// The indexes of the words, sorted by first byte, and where each first byte begins.
-    order: &'static [u16],
-    firsts: [u16; FIRST_BYTE_BUCKETS + 1],
     /// One bit for each first byte.
     word_starts: u32,
 }
@@ -26,35 +29,39 @@ pub(in crate::privacy) struct WordSet {
 /// The number of different first bytes, by their low five bits.
 const FIRST_BYTE_BUCKETS: usize = 32;
 
-/// Makes a lexicon of a list of words, or of all words of several lexicons.
+/// Makes a set of a list of words, or of all words of several sets.
 macro_rules! word_set {
-    ([$($word:expr),* $(,)?]) => {{
-        const WORDS: &[&str] = &[$($word),*];
-        const ORDER: [u16; WORDS.len()] = crate::privacy::scan::word_set::order_by_first_byte(WORDS);
-        crate::privacy::scan::word_set::WordSet::new(WORDS, &ORDER)
-    }};
-    ($($list:path),+) => {{
-        const WORDS: [&str; 0 $(+ $list.words().len())+] = crate::privacy::scan::word_set::concat(&[$($list.words()),+]);
-        const ORDER: [u16; WORDS.len()] = crate::privacy::scan::word_set::order_by_first_byte(&WORDS);
-        crate::privacy::scan::word_set::WordSet::new(&WORDS, &ORDER)
+    ([$($word:expr),* $(,)?]) => {
+        crate::privacy::scan::word_set::word_set!(&[$($word),*])
+    };
+    ($($list:path),+) => {
+        crate::privacy::scan::word_set::word_set!(
+            &crate::privacy::scan::word_set::concat::<{ 0 $(+ $list.count())+ }>(&[$(&$list),+])
+        )
+    };
+    ($words:expr) => {{
+        use crate::privacy::scan::word_set as set;
+        const WORDS: &[&str] = $words;
+        const ORDER: [usize; WORDS.len()] = set::order_by_first_byte(WORDS);
+        const STARTS: [u16; WORDS.len() + 1] = set::word_starts(WORDS, &ORDER);
+        const TEXT: [u8; STARTS[WORDS.len()] as usize] = set::join(WORDS, &ORDER);
+        set::WordSet::new(set::as_text(&TEXT), &STARTS)
     }};
 }
 pub(in crate::privacy) use word_set;
 
-/// Concatenates several lists.
+/// The words of several sets.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-pub(in crate::privacy) const fn concat<const N: usize>(
-    lists: &[&'static [&'static str]],
-) -> [&'static str; N] {
+pub(in crate::privacy) const fn concat<const N: usize>(sets: &[&WordSet]) -> [&'static str; N] {
     let mut words = [""; N];
-    let (mut list, mut i, mut n) = (0, 0, 0);
-    while list < lists.len() {
-        if i < lists[list].len() {
-            words[n] = lists[list][i];
+    let (mut set, mut i, mut n) = (0, 0, 0);
+    while set < sets.len() {
+        if i < sets[set].count() {
+            words[n] = sets[set].word(i);
             n += 1;
             i += 1;
         } else {
-            list += 1;
+            set += 1;
             i = 0;
         }
     }
@@ -62,19 +69,15 @@ pub(in crate::privacy) const fn concat<const N: usize>(
 }
 
 /// The indexes of words, sorted by first byte.
-#[expect(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "evaluated by the compiler"
-)]
-pub(in crate::privacy) const fn order_by_first_byte<const N: usize>(words: &[&str]) -> [u16; N] {
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(in crate::privacy) const fn order_by_first_byte<const N: usize>(words: &[&str]) -> [usize; N] {
     let mut order = [0; N];
     let (mut n, mut byte) = (0, 0);
     while byte < FIRST_BYTE_BUCKETS {
         let mut i = 0;
         while i < N {
             if first_byte_bucket(words[i].as_bytes()) == byte {
-                order[n] = i as u16;
+                order[n] = i;
                 n += 1;
             }
             i += 1;
@@ -82,6 +85,52 @@ pub(in crate::privacy) const fn order_by_first_byte<const N: usize>(words: &[&st
         byte += 1;
     }
     order
+}
+
+/// Where each word begins in the text of all, and where the last one ends.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler"
+)]
+pub(in crate::privacy) const fn word_starts<const N: usize>(
+    words: &[&str],
+    order: &[usize],
+) -> [u16; N] {
+    let mut starts = [0; N];
+    let mut i = 0;
+    while i < order.len() {
+        starts[i + 1] = starts[i] + words[order[i]].len() as u16;
+        i += 1;
+    }
+    starts
+}
+
+/// The words one after the other.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(in crate::privacy) const fn join<const N: usize>(words: &[&str], order: &[usize]) -> [u8; N] {
+    let mut text = [0; N];
+    let (mut n, mut i) = (0, 0);
+    while i < order.len() {
+        let word = words[order[i]].as_bytes();
+        let mut letter = 0;
+        while letter < word.len() {
+            text[n] = word[letter];
+            n += 1;
+            letter += 1;
+        }
+        i += 1;
+    }
+    text
+}
+
+/// Bytes of joined words as text.
+pub(in crate::privacy) const fn as_text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // Whole words, joined, are text. If they were not, the next step would not compile.
+        Err(_) => "",
+    }
 }
 
 /// The low bits of the first byte.
@@ -116,24 +165,21 @@ const fn three_byte_bit(first: u8, second: u8, third: u8) -> (usize, u64) {
 }
 
 impl WordSet {
-    /// Builds the order and the bit sets at compile time.
+    /// Builds the bit sets at compile time.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    pub(in crate::privacy) const fn new(
-        words: &'static [&'static str],
-        order: &'static [u16],
-    ) -> Self {
+    pub(in crate::privacy) const fn new(text: &'static str, starts: &'static [u16]) -> Self {
         let mut set = Self {
-            words,
+            text,
+            starts,
+            firsts: [0; FIRST_BYTE_BUCKETS + 1],
             short: [0; 32],
             shorts: false,
             long: [0; 64],
-            order,
-            firsts: [0; FIRST_BYTE_BUCKETS + 1],
             word_starts: 0,
         };
         let mut i = 0;
-        while i < words.len() {
-            let word = words[i].as_bytes();
+        while i < set.count() {
+            let word = set.word(i).as_bytes();
             set.firsts[first_byte_bucket(word) + 1] += 1;
             set.word_starts |= 1 << first_byte_bucket(word);
             match word {
@@ -198,12 +244,22 @@ impl WordSet {
             .zip(self.firsts.get(first + 1))
             .filter(|_| bytes.is_empty() || self.may_begin(bytes));
         let (from, to) = span.map_or((0, 0), |(from, to)| (usize::from(*from), usize::from(*to)));
-        let words = self.words;
-        self.order
-            .get(from..to)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(move |&place| words.get(usize::from(place)).copied())
+        self.words(from, to)
+    }
+
+    /// The words with these indexes.
+    #[inline]
+    fn words(&self, from: usize, to: usize) -> impl Iterator<Item = &'static str> {
+        let starts = self.starts.get(from..=to).unwrap_or_default();
+        let text = self.text;
+        starts.windows(2).filter_map(move |bounds| match *bounds {
+            [start, end] => text.get(usize::from(start)..usize::from(end)),
+            _ => None,
+        })
+    }
+
+    pub(in crate::privacy) fn iter(&self) -> impl Iterator<Item = &'static str> {
+        self.words(0, self.count())
     }
 
     /// Whether a word, in lower case, is on the list.
@@ -261,12 +317,15 @@ impl WordSet {
         self.candidates(bytes).find(|word| fits(word))
     }
 
-    pub(in crate::privacy) const fn words(&self) -> &'static [&'static str] {
-        self.words
+    pub(in crate::privacy) const fn count(&self) -> usize {
+        self.starts.len() - 1
     }
 
-    pub(in crate::privacy) fn iter(&self) -> impl Iterator<Item = &'static str> {
-        self.words.iter().copied()
+    /// A word by its index, at compile time.
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    pub(in crate::privacy) const fn word(&self, i: usize) -> &'static str {
+        let (word, _) = self.text.split_at(self.starts[i + 1] as usize);
+        word.split_at(self.starts[i] as usize).1
     }
 }
 
@@ -325,6 +384,7 @@ mod tests {
     #[test]
     fn word_set_finds_every_word() {
         static LIST: WordSet = word_set!(["$", "is", "está", "密码", "a", "is it"]);
+        assert_eq!(LIST.iter().count(), 6);
         for word in LIST.iter() {
             assert!(LIST.contains(word), "{word}");
             assert!(
