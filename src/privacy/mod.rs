@@ -62,6 +62,7 @@
 pub(crate) mod display;
 mod findings;
 pub mod input_check;
+pub mod json;
 mod kind;
 mod mask;
 mod personal;

@@ -1,0 +1,106 @@
+//! JSON bodies of programs: private values in a request are replaced, and put back in its answer.
+//!
+//! Bytes are spliced, never serialized again: what is not private stays byte for byte, so that
+//! signatures, number spellings and the provider's prompt cache survive.
+
+mod error;
+mod scope;
+mod stream;
+
+pub use error::JsonError;
+pub use scope::{JsonScope, RestorePolicy};
+pub use stream::StreamRestorer;
+
+use crate::privacy::Kind;
+use serde::Serialize;
+use std::fmt;
+
+/// The body of a request that may be sent: private values are replaced in all of its strings.
+///
+/// Only [`JsonScope::redact_body`] makes one:
+/// ```compile_fail
+/// use chatbot::privacy::json::RedactedBody;
+/// let body = RedactedBody::from(b"{}".to_vec());
+/// ```
+/// ```
+/// use chatbot::privacy::json::{JsonScope, RestorePolicy};
+/// use chatbot::{Policy, Redactor};
+/// let redactor = Redactor::new(&Policy::default()).unwrap();
+/// let scope = JsonScope::new(std::sync::Arc::new(redactor), RestorePolicy::All);
+/// let (body, _) = scope.redact_body(b"{}".to_vec()).unwrap();
+/// assert_eq!(body.as_bytes(), b"{}");
+/// ```
+pub struct RedactedBody(Vec<u8>);
+
+impl RedactedBody {
+    /// The bytes to send.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes to send, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl fmt::Debug for RedactedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedactedBody(_; {} bytes)", self.0.len())
+    }
+}
+
+/// How many values of each kind, in order of first occurrence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct KindCounts(Vec<(Kind, usize)>);
+
+impl KindCounts {
+    /// The number of values of all kinds.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each kind with its count.
+    pub fn iter(&self) -> std::slice::Iter<'_, (Kind, usize)> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a KindCounts {
+    type Item = &'a (Kind, usize);
+    type IntoIter = std::slice::Iter<'a, (Kind, usize)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// What was replaced in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedactionSummary {
+    /// All replaced values. In a conversation they come again with each request.
+    pub all: KindCounts,
+    /// Those in strings that were not in an earlier request.
+    pub new: KindCounts,
+}
+
+/// The values that were not put back because of where the answer had them: in a URL, or in the
+/// arguments of a tool call that talks to the network. Values that the policy never puts back are
+/// not counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldBack {
+    /// How many of each kind.
+    pub kinds: KindCounts,
+    /// How many of them grant access by themselves, which is worth an alert.
+    pub secrets: usize,
+}
