@@ -38,8 +38,12 @@ pub(super) struct PlaceholderEntry {
 }
 
 impl PlaceholderEntry {
-    fn placeholder(&self) -> String {
+    pub(super) fn placeholder(&self) -> String {
         format!("[{}_{}]", self.kind, self.number)
+    }
+
+    pub(super) const fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     pub(super) fn value(&self) -> &str {
@@ -64,18 +68,24 @@ impl Placeholders {
     /// Returns the placeholder of a value: its existing one, or one with the next free number of
     /// its kind.
     pub(super) fn placeholder_for(&mut self, kind: &Kind, value: &str) -> String {
+        let index = self.index_for(kind, value);
+        self.placeholder_at(index).unwrap_or_default()
+    }
+
+    /// Returns the index of the entry of a value, which is made if there is none.
+    pub(super) fn index_for(&mut self, kind: &Kind, value: &str) -> usize {
         let hash = self.hasher.hash_one((kind, value));
         let known = self
             .by_value
             .get(&hash)
             .into_iter()
             .flatten()
-            .filter_map(|&i| self.entries.get(i));
-        if let Some(entry) = known
+            .filter_map(|&i| Some((i, self.entries.get(i)?)));
+        if let Some((index, _)) = known
             .into_iter()
-            .find(|entry| entry.kind == *kind && entry.value.as_str() == value)
+            .find(|(_, entry)| entry.kind == *kind && entry.value.as_str() == value)
         {
-            return entry.placeholder();
+            return index;
         }
         let number = self.highest.entry(kind.to_string()).or_insert(0);
         *number += 1;
@@ -84,17 +94,23 @@ impl Placeholders {
             number: *number,
             value: Zeroizing::new(value.to_owned()),
         };
+        let index = self.entries.len();
+        self.by_value.entry(hash).or_default().push(index);
         let placeholder = entry.placeholder();
-        self.by_value
-            .entry(hash)
-            .or_default()
-            .push(self.entries.len());
-        self.by_name.insert(
-            placeholder.trim_matches(['[', ']']).to_owned(),
-            self.entries.len(),
-        );
+        self.by_name
+            .insert(placeholder.trim_matches(['[', ']']).to_owned(), index);
         self.entries.push(entry);
-        placeholder
+        index
+    }
+
+    /// The entry at an index.
+    pub(super) fn at(&self, index: usize) -> Option<&PlaceholderEntry> {
+        self.entries.get(index)
+    }
+
+    /// The placeholder at an index.
+    pub(super) fn placeholder_at(&self, index: usize) -> Option<String> {
+        self.at(index).map(PlaceholderEntry::placeholder)
     }
 
     /// Reserves the number of a placeholder that a text already contains (`[EMAIL_3]`), so that no
@@ -125,7 +141,12 @@ impl Placeholders {
 
     /// The entry for a name such as `EMAIL_1`.
     pub(super) fn entry(&self, name: &str) -> Option<&PlaceholderEntry> {
-        self.by_name.get(name).and_then(|&i| self.entries.get(i))
+        self.index_of(name).and_then(|index| self.at(index))
+    }
+
+    /// The index of the entry for a name.
+    pub(super) fn index_of(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// The full value of a name such as `EMAIL_1` or `[email_1]`, for the user's screen when they

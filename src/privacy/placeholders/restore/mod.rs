@@ -12,6 +12,7 @@ use crate::privacy::display::sanitize::sanitize;
 use crate::privacy::kind::Sensitivity;
 use crate::privacy::placeholders::output_context::{Markdown, OutputContext, UrlWord};
 use crate::privacy::{Displayable, Placeholders, Style};
+use RestoreMode::{Keep, Mask, Whole};
 use std::fmt;
 
 /// The longest placeholder in its longest spelling, in bytes.
@@ -19,6 +20,10 @@ const MAX_PLACEHOLDER_BYTES: usize = 96;
 
 /// Bytes of a word that are held back to see whether it is a URL; a longer word is treated as one.
 const MAX_WORD_BYTES: usize = 512;
+
+/// A shorter value is not put back for a program: it would have to be recognised in the next request,
+/// in every text that happens to contain it.
+pub(in crate::privacy) const MIN_PROGRAM_VALUE_BYTES: usize = 4;
 
 /// Who sees the restored values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +34,16 @@ pub enum Audience {
     Clipboard,
     /// The user asked for the values: `/reveal`, `ask --restore`.
     Revealed,
+    /// A program of the user that gets the bytes of an answer, and may run what is in it.
+    Program,
+    /// The same where a secret could be sent to the network, or is not to be put back at all.
+    ProgramWithoutSecrets,
+}
+
+impl Audience {
+    const fn is_program(self) -> bool {
+        matches!(self, Self::Program | Self::ProgramWithoutSecrets)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,37 +54,38 @@ enum RestoreMode {
     Keep,
 }
 
-/// What is restored, by class of value and position: on the screen, in the clipboard, on request.
-const RESTORE_RULES: [(Sensitivity, OutputContext, [RestoreMode; 3]); 6] = [
+/// What is restored, by class of value and position: on the screen, in the clipboard, on request, for
+/// a program, for a program without secrets.
+const RESTORE_RULES: [(Sensitivity, OutputContext, [RestoreMode; 5]); 6] = [
     (
         Sensitivity::Personal,
         OutputContext::Prose,
-        [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole],
+        [Whole, Whole, Whole, Whole, Whole],
     ),
     (
         Sensitivity::Personal,
         OutputContext::Code,
-        [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole],
+        [Whole, Whole, Whole, Whole, Whole],
     ),
     (
         Sensitivity::Personal,
         OutputContext::Url,
-        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep],
+        [Keep, Keep, Keep, Keep, Keep],
     ),
     (
         Sensitivity::Secret,
         OutputContext::Prose,
-        [RestoreMode::Mask, RestoreMode::Keep, RestoreMode::Whole],
+        [Mask, Keep, Whole, Whole, Keep],
     ),
     (
         Sensitivity::Secret,
         OutputContext::Code,
-        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Whole],
+        [Keep, Keep, Whole, Whole, Keep],
     ),
     (
         Sensitivity::Secret,
         OutputContext::Url,
-        [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep],
+        [Keep, Keep, Keep, Keep, Keep],
     ),
 ];
 
@@ -78,11 +94,13 @@ fn restore_mode(class: Sensitivity, place: OutputContext, audience: Audience) ->
         .iter()
         .find(|(c, p, _)| (*c, *p) == (class, place));
     rule.map_or(
-        RestoreMode::Keep,
-        |(_, _, [screen, clipboard, revealed])| match audience {
+        Keep,
+        |(_, _, [screen, clipboard, revealed, program, no_secrets])| match audience {
             Audience::Screen => *screen,
             Audience::Clipboard => *clipboard,
             Audience::Revealed => *revealed,
+            Audience::Program => *program,
+            Audience::ProgramWithoutSecrets => *no_secrets,
         },
     )
 }
@@ -91,18 +109,44 @@ fn restore_mode(class: Sensitivity, place: OutputContext, audience: Audience) ->
 /// piece decides, and a word that contains one until the word ends.
 pub struct Restorer<'a> {
     table: &'a Placeholders,
+    state: RestoreState,
+}
+
+/// The state of a [`Restorer`] between two pieces, for those who cannot borrow the placeholders all
+/// the time.
+pub(in crate::privacy) struct RestoreState {
     audience: Audience,
+    /// Only `[EMAIL_1]` is a placeholder, no other spelling.
+    exact: bool,
+    /// Values are escaped as in a string of JSON, because the text is JSON.
+    pub(in crate::privacy) escape_values: bool,
     held: String,
     markdown: Markdown,
     word: UrlWord,
     left_out: usize,
     masked: usize,
+    /// The bytes of the text before those that are held.
+    decided: usize,
+    /// What became of placeholders, in order.
+    decisions: Vec<RestoreDecision>,
+}
+
+/// What became of a placeholder in a text for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::privacy) struct RestoreDecision {
+    /// Its position in the text.
+    pub(in crate::privacy) start: usize,
+    pub(in crate::privacy) end: usize,
+    /// The index of its entry.
+    pub(in crate::privacy) entry: usize,
+    /// The value was put back.
+    pub(in crate::privacy) restored: bool,
 }
 
 /// The result of reading a possible placeholder.
-enum PlaceholderParse<'a> {
-    /// A placeholder of this many bytes.
-    Value(usize, &'a crate::privacy::placeholders::PlaceholderEntry),
+enum PlaceholderParse {
+    /// A placeholder of this many bytes, and the index of its entry.
+    Value(usize, usize),
     /// Not a placeholder of this conversation.
     Other,
     /// More text is needed to decide.
@@ -120,62 +164,97 @@ enum WordEnd {
 
 impl<'a> Restorer<'a> {
     pub(in crate::privacy) fn new(table: &'a Placeholders, audience: Audience) -> Self {
-        let (markdown, word) = (Markdown::default(), UrlWord::default());
         Self {
             table,
-            audience,
-            held: String::new(),
-            markdown,
-            word,
-            left_out: 0,
-            masked: 0,
+            state: RestoreState::new(audience),
         }
     }
 
     /// Takes a sanitized piece and returns what can be shown now.
     pub(in crate::privacy) fn push(&mut self, piece: &str) -> String {
-        if self.table.is_empty() {
-            return piece.to_owned();
-        }
-        self.held.push_str(piece);
-        self.take_decided(false)
+        self.state.push(self.table, piece)
     }
 
     /// Returns what was held back until the end of the stream.
     pub(in crate::privacy) fn finish(&mut self) -> String {
-        self.take_decided(true)
+        self.state.finish(self.table)
     }
 
     /// The number of values that were not restored in full.
     pub(in crate::privacy) const fn left_out(&self) -> usize {
-        self.left_out
+        self.state.left_out
     }
 
     /// How many of those are put back whole for those who ask for it.
     pub(in crate::privacy) const fn masked(&self) -> usize {
-        self.masked
+        self.state.masked
+    }
+}
+
+impl RestoreState {
+    pub(in crate::privacy) fn new(audience: Audience) -> Self {
+        Self {
+            audience,
+            exact: false,
+            escape_values: false,
+            held: String::new(),
+            markdown: Markdown::default(),
+            word: UrlWord::default(),
+            left_out: 0,
+            masked: 0,
+            decided: 0,
+            decisions: Vec::new(),
+        }
+    }
+
+    /// For text that a program runs, where `a[email_1]` is code.
+    pub(in crate::privacy) fn exact(audience: Audience) -> Self {
+        Self {
+            exact: true,
+            ..Self::new(audience)
+        }
+    }
+
+    /// Whether text is held until more is known.
+    pub(in crate::privacy) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What became of the placeholders since the last call.
+    pub(in crate::privacy) fn take_decisions(&mut self) -> Vec<RestoreDecision> {
+        std::mem::take(&mut self.decisions)
+    }
+
+    /// Takes a piece and returns what is decided.
+    pub(in crate::privacy) fn push(&mut self, table: &Placeholders, piece: &str) -> String {
+        if table.is_empty() {
+            return piece.to_owned();
+        }
+        self.held.push_str(piece);
+        self.take_decided(table, false)
+    }
+
+    /// Returns what was held back until the end of the text.
+    pub(in crate::privacy) fn finish(&mut self, table: &Placeholders) -> String {
+        self.take_decided(table, true)
     }
 
     /// What is decided of the text that is held.
-    fn take_decided(&mut self, end: bool) -> String {
+    fn take_decided(&mut self, table: &Placeholders, end: bool) -> String {
         let held = std::mem::take(&mut self.held);
         let mut out = String::with_capacity(held.len());
         let mut rest = held.as_str();
         while let Some(open) = rest.find(['[', '\\', '%']) {
             self.push_plain(rest.get(..open).unwrap_or_default(), &mut out);
             rest = rest.get(open..).unwrap_or_default();
-            let taken = match self.read(rest, end) {
+            let taken = match self.read(table, rest, end) {
                 PlaceholderParse::Open => None,
                 PlaceholderParse::Other => Some(1),
-                PlaceholderParse::Value(..) => match self.word_end(rest, end) {
+                PlaceholderParse::Value(..) => match self.word_end(table, rest, end) {
                     WordEnd::Open => None,
                     WordEnd::At(length, word) => {
-                        self.restore(
-                            rest.get(..length).unwrap_or_default(),
-                            word.is_url(),
-                            end,
-                            &mut out,
-                        );
+                        let text = rest.get(..length).unwrap_or_default();
+                        self.restore(table, text, word.is_url(), end, &mut out);
                         self.word = word;
                         rest = rest.get(length..).unwrap_or_default();
                         Some(0)
@@ -202,11 +281,12 @@ impl<'a> Restorer<'a> {
             self.markdown.push(c);
             self.word.push(c);
         }
+        self.decided += text.len();
         out.push_str(text);
     }
 
     /// Reads on to the end of the word.
-    fn word_end(&self, text: &str, end: bool) -> WordEnd {
+    fn word_end(&self, table: &Placeholders, text: &str, end: bool) -> WordEnd {
         let mut word = self.word.clone();
         let mut at = 0;
         loop {
@@ -221,7 +301,7 @@ impl<'a> Restorer<'a> {
                 word.finish();
                 return WordEnd::At(at, word);
             };
-            match self.read(rest, end) {
+            match self.read(table, rest, end) {
                 PlaceholderParse::Value(length, _) => {
                     if rest
                         .get(..length)
@@ -246,11 +326,25 @@ impl<'a> Restorer<'a> {
     }
 
     /// Restores a word that contains placeholders.
-    fn restore(&mut self, text: &str, is_url: bool, end: bool, out: &mut String) {
+    fn restore(
+        &mut self,
+        table: &Placeholders,
+        text: &str,
+        is_url: bool,
+        end: bool,
+        out: &mut String,
+    ) {
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let rest = text.get(at..).unwrap_or_default();
-            let PlaceholderParse::Value(length, entry) = self.read(rest, end) else {
+            let parse = self.read(table, rest, end);
+            let found = match parse {
+                PlaceholderParse::Value(length, index) => {
+                    table.at(index).map(|entry| (length, index, entry))
+                }
+                _ => None,
+            };
+            let Some((length, index, entry)) = found else {
                 self.markdown.push(c);
                 out.push(c);
                 at += c.len_utf8();
@@ -262,30 +356,53 @@ impl<'a> Restorer<'a> {
                 (false, true) => OutputContext::Code,
                 (false, false) => OutputContext::Prose,
             };
-            let chosen = restore_mode(entry.class(), place, self.audience);
+            let mut chosen = restore_mode(entry.class(), place, self.audience);
+            if self.audience.is_program() {
+                if entry.value().len() < MIN_PROGRAM_VALUE_BYTES {
+                    chosen = Keep;
+                }
+                self.decisions.push(RestoreDecision {
+                    start: self.decided + at,
+                    end: self.decided + at + length,
+                    entry: index,
+                    restored: chosen == Whole,
+                });
+            }
             let on_request = restore_mode(entry.class(), place, Audience::Revealed);
-            self.left_out += usize::from(chosen != RestoreMode::Whole);
-            self.masked +=
-                usize::from(chosen != RestoreMode::Whole && on_request == RestoreMode::Whole);
+            self.left_out += usize::from(chosen != Whole);
+            self.masked += usize::from(chosen != Whole && on_request == Whole);
             match chosen {
-                RestoreMode::Whole if self.audience == Audience::Clipboard => {
+                Whole if self.audience.is_program() => {
+                    if self.escape_values {
+                        push_json_escaped(entry.value(), out);
+                    } else {
+                        out.push_str(entry.value());
+                    }
+                }
+                Whole if self.audience == Audience::Clipboard => {
                     out.push_str(&sanitize(entry.value()));
                 }
-                RestoreMode::Whole => push_marked(&sanitize(entry.value()), out),
-                RestoreMode::Mask => out.push_str(
+                Whole => push_marked(&sanitize(entry.value()), out),
+                Mask => out.push_str(
                     Displayable::line(&entry.mask())
                         .with_style(Style::Underlined)
                         .as_styled(),
                 ),
-                RestoreMode::Keep => out.push_str(rest.get(..length).unwrap_or_default()),
+                Keep => out.push_str(rest.get(..length).unwrap_or_default()),
             }
             at += length;
         }
+        self.decided += text.len();
     }
 
     /// Reads `[EMAIL_1]`, `\[EMAIL\_1\]`, `%5BEMAIL_1%5D`, `[Email 1]` at the beginning of a text.
-    fn read(&self, text: &str, end: bool) -> PlaceholderParse<'a> {
-        if !text.starts_with(['[', '\\', '%']) {
+    fn read(&self, table: &Placeholders, text: &str, end: bool) -> PlaceholderParse {
+        let signs: &[char] = if self.exact {
+            &['[']
+        } else {
+            &['[', '\\', '%']
+        };
+        if !text.starts_with(signs) {
             return PlaceholderParse::Other;
         }
         // At the end of the reply, and past the longest spelling, there is nothing to wait for.
@@ -320,15 +437,31 @@ impl<'a> Restorer<'a> {
                 Some(_) => return PlaceholderParse::Other,
             }
         }
-        if signs.at > MAX_PLACEHOLDER_BYTES {
+        let spelling = text.get(1..signs.at.saturating_sub(1));
+        if signs.at > MAX_PLACEHOLDER_BYTES || self.exact && spelling != Some(name.as_str()) {
             return PlaceholderParse::Other;
         }
         let stressed = name.trim_matches('_');
-        self.table
-            .entry(stressed)
-            .map_or(PlaceholderParse::Other, |entry| {
-                PlaceholderParse::Value(signs.at, entry)
+        table
+            .index_of(stressed)
+            .map_or(PlaceholderParse::Other, |index| {
+                PlaceholderParse::Value(signs.at, index)
             })
+    }
+}
+
+/// Appends a value as it is written in a string of JSON.
+pub(in crate::privacy) fn push_json_escaped(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
     }
 }
 
@@ -350,7 +483,7 @@ fn push_marked(value: &str, out: &mut String) {
 
 impl fmt::Debug for Restorer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Restorer(_; {} held)", self.held.len())
+        write!(f, "Restorer(_; {} held)", self.state.held.len())
     }
 }
 
