@@ -3,6 +3,8 @@
 //! Bytes are spliced, never serialized again: what is not private stays byte for byte, so that
 //! signatures, number spellings and the provider's prompt cache survive.
 
+mod decode;
+mod document;
 mod error;
 mod scope;
 mod stream;
