@@ -47,6 +47,7 @@
 //!  Redactor::finding_stream       the same, to list what is found              stream.rs
 //!  Redactor::redact_stored        stored text; not scanned if its ruleset is up to date
 //!  Scan::holds_secret             what `encoded` and `packed` decoded is scanned once
+//!  JsonScope                      bodies of programs: every string of a request, and its answer  json/
 //!  Query                          search in stored text, with redacted excerpts  query.rs
 //!
 //! reply (Raw) → DisplayFilter: Sanitizer → Restorer (placeholders → values) → MarkdownDisplay →

@@ -4,6 +4,7 @@ use chatbot::audit::{Detail, Event};
 use chatbot::crypto::fernet::DataKeys;
 use chatbot::keys::Slot;
 use chatbot::privacy::Finding;
+use chatbot::privacy::json::{JsonScope, RedactedBody, StreamRestorer};
 use chatbot::{Message, Raw, Redacted, Secret};
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
@@ -100,6 +101,26 @@ fn redacted_is_made_only_by_redactor() {
             && !can!(Redacted, AsMut<str>)
     );
     assert!(!can!(Redacted, Extend<char>) && !can!(Redacted, std::fmt::Write));
+}
+
+#[test]
+fn redacted_body_is_made_only_by_scope() {
+    assert!(
+        !can!(RedactedBody, From<Vec<u8>>)
+            && !can!(RedactedBody, From<String>)
+            && !can!(RedactedBody, From<&'static [u8]>)
+            && !can!(RedactedBody, From<Raw>)
+            && !can!(RedactedBody, Default)
+            && !can!(RedactedBody, serde::de::DeserializeOwned)
+    );
+    assert!(
+        !can!(RedactedBody, std::ops::DerefMut)
+            && !can!(RedactedBody, AsMut<[u8]>)
+            && !can!(RedactedBody, Extend<u8>)
+            && !can!(RedactedBody, std::io::Write)
+    );
+    assert!(can!(JsonScope, Send) && can!(JsonScope, Sync));
+    assert!(can!(StreamRestorer, Send) && can!(StreamRestorer, 'static));
 }
 
 #[test]

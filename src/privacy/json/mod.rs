@@ -3,11 +3,22 @@
 //! Bytes are spliced, never serialized again: what is not private stays byte for byte, so that
 //! signatures, number spellings and the provider's prompt cache survive.
 
+mod channels;
 mod decode;
 mod document;
 mod error;
+mod events;
+mod find;
+mod held_text;
+mod memory;
+mod network_commands;
+mod opaque;
+mod restore;
 mod scope;
+mod splice;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use error::JsonError;
 pub use scope::{JsonScope, RestorePolicy};
@@ -70,6 +81,14 @@ impl KindCounts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Counts one more value.
+    fn add(&mut self, kind: &Kind) {
+        match self.0.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((kind.clone(), 1)),
+        }
     }
 
     /// Each kind with its count.
