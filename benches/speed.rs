@@ -516,6 +516,100 @@ mod redaction {
     }
 }
 
+/// JSON bodies of programs: redacting requests, restoring answers.
+mod body {
+    use chatbot::privacy::json::{JsonScope, RestorePolicy};
+    use chatbot::{Policy, Redactor};
+    use divan::{Bencher, counter::BytesCount, counter::ItemsCount};
+    use std::sync::Arc;
+
+    fn scope() -> JsonScope {
+        let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
+        JsonScope::new(Arc::new(redactor), RestorePolicy::All)
+    }
+
+    /// A request with about this many bytes of text: an agent that reads files and runs tools.
+    fn request(bytes: usize) -> Vec<u8> {
+        let mut messages = String::new();
+        for n in 0.. {
+            let code = format!("    let value_{n} = parse(&line[{n}..], options)?;\\n").repeat(20);
+            messages += &format!(
+                r#"{{"role":"user","content":"step {n}: ask user{n}@initech.com, then go on"}},{{"role":"assistant","content":null,"tool_calls":[{{"id":"call_{n}","type":"function","function":{{"name":"read_file","arguments":"{{\"path\":\"src/file_{n}.rs\"}}"}}}}]}},{{"role":"tool","tool_call_id":"call_{n}","content":"{code}"}},"#
+            );
+            if messages.len() >= bytes {
+                break;
+            }
+        }
+        format!(
+            r#"{{"model":"maker/model-1","messages":[{}],"stream":true}}"#,
+            messages.trim_end_matches(',')
+        )
+        .into_bytes()
+    }
+
+    /// A request of an agent whose strings were all in the request before.
+    #[divan::bench(args = [2_000, 400_000])]
+    fn known_request(bencher: Bencher<'_, '_>, bytes: usize) {
+        let (scope, body) = (scope(), request(bytes));
+        scope.redact_body(body.clone()).expect("valid JSON");
+        bencher
+            .counter(BytesCount::new(body.len()))
+            .with_inputs(|| body.clone())
+            .bench_values(|body| scope.redact_body(body).expect("valid JSON").1.all.total());
+    }
+
+    /// The first request of a client.
+    #[divan::bench(args = [2_000, 400_000])]
+    fn new_request(bencher: Bencher<'_, '_>, bytes: usize) {
+        let body = request(bytes);
+        bencher
+            .counter(BytesCount::new(body.len()))
+            .with_inputs(|| (scope(), body.clone()))
+            .bench_values(|(scope, body)| {
+                scope.redact_body(body).expect("valid JSON").1.all.total()
+            });
+    }
+
+    /// A prompt of 2,000 characters that was not seen before.
+    #[divan::bench]
+    fn new_prompt(bencher: Bencher<'_, '_>) {
+        let text =
+            "Please look at this and tell me what you think of it, in a few words. ".repeat(29);
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"{text}"}}]}}"#);
+        let body = body.into_bytes();
+        bencher
+            .with_inputs(|| (scope(), body.clone()))
+            .bench_values(|(scope, body)| {
+                scope.redact_body(body).expect("valid JSON").0.into_bytes()
+            });
+    }
+
+    /// The restoring of 5,000 chunks, a placeholder in each tenth.
+    #[divan::bench]
+    fn restore_5000_chunks(bencher: Bencher<'_, '_>) {
+        const CHUNKS: usize = 5_000;
+        let scope = scope();
+        let known = br#"["user@initech.com"]"#.to_vec();
+        scope.redact_body(known).expect("valid JSON");
+        let mut stream = String::new();
+        for n in 0..CHUNKS {
+            let text = if n % 10 == 0 { "[EMAIL_1]" } else { "words " };
+            stream += &format!(
+                r#"data: {{"id":"gen-1790000000-abcdefghijklmnop","provider":"Maker","model":"maker/model-1","object":"chat.completion.chunk","created":1790000000,"choices":[{{"index":0,"delta":{{"role":"assistant","content":"{text}"}},"finish_reason":null,"native_finish_reason":null,"logprobs":null}}]}}"#
+            );
+            stream += "\n\n";
+        }
+        bencher.counter(ItemsCount::new(CHUNKS)).bench(|| {
+            let (mut restorer, mut out) = (scope.restore_stream(), Vec::new());
+            for piece in stream.as_bytes().chunks(1_000) {
+                restorer.push(piece, &mut out);
+            }
+            let held_back = restorer.finish(&mut out);
+            (out.len(), held_back.secrets)
+        });
+    }
+}
+
 /// Showing an answer: Markdown to terminal text.
 mod render {
     use chatbot::render::{RenderOptions, Renderer, Theme};
