@@ -17,7 +17,7 @@ pub(super) struct StringHash(u128);
 
 /// A part of a string, and the placeholder that is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Replacement {
+pub(super) struct StringReplacement {
     pub(super) start: usize,
     pub(super) end: usize,
     /// The index of its entry in the placeholders.
@@ -38,7 +38,7 @@ pub(super) struct ScannedStrings {
 
 #[derive(Default)]
 struct Generation {
-    strings: HashMap<StringHash, Box<[Replacement]>, BuildHasherDefault<AlreadyHashed>>,
+    strings: HashMap<StringHash, Box<[StringReplacement]>, BuildHasherDefault<AlreadyHashed>>,
     weight: usize,
 }
 
@@ -58,7 +58,7 @@ impl ScannedStrings {
     }
 
     /// What was replaced in a string, if it was scanned.
-    pub(super) fn get(&mut self, hash: StringHash) -> Option<&[Replacement]> {
+    pub(super) fn get(&mut self, hash: StringHash) -> Option<&[StringReplacement]> {
         if let Some(replacements) = self.older.strings.remove(&hash) {
             self.insert(hash, replacements);
         }
@@ -66,7 +66,7 @@ impl ScannedStrings {
     }
 
     /// Remembers what was replaced in a string.
-    pub(super) fn insert(&mut self, hash: StringHash, replacements: Box<[Replacement]>) {
+    pub(super) fn insert(&mut self, hash: StringHash, replacements: Box<[StringReplacement]>) {
         if self.recent.weight >= MAX_GENERATION {
             self.older = std::mem::take(&mut self.recent);
         }
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn strings_in_use_are_remembered() {
         let mut scanned = ScannedStrings::default();
-        let replaced = [Replacement {
+        let replaced = [StringReplacement {
             start: 1,
             end: 2,
             entry: 3,

@@ -19,9 +19,11 @@ mod splice;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use error::JsonError;
-pub use scope::{JsonScope, RestorePolicy};
+pub use restore::RestorePolicy;
+pub use scope::JsonScope;
 pub use stream::StreamRestorer;
 
 use crate::privacy::Kind;

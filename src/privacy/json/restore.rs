@@ -3,12 +3,12 @@
 //! Text is read by a person or a program that knows where it came from. The arguments of a tool call
 //! are executed, so that what is in one call is looked at together.
 
+use super::HeldBack;
 use super::decode::DecodedString;
 use super::document::{JsonContainer, JsonDocument, JsonSort, looks_like_json};
 use super::network_commands::talks_to_network;
 use super::opaque::opaque_leaves;
 use super::splice::Splice;
-use super::{HeldBack, RestorePolicy};
 use crate::privacy::kind::Sensitivity;
 use crate::privacy::placeholders::restore::{
     MIN_PROGRAM_VALUE_BYTES, RestoreDecision, RestoreState, push_json_escaped,
@@ -25,6 +25,18 @@ const CALL_TYPES: &[&str] = &["_call", "tool_use"];
 const CALL_KEYS: &[&[u8]] = &[b"functionCall", b"function_call"];
 /// Keys in a tool call that are no arguments.
 const CALL_LABELS: &[&[u8]] = &[b"call_id", b"id", b"item_id", b"name", b"status", b"type"];
+
+/// What is put back in an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestorePolicy {
+    /// All values. A secret stays a placeholder where it could be sent to the network.
+    #[default]
+    All,
+    /// Values that identify a person, but no secrets.
+    Personal,
+    /// Nothing: the program works with placeholders.
+    Nothing,
+}
 
 /// What was put back in an answer, and what was not.
 #[derive(Debug)]

@@ -1,33 +1,16 @@
 //! What is remembered between the requests of one client.
 
 use super::document::{JsonDocument, JsonSort};
-use super::find::{KnownValue, StringFinder, name_of};
-use super::memory::{Replacement, ScannedStrings, StringHash};
-use super::restore::{RestoreLog, restore_document};
+use super::find::{StringFinder, name_of};
+use super::memory::{ScannedStrings, StringHash, StringReplacement};
+use super::restore::{RestoreLog, RestorePolicy, restore_document};
 use super::splice::{Splice, splice};
+use super::values::{ScopeValues, remember_restored};
 use super::{HeldBack, JsonError, RedactedBody, RedactionSummary, StreamRestorer, opaque};
-use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor, placeholder_spans};
-use std::collections::BTreeSet;
+use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use zeroize::Zeroizing;
-
-/// The most values that are replaced for one client, and their bytes. A client that reaches it reads
-/// through a database; its further requests are refused.
-const MAX_VALUES: usize = 100_000;
-const MAX_VALUE_BYTES: usize = 64 << 20;
-
-/// What is put back in an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RestorePolicy {
-    /// All values. A secret stays a placeholder where it could be sent to the network.
-    #[default]
-    All,
-    /// Values that identify a person, but no secrets.
-    Personal,
-    /// Nothing: the program works with placeholders.
-    Nothing,
-}
 
 /// What is remembered between the requests of one client: its placeholders, and which strings were
 /// scanned.
@@ -36,16 +19,6 @@ pub struct JsonScope {
     policy: RestorePolicy,
     pub(super) values: Arc<RwLock<ScopeValues>>,
     scanned: Mutex<ScannedStrings>,
-}
-
-/// The values of one client.
-#[derive(Default)]
-pub(super) struct ScopeValues {
-    pub(super) table: Placeholders,
-    /// The entries that were put back in an answer. The client sends them again, and the words that
-    /// gave them away may be missing there.
-    restored: BTreeSet<usize>,
-    bytes: usize,
 }
 
 /// A string of a body that was not scanned before.
@@ -75,7 +48,7 @@ impl JsonScope {
     /// Replaces private values in every string of a JSON body. Everything else stays byte for byte.
     ///
     /// The same string in the same place gets the same bytes as in an earlier request, as long as it
-    /// is remembered: see [`ScannedStrings`]. After that it differs only if it contains a value that
+    /// is remembered. After that it differs only if it contains a value that
     /// was found elsewhere and put back in an answer since.
     pub fn redact_body(
         &self,
@@ -123,7 +96,7 @@ impl JsonScope {
         &self,
         document: &JsonDocument,
         body: &[u8],
-    ) -> Result<(Vec<Replacement>, Vec<NewString>), JsonError> {
+    ) -> Result<(Vec<StringReplacement>, Vec<NewString>), JsonError> {
         let opaque = opaque::opaque_leaves(document, body);
         let (mut replacements, mut new_strings) = (Vec::new(), Vec::new());
         let mut scanned = self
@@ -147,11 +120,13 @@ impl JsonScope {
             };
             let hash = scanned.hash(sort, name_of(document, body, index), text);
             match scanned.get(hash) {
-                Some(known) => replacements.extend(known.iter().map(|replacement| Replacement {
-                    start: leaf.start + replacement.start,
-                    end: leaf.start + replacement.end,
-                    ..*replacement
-                })),
+                Some(known) => {
+                    replacements.extend(known.iter().map(|replacement| StringReplacement {
+                        start: leaf.start + replacement.start,
+                        end: leaf.start + replacement.end,
+                        ..*replacement
+                    }))
+                }
                 None => new_strings.push(NewString {
                     leaf: index,
                     hash,
@@ -168,7 +143,7 @@ impl JsonScope {
         document: &JsonDocument,
         body: &[u8],
         new_strings: &[NewString],
-        replacements: &mut Vec<Replacement>,
+        replacements: &mut Vec<StringReplacement>,
     ) -> Result<(), JsonError> {
         if new_strings.is_empty() {
             return Ok(());
@@ -219,14 +194,14 @@ impl JsonScope {
                 .map_or(0, |leaf| leaf.start);
             let mut own = Vec::with_capacity(spans.len());
             for span in spans {
-                own.push(Replacement {
+                own.push(StringReplacement {
                     start: span.start,
                     end: span.end,
                     entry: values.number(&span.kind, &span.value)?,
                     quotes: span.quotes,
                 });
             }
-            replacements.extend(own.iter().map(|replacement| Replacement {
+            replacements.extend(own.iter().map(|replacement| StringReplacement {
                 start: from + replacement.start,
                 end: from + replacement.end,
                 ..*replacement
@@ -271,87 +246,6 @@ fn restore_whole(body: &[u8], table: &Placeholders, log: &mut RestoreLog) -> Opt
     document.read(body).ok()?;
     let splices = restore_document(&document, body, table, log, |_| false);
     splice(body, splices).ok()
-}
-
-/// Notes which values the client knows now, before it gets them.
-pub(super) fn remember_restored(values: &RwLock<ScopeValues>, log: &mut RestoreLog) {
-    let restored = log.take_restored();
-    if restored.is_empty() {
-        return;
-    }
-    let is_new = |values: &ScopeValues| restored.iter().any(|e| !values.restored.contains(e));
-    if values.read().is_ok_and(|values| is_new(&values))
-        && let Ok(mut values) = values.write()
-    {
-        values.restored.extend(restored);
-    }
-}
-
-impl ScopeValues {
-    /// The values that were put back in an answer.
-    fn known(&self) -> Vec<KnownValue<'_>> {
-        let entries = self
-            .restored
-            .iter()
-            .filter_map(|&entry| self.table.at(entry));
-        entries
-            .map(|entry| KnownValue {
-                kind: entry.kind(),
-                value: entry.value(),
-            })
-            .collect()
-    }
-
-    /// Reserves the numbers of the placeholders in a text.
-    fn reserve(&mut self, text: &[u8]) {
-        for (start, end) in placeholder_spans(text) {
-            let placeholder = text.get(start..end).unwrap_or_default();
-            self.table
-                .reserve(std::str::from_utf8(placeholder).unwrap_or_default());
-        }
-    }
-
-    /// The index of the entry of a value.
-    fn number(&mut self, kind: &crate::privacy::Kind, value: &str) -> Result<usize, JsonError> {
-        let before = self.table.len();
-        if before >= MAX_VALUES || self.bytes + value.len() > MAX_VALUE_BYTES {
-            return Err(JsonError::TooManyPlaceholders);
-        }
-        let entry = self.table.index_for(kind, value);
-        if self.table.len() > before {
-            self.bytes += value.len();
-        }
-        Ok(entry)
-    }
-
-    /// Writes the placeholders of known values into a text.
-    fn replace_known(&self, text: Raw) -> Raw {
-        let known = self.known();
-        let mut spans = Vec::new();
-        super::find::find_known(&known, &text.0, &mut spans);
-        let spans = crate::privacy::scan::overlaps::resolve_overlaps(spans, &[]);
-        if spans.is_empty() {
-            return text;
-        }
-        let mut replaced = Zeroizing::new(String::with_capacity(text.0.len()));
-        let mut from = 0;
-        for span in spans {
-            let value = text.0.get(span.start..span.end).unwrap_or_default();
-            let entry = self
-                .restored
-                .iter()
-                .find(|&&entry| self.table.at(entry).is_some_and(|e| e.value() == value));
-            let Some(placeholder) = entry.and_then(|&entry| self.table.placeholder_at(entry))
-            else {
-                continue;
-            };
-            replaced.push_str(text.0.get(from..span.start).unwrap_or_default());
-            replaced.push_str(&placeholder);
-            from = span.end;
-        }
-        replaced.push_str(text.0.get(from..).unwrap_or_default());
-        Raw(replaced)
-    }
 }
 
 impl fmt::Debug for JsonScope {

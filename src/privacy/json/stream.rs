@@ -5,14 +5,14 @@
 //! Text that is held is written into the next event with the same text; if there is none, into a copy
 //! of the last one.
 
+use super::HeldBack;
 use super::channels::{ChannelDelta, EventChannels, MAX_CHANNELS};
 use super::document::{JsonDocument, JsonSort};
 use super::events::{EventData, EventSplitter};
 use super::held_text::HeldText;
-use super::restore::{RestoreLog, restore_document};
-use super::scope::{ScopeValues, remember_restored};
+use super::restore::{RestoreLog, RestorePolicy, restore_document};
 use super::splice::{Splice, splice};
-use super::{HeldBack, RestorePolicy};
+use super::values::{ScopeValues, remember_restored};
 use crate::privacy::Placeholders;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
