@@ -6,6 +6,8 @@ mod tests;
 
 use crate::secret::Secret;
 use argon2::{Algorithm, Argon2, Params, Version};
+use ring::hmac;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -14,6 +16,30 @@ use zeroize::Zeroizing;
 
 /// Key material that is wiped when it is dropped.
 pub type AeadKey = Zeroizing<[u8; 32]>;
+
+/// The hash of a key file or of a device's response, which is mixed into a passphrase.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FactorKey(Zeroizing<[u8; 32]>);
+
+impl FactorKey {
+    /// Hashes the content of a key file, or a response.
+    #[must_use]
+    pub fn new(content: &[u8]) -> Self {
+        Self(Zeroizing::new(Sha256::digest(content).into()))
+    }
+
+    /// Replaces a text by its HMAC-SHA256 with this key.
+    fn mix_into(&self, text: &[u8]) -> Zeroizing<Vec<u8>> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.0);
+        Zeroizing::new(hmac::sign(&key, text).as_ref().to_vec())
+    }
+}
+
+impl fmt::Debug for FactorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FactorKey").finish_non_exhaustive()
+    }
+}
 
 /// The least memory accepted for Argon2id. With two passes and one lane this is one of the minimum
 /// configurations that OWASP recommends.
@@ -157,8 +183,24 @@ impl KdfParams {
     /// Derives the key. The working memory of Argon2 is not wiped: the kernel zeroes it before
     /// another process gets it.
     pub fn derive(&self, passphrase: &Secret, salt: &[u8; SALT_BYTES]) -> Result<AeadKey, Error> {
+        self.derive_with(passphrase, &[], salt)
+    }
+
+    /// Derives the key from a passphrase and further factors. Each factor, in order, replaces the
+    /// text so far by its HMAC, before the costly derivation: a guess at a factor costs as much as
+    /// one at the passphrase.
+    pub fn derive_with(
+        &self,
+        passphrase: &Secret,
+        factors: &[FactorKey],
+        salt: &[u8; SALT_BYTES],
+    ) -> Result<AeadKey, Error> {
         self.check()?;
         let spelled = normalize(passphrase)?;
+        let mut mixed = Zeroizing::new(spelled.as_bytes().to_vec());
+        for factor in factors {
+            mixed = factor.mix_into(&mixed);
+        }
         let mut key = AeadKey::default();
         match *self {
             Self::Argon2id {
@@ -169,10 +211,10 @@ impl KdfParams {
                 let params = Params::new(memory_kib, passes, lanes, Some(key.len()))
                     .map_err(|_| Error::OutOfMemory("invalid parameters"))?;
                 Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                    .hash_password_into(spelled.as_bytes(), salt, &mut *key)
+                    .hash_password_into(&mixed, salt, &mut *key)
                     .map_err(|_| Error::OutOfMemory("not enough memory"))?;
             }
-            Self::Pbkdf2 { rounds } => pbkdf2(rounds, salt, spelled.as_bytes(), &mut *key),
+            Self::Pbkdf2 { rounds } => pbkdf2(rounds, salt, &mixed, &mut *key),
         }
         Ok(key)
     }

@@ -48,6 +48,35 @@ fn pbkdf2_sha256_vectors() {
 }
 
 #[test]
+fn kdf_factors_are_mixed_in_order() {
+    let cost = KdfParams::Pbkdf2 { rounds: MIN_ROUNDS };
+    let salt = [7; SALT_BYTES];
+    let passphrase = Secret::new(String::from("word\n"));
+    let derived =
+        |factors: &[FactorKey]| hex(&*cost.derive_with(&passphrase, factors, &salt).unwrap());
+    let (file, response) = (FactorKey::new(b"file"), FactorKey::new(b"response"));
+    // Python: hmac.digest(sha256(b"file").digest(), b"word", "sha256"), then PBKDF2.
+    let mac = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, &Sha256::digest(b"file")),
+        b"word",
+    );
+    let mut expected = [0; 32];
+    pbkdf2(MIN_ROUNDS, &salt, mac.as_ref(), &mut expected);
+    assert_eq!(derived(&[file.clone()]), hex(&expected));
+    let all = [
+        derived(&[]),
+        derived(&[file.clone()]),
+        derived(&[response.clone()]),
+        derived(&[file.clone(), response.clone()]),
+        derived(&[response, file]),
+    ];
+    for (n, one) in all.iter().enumerate() {
+        assert!(!all[n + 1..].contains(one), "{n}");
+    }
+    assert_eq!(all[0], hex(&*cost.derive(&passphrase, &salt).unwrap()));
+}
+
+#[test]
 fn kdf_out_of_range_is_refused() {
     for text in [
         "argon2id:m=19455",
