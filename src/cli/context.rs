@@ -235,7 +235,7 @@ impl Context {
             let store = self.env.key_store()?.unwrap_or(settings.keys.store);
             let settings = config::KeySettings {
                 store,
-                ..settings.keys
+                ..settings.keys.clone()
             };
             self.keys = Some(KeyAccess::new(
                 self.ui,

@@ -3,14 +3,16 @@
 use super::env::Env;
 use crate::cli::errors::CliExit;
 use crate::cli::passphrase;
+use crate::cli::second_factor::SecondFactor;
 use crate::cli::term::Ui;
 use crate::config;
 use crate::conversations::Archive;
 use crate::crypto::fernet::DataKeys;
+use crate::crypto::kdf::FactorKey;
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::stores::os_keyring::SlowNotice;
-use crate::keys::stores::vault::{self, NoPassphrase};
+use crate::keys::stores::vault::{self, Challenge, NoPassphrase, VaultCredentials};
 use crate::keys::{self, KeyManager, KeyringTimeouts, Slot, Vault};
 use crate::secret::Secret;
 use crate::time::Clock;
@@ -29,6 +31,7 @@ pub(crate) struct KeyAccess {
     manager: KeyManager,
     /// A passphrase that the user has already typed in this run.
     preset: Rc<RefCell<Option<Secret>>>,
+    second_factor: SecondFactor,
 }
 
 impl KeyAccess {
@@ -40,6 +43,7 @@ impl KeyAccess {
         settings: &config::KeySettings,
     ) -> Self {
         let given = Rc::new(RefCell::new(None));
+        let second_factor = SecondFactor::from_settings(ui, env, settings);
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         let timeout = KeyringTimeouts {
             deadline: seconds(settings.keyring_timeout_s),
@@ -53,7 +57,7 @@ impl KeyAccess {
             clock.clone(),
             settings.store,
             timeout,
-            passphrase_prompt(ui, env, &given),
+            credentials(ui, env, &given, &second_factor),
         );
         manager.preconnect();
         Self {
@@ -62,6 +66,7 @@ impl KeyAccess {
             vault: home.vault(),
             manager,
             preset: given,
+            second_factor,
         }
     }
 
@@ -74,8 +79,13 @@ impl KeyAccess {
     pub(crate) fn open_vault(&self) -> Vault {
         Vault::at(
             self.vault.clone(),
-            passphrase_prompt(self.ui, self.env, &self.preset),
+            credentials(self.ui, self.env, &self.preset, &self.second_factor),
         )
+    }
+
+    /// The factors that the settings name in addition to the passphrase of the vault.
+    pub(crate) const fn second_factor(&self) -> &SecondFactor {
+        &self.second_factor
     }
 
     pub(crate) const fn manager(&self) -> &KeyManager {
@@ -134,17 +144,43 @@ pub(crate) fn opens_anything(home: &Dirs, clock: &Clock, key: &Secret) -> Result
     Ok(archive.ids()?.iter().any(|id| archive.read(id).is_ok()))
 }
 
-/// Asks for the vault's passphrase, unless it was typed before.
-fn passphrase_prompt(
+/// What opens the vault: the passphrase, unless it was typed before, and what the settings name.
+struct SessionCredentials {
+    ui: Ui,
+    env: Env,
+    given: Rc<RefCell<Option<Secret>>>,
+    second_factor: SecondFactor,
+}
+
+fn credentials(
     ui: Ui,
     env: Env,
     given: &Rc<RefCell<Option<Secret>>>,
-) -> vault::PassphrasePrompt {
-    let given = Rc::clone(given);
-    Box::new(move |wrong| match given.take() {
-        Some(typed) => Ok(typed),
-        None => vault_passphrase(ui, env, wrong),
+    second_factor: &SecondFactor,
+) -> Box<dyn VaultCredentials> {
+    Box::new(SessionCredentials {
+        ui,
+        env,
+        given: Rc::clone(given),
+        second_factor: second_factor.clone(),
     })
+}
+
+impl VaultCredentials for SessionCredentials {
+    fn passphrase(&self, wrong_before: u32) -> Result<Secret, NoPassphrase> {
+        match self.given.take() {
+            Some(typed) => Ok(typed),
+            None => vault_passphrase(self.ui, self.env, wrong_before),
+        }
+    }
+
+    fn key_file(&self) -> Result<FactorKey, String> {
+        self.second_factor.read_key_file()
+    }
+
+    fn respond(&self, challenge: &Challenge) -> Result<FactorKey, String> {
+        self.second_factor.respond(challenge)
+    }
 }
 
 /// The vault's passphrase. A wrong one is asked for again only if it was typed.

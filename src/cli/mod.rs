@@ -33,6 +33,7 @@ mod repl;
 mod roles;
 mod rollback;
 mod runtime;
+mod second_factor;
 mod session;
 mod settings_change;
 mod settings_check;
@@ -207,9 +208,11 @@ enum CliCommand {
     ///
     /// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for
     /// once per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program
-    /// named by `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the
-    /// vault are lost; `chatbot vault reset` sets it aside, and `chatbot key recovery import` or
-    /// `chatbot restore` bring your conversations back if you have a recovery key or a backup.
+    /// named by `CHATBOT_PASSPHRASE_COMMAND`. A key file (`--key-file`) and a device whose program
+    /// the setting `keys.second_factor_command` names can be needed too. If you forget the
+    /// passphrase, the contents of the vault are lost; `chatbot vault reset` sets it aside, and
+    /// `chatbot key recovery import` or `chatbot restore` bring your conversations back if you have
+    /// a recovery key or a backup.
     Vault(commands::vault::VaultArgs),
     /// Show, change and check the settings
     Config(config::ConfigArgs),
@@ -311,7 +314,7 @@ fn begin(context: &mut Context) -> anyhow::Result<()> {
 fn audit_failure(context: &Context, error: &anyhow::Error) {
     if error
         .chain()
-        .any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase)))
+        .any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase(_))))
     {
         context.audit_event(
             &Event::new(EventKind::Vault)

@@ -135,7 +135,7 @@ pub enum StoreSetting {
 }
 
 /// `[keys]`
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct KeySettings {
     /// The user is warned about an API key older than this; 0 turns the warning off.
     pub rotate_after_days: u32,
@@ -145,6 +145,12 @@ pub struct KeySettings {
     pub keyring_remember_s: u32,
     /// The key store.
     pub store: StoreSetting,
+    /// A file that opens the vault together with the passphrase.
+    pub key_file: Option<String>,
+    /// A program and its arguments. It answers the challenge of the vault.
+    pub second_factor_command: Vec<String>,
+    /// The longest that the program can take.
+    pub second_factor_timeout_s: u32,
 }
 
 /// `[alerts]`
@@ -239,6 +245,9 @@ impl Default for Settings {
                 keyring_timeout_s: 15,
                 keyring_remember_s: 2,
                 store: StoreSetting::Auto,
+                key_file: None,
+                second_factor_command: Vec::new(),
+                second_factor_timeout_s: 60,
             },
             alerts: AlertSettings::default(),
             network: NetworkSettings { deadline_s: 1800 },

@@ -207,6 +207,28 @@ impl KeySettings {
             |v| parse_word(v, &stores),
             &mut self.store,
         );
+        s.read(
+            "key_file",
+            "an absolute path, or one that begins with `~/`",
+            |v| {
+                let path = v.as_str()?;
+                let is_fixed = path.starts_with("~/") || std::path::Path::new(path).is_absolute();
+                is_fixed.then(|| Some(path.to_owned()))
+            },
+            &mut self.key_file,
+        );
+        s.read(
+            "second_factor_command",
+            "a list of strings: a program and its arguments",
+            parse_texts,
+            &mut self.second_factor_command,
+        );
+        s.read(
+            "second_factor_timeout_s",
+            "a whole number from 1 to 600",
+            |v| parse_uint(v).filter(|n| (1..=600).contains(n)),
+            &mut self.second_factor_timeout_s,
+        );
     }
 }
 
@@ -275,7 +297,8 @@ impl PrivacySettings {
     }
 }
 
-/// Whether an unknown key is probably a misspelt limit or budget, so that ignoring it is unsafe.
+/// Whether an unknown key is probably a misspelt limit, budget or factor of the vault, so that
+/// ignoring it is unsafe.
 #[must_use]
 pub fn is_protective(key: &str) -> bool {
     let names = [
@@ -287,6 +310,8 @@ pub fn is_protective(key: &str) -> bool {
         "per_conversation",
         "requests_per_minute",
         "requests_per_hour",
+        "key_file",
+        "second_factor_command",
     ];
     let meant = |part: &str| closest_name(&part.to_lowercase(), names).is_some();
     key.starts_with("budget.") || key.starts_with("limits.") || key.split('.').any(meant)
@@ -334,6 +359,11 @@ mod tests {
             aliases: settings.aliases.clone(),
             profiles: settings.profiles.clone(),
             incident: settings.incident.clone(),
+            keys: KeySettings {
+                key_file: settings.keys.key_file.clone(),
+                second_factor_command: settings.keys.second_factor_command.clone(),
+                ..Settings::default().keys
+            },
             ..Settings::default()
         };
         assert_eq!(format!("{settings:?}"), format!("{default:?}"));

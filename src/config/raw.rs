@@ -150,6 +150,8 @@ mod tests {
             "[privacy]\nallow = [\"*\"]",
             "[privacy]\nretention = { days = 1 }",
             "[keys]\nstore = \"os\"",
+            "[keys]\nkey_file = \"/etc/hostname\"",
+            "[keys]\nsecond_factor_command = [\"sh\"]",
             "alerts.command = [\"sh\"]",
             "alerts = { command = [\"sh\"] }",
             "\"alerts\".\"command\" = [\"sh\"]",

@@ -3,6 +3,7 @@
 use crate::crypto::aead::random_bytes;
 use std::fmt::Write as _;
 use std::io;
+use zeroize::Zeroizing;
 
 /// Lower-case letters and digits without those that look alike: 5 bits each.
 const ID_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
@@ -15,6 +16,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").unwrap_or_default();
     }
     text
+}
+
+/// The bytes of a hexadecimal text; `None` if it is not one.
+pub(crate) fn from_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+    for pair in text.chunks(2) {
+        let [high, low] = pair else { return None };
+        let byte = digit(*high)? * 16 + digit(*low)?;
+        bytes.push(u8::try_from(byte).ok()?);
+    }
+    Some(bytes)
 }
 
 /// The first six bytes of a hash, in groups that are easy to compare: `0a1b-2c3d-4e5f`.
@@ -51,6 +64,13 @@ mod tests {
     fn hex_and_fingerprint_are_lower_case() {
         assert_eq!(hex(&[]), "");
         assert_eq!(hex(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
+        assert_eq!(
+            from_hex(b"000fA5ff").unwrap().as_slice(),
+            [0x00, 0x0f, 0xa5, 0xff]
+        );
+        for text in ["0", "0g", "+1", "é"] {
+            assert_eq!(from_hex(text.as_bytes()), None, "{text}");
+        }
         assert_eq!(fingerprint(&[0xab; 32]), "abab-abab-abab");
     }
 

@@ -8,7 +8,7 @@ use crate::keys::index::{self, KeyIndex};
 use crate::keys::stores::os_keyring::SlowNotice;
 use crate::keys::stores::os_keyring::cache::KeyringCache;
 use crate::keys::stores::os_keyring::namespace::KeyringNamespace;
-use crate::keys::stores::vault::PassphrasePrompt;
+use crate::keys::stores::vault::{NoPassphrase, VaultCredentials};
 use crate::keys::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault, same_secret};
 use crate::secret::Secret;
 use crate::time::Clock;
@@ -46,7 +46,7 @@ pub struct KeyManager {
     slow_notice: SlowNotice,
     vault: PathBuf,
     index_path: PathBuf,
-    ask: std::cell::Cell<Option<PassphrasePrompt>>,
+    ask: std::cell::Cell<Option<Box<dyn VaultCredentials>>>,
     selected: OnceCell<SelectedStore>,
 }
 
@@ -60,15 +60,15 @@ impl std::fmt::Debug for KeyManager {
 }
 
 impl KeyManager {
-    /// Creates the key manager of an installation. `ask` gets the passphrase of the vault. No file
-    /// is read and no store is contacted yet.
+    /// Creates the key manager of an installation. `ask` obtains what opens the vault. No file is
+    /// read and no store is contacted yet.
     #[must_use]
     pub fn new(
         home: &Dirs,
         clock: Clock,
         preference: StoreSetting,
         timeout: KeyringTimeouts,
-        ask: PassphrasePrompt,
+        ask: Box<dyn VaultCredentials>,
     ) -> Self {
         let index = KeyIndex::path_in(home);
         let KeyringTimeouts {
@@ -109,9 +109,9 @@ impl KeyManager {
         let store: Box<dyn KeyStore> = match kind {
             StoreKind::OsKeyring => Box::new(self.os_keyring()),
             StoreKind::Vault => {
-                let no_prompt = || -> PassphrasePrompt {
-                    Box::new(|_| {
-                        Err(crate::keys::stores::vault::NoPassphrase(String::from(
+                let no_prompt = || -> Box<dyn VaultCredentials> {
+                    Box::new(|_: u32| {
+                        Err(NoPassphrase(String::from(
                             "the passphrase was already requested in this run",
                         )))
                     })
@@ -315,6 +315,7 @@ impl From<index::Error> for Error {
 pub(super) mod trial {
     use super::*;
     use crate::crypto::kdf::KdfParams;
+    use crate::keys::stores::vault::VaultProtection;
     use crate::time::Time;
 
     const WORDS: &str = "not a real passphrase";
@@ -324,7 +325,7 @@ pub(super) mod trial {
     }
 
     pub(crate) fn key_manager(home: &Dirs, preference: StoreSetting) -> KeyManager {
-        let ask: PassphrasePrompt = Box::new(|_| Ok(secret(WORDS)));
+        let ask = Box::new(|_: u32| Ok(secret(WORDS)));
         let timeout = KeyringTimeouts {
             deadline: Duration::from_secs(5),
             remembered: Duration::ZERO,
@@ -347,14 +348,14 @@ pub(super) mod trial {
 
     pub(crate) fn with_vault() -> (tempfile::TempDir, Dirs) {
         let (dir, home) = place();
+        let cost = KdfParams::Argon2id {
+            memory_kib: 19_456,
+            passes: 2,
+            lanes: 1,
+        };
         Vault::create(
             &home.vault(),
-            &secret(WORDS),
-            KdfParams::Argon2id {
-                memory_kib: 19_456,
-                passes: 2,
-                lanes: 1,
-            },
+            &VaultProtection::passphrase(&secret(WORDS), cost),
         )
         .unwrap();
         (dir, home)

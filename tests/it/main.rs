@@ -134,3 +134,5 @@ mod unanswered;
 mod usage_and_audit;
 /// The vault: create, unlock, damage and decrypt it in Python.
 mod vault;
+/// A vault that needs a key file or a device too.
+mod vault_factors;

@@ -86,7 +86,7 @@ fn vault_create_once() {
     sandbox
         .run(["vault", "status"])
         .stdout(
-            "file:     [ROOT]/one-root/data/vault.json\ncost:     argon2id:m=19456,t=2,p=1\nentries:  0\nstate:    locked\n\
+            "file:     [ROOT]/one-root/data/vault.json\ncost:     argon2id:m=19456,t=2,p=1\nfactors:  passphrase\nentries:  0\nstate:    locked\n\
          in use:   yes, because there is a vault at `[ROOT]/one-root/data/vault.json`\n",
         )
         .check();
@@ -746,7 +746,7 @@ fn vault_survives_kill_at_any_moment() {
 
 /// Python opens, reads and writes the vault.
 const PYTHON: &str = r#"
-import base64, json, os, sys
+import base64, hashlib, hmac, json, os, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -763,6 +763,10 @@ else:
     cost = f'pbkdf2:{kdf["rounds"]}'
     how = PBKDF2HMAC(algorithm=SHA256(), length=32, salt=un64(kdf["salt"]), iterations=kdf["rounds"])
 header = me + f'kdf {cost} {kdf["salt"]}\n'
+if v.get("factors", {}).get("key_file"):
+    header += "factor key-file\n"
+    digest = hashlib.sha256(open(sys.argv[3], "rb").read()).digest()
+    passphrase = hmac.digest(digest, passphrase, "sha256")
 wrapping = how.derive(passphrase)
 opened = lambda key, piece, aad: AESGCM(key).decrypt(un64(piece["nonce"]), un64(piece["sealed"]), aad.encode())
 def sealed(key, text, aad):
@@ -788,10 +792,15 @@ fn vault_python_round_trip() {
             "no Python with a `cryptography` that knows Argon2id",
         );
     };
-    for kdf in [CHEAP, "pbkdf2:600000"] {
+    for (kdf, factor) in [
+        (CHEAP, None),
+        ("pbkdf2:600000", None),
+        (CHEAP, Some("--key-file")),
+    ] {
         let (sandbox, key) = with_key();
+        let key_file = sandbox.write("stick.key", "x".repeat(40));
         let passphrase = sandbox.write("passphrase", PASSPHRASE);
-        sandbox
+        let change = sandbox
             .run([
                 "vault",
                 "passwd",
@@ -800,13 +809,24 @@ fn vault_python_round_trip() {
                 kdf,
                 "--new-passphrase-file",
             ])
-            .arg(&passphrase)
-            .succeeds();
+            .arg(&passphrase);
+        let change = match factor {
+            Some(option) => change.arg(option).arg(&key_file),
+            None => change,
+        };
+        change.succeeds();
+        if factor.is_some() {
+            sandbox
+                .run(["config", "set", "keys.key_file"])
+                .arg(&key_file)
+                .succeeds();
+        }
         let script = sandbox.write("vault.py", PYTHON);
         let output = Command::new(&python)
             .arg(script)
             .arg(vault(&sandbox))
             .arg(passphrase)
+            .arg(key_file)
             .env_clear()
             .envs(sandbox.env())
             .output()

@@ -115,7 +115,7 @@ fn explain_vault(error: &vault::Error) -> Diagnosis {
             "no_vault",
             "create one with `chatbot vault create`",
         ),
-        vault::Error::WrongPassphrase => diagnosis(
+        vault::Error::WrongPassphrase(_) => diagnosis(
             CliExit::Key,
             "wrong_passphrase",
             "try again; if it is lost, `chatbot vault reset` sets the vault aside, and `chatbot key recovery import` or `chatbot restore` bring your conversations back; nothing was changed",
@@ -124,6 +124,16 @@ fn explain_vault(error: &vault::Error) -> Diagnosis {
             CliExit::Key,
             "vault_locked",
             "run it in a terminal, or set `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND`",
+        ),
+        vault::Error::NoKeyFile(_) => diagnosis(
+            CliExit::Key,
+            "no_key_file",
+            "bring the file back, or name it with `chatbot config set keys.key_file PATH`; `chatbot key recovery import` and `chatbot restore` bring your conversations back without it",
+        ),
+        vault::Error::NoSecondFactor(_) => diagnosis(
+            CliExit::Key,
+            "no_second_factor",
+            "connect the device and try again, or name its program with `chatbot config set keys.second_factor_command '[\"PROGRAM\"]'`; `chatbot key recovery import` and `chatbot restore` bring your conversations back without it",
         ),
         vault::Error::Exists(_) => diagnosis(
             CliExit::Failure,

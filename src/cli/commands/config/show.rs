@@ -210,9 +210,15 @@ fn format_keys(keys: &KeySettings) -> String {
         StoreSetting::Os => "os-keyring",
         StoreSetting::Vault => "vault",
     };
+    let key_file = keys.key_file.as_ref();
+    let key_file = key_file.map_or_else(String::new, |f| format!("key_file = {}\n", quote(f)));
     format!(
-        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n",
-        keys.rotate_after_days, keys.keyring_timeout_s, keys.keyring_remember_s
+        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n{key_file}second_factor_command = {}\nsecond_factor_timeout_s = {}\n",
+        keys.rotate_after_days,
+        keys.keyring_timeout_s,
+        keys.keyring_remember_s,
+        quote_list(&keys.second_factor_command),
+        keys.second_factor_timeout_s
     )
 }
 

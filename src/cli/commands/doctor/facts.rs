@@ -109,9 +109,16 @@ pub(super) fn examine(context: &mut Context) -> Vec<CheckResult> {
 fn outcome_of<T>(result: Result<T>) -> Result<T, CheckOutcome> {
     result.map_err(|error| {
         let problem = diagnose(&error);
-        let is_locked = error
-            .chain()
-            .any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::Locked(_))));
+        let is_locked = error.chain().any(|cause| {
+            matches!(
+                cause.downcast_ref(),
+                Some(
+                    vault::Error::Locked(_)
+                        | vault::Error::NoKeyFile(_)
+                        | vault::Error::NoSecondFactor(_)
+                )
+            )
+        });
         if is_locked {
             return CheckOutcome::skip(problem.to_string());
         }

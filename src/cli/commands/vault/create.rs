@@ -1,6 +1,7 @@
 //! `vault create`, and the same on the way of other commands that need a key store.
 
 use super::audit_vault;
+use super::factors::{ChosenFactors, WantedFactors};
 use crate::cli::args::parse_kdf;
 use crate::cli::context::Context;
 use crate::cli::keys::means_no_store;
@@ -12,6 +13,7 @@ use crate::keys::stores::vault;
 use crate::keys::{StoreKind, Vault};
 use anyhow::{Result, bail};
 use clap::Args;
+use std::path::PathBuf;
 
 /// Create a vault
 #[derive(Clone, Debug, Args)]
@@ -20,6 +22,9 @@ pub(super) struct VaultCreateArgs {
     /// `argon2id:m=65536,t=3` (64 MiB, 3 passes; the default) or `pbkdf2:600000`
     #[arg(long, value_name = "KDF", value_parser = parse_kdf)]
     kdf: Option<KdfParams>,
+    /// Require this file too to open the vault; without the option, the one in `keys.key_file`
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// Accept a passphrase that is easy to guess
     #[arg(long)]
     weak: bool,
@@ -37,6 +42,11 @@ pub(super) fn run(context: &mut Context, options: &VaultCreateArgs) -> Result<()
         .ok()
         .flatten()
         .and_then(|index| index.store);
+    let wanted = WantedFactors {
+        key_file: options.key_file.clone(),
+        ..WantedFactors::default()
+    };
+    let factors = wanted.choose(context)?;
     let passphrase = passphrase::choose(
         context.ui,
         context.env,
@@ -48,9 +58,11 @@ pub(super) fn run(context: &mut Context, options: &VaultCreateArgs) -> Result<()
         },
     )?;
     let cost = options.kdf.unwrap_or_default();
-    Vault::create(&path, &passphrase, cost)?;
+    factors.protect(context, &passphrase, cost, |protection| {
+        Vault::create(&path, protection)
+    })?;
     audit_vault(context, "create");
-    report_created(context, cost)?;
+    report_created(context, cost, &factors)?;
     if kept == Some(StoreKind::OsKeyring) {
         context.ui.notice(
             "Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.",
@@ -61,12 +73,17 @@ pub(super) fn run(context: &mut Context, options: &VaultCreateArgs) -> Result<()
     Ok(())
 }
 
-fn report_created(context: &Context, cost: KdfParams) -> Result<()> {
+fn report_created(context: &mut Context, cost: KdfParams, factors: &ChosenFactors) -> Result<()> {
     let path = context.home.vault();
     context.ui.say(
-        &format!("created the vault `{}` ({cost})\n", display_path(&path)),
+        &format!(
+            "created the vault `{}` ({cost}){}\n",
+            display_path(&path),
+            factors.describe()
+        ),
         2,
-    )
+    )?;
+    factors.print_notices(context)
 }
 
 /// What keeps the user from losing the vault's contents, and from typing its passphrase too often.
@@ -127,6 +144,7 @@ fn offer_vault(context: &mut Context) -> Result<bool> {
 
 /// Creates a vault with a passphrase that this run does not ask for again.
 pub(in crate::cli::commands) fn create_for_this_run(context: &mut Context) -> Result<()> {
+    let factors = WantedFactors::default().choose(context)?;
     let passphrase = passphrase::choose(
         context.ui,
         context.env,
@@ -138,11 +156,14 @@ pub(in crate::cli::commands) fn create_for_this_run(context: &mut Context) -> Re
         },
     )?;
     let cost = KdfParams::default();
-    Vault::create(&context.home.vault(), &passphrase, cost)?;
+    let path = context.home.vault();
+    factors.protect(context, &passphrase, cost, |protection| {
+        Vault::create(&path, protection)
+    })?;
     audit_vault(context, "create");
     // The user has just typed the passphrase twice: do not ask again in this run.
     context.keys()?.preset_passphrase(passphrase);
-    report_created(context, cost)?;
+    report_created(context, cost, &factors)?;
     print_reminders(context);
     Ok(())
 }

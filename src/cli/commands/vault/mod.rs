@@ -1,6 +1,7 @@
 //! `vault`: the encrypted file for keys, for machines without a keyring.
 
 mod create;
+mod factors;
 mod lock;
 mod passwd;
 mod rekey;

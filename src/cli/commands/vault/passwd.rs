@@ -1,6 +1,7 @@
-//! `vault passwd`: a new passphrase and a new key for the vault.
+//! `vault passwd`: a new passphrase, other factors if wanted, and a new key for the vault.
 
 use super::audit_vault;
+use super::factors::WantedFactors;
 use crate::cli::args::parse_kdf;
 use crate::cli::context::Context;
 use crate::cli::passphrase::{self, NewPassphrase, PassphraseSource};
@@ -11,6 +12,9 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Change the passphrase and re-encrypt the vault with a new key
+///
+/// A key file and a device that open the vault stay, and those that the settings name are added. The
+/// device gets a new challenge.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VaultPasswdArgs {
     /// Change the key derivation too
@@ -19,6 +23,15 @@ pub(super) struct VaultPasswdArgs {
     /// Read the new passphrase from this file instead of asking for it
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
+    /// Require this file too to open the vault, from now on
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Open the vault without a key file from now on
+    #[arg(long, conflicts_with = "key_file")]
+    no_key_file: bool,
+    /// Open the vault without the device of `keys.second_factor_command` from now on
+    #[arg(long)]
+    no_second_factor: bool,
     /// Accept a passphrase that is easy to guess
     #[arg(long)]
     weak: bool,
@@ -32,6 +45,13 @@ pub(super) fn run(context: &mut Context, options: &VaultPasswdArgs) -> Result<()
     let vault = context.keys()?.open_vault();
     // The old passphrase is asked for first: without it, a new one is of no use.
     vault.names()?;
+    let wanted = WantedFactors {
+        key_file: options.key_file.clone(),
+        no_key_file: options.no_key_file,
+        no_device: options.no_second_factor,
+        before: (before.needs_key_file, before.needs_device),
+    };
+    let factors = wanted.choose(context)?;
     let passphrase = passphrase::choose(
         context.ui,
         context.env,
@@ -43,14 +63,20 @@ pub(super) fn run(context: &mut Context, options: &VaultPasswdArgs) -> Result<()
         },
     )?;
     let cost = options.kdf.unwrap_or(before.cost);
-    vault.change_passphrase(&passphrase, cost)?;
+    factors.protect(context, &passphrase, cost, |protection| {
+        vault.change_protection(protection)
+    })?;
     audit_vault(context, "passwd");
     context.ui.say(
-        &format!("changed the passphrase and the key of the vault ({cost})\n"),
+        &format!(
+            "changed the passphrase and the key of the vault ({cost}){}\n",
+            factors.describe()
+        ),
         2,
     )?;
+    factors.print_notices(context)?;
     context.ui.notice(
-        "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
+        "Older copies of the vault can still be decrypted with what opened them; keys saved from now on cannot be decrypted with them.",
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `vault rekey`: a new key for the vault, under the same passphrase.
+//! `vault rekey`: a new key for the vault, under the same passphrase, and a new challenge.
 
 use super::audit_vault;
 use crate::cli::context::Context;
@@ -7,7 +7,8 @@ use clap::Args;
 
 /// Re-encrypt the vault with a new key, and keep the passphrase
 ///
-/// A copy of the vault from before opens nothing that is saved from now on.
+/// A copy of the vault from before opens nothing that is saved from now on. A key file stays too; a
+/// device gets a new challenge.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct VaultRekeyArgs {}
 

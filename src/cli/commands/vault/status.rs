@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
-/// Show the vault's location, key derivation and contents
+/// Show the vault's location, key derivation, factors and contents
 #[derive(Clone, Debug, Args)]
 pub(super) struct VaultStatusArgs {
     /// Output JSON
@@ -23,6 +23,14 @@ pub(super) fn run(context: &mut Context, options: &VaultStatusArgs) -> Result<()
         bail!(vault::Error::Missing(path))
     };
     let now = context.clock.now();
+    let factors: Vec<&str> = [
+        ("passphrase", true),
+        ("key file", vault.needs_key_file),
+        ("second factor", vault.needs_device),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_needed)| is_needed.then_some(name))
+    .collect();
     if options.json {
         let used = context
             .keys()?
@@ -33,6 +41,7 @@ pub(super) fn run(context: &mut Context, options: &VaultStatusArgs) -> Result<()
             "schema_version": 1,
             "file": path.to_string_lossy(),
             "kdf": vault.cost.to_string(),
+            "factors": factors,
             "entries": vault.entries.len(),
             "open_until": vault.open_until,
             "in_use": used,
@@ -56,9 +65,10 @@ pub(super) fn run(context: &mut Context, options: &VaultStatusArgs) -> Result<()
     };
     context.ui.say(
         &format!(
-            "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
+            "file:     {}\ncost:     {}\nfactors:  {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
             display_path(&path),
             vault.cost,
+            factors.join(", "),
             vault.entries.len()
         ),
         2,

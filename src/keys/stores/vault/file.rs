@@ -7,17 +7,21 @@
 //!   "version": 1,
 //!   "id": "…",
 //!   "kdf": {"name": "argon2id", "m": 65536, "t": 3, "p": 1, "salt": "…"},
+//!   "factors": {"key_file": true, "challenge": "…"},
 //!   "key": {"nonce": "…", "sealed": "…"},
 //!   "entries": {"default/openrouter": {"nonce": "…", "sealed": "…"}},
 //!   "check": {"nonce": "…", "sealed": "…"}
 //! }
 //! ```
+//!
+//! `factors` is left out if the passphrase alone opens the vault. It says that a key file is needed,
+//! and not which one.
 
 use crate::crypto::aead::{self, SealedBox};
 use crate::crypto::file_header::{FileFormat, HeaderError};
-use crate::crypto::kdf::{AeadKey, KdfParams, SALT_BYTES};
+use crate::crypto::kdf::{AeadKey, FactorKey, KdfParams, SALT_BYTES};
 use crate::fs;
-use crate::keys::stores::vault::Error;
+use crate::keys::stores::vault::{CHALLENGE_BYTES, Challenge, Error, VaultProtection};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,9 +58,53 @@ pub(super) struct VaultFile {
     pub(super) version: u32,
     pub(super) id: String,
     pub(super) kdf: StoredKdf,
+    #[serde(default, skip_serializing_if = "StoredFactors::is_empty")]
+    pub(super) factors: StoredFactors,
     pub(super) key: SealedBox,
     pub(super) entries: BTreeMap<String, SealedBox>,
     pub(super) check: SealedBox,
+}
+
+/// What opens the vault in addition to the passphrase.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredFactors {
+    #[serde(default)]
+    pub(super) key_file: bool,
+    /// What the device is asked, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) challenge: Option<String>,
+}
+
+impl StoredFactors {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The lines of the header about them: nothing if there are none.
+    fn header(&self) -> String {
+        let file = if self.key_file {
+            "factor key-file\n"
+        } else {
+            ""
+        };
+        self.challenge.as_ref().map_or_else(
+            || file.to_owned(),
+            |challenge| format!("{file}factor challenge {challenge}\n"),
+        )
+    }
+
+    /// The challenge for the device; `None` if there is no device.
+    pub(super) fn challenge(&self, path: &Path) -> Result<Option<Challenge>, Error> {
+        let decode = |text: &String| {
+            let bytes = STANDARD.decode(text).ok()?;
+            Challenge::try_from(bytes.as_slice()).ok()
+        };
+        self.challenge
+            .as_ref()
+            .map(|text| decode(text).ok_or_else(|| Error::Corrupt(path.to_path_buf())))
+            .transpose()
+    }
 }
 
 impl StoredKdf {
@@ -96,7 +144,7 @@ impl StoredKdf {
 
 impl VaultFile {
     /// A vault without entries.
-    pub(super) fn new(key: &AeadKey, passphrase: &Secret, cost: KdfParams) -> Result<Self, Error> {
+    pub(super) fn new(key: &AeadKey, protection: &VaultProtection<'_>) -> Result<Self, Error> {
         let nothing = SealedBox {
             nonce: String::new(),
             sealed: String::new(),
@@ -105,12 +153,13 @@ impl VaultFile {
             format: FORMAT.to_owned(),
             version: VERSION,
             id: STANDARD.encode(aead::random_bytes::<9>()?),
-            kdf: StoredKdf::new(cost, [0; SALT_BYTES]),
+            kdf: StoredKdf::new(protection.cost, [0; SALT_BYTES]),
+            factors: StoredFactors::default(),
             key: nothing.clone(),
             entries: BTreeMap::new(),
             check: nothing,
         };
-        content.wrap(key, passphrase, cost)?;
+        content.wrap(key, protection)?;
         Ok(content)
     }
 
@@ -122,10 +171,11 @@ impl VaultFile {
     /// The associated data of the wrapped key: everything that says how to decrypt it.
     pub(super) fn header(&self) -> String {
         format!(
-            "{FORMAT} {VERSION}\nid {}\nkdf {} {}\n",
+            "{FORMAT} {VERSION}\nid {}\nkdf {} {}\n{}",
             self.id,
             self.kdf.cost(),
-            self.kdf.salt_text()
+            self.kdf.salt_text(),
+            self.factors.header()
         )
     }
 
@@ -157,27 +207,64 @@ impl VaultFile {
             .is_some_and(|nothing| nothing.is_empty())
     }
 
+    /// Encrypts the vault key, with a new salt and a new challenge.
     pub(super) fn wrap(
         &mut self,
         key: &AeadKey,
-        passphrase: &Secret,
-        cost: KdfParams,
+        protection: &VaultProtection<'_>,
     ) -> Result<(), Error> {
+        let mut factors: Vec<FactorKey> = protection.key_file.iter().cloned().collect();
+        let mut stored = StoredFactors {
+            key_file: protection.key_file.is_some(),
+            challenge: None,
+        };
+        if let Some(respond) = protection.device {
+            let challenge: Challenge = aead::random_bytes::<CHALLENGE_BYTES>()?;
+            let response = respond(&challenge).map_err(Error::NoSecondFactor)?;
+            // A program that answers at random would lock the user out. One that has opened the
+            // vault before does not.
+            if self.factors.challenge.is_none()
+                && respond(&challenge).map_err(Error::NoSecondFactor)? != response
+            {
+                let why = "it answers the same challenge differently each time";
+                return Err(Error::NoSecondFactor(why.to_owned()));
+            }
+            factors.push(response);
+            stored.challenge = Some(STANDARD.encode(challenge));
+        }
         let salt = aead::random_bytes()?;
-        self.kdf = StoredKdf::new(cost, salt);
-        let wrapping = cost.derive(passphrase, &salt)?;
+        self.kdf = StoredKdf::new(protection.cost, salt);
+        self.factors = stored;
+        let wrapping = protection
+            .cost
+            .derive_with(protection.passphrase, &factors, &salt)?;
         self.key = aead::seal(&wrapping, &**key, self.header().as_bytes())?;
         Ok(())
     }
 
-    pub(super) fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<AeadKey, Error> {
+    /// What the user has to have given, if it does not open the vault.
+    const fn described_factors(&self) -> &'static str {
+        match (self.factors.key_file, self.factors.challenge.is_some()) {
+            (false, false) => "passphrase",
+            (true, false) => "passphrase or key file",
+            (false, true) => "passphrase or second factor",
+            (true, true) => "passphrase, key file or second factor",
+        }
+    }
+
+    pub(super) fn unwrap(
+        &self,
+        path: &Path,
+        passphrase: &Secret,
+        factors: &[FactorKey],
+    ) -> Result<AeadKey, Error> {
         let salt = self
             .kdf
             .salt()
             .ok_or_else(|| Error::Corrupt(path.to_path_buf()))?;
-        let wrapping = self.kdf.cost().derive(passphrase, &salt)?;
+        let wrapping = self.kdf.cost().derive_with(passphrase, factors, &salt)?;
         let opened = aead::open(&wrapping, &self.key, self.header().as_bytes())
-            .ok_or(Error::WrongPassphrase)?;
+            .ok_or_else(|| Error::WrongPassphrase(self.described_factors()))?;
         <[u8; 32]>::try_from(opened.as_slice())
             .map(AeadKey::new)
             .map_err(|_| Error::Corrupt(path.to_path_buf()))

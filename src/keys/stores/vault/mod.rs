@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! passphrase ─ Argon2id or PBKDF2 ─► wrapping key ─ decrypts ─► vault key ─ decrypts ─► entries
+//!      ▲
+//!      └─ HMAC with the hash of a key file, and of a device's answer to a challenge, if wanted
 //! ```
 //!
 //! Each ciphertext is bound to its context by associated data: the wrapped key to the whole header,
@@ -15,7 +17,7 @@ mod file;
 mod tests;
 
 use crate::crypto::aead::{self, SealedBox};
-use crate::crypto::kdf::{self, AeadKey, KdfParams};
+use crate::crypto::kdf::{self, AeadKey, FactorKey, KdfParams};
 use crate::fs;
 use crate::keys::stores::kernel_keyring;
 use crate::keys::{KeyStore, Slot, StoreKind};
@@ -59,9 +61,16 @@ pub enum Error {
         #[source]
         source: kdf::Error,
     },
-    /// The passphrase is wrong, or the header was changed.
-    #[error("wrong passphrase for the vault")]
-    WrongPassphrase,
+    /// The passphrase or another factor is wrong, or the header was changed. Which of them cannot
+    /// be told.
+    #[error("wrong {0} for the vault")]
+    WrongPassphrase(&'static str),
+    /// The key file cannot be obtained.
+    #[error("the vault needs its key file: {0}")]
+    NoKeyFile(String),
+    /// The device does not answer.
+    #[error("the vault needs its second factor: {0}")]
+    NoSecondFactor(String),
     /// No passphrase can be obtained.
     #[error("the vault is locked: {0}")]
     Locked(String),
@@ -83,9 +92,77 @@ pub enum Error {
 #[derive(Debug)]
 pub struct NoPassphrase(pub String);
 
-/// Gets the passphrase. The argument is the number of wrong ones so far; after the third the caller
-/// stops.
-pub type PassphrasePrompt = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
+/// The length of a challenge.
+pub const CHALLENGE_BYTES: usize = 32;
+/// What a device is asked.
+pub type Challenge = [u8; CHALLENGE_BYTES];
+
+/// Obtains what opens a vault.
+pub trait VaultCredentials {
+    /// Gets the passphrase. The argument is the number of wrong ones so far; after the third the
+    /// caller stops.
+    fn passphrase(&self, wrong_before: u32) -> Result<Secret, NoPassphrase>;
+
+    /// Reads the key file, or says why it cannot be read.
+    fn key_file(&self) -> Result<FactorKey, String>;
+
+    /// Asks the device, or says why it does not answer.
+    fn respond(&self, challenge: &Challenge) -> Result<FactorKey, String>;
+}
+
+/// A passphrase alone.
+impl<F: Fn(u32) -> Result<Secret, NoPassphrase>> VaultCredentials for F {
+    fn passphrase(&self, wrong_before: u32) -> Result<Secret, NoPassphrase> {
+        self(wrong_before)
+    }
+
+    fn key_file(&self) -> Result<FactorKey, String> {
+        Err(String::from("there is none here"))
+    }
+
+    fn respond(&self, _: &Challenge) -> Result<FactorKey, String> {
+        Err(String::from("there is none here"))
+    }
+}
+
+/// Asks a device, or says why it does not answer.
+pub type Respond<'a> = dyn Fn(&Challenge) -> Result<FactorKey, String> + 'a;
+
+/// What a vault is encrypted with.
+#[derive(Clone)]
+pub struct VaultProtection<'a> {
+    /// The passphrase.
+    pub passphrase: &'a Secret,
+    /// How costly it is to guess the passphrase.
+    pub cost: KdfParams,
+    /// The key file, if one is needed too.
+    pub key_file: Option<FactorKey>,
+    /// Asks the device, if one is needed too.
+    pub device: Option<&'a Respond<'a>>,
+}
+
+impl<'a> VaultProtection<'a> {
+    /// A passphrase alone.
+    #[must_use]
+    pub const fn passphrase(passphrase: &'a Secret, cost: KdfParams) -> Self {
+        Self {
+            passphrase,
+            cost,
+            key_file: None,
+            device: None,
+        }
+    }
+}
+
+impl fmt::Debug for VaultProtection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultProtection")
+            .field("cost", &self.cost)
+            .field("key_file", &self.key_file.is_some())
+            .field("device", &self.device.is_some())
+            .finish_non_exhaustive()
+    }
+}
 
 /// How many passphrases can be tried in a run.
 const MAX_ATTEMPTS: u32 = 3;
@@ -103,6 +180,10 @@ pub struct VaultDescription {
     pub id: String,
     /// Its key derivation.
     pub cost: KdfParams,
+    /// Whether a key file is needed to open it.
+    pub needs_key_file: bool,
+    /// Whether a device has to answer a challenge to open it.
+    pub needs_device: bool,
     /// The names of its entries, which are not encrypted.
     pub entries: Vec<String>,
     /// When the cached vault key expires, if the vault is unlocked.
@@ -119,6 +200,8 @@ pub fn describe(path: &Path) -> Result<Option<VaultDescription>, Error> {
             open_until: cached_key(&content).map(|cached| cached.until),
             id: content.id.clone(),
             cost: content.cost(),
+            needs_key_file: content.factors.key_file,
+            needs_device: content.factors.challenge.is_some(),
             entries: content.entries.into_keys().collect(),
         })),
     }
@@ -137,7 +220,7 @@ pub fn lock(path: &Path) -> Result<bool, Error> {
 /// A vault on disk, unlocked by the first call that needs it.
 pub struct Vault {
     path: PathBuf,
-    ask: PassphrasePrompt,
+    ask: Box<dyn VaultCredentials>,
     unlocked: Mutex<Option<UnlockedVault>>,
 }
 
@@ -157,9 +240,9 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// The vault at `path`; `ask` gets its passphrase. The file is not read yet.
+    /// The vault at `path`; `ask` obtains what opens it. The file is not read yet.
     #[must_use]
-    pub fn at(path: PathBuf, ask: PassphrasePrompt) -> Self {
+    pub fn at(path: PathBuf, ask: Box<dyn VaultCredentials>) -> Self {
         Self {
             path,
             ask,
@@ -168,21 +251,21 @@ impl Vault {
     }
 
     /// Creates a vault. An existing file is never overwritten, even if it is damaged.
-    pub fn create(path: &Path, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
+    pub fn create(path: &Path, protection: &VaultProtection<'_>) -> Result<(), Error> {
         let _lock = lock_file(path)?;
         if fs::exists(path) {
             return Err(Error::Exists(path.to_path_buf()));
         }
         let key = aead::generate_key()?;
-        let content = VaultFile::new(&key, passphrase, cost)?;
+        let content = VaultFile::new(&key, protection)?;
         write(path, &content.with_check(&key)?)
     }
 
-    /// Creates a new vault key, wraps it with `passphrase` and re-encrypts every entry, in one
-    /// replacement of the file. An older copy of the file and its passphrase decrypt nothing that
-    /// is stored from now on.
-    pub fn change_passphrase(&self, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
-        cost.check()?;
+    /// Creates a new vault key, wraps it with `protection` and re-encrypts every entry, in one
+    /// replacement of the file. An older copy of the file, with all that opened it, decrypts nothing
+    /// that is stored from now on.
+    pub fn change_protection(&self, protection: &VaultProtection<'_>) -> Result<(), Error> {
+        protection.cost.check()?;
         self.unlock_content()?;
         let _lock = lock_file(&self.path)?;
         let (mut content, old) = self.unlock_content()?;
@@ -194,7 +277,7 @@ impl Vault {
             Ok((name.clone(), aead::seal(&new, &text, place.as_bytes())?))
         });
         content.entries = sealed.collect::<Result<_, Error>>()?;
-        content.wrap(&new, passphrase, cost)?;
+        content.wrap(&new, protection)?;
         // Before the file changes: a process killed in between leaves a locked vault, not an old
         // key in the cache.
         kernel_keyring::forget(&content.id);
@@ -204,14 +287,26 @@ impl Vault {
         Ok(())
     }
 
-    /// Gives the vault a new key under the passphrase that it has, as
-    /// [`change_passphrase`](Self::change_passphrase) does.
+    /// Gives the vault a new key and, if a device opens it, a new challenge, as
+    /// [`change_protection`](Self::change_protection) does. The passphrase and the key file stay.
     pub fn renew_key(&self) -> Result<(), Error> {
         let content = read(&self.path)?;
         // Also if the vault is unlocked: the new key is wrapped with the passphrase.
         let (passphrase, key) = self.ask_passphrase(&content)?;
         self.remember(&content, &key);
-        self.change_passphrase(&passphrase, content.cost())
+        let key_file = if content.factors.key_file {
+            Some(self.ask.key_file().map_err(Error::NoKeyFile)?)
+        } else {
+            None
+        };
+        let respond = |challenge: &Challenge| self.ask.respond(challenge);
+        let needs_device = content.factors.challenge.is_some();
+        self.change_protection(&VaultProtection {
+            passphrase: &passphrase,
+            cost: content.cost(),
+            key_file,
+            device: needs_device.then_some(&respond as _),
+        })
     }
 
     /// Caches the vault key in the kernel keyring for `length`. Returns when it expires.
@@ -269,20 +364,38 @@ impl Vault {
         self.ask_passphrase(content).map(|(_, key)| key)
     }
 
+    /// The factors other than the passphrase that the vault needs.
+    fn other_factors(&self, content: &VaultFile) -> Result<Vec<FactorKey>, Error> {
+        let mut factors = Vec::new();
+        if content.factors.key_file {
+            factors.push(self.ask.key_file().map_err(Error::NoKeyFile)?);
+        }
+        if let Some(challenge) = content.factors.challenge(&self.path)? {
+            let response = self.ask.respond(&challenge);
+            factors.push(response.map_err(Error::NoSecondFactor)?);
+        }
+        Ok(factors)
+    }
+
     /// Asks for the passphrase until it opens the vault. Returns also the vault key.
     fn ask_passphrase(&self, content: &VaultFile) -> Result<(Secret, AeadKey), Error> {
+        // First, because a passphrase is of no use without them.
+        let factors = self.other_factors(content)?;
         let mut tried = 0;
+        let mut wrong = None;
         loop {
-            match (self.ask)(tried) {
-                Ok(passphrase) => match content.unwrap(&self.path, &passphrase) {
-                    Err(Error::WrongPassphrase) if tried + 1 < MAX_ATTEMPTS => tried += 1,
+            match self.ask.passphrase(tried) {
+                Ok(passphrase) => match content.unwrap(&self.path, &passphrase, &factors) {
+                    Err(error @ Error::WrongPassphrase(_)) if tried + 1 < MAX_ATTEMPTS => {
+                        tried += 1;
+                        wrong = Some(error);
+                    }
                     Err(error) => return Err(error),
                     Ok(key) => return Ok((passphrase, key)),
                 },
                 // A passphrase from a file or command cannot be asked for twice: report that it was
                 // wrong.
-                Err(_) if tried > 0 => return Err(Error::WrongPassphrase),
-                Err(NoPassphrase(why)) => return Err(Error::Locked(why)),
+                Err(NoPassphrase(why)) => return Err(wrong.unwrap_or(Error::Locked(why))),
             }
         }
     }

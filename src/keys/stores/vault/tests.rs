@@ -27,7 +27,17 @@ fn secret(text: &str) -> Secret {
 }
 
 fn vault(path: &Path) -> Vault {
-    Vault::at(path.to_path_buf(), Box::new(|_| Ok(secret(WORDS))))
+    Vault::at(path.to_path_buf(), ask(|_| Ok(secret(WORDS))))
+}
+
+fn ask(
+    passphrase: impl Fn(u32) -> Result<Secret, NoPassphrase> + 'static,
+) -> Box<dyn VaultCredentials> {
+    Box::new(passphrase)
+}
+
+const fn protection(passphrase: &Secret) -> VaultProtection<'_> {
+    VaultProtection::passphrase(passphrase, FLOOR)
 }
 
 fn slot(profile: &str) -> Slot {
@@ -45,12 +55,12 @@ fn put(path: &Path, bytes: &[u8]) {
 #[test]
 fn vault_asks_passphrase_once() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let asked = Rc::new(Cell::new(0));
     let counter = Rc::clone(&asked);
     let vault = Vault::at(
         path.clone(),
-        Box::new(move |_| {
+        ask(move |_| {
             counter.set(counter.get() + 1);
             Ok(secret(WORDS))
         }),
@@ -68,7 +78,7 @@ fn vault_asks_passphrase_once() {
     let bytes = String::from_utf8(fs::read(&path).unwrap().unwrap()).unwrap();
     assert!(!bytes.contains("sk-"));
     assert!(matches!(
-        Vault::create(&path, &secret(WORDS), FLOOR),
+        Vault::create(&path, &protection(&secret(WORDS))),
         Err(Error::Exists(_))
     ));
 }
@@ -76,24 +86,24 @@ fn vault_asks_passphrase_once() {
 #[test]
 fn vault_wrong_passphrase_three_attempts() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let asked = Rc::new(Cell::new(0));
     let counter = Rc::clone(&asked);
     let wrong = Vault::at(
         path.clone(),
-        Box::new(move |_| {
+        ask(move |_| {
             counter.set(counter.get() + 1);
             Ok(secret("wrong"))
         }),
     );
     assert!(matches!(
         wrong.unlock_content(),
-        Err(Error::WrongPassphrase)
+        Err(Error::WrongPassphrase("passphrase"))
     ));
     assert_eq!(asked.get(), 3);
     let once = Vault::at(
         path.clone(),
-        Box::new(|tried| {
+        ask(|tried| {
             if tried == 0 {
                 Ok(secret("wrong"))
             } else {
@@ -101,15 +111,18 @@ fn vault_wrong_passphrase_three_attempts() {
             }
         }),
     );
-    assert!(matches!(once.unlock_content(), Err(Error::WrongPassphrase)));
+    assert!(matches!(
+        once.unlock_content(),
+        Err(Error::WrongPassphrase("passphrase"))
+    ));
     let third = Vault::at(
         path.clone(),
-        Box::new(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))),
+        ask(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))),
     );
     third.unlock_content().unwrap();
     let none = Vault::at(
         path,
-        Box::new(|_| {
+        ask(|_| {
             Err(NoPassphrase(String::from(
                 "standard input is not a terminal",
             )))
@@ -124,16 +137,18 @@ fn vault_wrong_passphrase_three_attempts() {
 #[test]
 fn vault_passwd_reencrypts_every_entry() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let before = vault(&path);
     before.set(&slot("default"), &secret("sk-one")).unwrap();
     before.set(&slot("work"), &secret("sk-two")).unwrap();
     let old_file = read(&path).unwrap();
-    let old_key = old_file.unwrap(&path, &secret(WORDS)).unwrap();
+    let old_key = old_file.unwrap(&path, &secret(WORDS), &[]).unwrap();
     let cost = KdfParams::Pbkdf2 {
         rounds: kdf::MIN_ROUNDS,
     };
-    before.change_passphrase(&secret("another"), cost).unwrap();
+    before
+        .change_protection(&VaultProtection::passphrase(&secret("another"), cost))
+        .unwrap();
     before.set(&slot("later"), &secret("sk-three")).unwrap();
     assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
     // An attacker with the old file and its passphrase tries its key on everything in the new
@@ -159,8 +174,8 @@ fn vault_passwd_reencrypts_every_entry() {
         }
     }
     assert!(matches!(
-        new_file.unwrap(&path, &secret(WORDS)),
-        Err(Error::WrongPassphrase)
+        new_file.unwrap(&path, &secret(WORDS), &[]),
+        Err(Error::WrongPassphrase("passphrase"))
     ));
     // An entry of the old file is not accepted in the new one.
     let mut mixed = new_file.clone();
@@ -175,7 +190,7 @@ fn vault_passwd_reencrypts_every_entry() {
     ));
     write(&path, &new_file).unwrap();
     assert_eq!(text_of(&before, &slot("default")).unwrap(), "sk-one");
-    let after = Vault::at(path, Box::new(|_| Ok(secret("another"))));
+    let after = Vault::at(path, ask(|_| Ok(secret("another"))));
     for (profile, text) in [
         ("default", "sk-one"),
         ("work", "sk-two"),
@@ -188,15 +203,18 @@ fn vault_passwd_reencrypts_every_entry() {
 #[test]
 fn vault_passwd_in_another_process_asks_again() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let now = Rc::new(Cell::new(WORDS));
-    let ask = Rc::clone(&now);
-    let open = Vault::at(path.clone(), Box::new(move |_| Ok(secret(ask.get()))));
+    let typed = Rc::clone(&now);
+    let open = Vault::at(path.clone(), ask(move |_| Ok(secret(typed.get()))));
     open.set(&slot("default"), &secret("sk-one")).unwrap();
     vault(&path)
-        .change_passphrase(&secret("another"), FLOOR)
+        .change_protection(&protection(&secret("another")))
         .unwrap();
-    assert!(matches!(open.unlock_content(), Err(Error::WrongPassphrase)));
+    assert!(matches!(
+        open.unlock_content(),
+        Err(Error::WrongPassphrase("passphrase"))
+    ));
     now.set("another");
     assert_eq!(text_of(&open, &slot("default")).unwrap(), "sk-one");
 }
@@ -204,14 +222,14 @@ fn vault_passwd_in_another_process_asks_again() {
 #[test]
 fn vault_unlocked_needs_no_passphrase() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     vault(&path)
         .set(&slot("default"), &secret("sk-one"))
         .unwrap();
     let silent = || {
         Vault::at(
             path.clone(),
-            Box::new(|_| Err(NoPassphrase(String::from("no prompt")))),
+            ask(|_| Err(NoPassphrase(String::from("no prompt")))),
         )
     };
     match vault(&path).unlock_for(Time::from_millis(0), Duration::from_secs(60)) {
@@ -231,7 +249,7 @@ fn vault_unlocked_needs_no_passphrase() {
 #[test]
 fn vault_truncated_is_refused_unchanged() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let open = vault(&path);
     open.set(&slot("default"), &secret("sk-one")).unwrap();
     let whole = fs::read(&path).unwrap().unwrap();
@@ -261,7 +279,7 @@ fn vault_truncated_is_refused_unchanged() {
         );
         assert!(
             matches!(
-                Vault::create(&path, &secret(WORDS), FLOOR),
+                Vault::create(&path, &protection(&secret(WORDS))),
                 Err(Error::Exists(_))
             ),
             "{length}"
@@ -273,7 +291,7 @@ fn vault_truncated_is_refused_unchanged() {
 #[test]
 fn vault_changed_byte_is_detected() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let open = vault(&path);
     open.set(&slot("default"), &secret("sk-one")).unwrap();
     open.set(&slot("work"), &secret("sk-two")).unwrap();
@@ -304,7 +322,7 @@ fn vault_changed_byte_is_detected() {
 #[test]
 fn vault_moved_or_removed_entry_is_detected() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let open = vault(&path);
     open.set(&slot("default"), &secret("sk-one")).unwrap();
     open.set(&slot("work"), &secret("sk-two")).unwrap();
@@ -338,29 +356,20 @@ fn vault_moved_or_removed_entry_is_detected() {
 #[test]
 fn vault_changed_header_is_refused() {
     let (_dir, path) = place();
-    Vault::create(
-        &path,
-        &secret(WORDS),
-        KdfParams::Argon2id {
-            memory_kib: 20_000,
-            passes: 2,
-            lanes: 1,
-        },
-    )
-    .unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let mut cheaper = read(&path).unwrap();
     cheaper.id = String::from("another");
     write(&path, &cheaper).unwrap();
     assert!(matches!(
         vault(&path).unlock_content(),
-        Err(Error::WrongPassphrase)
+        Err(Error::WrongPassphrase("passphrase"))
     ));
 }
 
 #[test]
 fn vault_kdf_out_of_range_is_refused() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     let whole = read(&path).unwrap();
     let salt = STANDARD.encode([0; SALT_BYTES]);
     for kdf in [
@@ -425,7 +434,7 @@ fn vault_kdf_out_of_range_is_refused() {
 #[test]
 fn vault_concurrent_writes_lose_nothing() {
     let (_dir, path) = place();
-    Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+    Vault::create(&path, &protection(&secret(WORDS))).unwrap();
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let path = &path;
