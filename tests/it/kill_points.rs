@@ -298,6 +298,74 @@ fn kill_during_vault_passwd() {
 }
 
 #[test]
+fn kill_during_vault_passwd_with_key_file() {
+    let home = home_with_conversation();
+    let prepare = || {
+        let sandbox = copy_of(&home);
+        sandbox.write("new", "eleven brown horses on a hill");
+        sandbox.write("stick.key", "x".repeat(64));
+        sandbox
+    };
+    let args = [
+        "vault",
+        "passwd",
+        "--yes",
+        "--kdf",
+        CHEAP,
+        "--new-passphrase-file",
+        "../new",
+        "--key-file",
+        "../stick.key",
+    ];
+    at_every_change(&args, "", prepare, |sandbox, n| {
+        let before = sandbox.run(["key", "get"]).output();
+        sandbox.configure(&format!(
+            "[keys]\nkey_file = {:?}\n",
+            sandbox.root().join("stick.key").display().to_string()
+        ));
+        let after = sandbox
+            .run(["key", "get"])
+            .env("CHATBOT_PASSPHRASE_FILE", sandbox.root().join("new"))
+            .output();
+        // Either the passphrase alone opens it, or the new one with the key file.
+        let opens = [before, after];
+        assert_eq!(
+            opens.iter().filter(|o| o.code == Some(0)).count(),
+            1,
+            "cut {n}: {opens:#?}"
+        );
+    });
+}
+
+#[test]
+fn kill_during_vault_rekey_with_device() {
+    let home = home_with_conversation();
+    let prepare = || {
+        let sandbox = copy_of(&home);
+        let card = crate::vault_factors::device(&sandbox, "card");
+        crate::vault_factors::use_device(&sandbox, &card);
+        sandbox
+            .run([
+                "vault",
+                "passwd",
+                "--yes",
+                "--kdf",
+                CHEAP,
+                "--new-passphrase-file",
+            ])
+            .arg(sandbox.root().join("passphrase"))
+            .succeeds();
+        sandbox
+    };
+    at_every_change(&["vault", "rekey"], "", prepare, |sandbox, _| {
+        // With the old challenge or the new one: the device answers both.
+        sandbox.run(["key", "get"]).succeeds();
+        sandbox.run(["vault", "rekey"]).succeeds();
+        sandbox.run(["history", "verify"]).succeeds();
+    });
+}
+
+#[test]
 fn kill_during_guided_rotation() {
     let home = home_with_conversation();
     at_every_change(
