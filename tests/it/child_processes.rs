@@ -130,6 +130,31 @@ fn child_passphrase_command_gets_no_key() {
 }
 
 #[test]
+fn child_second_factor_command_gets_no_passphrase() {
+    let (mut sandbox, server) = home_and_server();
+    let file = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", &file);
+    let answer = "read challenge\necho \"$challenge\" | sha256sum | cut -c1-64";
+    let (program, seen) = spy(&sandbox, "card", answer);
+    settings(
+        &sandbox,
+        &server,
+        &format!(
+            "[keys]\nsecond_factor_command = [{:?}]\n",
+            program.display().to_string()
+        ),
+    );
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
+    let text = String::from_utf8_lossy(&std::fs::read(&seen).unwrap()).into_owned();
+    assert!(!text.contains("CHATBOT_PASSPHRASE"), "{text:?}");
+    assert_no_secret_seen(&seen);
+    sandbox.store_key("openrouter", &key());
+    assert_no_secret_seen(&seen);
+}
+
+#[test]
 fn child_alert_command_gets_no_key() {
     let (sandbox, server) = home_and_server();
     let (program, seen) = spy(&sandbox, "alarmed", "cat >/dev/null");

@@ -205,6 +205,8 @@ fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool
             "cwd/schema.json",
             "home/.bash_history",
             "roles/told.md",
+            "bin/card",
+            "stick.key",
         ]
         .iter()
         .any(|planted| file.ends_with(planted));
@@ -658,6 +660,78 @@ fn leaks_none_to_object_storage() {
     leaks.end();
     sandbox.is_private();
     other.is_private();
+}
+
+#[test]
+fn leaks_none_of_the_factors_of_the_vault() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut sandbox = Sandbox::under_one_root();
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
+    sandbox.set("CHATBOT_KEYRING", "vault");
+    let content = "the canary in the key file sings at four in the morning";
+    let file = sandbox.write("stick.key", content);
+    let response = "cafe0123456789abcdef0123456789abcdefcafe";
+    let answer = |lines: &str| {
+        let card = sandbox.write("bin/card", format!("#!/bin/sh\n{lines}\n"));
+        std::fs::set_permissions(&card, std::fs::Permissions::from_mode(0o700)).unwrap();
+        card
+    };
+    let card = answer(&format!("echo {response}"));
+    sandbox.configure(&format!(
+        "[keys]\nkey_file = {:?}\nsecond_factor_command = [{:?}]\n",
+        file.display().to_string(),
+        card.display().to_string()
+    ));
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .succeeds();
+    sandbox.store_key("openrouter", &key());
+    let passwd = [
+        "vault",
+        "passwd",
+        "--yes",
+        "--kdf",
+        CHEAP,
+        "--new-passphrase-file",
+        "../passphrase",
+    ];
+    for args in [
+        ["ask", "--provider=demo", "-vv", "hello"].as_slice(),
+        &passwd,
+        &["vault", "rekey"],
+        &["vault", "status", "--json"],
+        &["key", "recovery", "export", "recovery.txt", "--yes"],
+        &["config", "show"],
+        &["config", "check"],
+        &["doctor"],
+        &["backup", "kept.backup", "--with-keys"],
+        &["incident", "report", "evidence"],
+    ] {
+        sandbox.run(args).output();
+    }
+    let trace = sandbox.state().join("trace.log");
+    // A wrong answer, one that is no answer, and a failure: none is repeated.
+    for lines in [
+        format!("echo {response}00"),
+        format!("echo zz{response}"),
+        format!("echo {response}; exit 1"),
+    ] {
+        answer(&lines);
+        let run = sandbox.run(["key", "get"]).env("CHATBOT_LOG", &trace);
+        run.fails(3);
+    }
+    let mut leaks = leak_search();
+    leaks.add("the key file", content);
+    leaks.add("the response", response);
+    let bytes: Vec<u8> = (0..response.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&response[at..at + 2], 16).unwrap())
+        .collect();
+    leaks.needles.push(("the response".to_owned(), bytes));
+    search_sandbox(&mut leaks, &sandbox, false);
+    leaks.end();
+    sandbox.is_private();
 }
 
 /// Runs every command that manages saved data, and deletes the key at the end.
