@@ -10,9 +10,10 @@ use std::path::Path;
 
 /// Variables that hold keys, passwords and credentials of this program, in addition to the
 /// providers' own.
-const OWN_VARIABLES: [&str; 11] = [
+const OWN_VARIABLES: [&str; 12] = [
     "CHATBOT_PASSPHRASE_FILE",
     "CHATBOT_PASSPHRASE_COMMAND",
+    "CREDENTIALS_DIRECTORY",
     "WEBDAV_PASSWORD",
     "WEBDAV_TOKEN",
     "AWS_SECRET_ACCESS_KEY",

@@ -1,5 +1,5 @@
-//! Where passphrases come from: the file or the command that the environment names, a file named by
-//! an option, or a hidden prompt.
+//! Where passphrases come from: in this order the file or the command that the environment names, or
+//! the credential that systemd provides; else a file named by an option, or a hidden prompt.
 
 use crate::cli::env::Env;
 use crate::cli::errors::{CliError, CliExit};
@@ -10,10 +10,12 @@ use crate::keys::same_secret;
 use crate::keys::stores::vault::NoPassphrase;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A passphrase is never longer than this.
 const MAX_PASSPHRASE_BYTES: u64 = 4096;
+/// The name after `LoadCredential=` or `LoadCredentialEncrypted=` in a unit of systemd.
+const CREDENTIAL: &str = "chatbot-passphrase";
 
 /// The passphrase of something that exists, such as "the backup": from the file or the command that
 /// the environment names, else from a hidden prompt. `exit` is the exit code if the file or the
@@ -33,12 +35,31 @@ pub(crate) fn ask(ui: Ui, of: &str) -> Result<Secret> {
     )
 }
 
-/// Whether the environment names a file or a command.
+/// Whether the environment names a file, a command or a credential.
 pub(crate) fn is_named(env: Env) -> bool {
-    env.has("CHATBOT_PASSPHRASE_FILE") || env.has("CHATBOT_PASSPHRASE_COMMAND")
+    env.has("CHATBOT_PASSPHRASE_FILE")
+        || env.has("CHATBOT_PASSPHRASE_COMMAND")
+        || credential_file(env).is_some()
 }
 
-/// The passphrase from the file or the command that the environment names; `None` if it names none.
+/// The file that systemd provides to a service with `LoadCredential=chatbot-passphrase:…`. Only that
+/// service and root can read it, whatever its mode says.
+fn credential_file(env: Env) -> Option<PathBuf> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let file = env.path("CREDENTIALS_DIRECTORY")?.join(CREDENTIAL);
+    fs::exists(&file).then_some(file)
+}
+
+fn read_credential(file: &Path) -> Result<Secret, NoPassphrase> {
+    let name = format!("the credential `{CREDENTIAL}` of systemd");
+    let bytes = fs::read_external(file, MAX_PASSPHRASE_BYTES)
+        .map_err(|error| NoPassphrase(format!("{name}: {error}")))?;
+    strip_line_end(&name, bytes)
+}
+
+/// The passphrase from where the environment says; `None` if it says nothing.
 fn named(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         if fs::is_open_to_others(&path) {
@@ -50,7 +71,8 @@ fn named(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
         return Some(read_named_file(&path));
     }
     let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
-        Ok(command) => command?,
+        Ok(Some(command)) => command,
+        Ok(None) => return credential_file(env).map(|file| read_credential(&file)),
         Err(error) => return Some(Err(NoPassphrase(error.to_string()))),
     };
     Some(match env.shell(&command) {
@@ -72,17 +94,21 @@ fn read_named_file(path: &Path) -> Result<Secret, NoPassphrase> {
     strip_line_end("`CHATBOT_PASSPHRASE_FILE`", bytes)
 }
 
-/// What is wrong with the file or the command that the environment names. The command is not run,
-/// because it may ask the user for something.
+/// What is wrong with the file, the command or the credential that the environment names. The command
+/// is not run, because it may ask the user for something.
 pub(crate) fn variable_problem(env: Env) -> Option<String> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         return read_named_file(&path).err().map(|why| why.0);
     }
     match env.text("CHATBOT_PASSPHRASE_COMMAND") {
         Err(error) => Some(error.to_string()),
-        Ok(line) => env
-            .shell_problem(&line?)
+        Ok(Some(line)) => env
+            .shell_problem(&line)
             .map(|why| format!("`CHATBOT_PASSPHRASE_COMMAND`: {why}")),
+        Ok(None) => {
+            let file = credential_file(env)?;
+            read_credential(&file).err().map(|why| why.0)
+        }
     }
 }
 

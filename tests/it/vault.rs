@@ -228,6 +228,50 @@ fn vault_passphrase_from_file_or_command() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn vault_passphrase_from_systemd_credential() {
+    use std::os::unix::fs::PermissionsExt;
+    let (mut sandbox, _) = with_key();
+    sandbox.unset("CHATBOT_PASSPHRASE_FILE");
+    let credential = sandbox.write("credentials/chatbot-passphrase", format!("{PASSPHRASE}\n"));
+    // As systemd provides it: the access is in an ACL, whose mask shows as that of the group.
+    fs::set_permissions(&credential, fs::Permissions::from_mode(0o440)).unwrap();
+    sandbox.set("CREDENTIALS_DIRECTORY", sandbox.root().join("credentials"));
+    sandbox
+        .run(["key", "get"])
+        .stdout("openrouter: ******** in vault, fingerprint [..]\n")
+        .check();
+    sandbox.run(["config", "check"]).succeeds();
+    // A file or a command that the environment names comes first.
+    let wrong = sandbox.write("wrong", "another passphrase");
+    let get = || sandbox.run(["key", "get"]);
+    get().env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(3);
+    get()
+        .env("CHATBOT_PASSPHRASE_COMMAND", "echo wrong")
+        .fails(3);
+    // It can also be used for what is new.
+    sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+    sandbox.run(["backup", "kept.backup"]).succeeds();
+    fs::remove_file(&credential).unwrap();
+    let stderr = get().fails(3).stderr;
+    assert!(
+        stderr.starts_with("chatbot: error: the vault is locked: there is no terminal"),
+        "{stderr}"
+    );
+    sandbox.write(&credential, "\n");
+    let why = "the credential `chatbot-passphrase` of systemd provides an empty passphrase";
+    let stderr = get().fails(3).stderr;
+    assert!(
+        stderr.starts_with(&format!("chatbot: error: the vault is locked: {why}\n")),
+        "{stderr}"
+    );
+    let found = sandbox.run(["config", "check"]).fails(9).stdout;
+    assert!(found.contains(why), "{found}");
+    let report = sandbox.run(["doctor", "--json"]).output().stdout;
+    assert!(report.contains(why), "{report}");
+}
+
 #[test]
 fn vault_passwd_replaces_passphrase() {
     let (sandbox, _) = with_key();
