@@ -172,7 +172,8 @@ impl ErrorBody {
 
     fn kind(&self, status: u16, retry_after: Option<Duration>) -> ProviderErrorKind {
         match status {
-            400 | 401 if status == 401 || self.is_auth_error() => ProviderErrorKind::InvalidKey,
+            401 => ProviderErrorKind::InvalidKey,
+            400 | 403 if self.is_auth_error() => ProviderErrorKind::InvalidKey,
             402 => ProviderErrorKind::NoCredit,
             403 => ProviderErrorKind::Forbidden,
             404 if self.privacy.is_some() => ProviderErrorKind::PrivacyRestricted,
