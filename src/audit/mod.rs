@@ -99,6 +99,8 @@ events! {
     KeyDeleted = "key.deleted",
     /// A key was checked with its provider.
     KeyValidated = "key.validated",
+    /// A saved key was read to be sent to its provider: the first time in a run.
+    KeyUsed = "key.used",
     /// A key was refused because of its format.
     KeyRefused = "key.refused",
     /// A key was replaced by a new one.

@@ -49,6 +49,7 @@ use crate::time::{Clock, Time};
 use crate::usage::UsageLog;
 use crate::usage::budget::{BudgetLimits, BudgetTracker};
 use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     log: Option<DebugLog>,
     /// Providers may be asked about keys during a lockdown, because no message is sent.
     key_calls_allowed: bool,
+    /// The saved keys that requests of this run use, with their fingerprints.
+    pub(super) keys_in_use: BTreeMap<Slot, String>,
     /// The model that the last statistics named.
     pub(super) reported_model: Option<String>,
     /// This command sends messages, and when it compares the state with its marks at its end.
@@ -106,6 +109,7 @@ impl Context {
             audit_key: None,
             log: None,
             key_calls_allowed: false,
+            keys_in_use: BTreeMap::new(),
             reported_model: None,
             compare_at_end: None,
             compare_next: None,

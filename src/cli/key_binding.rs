@@ -1,5 +1,6 @@
 //! Which host a key may be sent to. Every key passes here before it is sent, saved or not.
 
+use crate::audit::{Event, EventKind};
 use crate::catalog::{self, Endpoint};
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
@@ -168,8 +169,10 @@ pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<
     };
     if let Some(key) = stored {
         require_bound(context, &choice.endpoint, &slot, &key)?;
+        note_use(context, slot, &key)?;
         return Ok(key);
     }
+    context.keys_in_use.remove(&slot);
     if let Some(name) = named
         && let Some(key) = env_key(context, &choice.endpoint, &name)?
     {
@@ -207,6 +210,26 @@ pub(crate) fn api_key(context: &mut Context, choice: &ProviderChoice) -> Result<
             "save one with `chatbot key set{of}{within}`,{set} or try `chatbot chat --demo`"
         ))
     )
+}
+
+/// Remembers which saved key the requests to a provider use, and logs it once in a run.
+fn note_use(context: &mut Context, slot: Slot, key: &Secret) -> Result<()> {
+    let index = context.keys()?.manager().index().ok().flatten();
+    let Some(fingerprint) = index.map(|index| index.fingerprint(key)) else {
+        return Ok(());
+    };
+    if context.keys_in_use.get(&slot) == Some(&fingerprint) {
+        return Ok(());
+    }
+    if let Slot::ApiKey { provider, profile } = &slot {
+        let event = Event::new(EventKind::KeyUsed)
+            .word("provider", provider.as_str())
+            .word("profile", profile.as_str())
+            .word("store", &context.store_name());
+        context.audit_key_event(&event);
+    }
+    context.keys_in_use.insert(slot, fingerprint);
+    Ok(())
 }
 
 /// Sends a saved key only to the host it was saved for, even if the settings name another one
