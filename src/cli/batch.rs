@@ -13,6 +13,7 @@ use crate::cli::answer_schema;
 use crate::cli::args::{ConversationArgs, Resume, parse_model, with_folder};
 use crate::cli::errors::report::error_json;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::key_validity;
 use crate::cli::outcome::require_text;
 use crate::cli::runtime::{StopSignals, runtime, wait_for_interrupt};
 use crate::cli::term::format::pluralize;
@@ -140,6 +141,7 @@ fn ask(
         wait_for_interrupt(cancelled, ends),
     ));
     *spent = started.session.spend().command;
+    key_validity::record(context, started.choice.as_ref(), &result);
     let outcome = result?;
     if outcome.cancelled {
         bail!(SilentExit(CliExit::Interrupted));

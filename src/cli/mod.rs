@@ -20,6 +20,7 @@ mod editor;
 mod env;
 mod errors;
 mod key_binding;
+mod key_validity;
 mod keys;
 mod line_history;
 mod lockdown;

@@ -12,6 +12,7 @@ use crate::cli::conversation_lookup;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::key_binding;
+use crate::cli::key_validity;
 use crate::cli::keys::is_no_store_error;
 use crate::cli::logging;
 use crate::cli::prices;
@@ -286,6 +287,9 @@ pub(crate) fn connect(
     )?;
     connection::refuse_malformed_proxy(context.env, &choice.endpoint)?;
     let key = key_for(context, &choice)?;
+    if let Some(key) = &key {
+        key_validity::revalidate_if_due(context, &choice, key)?;
+    }
     let budget = context.settings()?.budget;
     if args.budget.is_some()
         || budget.per_day.is_some()

@@ -139,6 +139,9 @@ pub enum StoreSetting {
 pub struct KeySettings {
     /// The user is warned about an API key older than this; 0 turns the warning off.
     pub rotate_after_days: u32,
+    /// A saved key that was neither checked nor used for this long is checked before it is used; 0
+    /// turns the check off.
+    pub validate_every_days: u32,
     /// The longest that a call of the OS keyring can take.
     pub keyring_timeout_s: u32,
     /// How long the kernel caches a secret from the OS keyring.
@@ -242,6 +245,7 @@ impl Default for Settings {
             },
             keys: KeySettings {
                 rotate_after_days: 90,
+                validate_every_days: 7,
                 keyring_timeout_s: 15,
                 keyring_remember_s: 2,
                 store: StoreSetting::Auto,

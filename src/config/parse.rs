@@ -189,6 +189,12 @@ impl KeySettings {
             &mut self.rotate_after_days,
         );
         s.read(
+            "validate_every_days",
+            UINT_HINT,
+            parse_uint,
+            &mut self.validate_every_days,
+        );
+        s.read(
             "keyring_timeout_s",
             "a whole number from 1 to 600",
             |v| parse_uint(v).filter(|n| (1..=600).contains(n)),
@@ -412,6 +418,7 @@ mod tests {
                 "5: profil: unknown setting (profile?)",
             ]
         );
+        assert!(is_protective("keys.second_factor_comand") && is_protective("keys.keyfile"));
         assert!(is_protective("profil") && is_protective("profile.work.limits.x"));
     }
 

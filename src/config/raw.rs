@@ -98,6 +98,10 @@ impl Settings {
                 here.keys.rotate_after_days.into(),
                 usual.keys.rotate_after_days.into(),
             ),
+            "keys.validate_every_days" => more(
+                here.keys.validate_every_days.into(),
+                usual.keys.validate_every_days.into(),
+            ),
             "keys.keyring_remember_s" => {
                 here.keys.keyring_remember_s > usual.keys.keyring_remember_s
             }

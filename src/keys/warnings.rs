@@ -33,6 +33,16 @@ pub enum KeyWarning {
 }
 
 impl KeyRecord {
+    /// Whether the last validation or use was more than this many days ago; never if `every_days` is
+    /// 0, and not for a key that was never validated.
+    #[must_use]
+    pub fn is_validation_due(&self, now: Time, every_days: u32) -> bool {
+        every_days > 0
+            && self
+                .last_validated
+                .is_some_and(|at| now.since(at) > DAY * every_days)
+    }
+
     /// Returns the warnings about a key, the most serious first.
     #[must_use]
     pub fn warnings(&self, now: Time, rotate_after_days: u32) -> Vec<KeyWarning> {

@@ -230,7 +230,11 @@ impl MonitorState {
             self.observe_request(record);
         } else if is(EventKind::KeyRevealed) || is(EventKind::KeyShown) {
             self.count(AlertKind::KeyReads, "reads", at, 10 * 60_000, 5);
-        } else if is(EventKind::KeyValidated) && record.word("status") == "invalid" {
+        } else if is(EventKind::KeyValidated)
+            && record.word("status") == "invalid"
+            // The request itself was counted already.
+            && record.word("by") != "request"
+        {
             self.observe_refusal(at);
         } else if is(EventKind::Limited) {
             // During a lockdown every request is refused, which the user wanted.

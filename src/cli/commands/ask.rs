@@ -11,6 +11,7 @@ use crate::cli::batch;
 use crate::cli::code_blocks::code_blocks;
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::key_validity;
 use crate::cli::outcome::{describe_redactions, report_outcome, require_text};
 use crate::cli::runtime::{StopSignals, runtime, wait_for_interrupt};
 use crate::cli::session;
@@ -128,6 +129,7 @@ pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
         .send(input, follower, wait_for_interrupt(cancelled, ends));
     let result = runtime()?.block_on(screen.watch(answer));
     screen.finish(own_screen || result.is_ok())?;
+    key_validity::record(context, started.choice.as_ref(), &result);
     let outcome =
         result.map_err(|error| session::explain_refused_key(error, started.choice.as_ref()))?;
     print_answer(context, options, &started, &outcome)?;

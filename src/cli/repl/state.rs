@@ -8,6 +8,7 @@ use crate::cli::args::ConversationArgs;
 use crate::cli::attachments::AttachedFiles;
 use crate::cli::context::Context;
 use crate::cli::errors::diagnose::diagnose;
+use crate::cli::key_validity;
 use crate::cli::line_history;
 use crate::cli::outcome::{report_outcome, require_text};
 use crate::cli::provider::ProviderChoice;
@@ -272,6 +273,7 @@ impl Repl<'_> {
                 SessionRequest::Summarize => session.summarize(&mut printer, stop).await,
             }
         }));
+        key_validity::record(self.context, self.choice.as_ref(), &result);
         Ok((printer, result))
     }
 

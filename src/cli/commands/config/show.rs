@@ -213,8 +213,9 @@ fn format_keys(keys: &KeySettings) -> String {
     let key_file = keys.key_file.as_ref();
     let key_file = key_file.map_or_else(String::new, |f| format!("key_file = {}\n", quote(f)));
     format!(
-        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n{key_file}second_factor_command = {}\nsecond_factor_timeout_s = {}\n",
+        "\n[keys]\nrotate_after_days = {}\nvalidate_every_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n{key_file}second_factor_command = {}\nsecond_factor_timeout_s = {}\n",
         keys.rotate_after_days,
+        keys.validate_every_days,
         keys.keyring_timeout_s,
         keys.keyring_remember_s,
         quote_list(&keys.second_factor_command),

@@ -20,7 +20,7 @@ mod validation;
 pub(crate) use list::load_full_index;
 pub(crate) use rotate::{RotationOutcome, rotate_key};
 pub(crate) use target::display_key;
-pub(crate) use validate::key_notices;
+pub(crate) use validate::{key_notices, revalidate};
 
 use crate::cli::context::Context;
 use crate::keys::Slot;

@@ -9,8 +9,10 @@ use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::key_binding;
 use crate::cli::term::Style;
 use crate::keys::{KeyStatus, Slot};
+use crate::name::Name;
 use crate::privacy::Displayable;
 use crate::privacy::Raw;
+use crate::secret::Secret;
 use crate::time::humanize;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -164,11 +166,42 @@ fn validate_one(context: &mut Context, target: &KeyTarget, force: bool) -> Resul
     Ok(answer.status)
 }
 
+/// Checks a saved key that is about to be sent, and fails if its provider refuses it.
+pub(crate) fn revalidate(
+    context: &mut Context,
+    provider: &Name,
+    profile: &Name,
+    key: &Secret,
+) -> Result<()> {
+    let target = target_for(context, provider, profile)?;
+    let answer = ask_provider(context, &target, key)?;
+    let now = context.clock.now();
+    context.keys()?.manager().update_index(|index| {
+        if let Some(record) = index.record_mut(&target.slot) {
+            answer.write(record, now);
+        }
+    })?;
+    if answer.status == KeyStatus::Invalid {
+        bail!(
+            CliError::new(
+                CliExit::Key,
+                "invalid_key",
+                format!("the key for {} is {}", target.display(), answer.describe())
+            )
+            .hint(format!(
+                "nothing was sent; save another one with `chatbot key set{}`",
+                target.format_options()
+            ))
+        );
+    }
+    Ok(())
+}
+
 /// Warnings about a key when a chat begins; empty if there are none.
 pub(crate) fn key_notices(
     context: &mut Context,
-    provider: &crate::Name,
-    profile: &crate::Name,
+    provider: &Name,
+    profile: &Name,
 ) -> Result<Vec<String>> {
     let slot = Slot::ApiKey {
         provider: provider.clone(),
