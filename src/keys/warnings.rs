@@ -33,6 +33,12 @@ pub enum KeyWarning {
 }
 
 impl KeyRecord {
+    /// How many days ago the slot got this key.
+    #[must_use]
+    pub fn age_days(&self, now: Time) -> u64 {
+        now.since(self.updated_at).as_secs() / DAY.as_secs()
+    }
+
     /// Whether the last validation or use was more than this many days ago; never if `every_days` is
     /// 0, and not for a key that was never validated.
     #[must_use]
@@ -41,6 +47,15 @@ impl KeyRecord {
             && self
                 .last_validated
                 .is_some_and(|at| now.since(at) > DAY * every_days)
+    }
+
+    /// Whether the key should be replaced: it is too old, has expired or expires soon, or was
+    /// rejected.
+    #[must_use]
+    pub fn is_rotation_due(&self, now: Time, rotate_after_days: u32) -> bool {
+        self.warnings(now, rotate_after_days)
+            .iter()
+            .any(|warning| !matches!(warning, KeyWarning::NearlySpent(_)))
     }
 
     /// Returns the warnings about a key, the most serious first.
@@ -64,7 +79,7 @@ impl KeyRecord {
         {
             troubles.push(KeyWarning::NearlySpent(left));
         }
-        let days = now.since(self.updated_at).as_secs() / DAY.as_secs();
+        let days = self.age_days(now);
         if rotate_after_days > 0 && days > u64::from(rotate_after_days) {
             troubles.push(KeyWarning::Old {
                 days,
@@ -72,6 +87,20 @@ impl KeyRecord {
             });
         }
         troubles
+    }
+}
+
+impl KeyWarning {
+    /// The code for scripts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Expired(_) => "expired",
+            Self::ExpiresSoon(_) => "expires_soon",
+            Self::Old { .. } => "old",
+            Self::NearlySpent(_) => "nearly_spent",
+        }
     }
 }
 

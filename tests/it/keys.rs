@@ -55,9 +55,9 @@ fn key_lifecycle() {
     sandbox
         .run(["key", "list"])
         .stdout(
-            "provider    profile  source  fingerprint     status   since       validated\n\
-         openrouter  default  vault   [..]  unknown  [..]  never\n\
-         openrouter  work     vault   [..]  unknown  [..]  never\n\
+            "provider    profile  source  fingerprint     status   since       age     validated\n\
+         openrouter  default  vault   [..]  unknown  [..]  0 days  never\n\
+         openrouter  work     vault   [..]  unknown  [..]  0 days  never\n\
          store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();
@@ -84,7 +84,11 @@ fn key_lifecycle() {
             "updated_at",
             "last_validated",
             "expires_at",
-            "host"
+            "host",
+            "age_days",
+            "validation_due",
+            "rotation_due",
+            "warnings"
         ]
     );
     assert_eq!(
@@ -229,6 +233,179 @@ fn key_set_validates_and_caches() {
     );
 }
 
+/// The record of the key for `own` in the list.
+fn listed(sandbox: &Sandbox) -> serde_json::Value {
+    let list = sandbox.run(["key", "list", "--json"]).succeeds().stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    list["keys"][0].clone()
+}
+
+/// Changes the record of the key for `own`.
+fn edit_record(sandbox: &Sandbox, edit: impl FnOnce(&mut serde_json::Value)) {
+    let path = sandbox.state().join("keys.json");
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    edit(&mut index["keys"]["default/own"]);
+    sandbox.write(&path, index.to_string());
+}
+
+#[test]
+fn key_validity_follows_use() {
+    let sandbox = Sandbox::with_vault();
+    let denied = r#"{"error":{"code":"invalid_api_key","message":"No such key"}}"#;
+    let server = Server::replies([
+        Reply::json(401, REFUSED),
+        Reply::json(401, REFUSED),
+        Reply::says("yes"),
+        Reply::says("yes"),
+        Reply::json(
+            403,
+            r#"{"error":{"code":403,"message":"not in your country"}}"#,
+        ),
+        Reply::json(501, r#"{"error":{"code":501,"message":"overloaded"}}"#),
+        Reply::json(403, denied),
+        Reply::says("yes"),
+    ]);
+    sandbox.configure(&own(&server));
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin("canary")
+        .succeeds();
+    let ask = || sandbox.run(["ask", "--no-stdin", "hello"]);
+    let status = |sandbox: &Sandbox| listed(sandbox)["status"].as_str().unwrap().to_owned();
+    let file = || fs::read(sandbox.state().join("keys.json")).unwrap();
+    assert_eq!(status(&sandbox), "unknown");
+    ask().fails(3);
+    let record = listed(&sandbox);
+    assert_eq!(
+        (&record["status"], &record["rotation_due"]),
+        (&"invalid".into(), &true.into())
+    );
+    assert_eq!(
+        record["warnings"],
+        serde_json::json!([{"code": "invalid", "message": "was rejected by its provider"}])
+    );
+    assert!(!record["last_validated"].is_null());
+    // What only repeats the record is not written again.
+    let written = file();
+    ask().fails(3);
+    assert_eq!(file(), written);
+    ask().succeeds();
+    assert_eq!(status(&sandbox), "valid");
+    let written = file();
+    ask().succeeds();
+    assert_eq!(file(), written);
+    // Neither of these says anything about the key.
+    ask().fails(6);
+    ask().fails(7);
+    assert_eq!(file(), written);
+    ask().fails(3);
+    assert_eq!(status(&sandbox), "invalid");
+    // A day later the same result is written again.
+    edit_record(&sandbox, |record| {
+        record["status"] = "valid".into();
+        record["last_validated"] = "2020-01-01T00:00:00.000Z".into();
+    });
+    sandbox
+        .run(["config", "set", "keys.validate_every_days", "0"])
+        .succeeds();
+    ask().succeeds();
+    assert_ne!(
+        listed(&sandbox)["last_validated"],
+        "2020-01-01T00:00:00.000Z"
+    );
+    let events = |kind: &str| {
+        let log = sandbox
+            .run(["audit", "--json", "--event", kind])
+            .succeeds()
+            .stdout;
+        let lines = log.lines().map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["details"].to_string()
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let changes: Vec<String> = ["invalid", "valid", "invalid"]
+        .map(|status| {
+            format!(
+                r#"{{"provider":"own","profile":"default","status":"{status}","by":"request"}}"#
+            )
+        })
+        .into();
+    assert_eq!(events("key.validated"), changes);
+    assert_eq!(
+        events("key.used"),
+        vec![r#"{"provider":"own","profile":"default","store":"vault"}"#; 8]
+    );
+}
+
+#[test]
+fn key_validity_is_that_of_the_key_in_use() {
+    // The key in a variable is refused, and the saved key of another provider stays as it is.
+    let refuses = Server::always(|_| Reply::json(401, REFUSED));
+    let answers = Server::always(|_| Reply::says("yes"));
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.set("OTHER_KEY", "another-canary");
+    sandbox.configure(&format!(
+        "{}[providers.other]\nbase_url = \"{}\"\nkey = \"env:OTHER_KEY\"\nmodel = \"m\"\n",
+        own(&answers),
+        refuses.base_url()
+    ));
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin("canary")
+        .succeeds();
+    let chat = sandbox
+        .run(["chat"])
+        .stdin("hello\n/provider other\nhello\n")
+        .output();
+    assert!(
+        chat.stderr.contains("`other` does not accept the key"),
+        "{chat:#?}"
+    );
+    assert_eq!(listed(&sandbox)["status"], "valid");
+}
+
+#[test]
+fn key_unused_for_long_is_checked_before_it_is_sent() {
+    let sandbox = Sandbox::with_vault();
+    let server = Server::scripted([
+        ("GET /v1/models", Reply::json(200, LIST)),
+        ("POST /v1/chat/completions", Reply::says("yes")),
+        ("POST /v1/chat/completions", Reply::says("yes")),
+        ("GET /v1/models", Reply::json(401, REFUSED)),
+        ("GET /v1/models", Reply::json(500, "{}")),
+        ("POST /v1/chat/completions", Reply::says("yes")),
+    ]);
+    sandbox.configure(&own(&server));
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--force"])
+        .stdin("canary")
+        .succeeds();
+    let ask = || sandbox.run(["ask", "--no-stdin", "hello"]);
+    let long_ago = |record: &mut serde_json::Value| {
+        record["status"] = "valid".into();
+        record["last_validated"] = "2020-01-01T00:00:00.000Z".into();
+    };
+    edit_record(&sandbox, long_ago);
+    assert_eq!(listed(&sandbox)["validation_due"], true);
+    ask().succeeds();
+    assert_eq!(listed(&sandbox)["validation_due"], false);
+    ask().succeeds();
+    edit_record(&sandbox, long_ago);
+    ask()
+        .code(3)
+        .stderr(
+            "chatbot: error: the key for `own` is invalid: `own` does not accept the key (401): No such key\n\
+             chatbot: hint: nothing was sent; save another one with `chatbot key set --provider own`\n",
+        )
+        .check();
+    assert_eq!(listed(&sandbox)["status"], "invalid");
+    // A provider that cannot be asked about the key gets the message all the same.
+    edit_record(&sandbox, long_ago);
+    ask().succeeds();
+    assert_eq!(listed(&sandbox)["status"], "valid");
+}
+
 #[test]
 fn key_set_without_network() {
     let sandbox = Sandbox::with_vault();
@@ -323,8 +500,8 @@ fn key_from_environment_is_not_saved() {
         .check();
     with(&["key", "list"])
         .stdout(
-            "provider    profile  source  fingerprint     status   since  validated\n\
-         openrouter  default  env     [..]  unknown  -      never\n\
+            "provider    profile  source  fingerprint     status   since  age  validated\n\
+         openrouter  default  env     [..]  unknown  -      -    never\n\
          store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();

@@ -3,6 +3,8 @@
 use crate::catalog;
 use crate::cli::context::Context;
 use crate::cli::term::Style;
+use crate::cli::term::format::pluralize;
+use crate::config::KeySettings;
 use crate::keys::index::KeyIndex;
 use crate::keys::stores::vault;
 use crate::keys::{KeyRecord, KeyStatus, Slot, StoreKind};
@@ -39,6 +41,9 @@ pub(super) fn run(context: &mut Context, options: &KeyListArgs) -> Result<()> {
     let mut entries = list_entries(context)?;
     entries.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
+        let settings = context.settings()?;
+        let now = context.clock.now();
+        let as_json = |entry| as_json(entry, &settings.keys, now);
         let keys: Vec<Value> = entries.iter().map(as_json).collect();
         return context
             .ui
@@ -166,8 +171,13 @@ pub(crate) fn load_full_index(context: &mut Context) -> Result<Option<KeyIndex>>
     Ok(manager.index()?)
 }
 
-fn as_json(entry: &ListedKeyEntry) -> Value {
+fn as_json(entry: &ListedKeyEntry, settings: &KeySettings, now: Time) -> Value {
     let record = entry.record.as_ref();
+    let warnings = record
+        .iter()
+        .flat_map(|record| record.warnings(now, settings.rotate_after_days))
+        .map(|warning| json!({ "code": warning.code(), "message": warning.to_string() }));
+    let warnings: Vec<Value> = warnings.collect();
     json!({
         "provider": entry.provider,
         "profile": entry.profile,
@@ -179,6 +189,10 @@ fn as_json(entry: &ListedKeyEntry) -> Value {
         "last_validated": record.and_then(|r| r.last_validated),
         "expires_at": record.and_then(|r| r.expires_at),
         "host": record.and_then(|r| r.host.clone()),
+        "age_days": record.map(|r| r.age_days(now)),
+        "validation_due": record.map(|r| r.is_validation_due(now, settings.validate_every_days)),
+        "rotation_due": record.map(|r| r.is_rotation_due(now, settings.rotate_after_days)),
+        "warnings": warnings,
     })
 }
 
@@ -227,10 +241,12 @@ fn render_table(context: &Context, entries: &[ListedKeyEntry]) -> Displayable {
         "fingerprint",
         "status",
         "since",
+        "age",
         "validated",
     ]
     .map(str::to_owned);
-    let rows: Vec<[String; 7]> = entries
+    let now = context.clock.now();
+    let rows: Vec<[String; 8]> = entries
         .iter()
         .map(|entry| {
             let record = entry.record.as_ref();
@@ -244,6 +260,15 @@ fn render_table(context: &Context, entries: &[ListedKeyEntry]) -> Displayable {
                     .unwrap_or_else(|| String::from("-")),
                 record.map_or(KeyStatus::Unknown, |r| r.status).to_string(),
                 record.map_or_else(|| String::from("-"), |r| r.updated_at.local_day()),
+                record.map_or_else(
+                    || String::from("-"),
+                    |r| {
+                        pluralize(
+                            usize::try_from(r.age_days(now)).unwrap_or(usize::MAX),
+                            "day",
+                        )
+                    },
+                ),
                 record
                     .and_then(|r| r.last_validated)
                     .map_or_else(|| String::from("never"), Time::local_minute),
