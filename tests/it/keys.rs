@@ -407,6 +407,61 @@ fn key_unused_for_long_is_checked_before_it_is_sent() {
 }
 
 #[test]
+fn key_clear_invalid_leaves_the_others() {
+    let sandbox = Sandbox::with_vault();
+    for provider in ["openai", "groq", "own"] {
+        sandbox
+            .run([
+                "key",
+                "set",
+                "--provider",
+                "openrouter",
+                "--profile",
+                provider,
+            ])
+            .arg("--stdin")
+            .arg("--no-validate")
+            .stdin(key("c0ffee42"))
+            .succeeds();
+    }
+    let clear = || sandbox.run(["key", "clear", "--invalid"]);
+    clear()
+        .stdout("there are no invalid keys to delete\n")
+        .check();
+    let path = sandbox.state().join("keys.json");
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for profile in ["groq", "own"] {
+        index["keys"][format!("{profile}/openrouter")]["status"] = "invalid".into();
+    }
+    sandbox.write(&path, index.to_string());
+    clear()
+        .code(2)
+        .stderr(
+            "chatbot: error: this needs an answer, but there is no terminal to ask on: Type `clear` to delete them:\n\
+             chatbot: hint: use `--yes`\n",
+        )
+        .check();
+    let mut screen = sandbox.screen(["key", "clear", "--invalid"]);
+    screen
+        .wait_for(
+            "This deletes 2 keys of `openrouter` in profile `groq`, `openrouter` in profile `own`.",
+        )
+        .wait_for("Type `clear` to delete them: ")
+        .line("clear")
+        .wait_for("deleted 2 keys");
+    assert_eq!(screen.end(), 0);
+    let left = sandbox.run(["key", "list"]).succeeds().stdout;
+    assert!(
+        left.contains("openrouter  openai") && left.lines().count() == 3,
+        "{left}"
+    );
+    clear()
+        .arg("--yes")
+        .stdout("there are no invalid keys to delete\n")
+        .check();
+}
+
+#[test]
 fn key_set_without_network() {
     let sandbox = Sandbox::with_vault();
     let server = Server::replies([]);

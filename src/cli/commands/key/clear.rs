@@ -1,4 +1,4 @@
-//! `key clear`: deletes the keys of all providers.
+//! `key clear`: deletes the keys of all providers, or those that were rejected.
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::commands::key::target::display_key;
@@ -6,16 +6,52 @@ use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;
 use crate::cli::term::format::pluralize;
-use crate::keys::Slot;
+use crate::keys::index::KeyIndex;
+use crate::keys::{KeyStatus, Slot};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::collections::BTreeSet;
 
 /// Delete all keys of all providers
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct KeyClearArgs {}
+pub(super) struct KeyClearArgs {
+    /// Delete only the keys that their providers rejected
+    #[arg(long)]
+    invalid: bool,
+}
 
-pub(super) fn run(context: &mut Context) -> Result<()> {
+pub(super) fn run(context: &mut Context, options: KeyClearArgs) -> Result<()> {
+    let slots = if options.invalid {
+        invalid_slots(context)?
+    } else {
+        all_slots(context)?
+    };
+    if slots.is_empty() {
+        let what = if options.invalid {
+            "invalid keys"
+        } else {
+            "keys"
+        };
+        return context
+            .ui
+            .say(&format!("there are no {what} to delete\n"), 2);
+    }
+    delete(context, &slots)
+}
+
+/// The keys that were rejected when they were last checked or used.
+fn invalid_slots(context: &mut Context) -> Result<BTreeSet<Slot>> {
+    let index = context.keys()?.manager().index()?;
+    let records = index.iter().flat_map(KeyIndex::records);
+    Ok(records
+        .filter(|(slot, record)| {
+            matches!(slot, Slot::ApiKey { .. }) && record.status == KeyStatus::Invalid
+        })
+        .map(|(slot, _)| slot)
+        .collect())
+}
+
+fn all_slots(context: &mut Context) -> Result<BTreeSet<Slot>> {
     let manager = context.keys()?.manager();
     let written = manager
         .index()?
@@ -28,9 +64,10 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
         Err(error) if means_no_store(&error) => {}
         Err(error) => bail!(error),
     }
-    if slots.is_empty() {
-        return context.ui.say("there are no keys to delete\n", 2);
-    }
+    Ok(slots)
+}
+
+fn delete(context: &mut Context, slots: &BTreeSet<Slot>) -> Result<()> {
     let list: Vec<String> = slots
         .iter()
         .map(|slot| match slot {
@@ -54,7 +91,7 @@ pub(super) fn run(context: &mut Context) -> Result<()> {
             ));
         }
     }
-    for slot in &slots {
+    for slot in slots {
         context.keys()?.manager().remove(slot)?;
         if let Slot::ApiKey { provider, profile } = slot {
             let event = Event::new(EventKind::KeyDeleted).severity(Severity::Notice);

@@ -60,7 +60,7 @@ pub(crate) fn run(context: &mut Context, options: KeyArgs) -> Result<()> {
         KeyCommand::Import(options) => import::run(context, &options),
         KeyCommand::Rotate(options) => rotate::run(context, &options),
         KeyCommand::Move(options) => move_all::run(context, &options),
-        KeyCommand::Clear(_) => clear::run(context),
+        KeyCommand::Clear(options) => clear::run(context, options),
         KeyCommand::Recovery(options) => recovery::run(context, &options),
     }
 }
