@@ -200,6 +200,90 @@ fn rotation_automatic_undo() {
     assert!(account.works(&key(1)));
 }
 
+/// Dates a key back, so that it is due.
+fn make_old(sandbox: &Sandbox, slot: &str) {
+    let path = sandbox.state().join("keys.json");
+    let mut index: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    index["keys"][slot]["updated_at"] = "2020-01-01T00:00:00.000Z".into();
+    sandbox.write(&path, index.to_string());
+}
+
+#[test]
+fn rotation_if_due_replaces_only_what_is_due() {
+    let (sandbox, account, _server) = openrouter();
+    let rotate = || sandbox.run(["key", "rotate", "--if-due"]);
+    rotate()
+        .stdout("the key for `gate` is not due: 0 days old (limit: 90)\n")
+        .check();
+    assert_eq!(account.lock().unwrap().made, 0);
+    make_old(&sandbox, "default/gate");
+    rotate().stdout(SWAPPED).check();
+    assert_eq!(account.lock().unwrap().made, 1);
+    rotate()
+        .stdout("the key for `gate` is not due: 0 days old (limit: 90)\n")
+        .check();
+    // The next time it is due, the earlier rotation is confirmed: a timer does not stop here.
+    make_old(&sandbox, "default/gate");
+    let second = rotate().succeeds().stdout;
+    assert_eq!(
+        second,
+        format!("the old key for `gate` was deleted here and at the provider\n{SWAPPED}")
+    );
+    let account = account.lock().unwrap();
+    assert_eq!((account.keys.len(), account.made), (2, 2), "{account:?}");
+    drop(account);
+    sandbox
+        .run(["key", "rotate", "--if-due", "--profile", "nowhere"])
+        .fails(3);
+    sandbox
+        .run(["key", "rotate", "--if-due", "--confirm"])
+        .fails(2);
+    sandbox
+        .run(["key", "rotate", "--all", "--provider", "gate"])
+        .fails(2);
+}
+
+#[test]
+fn rotation_all_goes_on_after_a_key_that_needs_the_user() {
+    let (sandbox, account, _server) = openrouter();
+    let by_hand = "the key for `gate` in profile `management` was not replaced: you must create the new key at the provider, and there is no terminal to enter it; enter it with `chatbot key rotate --provider gate --profile management`\n";
+    sandbox
+        .run(["key", "rotate", "--all"])
+        .code(3)
+        .stdout(format!("{SWAPPED}{by_hand}"))
+        .check();
+    assert_eq!(account.lock().unwrap().made, 1);
+    let unconfirmed = "the last rotation of the key for `gate` is not confirmed yet: `chatbot key rotate --provider gate --confirm`\n";
+    sandbox
+        .run(["key", "rotate", "--all"])
+        .code(3)
+        .stdout(format!("{unconfirmed}{by_hand}"))
+        .check();
+    // Nothing is due: a timer ends in peace.
+    let quiet = sandbox
+        .run(["key", "rotate", "--all", "--if-due"])
+        .succeeds()
+        .stdout;
+    assert_eq!(
+        quiet,
+        "the key for `gate` is not due: 0 days old (limit: 90)\n\
+         the key for `gate` in profile `management` is not due: 0 days old (limit: 90)\n"
+    );
+    make_old(&sandbox, "management/gate");
+    sandbox
+        .run(["key", "rotate", "--all", "--if-due"])
+        .code(3)
+        .stdout(format!(
+            "the key for `gate` is not due: 0 days old (limit: 90)\n{by_hand}"
+        ))
+        .check();
+    let empty = Sandbox::with_vault();
+    empty
+        .run(["key", "rotate", "--all"])
+        .stdout("there are no keys to replace\n")
+        .check();
+}
+
 #[test]
 fn rotation_refuses_other_account() {
     let (sandbox, account, _server) = openrouter();

@@ -87,6 +87,10 @@ impl CliError {
         (self.exit == CliExit::Refused).then_some(self.code)
     }
 
+    pub(crate) const fn exit_code(&self) -> CliExit {
+        self.exit
+    }
+
     /// The first command that the hint names.
     pub(crate) fn hint_command(&self) -> Option<&str> {
         let mut quoted = self.hint.as_deref()?.split('`').skip(1).step_by(2);

@@ -9,6 +9,7 @@ mod login;
 mod move_all;
 mod recovery;
 mod rotate;
+mod rotate_all;
 mod rotate_auto;
 mod scrub;
 mod set;
@@ -58,6 +59,9 @@ pub(crate) fn run(context: &mut Context, options: KeyArgs) -> Result<()> {
         KeyCommand::Validate(options) => validate::run(context, &options),
         KeyCommand::Login(options) => login::run(context, &options),
         KeyCommand::Import(options) => import::run(context, &options),
+        KeyCommand::Rotate(options) if options.all || options.if_due => {
+            rotate_all::run(context, &options)
+        }
         KeyCommand::Rotate(options) => rotate::run(context, &options),
         KeyCommand::Move(options) => move_all::run(context, &options),
         KeyCommand::Clear(options) => clear::run(context, options),

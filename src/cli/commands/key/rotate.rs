@@ -21,14 +21,17 @@ automatic: a new key with the same limits is created, tested and saved, and the 
 disabled. With OpenAI and an admin key in that profile, the same is done for keys of service \
 accounts. Otherwise, create the new key on the provider's website and enter it here.
 
-The old key is kept until you run the command again with --confirm or --undo.";
+The old key is kept until you run the command again with --confirm or --undo.
+
+`chatbot key rotate --if-due --all` is for a timer: `contrib/` has some for systemd, cron and launchd. \
+It ends with exit code 3 if a key is due that only you can replace.";
 
 /// Replace a key with a new one
 #[derive(Clone, Debug, Args)]
 #[command(after_help = DETAILS)]
 pub(super) struct KeyRotateArgs {
     #[command(flatten)]
-    target: KeyTargetArgs,
+    pub(super) target: KeyTargetArgs,
     #[command(flatten)]
     new: NewKeyArgs,
     /// Use the management key in this profile
@@ -39,22 +42,36 @@ pub(super) struct KeyRotateArgs {
     manual: bool,
     /// Confirm that the new key works, and delete the old key
     #[arg(long, conflicts_with = "undo")]
-    confirm: bool,
+    pub(super) confirm: bool,
     /// Go back to the old key
     #[arg(long)]
     undo: bool,
+    /// Replace all saved keys, one after the other
+    #[arg(long, conflicts_with_all = ["provider", "profile", "stdin", "confirm", "undo", "manual",
+        "management_profile", "no_validate", "force"])]
+    pub(super) all: bool,
+    /// Do nothing unless the key is older than `keys.rotate_after_days`, expires within a week or was
+    /// rejected; for timers. An earlier rotation of a key that is due again is confirmed first
+    #[arg(long, conflicts_with_all = ["stdin", "confirm", "undo", "manual", "management_profile",
+        "no_validate", "force"])]
+    pub(super) if_due: bool,
 }
 
 impl KeyRotateArgs {
-    fn for_target(whose: KeyTargetArgs) -> Result<Self> {
+    pub(super) fn for_key(provider: &Name, profile: &Name) -> Result<Self> {
         let management_profile = MANAGEMENT_PROFILE.parse()?;
         Ok(Self {
-            target: whose,
+            target: KeyTargetArgs {
+                provider: Some(provider.clone()),
+                profile: Some(profile.clone()),
+            },
             new: NewKeyArgs::default(),
             management_profile,
             manual: false,
             confirm: false,
             undo: false,
+            all: false,
+            if_due: false,
         })
     }
 }
@@ -125,7 +142,7 @@ pub(super) fn run(context: &mut Context, options: &KeyRotateArgs) -> Result<()> 
 }
 
 /// Whether the last rotation is done and not confirmed yet.
-fn awaits_confirmation(
+pub(super) fn awaits_confirmation(
     kept_back: Option<&Secret>,
     rotation: Option<&crate::keys::rotation::RotationState>,
 ) -> bool {
@@ -151,17 +168,13 @@ pub(crate) fn rotate_key(
     provider: &Name,
     profile: &Name,
 ) -> Result<RotationOutcome> {
-    let whose = KeyTargetArgs {
-        provider: Some(provider.clone()),
-        profile: Some(profile.clone()),
-    };
-    let target = resolve_target(context, &whose)?;
+    let options = KeyRotateArgs::for_key(provider, profile)?;
+    let target = resolve_target(context, &options.target)?;
     if target.require_stored().is_err() {
         return Ok(RotationOutcome::NotDone(
             "the settings take it from elsewhere",
         ));
     }
-    let options = KeyRotateArgs::for_target(whose)?;
     let management = management_key(context, &target, &options)?;
     let rotation = context.keys()?.manager().load_rotation(&target.slot)?;
     if awaits_confirmation(
