@@ -38,6 +38,8 @@ mod completions;
 mod config;
 /// Long conversations: the context window, summaries and copies.
 mod context;
+/// The timers in `contrib/`.
+mod contrib;
 /// Saved conversations: list, search, export, import and re-encrypt them, and survive damage.
 mod conversations;
 /// `chatbot doctor`: a healthy home, one fault of each kind, a machine with nothing.
