@@ -63,6 +63,32 @@ fn rekey_undecryptable_keeps_old_key() {
 }
 
 #[test]
+fn rekey_says_that_the_recovery_copy_is_stale() {
+    let sandbox = sandbox_with_conversations(1);
+    sandbox
+        .run(["key", "recovery", "export", "recovery.txt", "--yes"])
+        .succeeds();
+    sandbox
+        .run(["history", "rekey", "--yes"])
+        .stdout(
+            "re-encrypted 1 conversation; the old key was deleted\n\
+             the recovery copy of [..] does not open them any more: make a new one with `chatbot key recovery export FILE`\n",
+        )
+        .check();
+    let stdout = sandbox
+        .run(["incident", "recover", "--yes"])
+        .output()
+        .stdout;
+    assert!(
+        stdout.contains("does not open them any more: make a new one"),
+        "{stdout}"
+    );
+    // The vault's own key is another one: neither of these makes the copy stale.
+    let rekeyed = sandbox.run(["vault", "rekey"]).succeeds().stdout;
+    assert_eq!(rekeyed, "the vault has a new key; its passphrase stays\n");
+}
+
+#[test]
 fn rekey_drop_old_key_on_request() {
     let sandbox = sandbox_with_conversations(2);
     let files = sandbox.conversations();

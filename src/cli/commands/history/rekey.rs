@@ -23,7 +23,8 @@ use std::sync::Arc;
 ///
 /// If something cannot be decrypted with either key, it is listed and the old key is kept, unless
 /// you pass `--drop-old-key`. Once the old key is deleted, older copies of these files, such as
-/// those on other disks, can no longer be read.
+/// those on other disks, can no longer be read, and a recovery copy of the key is of no use: make a
+/// new one.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct HistoryRekeyArgs {
     /// Delete the old key even if something cannot be decrypted; it then stays unreadable even if
@@ -124,7 +125,21 @@ pub(crate) fn rekey_now(context: &mut Context, drop_old_key: bool) -> Result<()>
             pluralize(rewritten, "conversation")
         ),
         2,
-    )
+    )?;
+    report_stale_copy(context)
+}
+
+/// Says that the recovery copy has the old key, if there is one.
+fn report_stale_copy(context: &mut Context) -> Result<()> {
+    let index = context.keys()?.manager().index()?;
+    let Some(made) = index.and_then(|index| index.recovery_at) else {
+        return Ok(());
+    };
+    let line = format!(
+        "the recovery copy of {} does not open them any more: make a new one with `chatbot key recovery export FILE`\n",
+        made.local_minute()
+    );
+    context.ui.say(&line, 2)
 }
 
 /// Other files that are encrypted with the data key.
