@@ -37,9 +37,18 @@ pub(crate) fn ask(ui: Ui, of: &str) -> Result<Secret> {
 
 /// Whether the environment names a file, a command or a credential.
 pub(crate) fn is_named(env: Env) -> bool {
-    env.has("CHATBOT_PASSPHRASE_FILE")
-        || env.has("CHATBOT_PASSPHRASE_COMMAND")
-        || credential_file(env).is_some()
+    source_name(env).is_some()
+}
+
+/// Where the passphrase comes from; `None` if it is typed.
+pub(crate) fn source_name(env: Env) -> Option<&'static str> {
+    if env.has("CHATBOT_PASSPHRASE_FILE") {
+        Some("`CHATBOT_PASSPHRASE_FILE`")
+    } else if env.has("CHATBOT_PASSPHRASE_COMMAND") {
+        Some("`CHATBOT_PASSPHRASE_COMMAND`")
+    } else {
+        credential_file(env).map(|_| "a credential of systemd")
+    }
 }
 
 /// The file that systemd provides to a service with `LoadCredential=chatbot-passphrase:…`. Only that

@@ -128,6 +128,8 @@ pub struct Examination<'a> {
     pub folders: UserFolders,
     /// Whether git ignores a file of the repository with this root.
     pub git_ignores: fn(root: &Path, file: &Path) -> bool,
+    /// Where the passphrase of the vault comes from, if it is not typed.
+    pub passphrase_source: Option<&'static str>,
     /// Gets the passphrase of the newest backup, or says why there is none.
     pub backup_passphrase: Box<dyn Fn() -> Result<Secret, String> + 'a>,
 }

@@ -33,7 +33,12 @@ pub(super) fn parameters(examination: &Examination<'_>) -> CheckOutcome {
         (false, true) => "; passphrase and second factor open it",
         (true, true) => "; passphrase, key file and second factor open it",
     };
-    CheckOutcome::ok(format!("{}{factors}", described.cost))
+    let source = examination
+        .passphrase_source
+        .map_or_else(String::new, |name| {
+            format!("; its passphrase comes from {name}")
+        });
+    CheckOutcome::ok(format!("{}{factors}{source}", described.cost))
 }
 
 /// A key file that a thief of the vault or another user has too protects nothing.

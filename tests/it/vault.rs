@@ -253,6 +253,18 @@ fn vault_passphrase_from_systemd_credential() {
     // It can also be used for what is new.
     sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
     sandbox.run(["backup", "kept.backup"]).succeeds();
+    sandbox
+        .run(["vault", "passwd", "--yes", "--kdf", "argon2id"])
+        .arg("--new-passphrase-file")
+        .arg(&credential)
+        .succeeds();
+    let report = sandbox.run(["doctor", "--json"]).output().stdout;
+    assert!(
+        report.contains(
+            "argon2id:m=65536,t=3,p=1; its passphrase comes from a credential of systemd"
+        ),
+        "{report}"
+    );
     fs::remove_file(&credential).unwrap();
     let stderr = get().fails(3).stderr;
     assert!(

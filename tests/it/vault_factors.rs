@@ -481,7 +481,7 @@ fn vault_factor_in_the_settings_is_added_by_passwd() {
     use_key_file(&sandbox, &file);
     assert_eq!(
         check(&sandbox),
-        "argon2id:m=65536,t=3,p=1; passphrase and key file open it"
+        "argon2id:m=65536,t=3,p=1; passphrase and key file open it; its passphrase comes from `CHATBOT_PASSPHRASE_FILE`"
     );
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(check(&sandbox).starts_with("other users can read the key file `"));

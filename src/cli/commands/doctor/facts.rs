@@ -82,6 +82,7 @@ pub(super) fn examine(context: &mut Context) -> Vec<CheckResult> {
         route: endpoint.map(|endpoint| route(context, &endpoint)),
         folders: user_folders(context),
         git_ignores,
+        passphrase_source: passphrase::source_name(env),
         backup_passphrase: Box::new(move || -> Result<Secret, String> {
             if !passphrase::is_named(env) && !ui.can_ask() {
                 return Err(String::from(
