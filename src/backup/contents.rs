@@ -10,7 +10,7 @@ use crate::fs::Lines;
 use crate::name::Name;
 use crate::secret::Secret;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The largest conversation in a backup. It becomes one file, which is read as a whole.
@@ -49,10 +49,8 @@ pub struct BackupContents {
     pub messages: usize,
     /// The number of API keys.
     pub keys: usize,
-    /// Whether it contains settings.
-    pub settings: bool,
-    /// Whether it contains a usage log.
-    pub usage: bool,
+    /// The kinds of text files.
+    pub texts: BTreeSet<TextFile>,
     /// What could not be decrypted when the backup was made, and why.
     pub skipped: BTreeMap<Name, String>,
     /// The statement and proofs of the last record, if its hash matches the file.
@@ -96,12 +94,7 @@ fn header_too_long(error: crate::fs::Error) -> Error {
 
 /// Adds a text to the totals; `None` if it exceeds its size limit.
 pub(super) fn count_text(text: &TextPart<'_>, contents: &mut BackupContents) -> Option<()> {
-    match text.file {
-        TextFile::Settings if contents.settings || text.text.len() > MAX_SETTINGS_BYTES => {
-            return None;
-        }
-        TextFile::Settings => contents.settings = true,
-        TextFile::Usage => contents.usage = true,
-    }
-    Some(())
+    let is_new = contents.texts.insert(text.file);
+    let one_settings = is_new && text.text.len() <= MAX_SETTINGS_BYTES;
+    (text.file != TextFile::Settings || one_settings).then_some(())
 }

@@ -131,12 +131,41 @@ pub(super) struct TextPart<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// The kind of text file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The kind of text file. A backup holds the first two; the others are for the user to read, and
+/// are never restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum TextFile {
+pub enum TextFile {
+    /// The settings file.
     Settings,
+    /// The usage log, a JSON object on each line.
     Usage,
+    /// The audit log, a JSON object on each line.
+    Audit,
+    /// The alerts, a JSON object on each line.
+    Alerts,
+    /// The input history, a JSON object on each line.
+    InputHistory,
+    /// What is known about the keys, without the keys.
+    KeyMetadata,
+    /// The roles, a JSON object on each line.
+    Roles,
+}
+
+impl TextFile {
+    /// Its name for the user.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Usage => "usage",
+            Self::Audit => "audit log",
+            Self::Alerts => "alerts",
+            Self::InputHistory => "input history",
+            Self::KeyMetadata => "key metadata",
+            Self::Roles => "roles",
+        }
+    }
 }
 
 /// An API key, only if the user asked for it.

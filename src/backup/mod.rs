@@ -17,7 +17,7 @@ mod verify;
 mod write;
 
 pub use contents::{BackupContents, OpenedBackup};
-pub use format::{BackupHeader, BackupKey, parse_header};
+pub use format::{BackupHeader, BackupKey, TextFile, parse_header};
 pub use origin::Origin;
 pub use restore::{RestoreAction, RestorePlan, RestoreRequest, plan, restore};
 pub use salvage::salvage;

@@ -31,6 +31,8 @@ pub struct Extras {
     pub settings: Option<Redacted>,
     /// The lines of the usage log.
     pub usage: Option<Vec<u8>>,
+    /// More text files, which are never restored.
+    pub records: Vec<(TextFile, String)>,
     /// API keys, if the user asked for them.
     pub keys: Vec<(Slot, Secret)>,
     /// The keys that prove that this installation made the backup.
@@ -82,10 +84,10 @@ pub struct WriteReport {
 }
 
 /// Writes a backup of these conversations to `path` atomically, then decrypts and counts all of it.
-/// Calls `tell` with the number of conversations done.
+/// Without an archive there are none. Calls `progress` with the number of conversations done.
 pub fn write(
     path: &Path,
-    archive: &Archive,
+    archive: Option<&Archive>,
     ids: &[Name],
     extras: &Extras,
     passphrase: &Secret,
@@ -98,8 +100,9 @@ pub fn write(
     let mut writer = BackupWriter::begin(path, header, &key, now)?;
     let mut skipped = Vec::new();
     let (mut conversations, mut messages, mut of) = (0, 0, ids.len());
-    for (n, id) in ids.iter().enumerate() {
-        match archive.export(id) {
+    let exported = ids.iter().filter_map(|id| Some((id, archive?.export(id))));
+    for (n, (id, exported)) in exported.enumerate() {
+        match exported {
             Ok(Some(carried)) => {
                 writer.write_conversation(id, &carried.records)?;
                 conversations += 1;
@@ -243,21 +246,29 @@ impl<'a> BackupWriter<'a> {
             self.write_text(TextFile::Settings, settings.as_str())?;
         }
         let usage = String::from_utf8_lossy(extras.usage.as_deref().unwrap_or_default());
-        let mut piece = String::new();
-        for line in usage.split_inclusive('\n') {
-            piece.push_str(line);
-            if piece.len() >= TOKEN_BYTES {
-                self.write_text(TextFile::Usage, &piece)?;
-                piece.clear();
-            }
-        }
-        if !piece.is_empty() {
-            self.write_text(TextFile::Usage, &piece)?;
+        self.write_lines(TextFile::Usage, &usage)?;
+        for (file, text) in &extras.records {
+            self.write_lines(*file, text)?;
         }
         extras
             .keys
             .iter()
             .try_for_each(|(slot, secret)| self.write_key(&slot.to_string(), secret))
+    }
+
+    fn write_lines(&mut self, file: TextFile, text: &str) -> Result<(), Error> {
+        let mut piece = String::new();
+        for line in text.split_inclusive('\n') {
+            piece.push_str(line);
+            if piece.len() >= TOKEN_BYTES {
+                self.write_text(file, &piece)?;
+                piece.clear();
+            }
+        }
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.write_text(file, &piece)
     }
 
     /// Writes records of a conversation. `more` says that further ones follow.

@@ -10,7 +10,7 @@ use crate::conversations::Archive;
 use crate::fs;
 use crate::keys::Slot;
 use crate::name::Name;
-use crate::privacy::{Placeholders, Raw};
+use crate::privacy::{Placeholders, Raw, Redacted};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
@@ -81,18 +81,7 @@ fn extras(context: &mut Context, options: &BackupArgs) -> Result<Extras> {
         ..Extras::default()
     };
     if options.only.is_empty() {
-        let text = context.settings_text()?;
-        if !text.is_empty() {
-            let (text, found) = context
-                .redactor()?
-                .redact(Raw::from(text), &mut Placeholders::default());
-            if !found.is_empty() {
-                context
-                    .ui
-                    .warning("private data in the settings was left out of the backup");
-            }
-            extras.settings = Some(text);
-        }
+        extras.settings = redacted_settings(context)?;
         extras.usage = fs::read(&context.usage().path())?;
     }
     if options.with_keys {
@@ -100,6 +89,25 @@ fn extras(context: &mut Context, options: &BackupArgs) -> Result<Extras> {
         extras.keys = api_keys(context)?;
     }
     Ok(extras)
+}
+
+/// The settings file without private data; `None` if there is none.
+pub(in crate::cli::commands) fn redacted_settings(
+    context: &mut Context,
+) -> Result<Option<Redacted>> {
+    let text = context.settings_text()?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (text, found) = context
+        .redactor()?
+        .redact(Raw::from(text), &mut Placeholders::default());
+    if !found.is_empty() {
+        context
+            .ui
+            .warning("private data in the settings was left out of the backup");
+    }
+    Ok(Some(text))
 }
 
 fn api_keys(context: &mut Context) -> Result<Vec<(Slot, Secret)>> {
@@ -147,13 +155,9 @@ pub(super) fn report_undecryptable(context: &Context, contents: &BackupContents)
 
 /// Lists what a backup contains besides conversations.
 pub(super) fn describe_extras(contents: &BackupContents) -> String {
-    let also = [
-        (contents.settings, "settings"),
-        (contents.usage, "usage"),
-        (contents.keys > 0, "API keys"),
-    ];
-    also.iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, what)| format!(", {what}"))
+    let texts = contents.texts.iter().map(|file| file.describe());
+    texts
+        .chain((contents.keys > 0).then_some("API keys"))
+        .map(|what| format!(", {what}"))
         .collect()
 }

@@ -8,8 +8,9 @@ pub(super) mod repository;
 mod run;
 mod verify;
 
-pub(super) use contents::backup_origin;
+pub(super) use contents::{backup_origin, redacted_settings};
 pub(super) use repository::parse_address;
+pub(super) use run::{destination, new_backup_passphrase, report_written};
 pub(super) use verify::open;
 
 use crate::cli::context::Context;

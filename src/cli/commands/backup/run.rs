@@ -38,7 +38,7 @@ pub(super) fn write(context: &mut Context, options: &BackupArgs) -> Result<()> {
     let bar = &mut |done: usize| ui.progress("encrypted", done, of);
     let written = backup::write(
         &path,
-        archive,
+        Some(archive),
         ids,
         extras,
         &passphrase,
@@ -71,7 +71,10 @@ pub(super) fn write(context: &mut Context, options: &BackupArgs) -> Result<()> {
 }
 
 /// The path of the backup: a new file in an existing folder.
-fn destination(context: &Context, dest: Option<&Path>) -> Result<PathBuf> {
+pub(in crate::cli::commands) fn destination(
+    context: &Context,
+    dest: Option<&Path>,
+) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
     let name = || -> Result<String> {
         Ok(format!(
@@ -98,7 +101,8 @@ fn destination(context: &Context, dest: Option<&Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn report_written(
+/// Prints what is in the file.
+pub(in crate::cli::commands) fn report_written(
     context: &Context,
     path: &Path,
     written: &WriteReport,
@@ -266,7 +270,11 @@ fn report_upload(
 
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
-fn new_backup_passphrase(context: &Context, what: &str, weak: bool) -> Result<Secret> {
+pub(in crate::cli::commands) fn new_backup_passphrase(
+    context: &Context,
+    what: &str,
+    weak: bool,
+) -> Result<Secret> {
     passphrase::choose(
         context.ui,
         context.env,
