@@ -47,7 +47,7 @@ pub(crate) fn choose(
         Some((aliased, model)) => (Some(aliased), Some(model)),
         None => (provider.cloned(), named),
     };
-    let (name, profile) = resolve(context, provider.as_ref(), profile)?;
+    let (name, profile) = resolve_for_request(context, provider.as_ref(), profile)?;
     let own = settings.provider.as_ref() == Some(&name)
         || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
     let asked = model.or_else(|| settings.model.clone().filter(|_| own));
@@ -89,6 +89,18 @@ pub(crate) fn choose(
         profile,
         model: check_model_name(context, asked.unwrap_or_else(|| entry.model.to_owned()))?,
     })
+}
+
+/// The provider and the profile whose key a request uses: a profile in the settings can name
+/// another one that has the keys.
+pub(crate) fn resolve_for_request(
+    context: &mut Context,
+    provider: Option<&Name>,
+    profile: Option<&Name>,
+) -> Result<(Name, Name)> {
+    let (name, profile) = resolve(context, provider, profile)?;
+    let key_profile = context.settings()?.key_profile.clone();
+    Ok((name, key_profile.unwrap_or(profile)))
 }
 
 /// The selected provider and profile, whether or not the provider exists.

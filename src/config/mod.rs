@@ -65,6 +65,8 @@ pub struct Settings {
     pub incident: IncidentSettings,
     /// Servers of the user's own, by name.
     pub providers: BTreeMap<Name, CustomProvider>,
+    /// The profile whose keys are used, if the selected profile names another one.
+    pub key_profile: Option<Name>,
     /// What each profile replaces, by its name.
     pub profiles: BTreeMap<Name, ProfileSettings>,
 }
@@ -259,6 +261,7 @@ impl Default for Settings {
             children: ChildSettings::default(),
             incident: IncidentSettings::default(),
             providers: BTreeMap::new(),
+            key_profile: None,
             profiles: BTreeMap::new(),
         }
     }

@@ -13,6 +13,8 @@ pub struct ProfileSettings {
     pub provider: Option<Name>,
     /// The default model; otherwise that of the provider.
     pub model: Option<String>,
+    /// The profile whose keys are used; otherwise the profile itself.
+    pub key_profile: Option<Name>,
     /// Options of all requests.
     pub defaults: RequestDefaults,
     /// Limits on the number of requests and the size of messages.
@@ -39,6 +41,7 @@ impl Settings {
         ProfileSettings {
             provider: self.provider.clone(),
             model: self.model.clone(),
+            key_profile: None,
             defaults: self.defaults.clone(),
             limits: self.limits,
             budget: self.budget,
@@ -49,6 +52,7 @@ impl Settings {
     pub(super) fn replace_common(&mut self, profile: ProfileSettings) {
         self.provider = profile.provider;
         self.model = profile.model;
+        self.key_profile = profile.key_profile;
         self.defaults = profile.defaults;
         self.limits = profile.limits;
         self.budget = profile.budget;
@@ -61,6 +65,12 @@ impl ProfileSettings {
     pub(super) fn read_profile(&mut self, s: &mut SectionReader<'_, '_>) {
         let (before, names_model) = (self.provider.clone(), s.has("model"));
         self.read_section(s);
+        s.read(
+            "key_profile",
+            "a name of a-z, 0-9 and `-`",
+            |v| v.as_str()?.parse().ok().map(Some),
+            &mut self.key_profile,
+        );
         // The model of another provider is unknown to this one.
         if self.provider != before && !names_model {
             self.model = None;

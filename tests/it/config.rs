@@ -1,6 +1,8 @@
 //! `chatbot config`, and how the program reacts to invalid settings.
 
 use crate::harness::Sandbox;
+use crate::harness::provider::{Reply, Server};
+use crate::harness::sandbox::own_key;
 use serde_json::Value;
 
 #[test]
@@ -32,6 +34,62 @@ fn config_show_round_trips() {
     );
     sandbox.configure(&shown);
     sandbox.run(["config", "show"]).stdout(shown).check();
+}
+
+#[test]
+fn config_profile_uses_the_keys_of_another() {
+    let server = Server::always(|_| Reply::says("yes"));
+    let sandbox = Sandbox::with_vault();
+    let settings = format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n\
+         [profile.work.limits]\nmax_messages = 9\n",
+        server.base_url()
+    );
+    sandbox.configure(&settings);
+    sandbox.store_key("own", &own_key());
+    sandbox
+        .run(["ask", "--profile=work", "hello"])
+        .stderr("chatbot: error: no key for `own` in profile `work`\nchatbot: hint: save one with `chatbot key set --provider own --profile work`, or try `chatbot chat --demo`\n")
+        .code(3)
+        .check();
+    sandbox.configure(&format!(
+        "{settings}[profile.work]\nkey_profile = \"default\"\n"
+    ));
+    sandbox
+        .run(["ask", "--profile=work", "hello"])
+        .stdout("yes\n")
+        .check();
+    let authorization = server.request().header("authorization").map(str::to_owned);
+    assert_eq!(authorization, Some(format!("Bearer {}", own_key())));
+    let shown = sandbox.run(["config", "show"]).succeeds().stdout;
+    assert!(
+        shown.contains("\n[profile.work]\nkey_profile = \"default\"\n"),
+        "{shown}"
+    );
+    // Commands about keys mean the profile that they name.
+    sandbox.run(["key", "get", "--profile=work"]).fails(3);
+}
+
+#[test]
+fn config_json_for_scripts() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nmax_messages = 9\n");
+    let shown = sandbox.run(["config", "show", "--json"]).succeeds().stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["schema_version"], 1);
+    assert_eq!(shown["settings"]["limits"]["max_messages"], 9);
+    assert_eq!(shown["settings"]["privacy"]["redact"], true);
+    sandbox
+        .run(["config", "check", "--json"])
+        .stdout("{\"schema_version\":1,\"file\":\"[ROOT]/one-root/config/config.toml\",\"problems\":[]}\n")
+        .check();
+    sandbox.configure("[limits]\nmax_messages = \"many\"\n");
+    sandbox
+        .run(["config", "check", "--json"])
+        .env("OPENROUTER_API_KEY", "garbage")
+        .stdout("{\"schema_version\":1,\"file\":\"[..]\",\"problems\":[\"[..] line 2: `limits.max_messages`: must be a whole number[..]\",\"`OPENROUTER_API_KEY` is not a key of OpenRouter: [..]\"]}\n")
+        .code(9)
+        .check();
 }
 
 #[test]

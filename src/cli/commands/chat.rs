@@ -41,7 +41,7 @@ pub(crate) fn run(context: &mut Context, mut options: ChatCommandArgs) -> Result
     let restore = context.ui.output_is_terminal().then_some(Audience::Screen);
     let started = begin(context, &mut options.conversation, &resume, restore)?;
     if !options.conversation.uses_demo_provider() {
-        let (provider, profile) = provider::resolve(
+        let (provider, profile) = provider::resolve_for_request(
             context,
             options.conversation.provider.as_ref(),
             options.conversation.profile.as_ref(),
@@ -134,7 +134,7 @@ fn ask_for_place(
 /// Saves a key, or goes on with the demo.
 fn ask_for_key(context: &mut Context, args: &mut ConversationArgs) -> Result<()> {
     let (provider, profile) =
-        provider::resolve(context, args.provider.as_ref(), args.profile.as_ref())?;
+        provider::resolve_for_request(context, args.provider.as_ref(), args.profile.as_ref())?;
     let endpoint = provider::endpoint(context, &provider)?;
     let title = Raw::from(endpoint.title).printable_line();
     context

@@ -271,15 +271,18 @@ fn format_profiles(settings: &Settings) -> String {
         let model = model
             .filter(|_| profile.model != settings.model)
             .map(|m| format!("model = {}\n", quote(m)));
+        let key_profile = profile.key_profile.as_ref();
+        let key_profile = key_profile.map(|p| format!("key_profile = {}\n", quote(p.as_str())));
         let tables = [
             format_limits(&profile.limits),
             format_budget(&profile.budget),
             format_privacy(&profile.privacy),
         ];
         out += &format!(
-            "\n[profile.{name}]\n{}{}{}{}",
+            "\n[profile.{name}]\n{}{}{}{}{}",
             provider.unwrap_or_default(),
             model.unwrap_or_default(),
+            key_profile.unwrap_or_default(),
             format_defaults(&profile.defaults),
             // No value holds a line break, so each of these begins a table.
             tables
