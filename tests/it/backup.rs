@@ -1,7 +1,6 @@
 //! `chatbot backup` and `restore`: write, verify and restore backups, refuse hostile and damaged
 //! ones, and decrypt one in Python.
 
-use super::readme;
 use crate::harness::pty::Screen;
 use crate::harness::{Output, Sandbox, ci_markers, python};
 use serde_json::{Value, json};
@@ -638,24 +637,34 @@ fn backup_includes_keys_on_request() {
 }
 
 #[test]
-fn the_documented_program_decrypts_a_backup() {
-    let Some(python) = python::with(&["cryptography", "argon2"]) else {
-        return ci_markers::left_out(
-            "python-backup",
-            "no Python with `cryptography` and `argon2-cffi`",
-        );
+fn a_folder_of_backups_is_not_a_backup() {
+    let sandbox = sandbox_with_conversations(1);
+    sandbox.run(["backup"]).succeeds();
+    for args in [["backup", "--verify"], ["restore", "--dry-run"]] {
+        sandbox
+            .run(args)
+            .arg(sandbox.data().join("backups"))
+            .code(2)
+            .stderr("chatbot: error: `[ROOT]/one-root/data/backups` is a folder\nchatbot: hint: name a backup in it, such as the newest `.backup` file\n")
+            .check();
+    }
+}
+
+#[test]
+fn backup_is_decrypted_by_the_python_reader() {
+    let Some(python) = python::with(&[python::ARGON2]) else {
+        return ci_markers::left_out("python-backup", python::WITHOUT_ARGON2);
     };
     let sandbox = sandbox_with_conversations(2);
     let file = backup(&sandbox, "home.backup");
-    assert_decrypts_all(&python, "splitlines", &file, &sandbox);
+    assert_decrypts_all(&python, "open_backup.py", &file, &sandbox);
     ci_markers::ran("python-backup");
 }
 
-/// Checks that the program of the documents that contains `marker` prints every message of the
-/// sandbox from a backup.
-pub(super) fn assert_decrypts_all(python: &Path, marker: &str, backup: &Path, sandbox: &Sandbox) {
+/// Checks that a program in `examples/` prints every message of the sandbox from a backup.
+pub(super) fn assert_decrypts_all(python: &Path, program: &str, backup: &Path, sandbox: &Sandbox) {
     let output = Command::new(python)
-        .args(["-c", &readme::python_that_reads(marker)])
+        .arg(python::example(program))
         .arg(backup)
         .arg(sandbox.root().join("passphrase"))
         .output()
@@ -666,7 +675,8 @@ pub(super) fn assert_decrypts_all(python: &Path, marker: &str, backup: &Path, sa
         String::from_utf8_lossy(&output.stderr)
     );
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let mut printed: Vec<&str> = stdout.lines().collect();
+    let is_message = |line: &&str| !line.starts_with("usage: ") && !line.starts_with("settings: ");
+    let mut printed: Vec<&str> = stdout.lines().filter(is_message).collect();
     printed.sort_unstable();
     let mut expected = Vec::new();
     for (id, (_, texts)) in everything(sandbox) {

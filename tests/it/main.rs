@@ -48,6 +48,8 @@ mod doctor;
 mod editor;
 /// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.
 mod encrypted_files;
+/// Everything in `examples/` and `contrib/` runs.
+mod examples;
 /// The first start, and what it asks.
 mod first_run;
 /// Attempts of another process of the same user to read the memory of every command.
@@ -95,9 +97,7 @@ mod privacy;
 mod provider;
 /// Provider failures from the command line.
 mod provider_failures;
-/// The Python program in `docs/formats.md`.
-mod python;
-/// The commands, settings and links in the README and in `docs/`.
+/// The commands, settings and links in the README, the run book and `docs/`.
 mod readme;
 /// Recovery of the data key from a file or from paper.
 mod recovery;

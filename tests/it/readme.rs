@@ -12,9 +12,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README and the pages in `docs/`: their paths and texts.
+/// The README, the run book and the pages in `docs/`: their paths and texts.
 pub(super) fn documents() -> Vec<(String, String)> {
-    let mut paths = vec![String::from("README.md")];
+    let mut paths = vec![
+        String::from("README.md"),
+        String::from("contrib/incident.md"),
+    ];
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         paths.push(format!(
             "docs/{}",
@@ -27,19 +30,6 @@ pub(super) fn documents() -> Vec<(String, String)> {
         (path, text)
     };
     paths.into_iter().map(read).collect()
-}
-
-/// A code block in `docs/formats.md`: the Python program that contains `mark`.
-pub(super) fn python_that_reads(mark: &str) -> String {
-    let page = fs::read_to_string(root().join("docs/formats.md")).unwrap();
-    let mut blocks = page
-        .split("```python\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
-    blocks
-        .find(|block| block.contains(mark))
-        .expect("the page has such a program")
-        .to_owned()
 }
 
 /// The lines of the code blocks in one language, without their comments.
