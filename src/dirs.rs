@@ -1,6 +1,7 @@
 //! The folders of an installation, determined once at the start.
 
 use crate::name::Name;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The folders of an installation, by the lifetime of their content: settings are edited by the
@@ -60,6 +61,24 @@ impl Dirs {
             cache: ours(dirs::cache_dir())?,
             run,
         })
+    }
+
+    /// All folders, each once: on some systems one lies in another.
+    #[must_use]
+    pub fn outermost(&self) -> Vec<PathBuf> {
+        let all: BTreeSet<&PathBuf> = [
+            &self.config,
+            &self.data,
+            &self.state,
+            &self.cache,
+            &self.run,
+        ]
+        .into();
+        let outermost = all.iter().filter(|one| {
+            !all.iter()
+                .any(|other| one != &other && one.starts_with(other))
+        });
+        outermost.map(|folder| (*folder).clone()).collect()
     }
 
     /// The path of the settings file.

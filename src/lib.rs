@@ -28,6 +28,7 @@ pub mod conversations;
 pub mod crypto;
 pub mod dirs;
 pub mod doctor;
+pub mod erasure;
 pub mod fs;
 pub mod image;
 pub mod incident;

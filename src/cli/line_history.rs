@@ -52,6 +52,24 @@ pub(crate) fn load(context: &mut Context, most: usize) -> Vec<String> {
     lines.into_values().collect()
 }
 
+/// Every line as a JSON object with its conversation and time, oldest first, and the number of
+/// lines that cannot be decrypted.
+pub(crate) fn export(context: &mut Context) -> Result<(String, usize)> {
+    let Some(bytes) = fs::read(&file(context))? else {
+        return Ok((String::new(), 0));
+    };
+    let data_keys = context.data_keys(Purpose::LineHistory)?;
+    let (mut lines, mut closed) = (String::new(), 0);
+    for token in String::from_utf8_lossy(&bytes).lines() {
+        let plain = data_keys.decrypt(token).ok();
+        match plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok()) {
+            Some(record) => lines += &(serde_json::to_string(&record)? + "\n"),
+            None => closed += 1,
+        }
+    }
+    Ok((lines, closed))
+}
+
 /// Deletes the lines that were typed in these conversations, and the lines that cannot be
 /// decrypted, because their conversation is not known.
 pub(crate) fn forget(context: &mut Context, conversations: &[Name]) -> Result<()> {

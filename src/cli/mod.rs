@@ -217,6 +217,8 @@ enum CliCommand {
     Vault(commands::vault::VaultArgs),
     /// Show, change and check the settings
     Config(config::ConfigArgs),
+    /// Export everything that is kept about you, or delete it
+    Data(commands::data::DataArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
     /// Print what can follow an unfinished command line, for completion scripts
@@ -454,6 +456,7 @@ impl CliCommand {
             Self::Models(o) => models::run(context, &o),
             Self::Vault(o) => commands::vault::run(context, &o),
             Self::Config(o) => config::run(context, &o),
+            Self::Data(o) => commands::data::run(context, &o),
             Self::Completions(o) => completions::run(context, &o),
             Self::Complete(o) => completions::complete(context, &o),
             #[cfg(feature = "pdf")]

@@ -170,8 +170,9 @@ pub fn sweep_stale_drafts(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> 
 /// How many bytes of a temporary file are read to recognise it.
 const SNIFF_LEN: u64 = 64;
 
-/// The target name of a temporary file.
-pub(super) fn target_name(draft: &str) -> Option<&str> {
+/// The name of the file that a temporary file of this program is for; `None` for any other name.
+#[must_use]
+pub fn target_name(draft: &str) -> Option<&str> {
     let (name, middle) = draft.strip_suffix(".new")?.rsplit_once('.')?;
     (middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())).then_some(name)
 }

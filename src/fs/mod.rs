@@ -21,7 +21,7 @@ mod write;
 
 pub use ancestors::{check_parent_dir, inspect_ancestors};
 pub use append::{Appender, FileLock, read_lines};
-pub use atomic_file::{AtomicFile, sweep_drafts, sweep_stale_drafts};
+pub use atomic_file::{AtomicFile, sweep_drafts, sweep_stale_drafts, target_name};
 pub use irregular::{open_external, read_regular, read_tail, reject_special};
 pub use lines::Lines;
 pub use list_dir::{
@@ -37,6 +37,7 @@ pub use write::{
     prepare_file, touch, write, write_cache, write_cache_locked, write_dated, write_in_place_locked,
 };
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -212,6 +213,29 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(io_error("remove", path)(e)),
     }
+}
+
+/// Deletes files. Each folder is synced once, at the end. Returns an error for each file that is
+/// left.
+#[must_use]
+pub fn remove_all<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<Error> {
+    let mut folders = BTreeSet::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        match fs::remove_file(path) {
+            Ok(()) => folders.extend(path.parent()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => errors.push(io_error("remove", path)(e)),
+        }
+    }
+    errors.extend(folders.into_iter().filter_map(|f| sync_folder(f).err()));
+    errors
+}
+
+/// Deletes a folder if it is empty. Returns whether it was.
+#[must_use]
+pub fn remove_empty_dir(path: &Path) -> bool {
+    fs::remove_dir(path).is_ok()
 }
 
 /// Renames a file, replacing an existing one.

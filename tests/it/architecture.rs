@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 6] = [
         "secret", "name", "dirs", "fs", "time", "privacy", "process", "crypto", "render", "image",
     ],
     &[
-        "message", "net", "limits", "audit", "usage", "config", "catalog",
+        "message", "net", "limits", "audit", "usage", "config", "catalog", "erasure",
     ],
     &["conversations", "provider", "keys"],
     &["chat", "backup", "incident", "scanner", "doctor"],

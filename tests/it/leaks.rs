@@ -595,6 +595,28 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
     search_requests(&mut leaks, &server);
     leaks.end();
     sandbox.is_private();
+    leaves_nothing(&sandbox);
+}
+
+/// Erases everything, whatever the commands before have left.
+fn leaves_nothing(sandbox: &Sandbox) {
+    let listed = sandbox
+        .run(["data", "erase", "--dry-run"])
+        .succeeds()
+        .stdout;
+    let left = "Left, because chatbot did not create it: ";
+    let named: Vec<&str> = listed
+        .lines()
+        .filter_map(|l| l.strip_prefix(left))
+        .collect();
+    assert_eq!(named, ["`[ROOT]/one-root/state/trace.log`"], "{listed}");
+    sandbox
+        .run(["data", "erase", "--yes", "--confirm", "erase"])
+        .succeeds();
+    let home = sandbox.root().join("one-root");
+    let files = sandbox.files();
+    let files: Vec<_> = files.iter().filter(|f| f.starts_with(&home)).collect();
+    assert_eq!(files, [&home.join("state/trace.log")]);
 }
 
 #[test]
@@ -774,6 +796,7 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
             "--kdf",
             CHEAP,
         ],
+        &["data", "export", "all.export"],
         &["backup", "kept.backup", "--with-keys"],
         &["backup", "--verify", "kept.backup"],
         &["restore", "--mine", "kept.backup", "--dry-run"],
@@ -839,6 +862,7 @@ fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
         "all.html",
         "all.json",
         "recovery.txt",
+        "all.export",
         "kept.backup",
     ] {
         assert!(sandbox.cwd().join(made).exists(), "{made} was not made");

@@ -42,6 +42,8 @@ mod context;
 mod contrib;
 /// Saved conversations: list, search, export, import and re-encrypt them, and survive damage.
 mod conversations;
+/// `chatbot data`: everything in one encrypted file, and nothing left.
+mod data;
 /// `chatbot doctor`: a healthy home, one fault of each kind, a machine with nothing.
 mod doctor;
 /// Messages in the user's editor, which must not stay on disk.

@@ -6,6 +6,7 @@ pub(super) mod backup;
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod data;
 pub(super) mod doctor;
 pub(super) mod history;
 pub(super) mod incident;

@@ -27,7 +27,7 @@ pub(super) struct KeyListArgs {
 }
 
 #[derive(Debug)]
-pub(super) struct ListedKeyEntry {
+pub(crate) struct ListedKeyEntry {
     pub(super) provider: Name,
     pub(super) profile: Name,
     source: String,
@@ -43,7 +43,7 @@ pub(super) fn run(context: &mut Context, options: &KeyListArgs) -> Result<()> {
     if options.json {
         let settings = context.settings()?;
         let now = context.clock.now();
-        let as_json = |entry| as_json(entry, &settings.keys, now);
+        let as_json = |entry| key_json(entry, &settings.keys, now);
         let keys: Vec<Value> = entries.iter().map(as_json).collect();
         return context
             .ui
@@ -64,7 +64,7 @@ pub(super) fn run(context: &mut Context, options: &KeyListArgs) -> Result<()> {
 }
 
 /// All known keys, saved ones first, by profile and provider.
-pub(super) fn list_entries(context: &mut Context) -> Result<Vec<ListedKeyEntry>> {
+pub(crate) fn list_entries(context: &mut Context) -> Result<Vec<ListedKeyEntry>> {
     let variables: Vec<(Name, String)> = catalog::all()
         .iter()
         .filter_map(|entry| Some((entry.name.parse().ok()?, entry.env?.to_owned())))
@@ -171,7 +171,8 @@ pub(crate) fn load_full_index(context: &mut Context) -> Result<Option<KeyIndex>>
     Ok(manager.index()?)
 }
 
-fn as_json(entry: &ListedKeyEntry, settings: &KeySettings, now: Time) -> Value {
+/// A key for JSON, without the key.
+pub(crate) fn key_json(entry: &ListedKeyEntry, settings: &KeySettings, now: Time) -> Value {
     let record = entry.record.as_ref();
     let warnings = record
         .iter()

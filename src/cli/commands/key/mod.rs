@@ -18,7 +18,7 @@ mod target;
 mod validate;
 mod validation;
 
-pub(crate) use list::load_full_index;
+pub(crate) use list::{key_json, list_entries, load_full_index};
 pub(crate) use rotate::{RotationOutcome, rotate_key};
 pub(crate) use target::display_key;
 pub(crate) use validate::{key_notices, revalidate};
