@@ -179,7 +179,8 @@ enum CliCommand {
     /// totals. `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`,
     /// not as 0. The last table has the share of requests that failed, and the time until answers
     /// began and ended: half of them took at most the first time (p50), and 95 in 100 at most the
-    /// second (p95).
+    /// second (p95). Below it stands what was refused in the period: messages, and requests over
+    /// limits and budgets; and the results of checks of keys.
     Usage(usage::UsageArgs),
     /// Show the audit log: keys, refusals, limits, requests
     ///

@@ -1,7 +1,7 @@
 //! Usage and audit: exact costs, a tamper-evident log, and alerts.
 
 use crate::harness::provider::{Reply, Server};
-use crate::harness::sandbox::key;
+use crate::harness::sandbox::{key, own_key};
 use crate::harness::{Sandbox, Screen};
 use chatbot::audit::log::AuditLog;
 use chatbot::catalog::{self, Endpoint};
@@ -1184,4 +1184,49 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         std::fs::rename(&kept, &log).unwrap();
     }
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
+}
+
+#[test]
+fn usage_counts_what_was_refused() {
+    let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure(&format!(
+        "[limits]\nrequests_per_hour = 1\nmax_message_chars = 20\n\
+         [providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openrouter\"\n",
+        server.base_url()
+    ));
+    let ask = |text: &str| sandbox.run(["ask", "--provider=demo", text]);
+    ask("hello").succeeds();
+    ask("hello").fails(5);
+    ask("hello").fails(5);
+    ask("a message that is too long").fails(4);
+    ask("   ").fails(4);
+    for key in ["sk-wrong", "sk-or-v1-wrong"] {
+        sandbox
+            .run(["key", "set", "--stdin", "--no-validate"])
+            .stdin(key)
+            .fails(3);
+    }
+    sandbox.store_key("own", &own_key());
+    sandbox
+        .run(["key", "validate", "--provider", "own"])
+        .fails(3);
+    let shown = sandbox.run(["usage"]).succeeds().stdout;
+    let expected = "\nrefused\n\
+        messages           2  empty 1, too long 1\n\
+        rate limits        2  hour 2\n\
+        key formats        2\n\
+        key checks         1  invalid 1\n\
+        100 % of the keys that were checked were refused\n";
+    assert!(shown.ends_with(expected), "{shown}");
+    let whole = sandbox.run(["usage", "--json"]).succeeds().stdout;
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(
+        whole["violations"],
+        json!({"messages": {"empty": 1, "too_long": 1}, "limits": {"hour": 2}, "budgets": {}, "key_formats": 2})
+    );
+    assert_eq!(
+        whole["validations"],
+        json!({"results": {"invalid": 1}, "invalid_rate": 1.0})
+    );
 }

@@ -151,6 +151,23 @@ impl AuditLog {
         sum
     }
 
+    /// Calls `each` with every record of one of these events since a moment; never if the log
+    /// cannot be read.
+    pub fn events_since(
+        &self,
+        events: &[EventKind],
+        since: Time,
+        mut each: impl FnMut(EventKind, &AuditRecord),
+    ) {
+        for event in events {
+            self.for_each(*event, |record| {
+                if record.at >= since {
+                    each(*event, record);
+                }
+            });
+        }
+    }
+
     fn for_each(&self, what: EventKind, mut each: impl FnMut(&AuditRecord)) {
         let event = format!("\"event\":\"{}\"", what.name());
         for file in self.files().unwrap_or_default() {

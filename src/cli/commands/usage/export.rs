@@ -62,6 +62,8 @@ pub(super) fn as_json(view: &UsageView, by: GroupBy, budget: &BudgetSettings) ->
         "spans": spans,
         "totals": totals,
         "performance": performance,
+        "violations": view.violations.as_json(),
+        "validations": view.violations.validations_json(),
         "budget": { "per_day": budget.per_day.map(json_dollars), "per_month": budget.per_month.map(json_dollars), "spans": budgets },
     })
 }

@@ -5,6 +5,7 @@ mod export;
 mod performance;
 mod table;
 mod view;
+mod violations;
 mod watch;
 
 use crate::cli::context::Context;

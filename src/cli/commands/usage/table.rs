@@ -13,7 +13,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// The gauges and the tables, for a terminal of this width.
 pub(super) fn render(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Displayable {
-    render_totals(ui, view, by, width) + performance::render(ui, view, by, width)
+    render_totals(ui, view, by, width)
+        + performance::render(ui, view, by, width)
+        + view.violations.render(ui)
 }
 
 fn render_totals(ui: Ui, view: &UsageView, by: GroupBy, width: usize) -> Displayable {

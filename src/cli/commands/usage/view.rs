@@ -1,5 +1,6 @@
 //! What `usage` shows: limits, budgets and totals, gathered once.
 
+use super::violations::Violations;
 use crate::audit::record::AuditRecord;
 use crate::cli::args::parse_since;
 use crate::cli::context::Context;
@@ -130,6 +131,7 @@ pub(super) struct UsageView {
     pub(super) sums: BTreeMap<GroupKey, UsageTotals>,
     pub(super) performance: BTreeMap<GroupKey, Performance>,
     pub(super) total: UsageTotals,
+    pub(super) violations: Violations,
 }
 
 pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<UsageView> {
@@ -197,6 +199,7 @@ pub(super) fn gather(context: &mut Context, since: &str, by: GroupBy) -> Result<
         sums,
         performance,
         total,
+        violations: Violations::gather(&audit, since),
     })
 }
 
