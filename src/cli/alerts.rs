@@ -117,7 +117,7 @@ fn run_command(context: &mut Context, alert: &Alert) {
     };
     let object = json!({
         "schema_version": 1,
-        "alert": { "id": alert.id, "at": alert.at, "kind": alert.kind, "severity": alert.kind.severity(), "summary": alert.describe(), "figure": alert.figure },
+        "alert": { "id": alert.id, "at": alert.at, "kind": alert.kind, "severity": alert.kind.severity(), "summary": alert.describe(), "figure": alert.figure, "paths": alert.paths },
     });
     let mut command = context.env.command(program);
     command
@@ -165,15 +165,13 @@ fn observations(context: &Context, walk: bool) -> Vec<Observation> {
         context.audit().path().to_path_buf(),
         context.usage().path().clone(),
     ];
-    let open = |paths: &[PathBuf]| {
+    let open = |mut paths: Vec<PathBuf>| {
+        paths.retain(|path| fs::is_open_to_others(path));
         paths
-            .iter()
-            .filter(|path| fs::is_open_to_others(path))
-            .count()
     };
     let mut facts = vec![Observation::TooPermissive {
         among: FileScope::Core,
-        files: open(&[&folders[..], &files, &state].concat()),
+        files: open([&folders[..], &files, &state].concat()),
     }];
     if walk {
         let inside = |folder: PathBuf| {
@@ -187,7 +185,7 @@ fn observations(context: &Context, walk: bool) -> Vec<Observation> {
             .collect();
         facts.push(Observation::TooPermissive {
             among: FileScope::All,
-            files: open(&kept),
+            files: open(kept),
         });
     }
     if let Ok(Some(index)) = KeyIndex::read(&KeyIndex::path_in(home)) {

@@ -149,10 +149,25 @@ fn alert_open_permissions_once() {
         .unwrap();
     }
     let mut screen = sandbox.screen(["history", "list"]);
-    screen.wait_for("alert: 2 files or folders of this program are accessible to other users");
+    screen
+        .wait_for("alert: 2 files or folders of this program are accessible to other users:")
+        .wait_for("/data/conversations, ")
+        .wait_for("/data/backups;");
     assert_eq!(screen.end(), 8);
     sandbox.run(["ask", "--provider=demo", "hello"]).output();
     assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);
+    let listed = sandbox
+        .run(["audit", "alerts", "--json", "--limit", "1"])
+        .succeeds();
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(
+        listed["alerts"][0]["paths"],
+        serde_json::json!(["conversations", "backups"].map(|open| sandbox.data().join(open)))
+    );
+    sandbox
+        .run(["audit", "alerts", "--limit", "0"])
+        .stdout("")
+        .check();
 }
 
 #[test]

@@ -25,6 +25,11 @@ const WRITE_EVERY: u64 = 12;
 /// looks for alerts itself.
 const MAX_LOCK_ATTEMPTS: u32 = 100;
 
+/// A sentence names at most this many paths.
+const MAX_NAMED: usize = 3;
+/// An alert has at most this many paths.
+const MAX_PATHS: usize = 100;
+
 /// The subject of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,6 +152,9 @@ pub struct Alert {
     pub cause: String,
     /// A count or an amount, depending on the kind.
     pub figure: i64,
+    /// The files and folders that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// Whether it was displayed on a terminal.
     #[serde(default)]
     shown: bool,
@@ -176,11 +184,13 @@ impl Alert {
             }
             AlertKind::KeyReads => format!("keys were read {n} times within ten minutes"),
             AlertKind::Redactions => format!("{n} private values in one message"),
-            AlertKind::Modes if n == 1 => {
-                String::from("1 file or folder of this program is accessible to other users")
-            }
             AlertKind::Modes => {
-                format!("{n} files or folders of this program are accessible to other users")
+                let what = if n == 1 {
+                    String::from("1 file or folder of this program is")
+                } else {
+                    format!("{n} files or folders of this program are")
+                };
+                format!("{what} accessible to other users{}", self.name_paths())
             }
             AlertKind::Chain => {
                 format!("the audit log was changed, cut or damaged near record {n}")
@@ -213,6 +223,26 @@ impl Alert {
     }
 }
 
+impl Alert {
+    /// `: a, b, c and 2 more`
+    fn name_paths(&self) -> String {
+        if self.paths.is_empty() {
+            return String::new();
+        }
+        let named: Vec<&str> = self
+            .paths
+            .iter()
+            .take(MAX_NAMED)
+            .map(String::as_str)
+            .collect();
+        let more = match self.paths.len().saturating_sub(MAX_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(": {}{more}", named.join(", "))
+    }
+}
+
 /// A fact that is not in the log.
 #[derive(Clone, Debug)]
 pub enum Observation {
@@ -220,8 +250,8 @@ pub enum Observation {
     TooPermissive {
         /// Which files were checked.
         among: FileScope,
-        /// The number of such files.
-        files: usize,
+        /// Their paths.
+        files: Vec<PathBuf>,
     },
     /// A key expires.
     KeyExpires {

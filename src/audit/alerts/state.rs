@@ -2,7 +2,7 @@
 
 use crate::audit::EventKind;
 use crate::audit::alerts::series::{DAY_MS, MIN_BASELINE_DAYS, Series};
-use crate::audit::alerts::{Alert, AlertKind, FileScope, Observation};
+use crate::audit::alerts::{Alert, AlertKind, FileScope, MAX_PATHS, Observation};
 use crate::audit::record::AuditRecord;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,7 @@ impl MonitorState {
             kind,
             cause,
             figure,
+            paths: Vec::new(),
             // A lockdown is announced when it begins.
             shown: kind == AlertKind::Lockdown,
             acknowledged: false,
@@ -196,16 +197,18 @@ impl MonitorState {
                 } else {
                     "modes kept"
                 };
-                if *files == 0 {
+                if files.is_empty() {
                     return self.going.remove(which).is_some();
                 }
-                self.raise_ongoing(
-                    AlertKind::Modes,
-                    which,
-                    now,
-                    i64::MAX,
-                    i64::try_from(*files).unwrap_or(i64::MAX),
-                );
+                let many = i64::try_from(files.len()).unwrap_or(i64::MAX);
+                self.raise_ongoing(AlertKind::Modes, which, now, i64::MAX, many);
+                let cause = self.going.get(which).map(|going| going.cause.clone());
+                let alerts = self.alerts.iter_mut().rev();
+                let mut raised = alerts.filter(|a| a.kind == AlertKind::Modes);
+                if let Some(alert) = raised.find(|a| Some(&a.cause) == cause.as_ref()) {
+                    let paths = files.iter().take(MAX_PATHS);
+                    alert.paths = paths.map(|path| path.display().to_string()).collect();
+                }
             }
             Observation::KeyExpires { key, at } => {
                 let left = (at.millis() - now.millis()).div_euclid(DAY_MS);

@@ -493,9 +493,14 @@ fn alerts_observations_are_raised_once() {
             .map(Alert::describe)
             .collect::<Vec<_>>()
     };
-    let open = |files| Observation::TooPermissive {
+    let files = |many: usize| -> Vec<PathBuf> {
+        (1..=many)
+            .map(|n| PathBuf::from(format!("/f{n}")))
+            .collect()
+    };
+    let open = |many| Observation::TooPermissive {
         among: FileScope::Core,
-        files,
+        files: files(many),
     };
     assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
     assert_eq!(
@@ -504,7 +509,7 @@ fn alerts_observations_are_raised_once() {
     );
     assert_eq!(
         look(&[ends(5), open(2)]),
-        ["2 files or folders of this program are accessible to other users"]
+        ["2 files or folders of this program are accessible to other users: /f1, /f2"]
     );
     assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
     assert_eq!(life.alerts.acknowledge(Some(1)).unwrap(), 1);
@@ -515,24 +520,28 @@ fn alerts_observations_are_raised_once() {
     assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
     assert_eq!(
         look(&[open(4)]),
-        ["4 files or folders of this program are accessible to other users"]
+        [
+            "4 files or folders of this program are accessible to other users: /f1, /f2, /f3 and 1 more"
+        ]
     );
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     assert_eq!(look(&[open(0)]), [""; 0]);
     life.wait(1);
     assert_eq!(
         look(&[open(1)]),
-        ["1 file or folder of this program is accessible to other users"]
+        ["1 file or folder of this program is accessible to other users: /f1"]
     );
     assert_eq!(
         look(&[
             open(1),
             Observation::TooPermissive {
                 among: FileScope::All,
-                files: 5
+                files: files(5)
             }
         ]),
-        ["5 files or folders of this program are accessible to other users"]
+        [
+            "5 files or folders of this program are accessible to other users: /f1, /f2, /f3 and 2 more"
+        ]
     );
 }
 

@@ -21,6 +21,9 @@ pub(super) struct AuditAlertsArgs {
     /// Include acknowledged alerts
     #[arg(long)]
     all: bool,
+    /// List at most this many alerts, the newest
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Output JSON
     #[arg(long)]
     json: bool,
@@ -36,10 +39,14 @@ pub(super) fn run(context: &mut Context, options: &AuditAlertsArgs) -> Result<()
     }
     let mut list = alerts.all()?;
     list.retain(|a| options.all || !a.acknowledged);
+    let over = list
+        .len()
+        .saturating_sub(options.limit.unwrap_or(usize::MAX));
+    list.drain(..over);
     if options.json {
         let list: Vec<_> = list
             .iter()
-            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "severity": a.kind.severity(), "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
+            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "severity": a.kind.severity(), "summary": a.describe(), "figure": a.figure, "paths": a.paths, "acknowledged": a.acknowledged }))
             .collect();
         return context
             .ui
