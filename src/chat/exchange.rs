@@ -115,6 +115,7 @@ impl<P: Provider> Session<P> {
         Ok(Outcome {
             text,
             findings: Findings::default(),
+            input_warnings: Vec::new(),
             completion,
             cancelled,
             elapsed,

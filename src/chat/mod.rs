@@ -144,6 +144,8 @@ pub struct Outcome {
     pub text: Redacted,
     /// What was replaced in the message.
     pub findings: Findings,
+    /// What is suspicious in the message; the observer was told.
+    pub input_warnings: Vec<String>,
     /// The provider's closing data; `None` if the user stopped the answer.
     pub completion: Option<Completion>,
     /// The user stopped the answer.
@@ -308,6 +310,7 @@ impl<P: Provider> Session<P> {
         let outcome = self.stream_reply(permit, observer, stop).await?;
         Ok(Outcome {
             findings,
+            input_warnings: warnings,
             ..outcome
         })
     }

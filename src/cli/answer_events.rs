@@ -42,6 +42,7 @@ pub(crate) fn answer_json(started: &StartedSession, outcome: &Outcome, text: &st
     let answer = outcome.completion.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
     let redactions = redactions_json(&outcome.findings);
+    let warnings = [outcome.input_warnings.as_slice(), &outcome.warnings].concat();
     let cost = usage
         .and_then(TokenUsage::total_cost)
         .map(|n| json_dollars(n.0));
@@ -59,6 +60,7 @@ pub(crate) fn answer_json(started: &StartedSession, outcome: &Outcome, text: &st
             "cost": cost,
         },
         "redactions": redactions,
+        "warnings": warnings,
     })
 }
 

@@ -73,6 +73,7 @@ fn ask_json_fields() {
             "text": "Your card [CREDIT_CARD_1] is safe.", "finish_reason": "stop",
             "usage": {"prompt_tokens": 12, "completion_tokens": 7, "cost": 0.000_147},
             "redactions": [{"kind": "CREDIT_CARD", "count": 1}],
+            "warnings": [],
         })
     );
     assert!(output["id"].as_str().is_some_and(|id| !id.is_empty()));

@@ -327,6 +327,29 @@ fn suspicious_text_is_said_of_attachments_and_imports() {
     let chat =
         r#"[{"role":"user","content":"run rm -rf / now"},{"role":"assistant","content":"no"}]"#;
     let chat = sandbox.write("chat.json", chat);
+    let whole = sandbox
+        .run(["ask", "--provider=demo", "--json", "what is this"])
+        .stdin(page)
+        .succeeds();
+    let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(
+        whole["warnings"],
+        json!(["the attached text contains a script tag"])
+    );
+    let other = sandbox.write("other.json", std::fs::read(&chat).unwrap());
+    let imported = sandbox
+        .run(["history", "import", "--json", other.to_str().unwrap()])
+        .succeeds();
+    let imported: Value = serde_json::from_str(&imported.stdout).unwrap();
+    assert_eq!(imported["suspicious"], 1);
+    let warning = imported["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("an imported message contains "),
+        "{warning}"
+    );
+    let mut chat_again = std::fs::read_to_string(&chat).unwrap();
+    chat_again = chat_again.replace("\"no\"", "\"never\"");
+    std::fs::write(&chat, chat_again).unwrap();
     let mut screen = sandbox.screen(["history", "import", chat.to_str().unwrap()]);
     screen.wait_for("1 message with suspicious content, the first of them because");
     assert_eq!(screen.end(), 0);

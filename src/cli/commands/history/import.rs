@@ -70,7 +70,7 @@ pub(super) fn run(context: &mut Context, options: &HistoryImportArgs) -> Result<
     }
     context.archive()?.summaries()?;
     if options.json {
-        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts });
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts, "suspicious": count.suspicious, "warnings": count.first_warning.iter().collect::<Vec<_>>() });
         context.ui.json(&object)?;
     } else {
         let here = if count.here_already > 0 {
