@@ -262,3 +262,27 @@ fn history_open_files_are_refused_with_fix() {
     let output = sandbox.run(["history", "show", &id]).output();
     assert_eq!(output.code, Some(8), "{output:#?}");
 }
+
+#[test]
+fn history_totals_have_the_size_on_the_disk() {
+    let sandbox = Sandbox::with_vault();
+    sandbox
+        .run(["history", "list", "--totals"])
+        .stdout("0 conversations, 0 messages, 0 bytes\n")
+        .check();
+    for _ in 0..2 {
+        sandbox.run(["ask", "--provider=demo", "hello"]).succeeds();
+    }
+    let sizes = sandbox.conversations().into_iter();
+    let bytes: u64 = sizes.map(|file| fs::metadata(file).unwrap().len()).sum();
+    sandbox
+        .run(["history", "list", "--totals", "--json"])
+        .stdout(format!(
+            "{{\"schema_version\":1,\"totals\":{{\"conversations\":2,\"messages\":4,\"bytes\":{bytes}}}}}\n"
+        ))
+        .check();
+    sandbox
+        .run(["history", "list", "--totals"])
+        .stdout("2 conversations, 4 messages, [..]B\n")
+        .check();
+}

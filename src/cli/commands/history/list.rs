@@ -4,7 +4,9 @@ use super::{is_history_empty, redacted_title};
 use crate::cli::context::Context;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::term::Style;
-use crate::cli::term::format::{format_age, format_dollars, json_dollars, truncate_to_width};
+use crate::cli::term::format::{
+    format_age, format_dollars, format_size, json_dollars, pluralize, truncate_to_width,
+};
 use crate::conversations::{Summaries, Summary};
 use crate::fs;
 use crate::name::Name;
@@ -29,6 +31,9 @@ pub(super) struct HistoryListArgs {
     /// Skip this many first
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: usize,
+    /// Print only the totals: conversations, messages and their size on the disk
+    #[arg(long, conflicts_with_all = ["limit", "skip"])]
+    totals: bool,
     /// Output JSON
     #[arg(long)]
     json: bool,
@@ -41,6 +46,7 @@ pub(crate) fn list_recent(context: &mut Context) -> Result<()> {
         &HistoryListArgs {
             limit: Some(10),
             skip: 0,
+            totals: false,
             json: false,
         },
     )
@@ -66,6 +72,14 @@ pub(super) fn run(context: &mut Context, options: &HistoryListArgs) -> Result<()
         context.ui.error_line(&format!(
             "chatbot: warning: cannot read conversation `{id}`: {error}"
         ));
+    }
+    if options.totals {
+        print_totals(context, &found, options.json)?;
+        return if failed.is_empty() {
+            Ok(())
+        } else {
+            bail!(SilentExit(CliExit::Storage))
+        };
     }
     let on_screen = context.ui.output_is_terminal() && !options.json;
     // A script would not notice that something is missing.
@@ -113,6 +127,25 @@ pub(super) fn run(context: &mut Context, options: &HistoryListArgs) -> Result<()
     } else {
         bail!(SilentExit(CliExit::Storage))
     }
+}
+
+/// The size is that of the whole folder: it includes the answers that are just being received.
+fn print_totals(context: &Context, found: &[Summary], as_json: bool) -> Result<()> {
+    let messages: usize = found.iter().map(|summary| summary.messages).sum();
+    let files = fs::list(&context.home.conversations())?;
+    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    if as_json {
+        return context.ui.json(&json!({
+            "schema_version": 1,
+            "totals": { "conversations": found.len(), "messages": messages, "bytes": bytes },
+        }));
+    }
+    context.ui.out(&format!(
+        "{}, {}, {}\n",
+        pluralize(found.len(), "conversation"),
+        pluralize(messages, "message"),
+        format_size(bytes)
+    ))
 }
 
 /// One line for each conversation, for scripts: nothing is shortened.
