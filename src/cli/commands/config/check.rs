@@ -16,10 +16,15 @@ use crate::config::{self, KeySource};
 use crate::fs;
 use anyhow::{Result, bail};
 use clap::Args;
+use serde_json::json;
 
 /// Check the settings file and the environment for mistakes
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct ConfigCheckArgs {}
+pub(super) struct ConfigCheckArgs {
+    /// Output JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// What was found, and printed.
 pub(super) struct SettingsCheck {
@@ -30,8 +35,19 @@ pub(super) struct SettingsCheck {
     pub(super) stops: bool,
 }
 
-pub(super) fn run(context: &mut Context) -> Result<()> {
-    if check(context)?.is_clean {
+pub(super) fn run(context: &mut Context, options: ConfigCheckArgs) -> Result<()> {
+    let is_clean = if options.json {
+        let lines = find_all_problems(context)?.lines;
+        context.ui.json(&json!({
+            "schema_version": 1,
+            "file": context.settings_file().display().to_string(),
+            "problems": lines,
+        }))?;
+        lines.is_empty()
+    } else {
+        check(context)?.is_clean
+    };
+    if is_clean {
         return Ok(());
     }
     bail!(SilentExit(CliExit::Findings))
@@ -43,16 +59,7 @@ pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
         mut lines,
         in_file,
         stops,
-    } = find_problems(context)?;
-    // Keys for a server of the user's own may have any format.
-    let settings = if stops { None } else { context.settings().ok() };
-    let is_own = |variable: &str| {
-        let mut own = settings
-            .iter()
-            .flat_map(|settings| settings.providers.values());
-        own.any(|custom| custom.key == KeySource::Env(variable.to_owned()))
-    };
-    lines.extend(key_problems(context.env, is_own));
+    } = find_all_problems(context)?;
     let file = context.settings_file().to_path_buf();
     let is_clean = lines.is_empty();
     if is_clean && fs::exists(&file) {
@@ -69,6 +76,25 @@ pub(super) fn check(context: &mut Context) -> Result<SettingsCheck> {
         is_file_clean: in_file == 0,
         stops,
     })
+}
+
+/// Every mistake, with the keys in variables.
+fn find_all_problems(context: &mut Context) -> Result<FoundProblems> {
+    let mut found = find_problems(context)?;
+    // Keys for a server of the user's own may have any format.
+    let settings = if found.stops {
+        None
+    } else {
+        context.settings().ok()
+    };
+    let is_own = |variable: &str| {
+        let mut own = settings
+            .iter()
+            .flat_map(|settings| settings.providers.values());
+        own.any(|custom| custom.key == KeySource::Env(variable.to_owned()))
+    };
+    found.lines.extend(key_problems(context.env, is_own));
+    Ok(found)
 }
 
 /// Every mistake in the settings and the environment, but not that the folders are open to others,

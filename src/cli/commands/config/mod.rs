@@ -43,6 +43,6 @@ pub(crate) fn run(context: &mut Context, options: &ConfigArgs) -> Result<()> {
         ConfigCommand::Unset(options) => unset::run(context, options),
         ConfigCommand::Init(options) => init::run(context, *options),
         ConfigCommand::Edit(_) => edit::run(context),
-        ConfigCommand::Check(_) => check::run(context),
+        ConfigCommand::Check(options) => check::run(context, *options),
     }
 }

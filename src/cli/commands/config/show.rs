@@ -20,12 +20,15 @@ pub(super) struct ConfigShowArgs {
     /// Print the settings in effect while this profile is selected
     #[arg(long, value_name = "NAME")]
     profile: Option<Name>,
+    /// Output JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(context: &mut Context, options: &ConfigShowArgs) -> Result<()> {
     let settings = context.settings()?;
     let Some(name) = &options.profile else {
-        return context.ui.out(&format_settings(&settings));
+        return print(context, &format_settings(&settings), options.json);
     };
     if !settings.profiles.contains_key(name) {
         let known = settings.profiles.keys().map(Name::as_str);
@@ -38,7 +41,16 @@ pub(super) fn run(context: &mut Context, options: &ConfigShowArgs) -> Result<()>
     }
     let mut settings = (*settings).clone().for_profile(name);
     settings.profiles.clear();
-    context.ui.out(&format_settings(&settings))
+    print(context, &format_settings(&settings), options.json)
+}
+
+fn print(context: &Context, text: &str, as_json: bool) -> Result<()> {
+    if !as_json {
+        return context.ui.out(text);
+    }
+    let settings: serde_json::Value = toml::from_str(text)?;
+    let object = serde_json::json!({ "schema_version": 1, "settings": settings });
+    context.ui.json(&object)
 }
 
 pub(super) fn format_settings(settings: &Settings) -> String {
