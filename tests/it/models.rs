@@ -42,6 +42,10 @@ fn models_are_cached_sorted_and_filtered() {
         names(&["--sort", "input"]),
         ["maker/small", "maker/large", "other/plain"]
     );
+    assert_eq!(
+        names(&["--sort", "input", "--limit", "2"]),
+        ["maker/small", "maker/large"]
+    );
     assert_eq!(server.requests().len(), 1, "the list is kept for a day");
     models(&["--refresh"]);
     assert_eq!(server.requests().len(), 2);

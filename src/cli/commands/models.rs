@@ -28,6 +28,9 @@ pub(crate) struct ModelsArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FIELD")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     sort: ModelOrder,
+    /// List at most this many models
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Fetch the list even if there is one of today
     #[arg(long)]
     refresh: bool,
@@ -55,6 +58,7 @@ pub(crate) fn run(context: &mut Context, options: &ModelsArgs) -> Result<()> {
     )?;
     let mut list = model_cache::list(context, &choice, options.refresh)?;
     select(&mut list.models, &options.pattern, options.sort);
+    list.models.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
         let models: Vec<Value> = list.models.iter().map(as_json).collect();
         return context.ui.json(&json!({

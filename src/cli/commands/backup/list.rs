@@ -18,6 +18,9 @@ pub(crate) struct BackupListArgs {
     /// Repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "URL")]
     url: PathBuf,
+    /// List at most this many backups, the newest
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
     /// Output JSON
     #[arg(long)]
     json: bool,
@@ -28,6 +31,8 @@ pub(super) fn run(context: &mut Context, options: &BackupListArgs) -> Result<()>
     let place = Repository::open(context, &address)?;
     let found = place.snapshots(context)?;
     let here = home_id(context)?;
+    let limit = options.limit.unwrap_or(usize::MAX);
+    let newest = || found.open.iter().rev().take(limit);
     if options.json {
         let as_json = |s: &Snapshot| {
             json!({
@@ -42,7 +47,7 @@ pub(super) fn run(context: &mut Context, options: &BackupListArgs) -> Result<()>
                 "skipped": s.skipped.len(),
             })
         };
-        let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
+        let backups: Vec<Value> = newest().map(as_json).collect();
         context.ui.json(
             &json!({ "schema_version": 1, "backups": backups, "damaged": found.undecryptable }),
         )?;
@@ -67,7 +72,7 @@ pub(super) fn run(context: &mut Context, options: &BackupListArgs) -> Result<()>
         };
         context
             .ui
-            .out(found.open.iter().rev().map(line).collect::<Displayable>())?;
+            .out(newest().map(line).collect::<Displayable>())?;
         for closed in &found.undecryptable {
             context.ui.error_line(&format!(
                 "chatbot: warning: backup {closed} cannot be decrypted"
