@@ -902,7 +902,7 @@ fn repository_hostile_is_one_error() {
     flipped[200] ^= 1;
     fs::write(place.join(object(1)), flipped).unwrap();
     sandbox.run(["backup", &address]).fails(8);
-    sandbox.run(["backup", "--verify", &address]).fails(8);
+    sandbox.run(["backup", "--verify", &address]).fails(9);
     sandbox.run(["backup", "--reupload", &address]).succeeds();
     sandbox.run(["backup", "--verify", &address]).succeeds();
 }

@@ -77,7 +77,7 @@ fn vault_create_once() {
         .check();
     sandbox
         .run(["vault", "create", "--yes", "--kdf", CHEAP])
-        .code(1)
+        .code(2)
         .stderr(
             "chatbot: error: a vault already exists at `[ROOT]/one-root/data/vault.json`\n\
          chatbot: hint: change its passphrase with `chatbot vault passwd`, or set it aside with `chatbot vault reset` if the passphrase is lost\n",
@@ -687,7 +687,7 @@ fn vault_damaged_is_refused_unchanged() {
             .run(["key", "set", "--stdin", "--no-validate", "--force"])
             .stdin("x")
             .fails(8);
-        sandbox.run(["vault", "create", "--yes"]).fails(1);
+        sandbox.run(["vault", "create", "--yes"]).fails(2);
         assert_eq!(fs::read_to_string(vault(&sandbox)).unwrap(), text, "{why}");
     }
     sandbox.write(vault(&sandbox), &whole);

@@ -136,7 +136,7 @@ fn explain_vault(error: &vault::Error) -> Diagnosis {
             "connect the device and try again, or name its program with `chatbot config set keys.second_factor_command '[\"PROGRAM\"]'`; `chatbot key recovery import` and `chatbot restore` bring your conversations back without it",
         ),
         vault::Error::Exists(_) => diagnosis(
-            CliExit::Failure,
+            CliExit::Misuse,
             "vault_exists",
             "change its passphrase with `chatbot vault passwd`, or set it aside with `chatbot vault reset` if the passphrase is lost",
         ),

@@ -82,6 +82,14 @@ impl CliError {
         Self { exit, ..self }
     }
 
+    /// Reports damage as what a check has found.
+    pub(crate) fn damage_as_finding(mut self) -> Self {
+        if self.code == "backup_damaged" {
+            self.exit = CliExit::Findings;
+        }
+        self
+    }
+
     /// The code, if the user's message was refused.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         (self.exit == CliExit::Refused).then_some(self.code)

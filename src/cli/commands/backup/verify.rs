@@ -6,12 +6,13 @@ use crate::backup::{self, OpenedBackup};
 use crate::cli::commands::backup::contents::{describe_extras, report_undecryptable};
 use crate::cli::commands::backup::repository::{Repository, backup_passphrase, format_address};
 use crate::cli::context::Context;
+use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::format::pluralize;
 use crate::cli::term::{Style, display_path};
 use crate::fs;
 use crate::name::Name;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -22,6 +23,12 @@ pub(in crate::cli::commands) fn open(
     file: &Path,
     salvage: bool,
 ) -> Result<OpenedBackup> {
+    if fs::is_folder(file) {
+        bail!(
+            CliError::misuse(format!("`{}` is a folder", display_path(file)))
+                .hint("name a backup in it, such as the newest `.backup` file")
+        );
+    }
     let passphrase = |_: &backup::BackupHeader| backup_passphrase(context, "the backup");
     let opened = if salvage {
         backup::salvage(file, passphrase)
@@ -41,14 +48,8 @@ pub(in crate::cli::commands) fn open(
 }
 
 pub(super) fn verify_file(context: &mut Context, file: &Path, as_json: bool) -> Result<()> {
-    let OpenedBackup { head, contents, .. } = open(context, file, false).inspect_err(|_| {
-        context.audit_event(
-            &Event::new(EventKind::Backup)
-                .severity(Severity::Critical)
-                .word("action", "verify")
-                .word("outcome", "failed"),
-        );
-    })?;
+    let opened = open(context, file, false).map_err(|error| note_failure(context, &error));
+    let OpenedBackup { head, contents, .. } = opened?;
     context.audit_event(
         &Event::new(EventKind::Backup)
             .word("action", "verify")
@@ -86,6 +87,17 @@ pub(super) fn verify_file(context: &mut Context, file: &Path, as_json: bool) -> 
     )
 }
 
+/// Logs the failure. A damaged backup is what this command looks for, so it is a finding.
+fn note_failure(context: &Context, error: &anyhow::Error) -> CliError {
+    context.audit_event(
+        &Event::new(EventKind::Backup)
+            .severity(Severity::Critical)
+            .word("action", "verify")
+            .word("outcome", "failed"),
+    );
+    diagnose(error).damage_as_finding()
+}
+
 pub(super) fn verify_repository(
     context: &mut Context,
     address: &RepositoryAddress,
@@ -101,14 +113,7 @@ pub(super) fn verify_repository(
         .runtime
         .block_on(repository::inspect(&place.source(snapshot), bar));
     context.ui.end_progress();
-    let contents = contents.inspect_err(|_| {
-        context.audit_event(
-            &Event::new(EventKind::Backup)
-                .severity(Severity::Critical)
-                .word("action", "verify")
-                .word("outcome", "failed"),
-        );
-    })?;
+    let contents = contents.map_err(|error| note_failure(context, &error.into()))?;
     context.audit_event(
         &Event::new(EventKind::Backup)
             .word("action", "verify")
