@@ -3,6 +3,8 @@
 use super::harness::provider::{Reply, Server};
 use super::harness::sandbox::{PASSPHRASE, own_key};
 use crate::harness::{Sandbox, pty, run};
+use crate::source;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -199,4 +201,48 @@ fn the_readme_is_short_and_every_link_leads_somewhere() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Variables that say something about the terminal or the system, and nothing to set.
+const UNDOCUMENTED: [&str; 10] = [
+    "HOME",
+    "PATH",
+    "TEMP",
+    "TMPDIR",
+    "USERPROFILE",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "TERM_PROGRAM",
+    "VTE_VERSION",
+];
+
+#[test]
+fn every_variable_that_is_read_is_documented() {
+    let page = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let calls = [
+        ".path(\"",
+        ".text(\"",
+        ".name(\"",
+        ".has(\"",
+        ".raw(\"",
+        ".choice(\"",
+    ];
+    let mut missing = BTreeSet::new();
+    for source in source::read_all() {
+        let names = calls
+            .iter()
+            .flat_map(|call| source.text.split(call).skip(1));
+        for name in names.filter_map(|rest| rest.split('"').next()) {
+            let is_variable = |c: char| c.is_ascii_uppercase() || c == '_';
+            if name.len() > 1
+                && name.chars().all(is_variable)
+                && !UNDOCUMENTED.contains(&name)
+                && !page.contains(&format!("`{name}`"))
+            {
+                missing.insert(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(missing, BTreeSet::new());
 }
