@@ -315,7 +315,7 @@ fn doctor_finds_files_that_are_open_or_left_over_and_fixes_them() {
             &format!(
                 "warn storage.leftovers: 1 temporary file of killed processes: `{draft_name}` | chatbot doctor --fix"
             ),
-            "warn audit.alerts: 1 alert not acknowledged, the last one: 1 file or folder of this program is accessible to other users | chatbot audit alerts",
+            "warn audit.alerts: 1 alert not acknowledged, the last one: 1 file or folder of this program is accessible to other users: [..]/state/usage.jsonl | chatbot audit alerts",
         ],
     );
     // Without a terminal nothing is repaired unless `--yes` agrees.

@@ -162,7 +162,10 @@ fn alert_open_permissions_once() {
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(
         listed["alerts"][0]["paths"],
-        serde_json::json!(["conversations", "backups"].map(|open| sandbox.data().join(open)))
+        serde_json::json!([
+            "[ROOT]/one-root/data/conversations",
+            "[ROOT]/one-root/data/backups"
+        ])
     );
     sandbox
         .run(["audit", "alerts", "--limit", "0"])
