@@ -72,6 +72,8 @@ const CACHE: NamePatterns = &[
     "prices-*.tsv",
     "prices-*.wanted",
     "prices-*.limits",
+    "restore.backup",
+    "restore.lock",
 ];
 const STATE: NamePatterns = &[
     "alerts.json",
