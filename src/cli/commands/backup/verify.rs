@@ -104,9 +104,11 @@ pub(super) fn verify_repository(
     wanted: Option<&str>,
     as_json: bool,
 ) -> Result<()> {
-    let place = Repository::open(context, address)?;
-    let found = place.snapshots(context)?;
-    let snapshot = found.choose(wanted, context.clock.now())?;
+    let damage = |error: anyhow::Error| diagnose(&error).damage_as_finding();
+    let place = Repository::open(context, address).map_err(damage)?;
+    let found = place.snapshots(context).map_err(damage)?;
+    let snapshot = found.choose(wanted, context.clock.now());
+    let snapshot = snapshot.map_err(|error| damage(error.into()))?;
     let (ui, of) = (context.ui, snapshot.conversations);
     let bar = &mut |done: usize| ui.progress("checked", done, of);
     let contents = place
