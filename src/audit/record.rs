@@ -14,8 +14,6 @@ pub struct AuditRecord {
     pub event: String,
     /// Its severity.
     pub severity: String,
-    /// The random session id of its day.
-    pub session: String,
     /// Numbers and names.
     pub details: serde_json::Map<String, serde_json::Value>,
     /// The hash of the record before.

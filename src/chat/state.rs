@@ -1,6 +1,6 @@
 //! What the user interface reads of a session, and changes in it between messages.
 
-use crate::chat::{Error, History, Pricing, Services, Session, SessionConfig};
+use crate::chat::{Error, History, Pricing, Session, SessionConfig};
 use crate::conversations::{Conversation, MessageMeta};
 use crate::message::Message;
 use crate::privacy::{Placeholders, Redacted, Redactor};
@@ -109,10 +109,5 @@ impl<P> Session<P> {
     /// Replaces the redactor, after the user changed what is redacted.
     pub fn use_redactor(&mut self, redactor: Arc<Redactor>) {
         self.services.redactor = redactor;
-    }
-
-    /// Returns the parts that the next conversation needs.
-    pub fn into_parts(self) -> (P, RequestOptions, SessionConfig, Services) {
-        (self.provider, self.options, self.config, self.services)
     }
 }

@@ -5,8 +5,8 @@ use crate::backup::contents::{BackupContents, BackupItem, OpenedBackup, count_te
 use crate::backup::format::{BackupKey, BackupKeyRecord};
 use crate::backup::repository::Error;
 use crate::backup::repository::format::{
-    OBJECTS_FOLDER, ObjectContent, RepositoryHeader, RepositoryKeys, Snapshot, SnapshotEntry,
-    StoredPart, is_object_name, short_name,
+    OBJECTS_FOLDER, ObjectContent, RepositoryKeys, Snapshot, SnapshotEntry, StoredPart,
+    is_object_name, short_name,
 };
 use crate::backup::repository::object_storage::ObjectStorage;
 use crate::backup::repository::queue::DownloadQueue;
@@ -33,8 +33,6 @@ const MAX_CONVERSATION_BYTES: usize = 1 << 30;
 pub struct BackupSource<'a> {
     /// The objects of the repository.
     pub objects: &'a ObjectStorage,
-    /// The header of the repository.
-    pub head: &'a RepositoryHeader,
     /// The keys of the repository.
     pub keys: Arc<RepositoryKeys>,
     /// The description of the backup.

@@ -346,7 +346,6 @@ impl<'a> Upload<'a> {
         if opened < self.needed.len() && !objects.is_remote() {
             let seen = BackupSource {
                 objects,
-                head: self.sender.head,
                 keys: Arc::clone(&self.sender.keys),
                 snapshot,
             };

@@ -133,12 +133,6 @@ impl Placeholders {
         self.entries.is_empty()
     }
 
-    /// The number of values replaced so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// The entry for a name such as `EMAIL_1`.
     pub(super) fn entry(&self, name: &str) -> Option<&PlaceholderEntry> {
         self.index_of(name).and_then(|index| self.at(index))

@@ -96,7 +96,6 @@ impl Repository {
     pub(super) fn source<'a>(&'a self, snapshot: &'a Snapshot) -> BackupSource<'a> {
         BackupSource {
             objects: &self.objects,
-            head: &self.head,
             keys: Arc::clone(&self.keys),
             snapshot,
         }
