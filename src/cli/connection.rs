@@ -4,6 +4,7 @@ use super::env::Env;
 use crate::catalog::Endpoint;
 use crate::cli::errors::CliError;
 use crate::cli::term::{Ui, display_path};
+use crate::config::NetworkSettings;
 use crate::fs;
 use crate::net::{self, HttpContext, NetworkConfig, Timeouts};
 use crate::privacy::Redactor;
@@ -17,10 +18,10 @@ const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const MAX_CERTIFICATES_BYTES: u64 = 16 << 20;
 
-/// The network settings from the environment.
+/// The network settings from the environment and the settings file.
 pub(crate) fn http_context(
     env: Env,
-    deadline: Duration,
+    settings: NetworkSettings,
     redactor: Arc<Redactor>,
     clock: &Clock,
 ) -> Result<HttpContext> {
@@ -32,8 +33,12 @@ pub(crate) fn http_context(
         None => None,
     };
     let (https_proxy, no_proxy) = proxy_variables(env)?;
+    let seconds = |s: u32| Duration::from_secs(u64::from(s));
     let timeout = Timeouts {
-        deadline,
+        deadline: seconds(settings.deadline_s),
+        connect: seconds(settings.connect_timeout_s),
+        first_byte: seconds(settings.first_byte_timeout_s),
+        idle: seconds(settings.idle_timeout_s),
         ..Timeouts::default()
     };
     let net = NetworkConfig {

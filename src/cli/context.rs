@@ -52,7 +52,6 @@ use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Everything a command may need, and what has been opened so far.
 #[derive(Debug)]
@@ -488,9 +487,9 @@ impl Context {
 
     /// The network settings from the environment, whether or not requests are allowed now.
     pub(crate) fn network(&mut self) -> Result<HttpContext> {
-        let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
+        let settings = self.settings()?.network;
         let redactor = self.redactor()?;
-        connection::http_context(self.env, deadline, redactor, &self.clock)
+        connection::http_context(self.env, settings, redactor, &self.clock)
     }
 
     pub(crate) const fn logging(&self) -> Option<&DebugLog> {

@@ -172,6 +172,23 @@ pub struct AlertSettings {
 pub struct NetworkSettings {
     /// The longest that one request can take, including retries.
     pub deadline_s: u32,
+    /// The longest wait for a connection.
+    pub connect_timeout_s: u32,
+    /// The longest wait for the beginning of an answer.
+    pub first_byte_timeout_s: u32,
+    /// The longest pause within an answer.
+    pub idle_timeout_s: u32,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            deadline_s: 1800,
+            connect_timeout_s: 10,
+            first_byte_timeout_s: 120,
+            idle_timeout_s: 60,
+        }
+    }
 }
 
 /// `[children]`
@@ -256,7 +273,7 @@ impl Default for Settings {
                 second_factor_timeout_s: 60,
             },
             alerts: AlertSettings::default(),
-            network: NetworkSettings { deadline_s: 1800 },
+            network: NetworkSettings::default(),
             ui: UiSettings::default(),
             children: ChildSettings::default(),
             incident: IncidentSettings::default(),

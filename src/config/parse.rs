@@ -96,12 +96,25 @@ impl Settings {
             );
         });
         s.section("network", |s| {
+            let network = &mut self.network;
             s.read(
                 "deadline_s",
                 "a whole number from 10 to 86400",
                 |v| parse_uint(v).filter(|n| (10..=86_400).contains(n)),
-                &mut self.network.deadline_s,
+                &mut network.deadline_s,
             );
+            for (name, target) in [
+                ("connect_timeout_s", &mut network.connect_timeout_s),
+                ("first_byte_timeout_s", &mut network.first_byte_timeout_s),
+                ("idle_timeout_s", &mut network.idle_timeout_s),
+            ] {
+                s.read(
+                    name,
+                    "a whole number from 1 to 3600",
+                    |v| parse_uint(v).filter(|n| (1..=3600).contains(n)),
+                    target,
+                );
+            }
         });
         s.section("ui", |s| self.ui.read_section(s));
         s.section("children", |s| {

@@ -338,3 +338,33 @@ fn provider_empty_answer_names_tool_calls() {
         output.stderr
     );
 }
+
+#[test]
+fn provider_timeouts_are_settings() {
+    let stalled = |reply: Reply| Server::always(move |_| reply.clone());
+    for (setting, reply, said) in [
+        (
+            "first_byte_timeout_s",
+            Reply::nothing().stall(),
+            "did not start to answer within 1 s",
+        ),
+        (
+            "idle_timeout_s",
+            Reply::stream().text("it begins").stall(),
+            "1 s",
+        ),
+    ] {
+        let server = stalled(reply);
+        let mut sandbox = Sandbox::under_one_root();
+        sandbox.ask_at(&server.base_url(), &format!("[network]\n{setting} = 1\n"));
+        let failed = sandbox.run(["ask", "--no-log", "hello"]).fails(7);
+        assert!(failed.stderr.contains(said), "{setting}: {}", failed.stderr);
+    }
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[network]\nconnect_timeout_s = 0\n");
+    sandbox
+        .run(["config", "check"])
+        .stdout("[..] line 2: `network.connect_timeout_s`: must be a whole number from 1 to 3600\n")
+        .code(9)
+        .check();
+}

@@ -5,8 +5,8 @@ use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::term::format::json_dollars;
 use crate::config::{
-    BudgetSettings, KeySettings, KeySource, LimitSettings, PrivacySettings, RequestDefaults,
-    Settings, StoreSetting, closest_name,
+    BudgetSettings, KeySettings, KeySource, LimitSettings, NetworkSettings, PrivacySettings,
+    RequestDefaults, Settings, StoreSetting, closest_name,
 };
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -73,10 +73,7 @@ pub(super) fn format_settings(settings: &Settings) -> String {
             .map_or_else(String::new, |contact| {
                 format!("\n[incident]\ncontact = {}\n", quote(contact))
             }),
-        format!(
-            "\n[network]\ndeadline_s = {}\n",
-            settings.network.deadline_s
-        ),
+        format_network(&settings.network),
         format_ui(settings),
         format!(
             "\n[children]\npass_env = {}\n",
@@ -232,6 +229,16 @@ fn format_keys(keys: &KeySettings) -> String {
         keys.keyring_remember_s,
         quote_list(&keys.second_factor_command),
         keys.second_factor_timeout_s
+    )
+}
+
+fn format_network(network: &NetworkSettings) -> String {
+    format!(
+        "\n[network]\ndeadline_s = {}\nconnect_timeout_s = {}\nfirst_byte_timeout_s = {}\nidle_timeout_s = {}\n",
+        network.deadline_s,
+        network.connect_timeout_s,
+        network.first_byte_timeout_s,
+        network.idle_timeout_s
     )
 }
 
