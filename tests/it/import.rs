@@ -223,3 +223,53 @@ fn key_import_choice_by_number() {
     );
     sandbox.run(["key", "get"]).fails(3);
 }
+
+#[test]
+fn key_import_offers_the_model_of_the_file() {
+    let sandbox = Sandbox::with_vault();
+    let text = format!(
+        "OPENROUTER_API_KEY={}\nexport OPENROUTER_MODEL=\"maker/model-1\"\n",
+        router('a')
+    );
+    sandbox.write("cwd/.env", text);
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes"])
+        .stdout(
+            " 1. openrouter from .env line 1: new\nimported openrouter into the vault: not validated\n\
+             .env still contains them; `--scrub` removes them\n",
+        )
+        .check();
+    let model = || {
+        let shown = sandbox.run(["config", "get", "model"]).succeeds().stdout;
+        shown.trim().to_owned()
+    };
+    assert_eq!(model(), "maker/model-1");
+    // A model that was chosen is replaced only if the user agrees.
+    sandbox
+        .run(["config", "set", "model", "maker/other"])
+        .succeeds();
+    let hint = "`chatbot config set model maker/model-1` uses the model of `OPENROUTER_MODEL`\n";
+    let again = sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes"])
+        .succeeds();
+    assert!(again.stdout.ends_with(hint), "{}", again.stdout);
+    assert_eq!(model(), "maker/other");
+    let mut screen = sandbox.screen(["key", "import", ".env", "--no-validate"]);
+    screen
+        .wait_for("Remove them like this?")
+        .line("n")
+        .wait_for("Use the model of `OPENROUTER_MODEL`, `maker/model-1` instead of `maker/other`?")
+        .line("y");
+    assert_eq!(screen.end(), 0);
+    assert_eq!(model(), "maker/model-1");
+    // The model of another provider is not one of this.
+    sandbox.configure("provider = \"openai\"\n");
+    let other = sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes"])
+        .succeeds();
+    assert!(
+        !other.stdout.contains("OPENROUTER_MODEL"),
+        "{}",
+        other.stdout
+    );
+}

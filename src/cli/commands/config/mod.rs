@@ -11,6 +11,7 @@ mod show;
 mod unset;
 
 pub(super) use check::problems;
+pub(super) use set::set_model;
 
 use crate::cli::context::Context;
 use anyhow::Result;

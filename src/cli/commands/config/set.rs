@@ -31,8 +31,17 @@ pub(super) struct ConfigSetArgs {
 }
 
 pub(super) fn run(context: &mut Context, options: &ConfigSetArgs) -> Result<()> {
-    let key = parse_key(&options.key)?;
-    let value = options.value.printable_line();
+    set_setting(context, &options.key, &options.value)
+}
+
+/// Changes the default model.
+pub(crate) fn set_model(context: &mut Context, model: &str) -> Result<()> {
+    set_setting(context, &Raw::from("model"), &Raw::from(model))
+}
+
+fn set_setting(context: &mut Context, key: &Raw, value: &Raw) -> Result<()> {
+    let key = parse_key(key)?;
+    let value = value.printable_line();
     if mask_keys(&value) != value {
         bail!(
             CliError::misuse("the value contains a key, and the settings are no place for it")

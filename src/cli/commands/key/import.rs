@@ -1,6 +1,7 @@
 //! `key import`: keys from the environment and from other programs' plaintext files, which can be
 //! scrubbed afterwards.
 
+use super::model_offer::offer_model;
 use super::scrub;
 use super::stored_key::store_key;
 use super::target::{KeyTarget, key_event, target_for};
@@ -127,7 +128,8 @@ pub(super) fn run(context: &mut Context, options: &KeyImportArgs) -> Result<()> 
     print_offers(context, &offers)?;
     let chosen = select_offers(context, options, &offers)?;
     import_offers(context, options, &offers, &chosen)?;
-    scrub_files(context, options, &offers, &texts, &found)
+    scrub_files(context, options, &offers, &texts, &found)?;
+    offer_model(context, texts.iter().map(|(_, text)| text.as_str()))
 }
 
 fn print_offers(context: &Context, offers: &[ImportOffer]) -> Result<()> {

@@ -6,6 +6,7 @@ mod get;
 mod import;
 mod list;
 mod login;
+mod model_offer;
 mod move_all;
 mod recovery;
 mod rotate;
