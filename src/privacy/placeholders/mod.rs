@@ -127,6 +127,11 @@ impl Placeholders {
         }
     }
 
+    /// The number of values replaced so far.
+    pub(in crate::privacy) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether no value has been replaced so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
