@@ -2,22 +2,16 @@
 //! limits.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::chat::price::Price;
 use crate::chat::{Error, Observer, Session};
 use crate::limits::{self, Admitted, WindowUsage};
 use crate::message::Message;
-use crate::provider::{NanoDollars, Prices, Provider, tokens};
+use crate::provider::{CostBound, Provider, RequestSize, reserve_cost, tokens};
 use crate::time::Time;
 use crate::usage::budget;
 use crate::usage::totals::{Hold, ReservationRequest};
 use std::cell::Cell;
 use std::pin::Pin;
 use std::time::Duration;
-
-/// The assumed maximum length of an answer for the budget if none is set, in tokens.
-const DEFAULT_MAX_TOKENS: u64 = 8192;
-/// An answer that the budget would cut shorter than this is not requested.
-const MIN_USEFUL_TOKENS: u64 = 256;
 
 /// Permission to send one message.
 #[derive(Debug)]
@@ -177,42 +171,24 @@ impl<P: Provider> Session<P> {
         message: Option<&Message>,
         observer: &mut dyn Observer,
     ) -> Result<(Option<Hold>, Option<u32>), Error> {
-        if !self.services.budget.limits().is_set() {
-            return Ok((None, None));
-        }
-        let need = self.cost_bound(message)?;
-        let name = self.provider.name().as_str();
-        if need.is_none() && self.spend.conversation == 0 && !self.services.budget.has_paid(name)? {
-            return Ok((None, None));
-        }
         let request = ReservationRequest {
-            provider: name.to_owned(),
+            provider: self.provider.name().to_string(),
             profile: self.config.profile.clone(),
             model: self.options.model.clone(),
             conversation: self.conversation_id(),
         };
-        let free = matches!(
-            self.services.pricing.price_of(&self.options.model),
-            Price::Known(_)
-        );
-        let (least, want) = match &need {
-            Some(need) => (need.min, need.want),
-            // The list says it is free, and it never charged anything.
-            None if free && self.services.budget.max_recent_cost(&request, false)? == 0 => {
-                return Ok((None, None));
-            }
-            // The prices are unknown, but the provider did charge before: reserve the most it
-            // charged.
-            None => {
-                let asked = self.services.budget.max_recent_cost(&request, true)?.max(1);
-                (asked, asked)
-            }
+        let reserved = reserve_cost(
+            &self.services.budget,
+            &self.services.pricing,
+            self.config.allow_unknown_price,
+            &request,
+            || self.request_size(message),
+            self.spend,
+        )?;
+        let Some(reserved) = reserved else {
+            return Ok((None, None));
         };
-        let reservation = self
-            .services
-            .budget
-            .reserve(&request, least, want, self.spend)?;
-        if reservation.rebuilt {
+        if reserved.rebuilt {
             self.audit_event(
                 &Event::new(EventKind::Rebuilt)
                     .severity(Severity::Warning)
@@ -220,10 +196,7 @@ impl<P: Provider> Session<P> {
             );
             observer.on_warning("the spending totals were missing or damaged; recalculated them from the usage record");
         }
-        Ok((
-            Some(reservation.hold),
-            need.and_then(|n| n.affordable_tokens(reservation.nanos)),
-        ))
+        Ok((Some(reserved.hold), reserved.max_tokens))
     }
 
     /// The longest answer the budget would pay for. Nothing is reserved.
@@ -257,17 +230,17 @@ impl<P: Provider> Session<P> {
     /// The possible cost of this message; `None` if it is free.
     fn cost_bound(&self, message: Option<&Message>) -> Result<Option<CostBound>, Error> {
         let model = &self.options.model;
-        let prices = match self.services.pricing.price_of(model) {
-            Price::Free => return Ok(None),
-            Price::Known(prices) => prices,
-            Price::Unknown if self.config.allow_unknown_price => return Ok(None),
-            Price::Unknown => {
-                return Err(budget::Error::NoPrice {
-                    model: crate::usage::sanitize_model(model),
-                }
-                .into());
-            }
-        };
+        let price = self.services.pricing.price_of(model);
+        let allow = self.config.allow_unknown_price;
+        Ok(CostBound::new(
+            price,
+            model,
+            self.request_size(message),
+            allow,
+        )?)
+    }
+
+    fn request_size(&self, message: Option<&Message>) -> RequestSize {
         let before = match message {
             Some(question) => self.history.before(question, self.max_request_tokens()),
             None => self.history.request(self.max_request_tokens()),
@@ -281,24 +254,10 @@ impl<P: Provider> Session<P> {
                 + tokens::token_upper_bound(m.text.as_str())
                 + m.images.len() as u64 * tokens::MAX_IMAGE_TOKENS
         });
-        let most = self
-            .options
-            .max_tokens
-            .map_or(DEFAULT_MAX_TOKENS, u64::from);
-        let least = if self.options.max_tokens.is_some() {
-            most
-        } else {
-            MIN_USEFUL_TOKENS
-        };
-        let cost = |tokens| prices.upper_bound(prompt, tokens).map_or(i64::MAX, |n| n.0);
-        let (least, want) = (cost(least), cost(most));
-        Ok((want > 0).then_some(CostBound {
-            prices,
+        RequestSize {
             prompt,
-            max: most,
-            min: least,
-            want,
-        }))
+            max_tokens: self.options.max_tokens,
+        }
     }
 
     fn audit_refusal(&self, error: &Error) {
@@ -349,23 +308,5 @@ impl<P: Provider> Session<P> {
         }
         observer.on_wait(Duration::ZERO);
         Ok(())
-    }
-}
-
-/// The possible cost of a message.
-struct CostBound {
-    prices: Box<Prices>,
-    prompt: u64,
-    max: u64,
-    min: i64,
-    want: i64,
-}
-
-impl CostBound {
-    /// The number of answer tokens an amount pays for.
-    fn affordable_tokens(&self, nanos: i64) -> Option<u32> {
-        self.prices
-            .max_affordable_tokens(self.prompt, NanoDollars(nanos), self.max)
-            .and_then(|n| u32::try_from(n).ok())
     }
 }

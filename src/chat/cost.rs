@@ -3,9 +3,8 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::chat::admission::Permit;
-use crate::chat::price::Price;
 use crate::chat::{Error, Session};
-use crate::provider::{self, Completion, Provider, ProviderErrorKind, tokens};
+use crate::provider::{self, Completion, Price, Provider, ProviderErrorKind, tokens};
 use crate::usage::budget::BudgetStatus;
 use crate::usage::{self, UsageEntry};
 use std::time::Duration;

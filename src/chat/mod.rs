@@ -6,7 +6,6 @@ mod error;
 mod exchange;
 mod history;
 mod observer;
-mod price;
 mod reply;
 mod state;
 
@@ -14,7 +13,6 @@ pub use cost::Cost;
 pub use error::Error;
 pub use history::History;
 pub use observer::Observer;
-pub use price::{Price, Pricing};
 
 use crate::audit::log::AuditLog;
 use crate::audit::{Event, EventKind, Severity};
@@ -24,7 +22,7 @@ use crate::limits::{Backoff, Limiter, Lockdown, WindowUsage};
 use crate::message::{Message, Role};
 use crate::privacy::input_check::{self, InputLimits, Rejection, TextSource};
 use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
-use crate::provider::{Completion, ModelLimits, Provider, RequestOptions};
+use crate::provider::{Completion, ModelLimits, Pricing, Provider, RequestOptions};
 use crate::time::Clock;
 use crate::usage::budget::{BudgetStatus, BudgetTracker, SessionSpend};
 use std::pin::pin;

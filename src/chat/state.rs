@@ -1,11 +1,10 @@
 //! What the user interface reads of a session, and changes in it between messages.
 
-use crate::chat::{Error, History, Pricing, Session, SessionConfig};
+use crate::chat::{Error, History, Session, SessionConfig};
 use crate::conversations::{Conversation, MessageMeta};
 use crate::message::Message;
 use crate::privacy::{Placeholders, Redacted, Redactor};
-use crate::provider::ModelLimits;
-use crate::provider::RequestOptions;
+use crate::provider::{ModelLimits, Pricing, RequestOptions};
 use crate::usage::budget::{BudgetTracker, SessionSpend};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Budgets and price lists: the settings of the one, and the cache of the other, which is fetched
 //! at most once a day.
 
-use crate::chat::{Price, Pricing, Session};
+use crate::chat::Session;
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::provider::ProviderChoice;
@@ -13,7 +13,7 @@ use crate::fs;
 use crate::name::Name;
 use crate::net::HttpContext;
 use crate::provider::ModelLimits;
-use crate::provider::{ModelInfo, Prices, Provider, list_models};
+use crate::provider::{ModelInfo, Price, Prices, Pricing, Provider, list_models};
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::usage::budget::BudgetLimits;

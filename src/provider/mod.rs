@@ -11,8 +11,10 @@ pub mod openai;
 pub mod pricing;
 mod reasoning;
 mod response;
+mod spending;
 pub mod sse;
 pub mod tokens;
+mod upstream;
 
 pub use accumulator::replay;
 pub use demo::Demo;
@@ -22,6 +24,9 @@ pub use key_admin::{KeyAdmin, NotRotatable};
 pub use key_check::{KeyCheck, KeyInfo, ModelInfo, ModelLimits, check_key, list_models};
 pub use openai::OpenAi;
 pub use pricing::{NanoDollars, Prices};
+pub use spending::{CostBound, Price, Pricing, RequestSize, ReservedCost, reserve_cost};
+pub(crate) use upstream::UpstreamReply;
+pub use upstream::{Upstream, UpstreamApi};
 
 use crate::config::ReasoningEffort;
 use crate::message::Message;
