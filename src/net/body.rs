@@ -48,6 +48,11 @@ impl HttpReply<'_> {
             .and_then(|value| value.to_str().ok())
     }
 
+    /// All headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
     pub(crate) fn text_header(&self, name: &str) -> Option<&str> {
         self.header(name)
     }

@@ -3,6 +3,7 @@
 
 mod base_url;
 mod body;
+mod control;
 mod error;
 #[cfg(feature = "object-storage")]
 mod object_transport;
@@ -10,6 +11,7 @@ mod proxy;
 
 pub use base_url::{BaseUrl, PlainHttpPolicy};
 pub(crate) use body::{BodyKind, HttpReply};
+pub(crate) use control::ControlClient;
 pub use error::{Error, NetErrorKind};
 #[cfg(feature = "object-storage")]
 pub use object_transport::StorageTransport;
@@ -21,11 +23,13 @@ use crate::secret::Secret;
 use crate::time::{Clock, humanize};
 use error::Phase;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+pub(crate) use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -158,6 +162,8 @@ pub(crate) struct HttpClient {
     pub(crate) name: Name,
     pub(crate) base_url: BaseUrl,
     pub(crate) context: HttpContext,
+    /// The Unix socket of a server on this machine.
+    socket: Option<PathBuf>,
     client: OnceLock<reqwest::Client>,
 }
 
@@ -177,6 +183,7 @@ impl HttpClient {
             name: name.clone(),
             base_url,
             context,
+            socket: None,
             client: OnceLock::new(),
         }
     }
@@ -264,6 +271,27 @@ impl HttpClient {
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = Some(body.into());
         }
+        self.send(request).await
+    }
+
+    /// Passes on a request of another program: with its headers that are allowed, and with the key of
+    /// this one. It is never repeated, because that is for the other program to decide.
+    pub(crate) async fn relay(
+        &self,
+        relayed: Relayed<'_>,
+        auth: AuthHeader,
+        key: Option<&Secret>,
+    ) -> Result<HttpReply<'_>, Error> {
+        let method = if relayed.body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let mut request = self.request(method, relayed.base, relayed.path, auth, key)?;
+        for (name, value) in relayed.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        *request.body_mut() = relayed.body.map(Into::into);
         self.send(request).await
     }
 
@@ -375,6 +403,10 @@ impl HttpClient {
         {
             builder = builder.proxy(self.proxy(proxy)?);
         }
+        #[cfg(unix)]
+        if let Some(socket) = &self.socket {
+            builder = builder.unix_socket(socket.clone());
+        }
         if self.base_url.is_loopback() {
             // `localhost` is not resolved by DNS, so that the key stays on this machine.
             let loopback = [
@@ -438,6 +470,19 @@ fn add_certificates(roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(),
     } else {
         Err("no usable certificate")
     }
+}
+
+/// A request of another program.
+#[derive(Debug)]
+pub(crate) struct Relayed<'a> {
+    /// The address of the API.
+    pub(crate) base: &'a BaseUrl,
+    /// The path after it, with the query.
+    pub(crate) path: &'a str,
+    /// Its headers that are passed on.
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+    /// The body; `None` for `GET`.
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// A request that can be sent more than once.

@@ -223,7 +223,7 @@ pub(super) fn sanitize_quote(message: &str, key: Option<&Secret>, redactor: &Red
 
 /// Masks every run of [`MIN_KEY_RUN`] or more characters that also occurs in the key, so that a
 /// truncated echo of the key is caught too.
-fn mask_key(message: &str, key: &str) -> String {
+pub(super) fn mask_key(message: &str, key: &str) -> String {
     let (message_bytes, key_bytes) = (message.as_bytes(), key.as_bytes());
     let run = MIN_KEY_RUN.min(key_bytes.len());
     if run < 4 {

@@ -12,13 +12,13 @@ use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-const GOOGLE_AUTH: AuthHeader = AuthHeader {
+pub(super) const GOOGLE_AUTH: AuthHeader = AuthHeader {
     name: "x-goog-api-key",
     prefix: "",
     companion: None,
 };
 /// With the version of the API that this client knows.
-const ANTHROPIC_AUTH: AuthHeader = AuthHeader {
+pub(super) const ANTHROPIC_AUTH: AuthHeader = AuthHeader {
     name: "x-api-key",
     prefix: "",
     companion: Some(("anthropic-version", "2023-06-01")),
