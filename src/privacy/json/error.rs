@@ -17,6 +17,12 @@ pub enum JsonError {
         /// The bracket that opens one level too many.
         at: usize,
     },
+    /// It is not a form as its content type says.
+    #[error("the form cannot be read at byte {at}")]
+    Form {
+        /// Where its fields cannot be told apart.
+        at: usize,
+    },
     /// The placeholders of this client use too much memory.
     #[error("too many private values were replaced for this client")]
     TooManyPlaceholders,

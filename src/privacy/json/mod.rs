@@ -9,6 +9,7 @@ mod document;
 mod error;
 mod events;
 mod find;
+mod form;
 mod held_text;
 mod memory;
 mod network_commands;
@@ -26,7 +27,7 @@ pub use restore::RestorePolicy;
 pub use scope::JsonScope;
 pub use stream::StreamRestorer;
 
-use crate::privacy::Kind;
+use crate::privacy::{Findings, Kind};
 use serde::Serialize;
 use std::fmt;
 
@@ -52,6 +53,21 @@ impl RedactedBody {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The body with members added at the end of its object, such as `"max_tokens":100`. They are
+    /// this program's own and contain nothing of a user.
+    #[must_use]
+    pub(crate) fn with_members(mut self, members: &[String]) -> Self {
+        let end = self.0.iter().rposition(|b| *b == b'}');
+        let Some(end) = end.filter(|_| !members.is_empty()) else {
+            return self;
+        };
+        let before = self.0.get(..end).unwrap_or_default().trim_ascii_end();
+        let comma = if before.ends_with(b"{") { "" } else { "," };
+        let added = format!("{comma}{}", members.join(","));
+        self.0.splice(end..end, added.into_bytes());
+        self
     }
 
     /// The bytes to send, without a copy.
@@ -115,6 +131,24 @@ pub struct RedactionSummary {
     pub all: KindCounts,
     /// Those in strings that were not in an earlier request.
     pub new: KindCounts,
+}
+
+impl RedactionSummary {
+    /// What was replaced in a text that comes once.
+    pub(crate) fn of(findings: &Findings) -> Self {
+        let mut counts: Vec<(Kind, usize)> = Vec::new();
+        for finding in findings {
+            match counts.iter_mut().find(|(kind, _)| *kind == finding.kind) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((finding.kind.clone(), 1)),
+            }
+        }
+        let counts = KindCounts(counts);
+        Self {
+            all: counts.clone(),
+            new: counts,
+        }
+    }
 }
 
 /// The values that were not put back because of where the answer had them: in a URL, or in the

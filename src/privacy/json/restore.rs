@@ -38,6 +38,17 @@ pub enum RestorePolicy {
     Nothing,
 }
 
+impl RestorePolicy {
+    /// Whether everything that another policy puts back is put back by this one.
+    #[must_use]
+    pub const fn includes(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::All, _) | (_, Self::Nothing) | (Self::Personal, Self::Personal)
+        )
+    }
+}
+
 /// What was put back in an answer, and what was not.
 #[derive(Debug)]
 pub(super) struct RestoreLog {
