@@ -149,6 +149,17 @@ events! {
     AlertAcknowledged = "alert.acknowledged",
     /// A step of an incident: lockdown, release, report, recovery.
     Incident = "incident.recorded",
+    /// The proxy started or stopped.
+    Proxy = "proxy.changed",
+    /// A token of the proxy was created.
+    TokenMade = "token.created",
+    /// A token of the proxy was revoked.
+    TokenRevoked = "token.revoked",
+    /// The proxy refused a request.
+    ProxyRefused = "proxy.refused",
+    /// An answer to a program had secrets in places where they could leave, so they were not put
+    /// back.
+    HeldBack = "secret.held_back",
     /// Counts or totals were missing or damaged, and were recalculated.
     Rebuilt = "state.rebuilt",
     /// The audit log was verified.

@@ -68,6 +68,10 @@ pub enum AlertKind {
     Slow,
     /// A lockdown began.
     Lockdown,
+    /// Wrong tokens were sent to the proxy.
+    ProxyTokens,
+    /// Answers to programs asked for secrets where they could leave.
+    HeldBack,
 }
 
 impl AlertKind {
@@ -92,6 +96,8 @@ impl AlertKind {
             Self::Failures => "failures",
             Self::Slow => "slow",
             Self::Lockdown => "lockdown",
+            Self::ProxyTokens => "proxy_tokens",
+            Self::HeldBack => "held_back",
         }
     }
 
@@ -106,7 +112,9 @@ impl AlertKind {
             | Self::Modes
             | Self::Backup
             | Self::Passphrase
-            | Self::Lockdown => Severity::Warning,
+            | Self::Lockdown
+            | Self::ProxyTokens
+            | Self::HeldBack => Severity::Warning,
             Self::Burst
             | Self::Redactions
             | Self::Expiry
@@ -133,6 +141,8 @@ impl AlertKind {
                 | Self::Refused
                 | Self::KeyFormat
                 | Self::Passphrase
+                | Self::ProxyTokens
+                | Self::HeldBack
                 | Self::Slow
         )
     }
@@ -219,6 +229,12 @@ impl Alert {
                 "a lockdown began by itself: nothing is sent".to_owned()
             }
             AlertKind::Lockdown => "a lockdown began: nothing is sent".to_owned(),
+            AlertKind::ProxyTokens => {
+                format!("wrong tokens were sent to the proxy {n} times within an hour")
+            }
+            AlertKind::HeldBack => format!(
+                "answers to programs had {n} secrets in addresses or commands within an hour; they were not put back"
+            ),
         }
     }
 }

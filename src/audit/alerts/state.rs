@@ -282,6 +282,12 @@ impl MonitorState {
             if let Some(bad) = record.number("first_bad") {
                 self.raise_broken(at, "found", bad);
             }
+        } else if is(EventKind::ProxyRefused) {
+            if matches!(record.word("reason"), "invalid_proxy_token" | "locked_out") {
+                self.count(AlertKind::ProxyTokens, "proxy_tokens", at, HOUR_MS, 10);
+            }
+        } else if is(EventKind::HeldBack) {
+            self.count(AlertKind::HeldBack, "held_back", at, HOUR_MS, 1);
         } else if is(EventKind::Incident) {
             self.observe_incident(record);
         } else if is(EventKind::Backup) {
