@@ -40,6 +40,7 @@ pub mod net;
 pub mod privacy;
 pub mod process;
 pub mod provider;
+pub mod proxy;
 pub mod render;
 mod scanner;
 pub mod secret;

@@ -27,6 +27,8 @@ pub use lines::Lines;
 pub use list_dir::{
     DirEntry, has_name_ending_in, list, list_folders, list_regular, modified_ms, names,
 };
+#[cfg(unix)]
+pub(crate) use permissions::own_uid;
 pub use permissions::{check_private_dir, create_dir, create_private_dir, is_open_to_others};
 pub use read::{read, read_at_most, read_external, read_start, read_user_edited};
 pub use scratch::{ScratchFolder, sweep_scratch_folders};

@@ -65,7 +65,7 @@ pub(super) fn open_and_measure(
 /// The user of this process. Asked once: the program never changes it, and compares it with the
 /// owner of every file.
 #[cfg(unix)]
-pub(super) fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     static OWN_UID: OnceLock<u32> = OnceLock::new();
     *OWN_UID.get_or_init(|| rustix::process::geteuid().as_raw())
 }

@@ -1,0 +1,362 @@
+//! A request of a client on its way to the provider, and the answer on its way back.
+
+mod answer;
+pub(super) mod cache;
+
+use crate::audit::{Event, EventKind, Severity};
+use crate::privacy::json::{JsonError, RedactedBody, RedactionSummary};
+use crate::provider::{ProviderErrorKind, RequestSize, Upstream, tokens};
+use crate::proxy::account::{Account, Subject};
+use crate::proxy::body::ReplyBody;
+use crate::proxy::demo;
+use crate::proxy::guard::{headers_to_pass_on, only};
+use crate::proxy::ledger::Application;
+use crate::proxy::refusal::Refusal;
+use crate::proxy::request::{Additions, RequestFacts};
+use crate::proxy::routes::{Billing, BodyForm, Matched};
+use crate::proxy::scope::TokenKind;
+use crate::proxy::state::ProxyState;
+use crate::proxy::token::Denied;
+use crate::usage::sanitize_model;
+use crate::usage::totals::ReservationRequest;
+use answer::RelayedExchange;
+use cache::CacheKey;
+use hyper::Response;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use std::rc::Rc;
+
+/// A request whose token and route are known.
+pub(super) struct Incoming<'a> {
+    pub(super) token: &'a str,
+    pub(super) matched: Matched<'a>,
+    /// The path after the base address, with its query.
+    pub(super) path: String,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// A request as it is sent.
+pub(super) struct Outgoing {
+    token: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    path: String,
+    body: Option<RedactedBody>,
+    additions: Additions,
+}
+
+/// Sends a request to the provider and returns its answer, which may still be streaming.
+pub(super) async fn forward(
+    state: &Rc<ProxyState>,
+    mut incoming: Incoming<'_>,
+) -> Result<Response<ReplyBody>, Refusal> {
+    let route = incoming.matched.route;
+    let facts = match route.body {
+        BodyForm::Json => RequestFacts::read(&incoming.matched, &incoming.body)?,
+        BodyForm::Empty | BodyForm::Multipart => RequestFacts::default(),
+    };
+    let (memory, kind, budget) = check_token(state, incoming.token, &facts)?;
+    if kind == TokenKind::Demo || state.config.is_demo {
+        admit_token(state, incoming.token)?;
+        return demo::answer(route, &facts, &incoming.body);
+    }
+    let Some(upstream) = state.upstream(route.api) else {
+        return Err(Refusal::new(
+            404,
+            "no_provider",
+            "the proxy has no provider for this protocol",
+        ));
+    };
+    let (body, summary) = match route.body {
+        BodyForm::Empty => (None, RedactionSummary::default()),
+        BodyForm::Json => {
+            let redacted = memory.redact_body(std::mem::take(&mut incoming.body));
+            let (body, summary) = redacted.map_err(|error| body_refusal(&error))?;
+            (Some(body), summary)
+        }
+        BodyForm::Multipart => {
+            let boundary = form_boundary(incoming.headers)?;
+            let redacted = memory.redact_form(&boundary, &incoming.body);
+            let (body, summary) = redacted.map_err(|error| body_refusal(&error))?;
+            (Some(body), summary)
+        }
+    };
+    let headers = headers_to_pass_on(incoming.headers);
+    let cache_key = cacheable(
+        state,
+        &incoming.token,
+        &incoming.path,
+        &headers,
+        &facts,
+        &body,
+    );
+    if let Some(answer) = cache_key.and_then(|key| state.cache.borrow_mut().get(key)) {
+        admit_token(state, incoming.token)?;
+        state.count(incoming.token, |used| used.from_cache += 1);
+        return Ok(answer::from_cache(answer));
+    }
+    let text = body
+        .as_ref()
+        .map(RedactedBody::as_bytes)
+        .unwrap_or_default();
+    // A body that is not text is a recording, whose cost does not depend on its bytes.
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let size = facts.size(route.billing, text);
+    let prompt_estimate = tokens::estimate_tokens(text);
+    note_repetition(state, incoming.token, text.as_bytes());
+    admit_token(state, incoming.token)?;
+    let application = apply(
+        state, &incoming, upstream, &facts, size, budget, &summary, text,
+    );
+    let applied = state
+        .ledger
+        .borrow()
+        .as_ref()
+        .map(|ledger| ledger.apply(application));
+    let stopping = || Refusal::new(503, "stopping", "the proxy is stopping");
+    let admission = applied
+        .ok_or_else(stopping)?
+        .await
+        .map_err(|_| stopping())??;
+    count_redactions(state, incoming.token, &summary);
+    let additions = facts.additions(
+        &incoming.matched,
+        upstream,
+        admission.max_tokens,
+        state.config.routing,
+    );
+    let body = body.map(|body| body.with_members(&additions.members()));
+    let subject = Subject {
+        token: incoming.token.to_owned(),
+        provider: upstream.name().to_string(),
+        route: route.name,
+        model: sanitize_model(&facts.model),
+        prompt_estimate,
+        is_billed: route.billing != Billing::Free,
+    };
+    let account = Account::open(state, subject, admission);
+    let outgoing = Outgoing {
+        token: incoming.token.to_owned(),
+        headers,
+        path: incoming.path,
+        body,
+        additions,
+    };
+    answer::receive(RelayedExchange {
+        state: Rc::clone(state),
+        upstream: Rc::clone(upstream),
+        memory,
+        api: route.api,
+        outgoing,
+        account,
+        cache_key,
+    })
+    .await
+}
+
+/// What a token allows, and what is remembered for it.
+fn check_token(
+    state: &ProxyState,
+    id: &str,
+    facts: &RequestFacts,
+) -> Result<
+    (
+        std::sync::Arc<crate::privacy::json::JsonScope>,
+        TokenKind,
+        Option<i64>,
+    ),
+    Refusal,
+> {
+    let tokens = state.tokens.borrow();
+    let token = tokens.get(id).ok_or_else(Refusal::invalid_token)?;
+    if let Some(model) = facts.models().find(|model| !token.allows_model(model)) {
+        return Err(Refusal::new(
+            403,
+            "model_not_allowed",
+            format!(
+                "this token does not allow the model `{}`",
+                sanitize_model(model)
+            ),
+        ));
+    }
+    // Without a name the provider would choose one.
+    if token.request.model.is_some() && facts.model.is_empty() {
+        return Err(Refusal::new(
+            403,
+            "model_not_allowed",
+            "this token allows certain models only: name one",
+        ));
+    }
+    let request = &token.request;
+    Ok((
+        std::sync::Arc::clone(&token.memory),
+        request.kind,
+        request.budget,
+    ))
+}
+
+/// Counts the request for its token.
+fn admit_token(state: &ProxyState, id: &str) -> Result<(), Refusal> {
+    let admitted = state.tokens.borrow_mut().admit(id);
+    admitted.map_err(|denied| match denied {
+        Denied::Unknown => Refusal::invalid_token(),
+        Denied::Requests => Refusal::new(
+            403,
+            "token_requests_used",
+            "this token has no requests left",
+        ),
+        Denied::TooFast { wait } => Refusal::new(
+            429,
+            "token_rate_limited",
+            "this token has had its requests of this minute",
+        )
+        .after(wait),
+    })?;
+    state.totals.borrow_mut().used.requests += 1;
+    Ok(())
+}
+
+/// Clients send a request again without streaming when a stream broke off: both are paid for, so
+/// both are counted, and the account says so.
+fn note_repetition(state: &ProxyState, id: &str, body: &[u8]) {
+    let hash = request_hash(body);
+    let is_repeated = state
+        .tokens
+        .borrow()
+        .get(id)
+        .is_some_and(|token| token.broken_off == Some(hash));
+    if is_repeated {
+        state.count(id, |used| used.repeated += 1);
+    }
+}
+
+/// The hash of a request, whether or not it is to be streamed.
+fn request_hash(body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for flag in ["\"stream\":true", "\"stream\": true"] {
+        if let Some(at) = memchr::memmem::find(body, flag.as_bytes()) {
+            hash.update(body.get(..at).unwrap_or_default());
+            hash.update(body.get(at + flag.len()..).unwrap_or_default());
+            return hash.finalize().into();
+        }
+    }
+    for flag in ["\"stream\":false", "\"stream\": false"] {
+        if let Some(at) = memchr::memmem::find(body, flag.as_bytes()) {
+            hash.update(body.get(..at).unwrap_or_default());
+            hash.update(body.get(at + flag.len()..).unwrap_or_default());
+            return hash.finalize().into();
+        }
+    }
+    hash.update(body);
+    hash.finalize().into()
+}
+
+fn cacheable(
+    state: &ProxyState,
+    token: &str,
+    path: &str,
+    headers: &[(HeaderName, HeaderValue)],
+    facts: &RequestFacts,
+    body: &Option<RedactedBody>,
+) -> Option<CacheKey> {
+    let body = body.as_ref()?;
+    let is_on = state.cache.borrow().is_on() && facts.is_deterministic && !facts.is_streamed;
+    is_on.then(|| CacheKey::new(token, path, headers, body.as_bytes()))
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each part of the record is known to the caller"
+)]
+fn apply(
+    state: &ProxyState,
+    incoming: &Incoming<'_>,
+    upstream: &Upstream,
+    facts: &RequestFacts,
+    size: RequestSize,
+    token_budget: Option<i64>,
+    summary: &RedactionSummary,
+    body: &str,
+) -> Application {
+    let provider = upstream.name().to_string();
+    let route = incoming.matched.route;
+    let sent = Event::new(EventKind::Sent)
+        .word("provider", &provider)
+        .word("model", &facts.model)
+        .number("bytes", body.len())
+        .word("token", incoming.token)
+        .word("route", route.name);
+    let redacted = (!summary.new.is_empty()).then(|| {
+        let event = Event::new(EventKind::Redacted).word("token", incoming.token);
+        summary.new.iter().fold(event, |event, (kind, count)| {
+            event.count(&kind.to_string(), *count)
+        })
+    });
+    Application {
+        request: ReservationRequest {
+            provider,
+            profile: state.profile.clone(),
+            model: facts.model.clone(),
+            conversation: None,
+        },
+        size,
+        other_models: facts.other_models.clone(),
+        is_billed: route.billing != Billing::Free,
+        token: incoming.token.to_owned(),
+        token_budget,
+        sent,
+        redacted,
+    }
+}
+
+/// What separates the fields of a form, by its content type.
+fn form_boundary(headers: &HeaderMap) -> Result<String, Refusal> {
+    let value = only(headers, &CONTENT_TYPE).unwrap_or_default();
+    let mut parameters = value.split(';').skip(1).map(str::trim);
+    let boundary = parameters
+        .find_map(|one| one.strip_prefix("boundary="))
+        .map(|boundary| boundary.trim_matches('"'));
+    let is_boundary = |text: &str| {
+        (1..=70).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"')
+    };
+    boundary
+        .filter(|boundary| is_boundary(boundary))
+        .map(str::to_owned)
+        .ok_or_else(|| Refusal::new(400, "malformed_body", "the form has no boundary"))
+}
+
+fn count_redactions(state: &ProxyState, token: &str, summary: &RedactionSummary) {
+    let total = summary.new.total() as u64;
+    if total == 0 {
+        return;
+    }
+    state.count(token, |used| used.redactions += total);
+    let mut kinds = state.redactions.borrow_mut();
+    for (kind, count) in &summary.new {
+        *kinds.entry(kind.to_string()).or_default() += *count as u64;
+    }
+}
+
+fn body_refusal(error: &JsonError) -> Refusal {
+    Refusal::new(400, "not_redacted", format!("nothing was sent: {error}"))
+}
+
+/// The refusal for a provider that cannot be asked.
+fn network_refusal(error: &crate::provider::Error) -> Refusal {
+    let status = match error.kind() {
+        ProviderErrorKind::Timeout => 504,
+        _ => 502,
+    };
+    Refusal::new(status, error.kind().code(), error.to_string())
+}
+
+/// The alert that an answer asked for secrets where they could leave.
+fn held_back_event(token: &str, held: &crate::privacy::json::HeldBack) -> Event {
+    let event = Event::new(EventKind::HeldBack)
+        .severity(Severity::Warning)
+        .word("token", token)
+        .number("secrets", held.secrets);
+    held.kinds.iter().fold(event, |event, (kind, count)| {
+        event.count(&kind.to_string(), *count)
+    })
+}
