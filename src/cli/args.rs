@@ -175,7 +175,7 @@ pub(crate) fn parse_variable(text: &str) -> Result<(String, String), &'static st
         .ok_or("must be NAME=VALUE")
 }
 
-fn parse_dollars(text: &str) -> Result<i64, &'static str> {
+pub(crate) fn parse_dollars(text: &str) -> Result<i64, &'static str> {
     config::parse_nanos(text).ok_or("must be an amount in dollars, such as 0.50")
 }
 
@@ -197,24 +197,30 @@ pub(crate) fn parse_kdf(text: &str) -> Result<KdfParams, String> {
     text.parse().map_err(|error: kdf::Error| error.to_string())
 }
 
+/// A duration such as `60s`, `15m`, `12h` or `7d`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    duration(text)
+        .filter(|length| !length.is_zero())
+        .ok_or("must be a duration such as 60s, 15m, 12h or 7d")
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return None,
+    };
+    let number: u64 = text.get(..text.len() - 1)?.parse().ok()?;
+    number.checked_mul(unit).map(Duration::from_secs)
+}
+
 /// Parses a point in time: a duration before now, such as `12h`, or a date.
 pub(crate) fn parse_since(text: &str, now: Time) -> Result<Time> {
-    let unit = |unit: char| match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(86_400),
-        'w' => Some(7 * 86_400),
-        _ => None,
-    };
-    let span = text.chars().last().and_then(unit).and_then(|u: u64| {
-        text.get(..text.len() - 1)?
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(u)
-    });
-    if let Some(seconds) = span {
-        return Ok(now.saturating_sub(Duration::from_secs(seconds)));
+    if let Some(length) = duration(text) {
+        return Ok(now.saturating_sub(length));
     }
     if let Some(time) = Time::from_local_day(text).or_else(|| Time::parse(text)) {
         return Ok(time);

@@ -115,6 +115,30 @@ impl Context {
         })
     }
 
+    /// Another context of the same home and settings file, with nothing opened.
+    pub(crate) fn sibling(&self) -> Self {
+        Self {
+            ui: self.ui,
+            env: self.env,
+            home: self.home.clone(),
+            clock: self.clock.clone(),
+            yes: self.yes,
+            settings_file: self.settings_file.clone(),
+            profile: self.profile.clone(),
+            settings: self.settings.clone(),
+            keys: None,
+            data_keys: None,
+            data_key_lock: None,
+            audit_key: self.audit_key.clone(),
+            log: self.log.clone(),
+            key_calls_allowed: false,
+            keys_in_use: Default::default(),
+            reported_model: None,
+            compare_at_end: None,
+            compare_next: None,
+        }
+    }
+
     /// Drops the keys and the lock.
     pub(crate) fn close(&mut self) {
         self.keys = None;
@@ -392,7 +416,7 @@ impl Context {
 
     /// Opens the key of the audit log, and creates it if there is none. Without it the log is still
     /// written, but its records have no MAC.
-    fn open_audit_key(&mut self) {
+    pub(crate) fn open_audit_key(&mut self) {
         if self.audit_key.is_some() {
             return;
         }

@@ -206,6 +206,19 @@ enum CliCommand {
     ///
     /// The list is kept for a day, and longer while the provider cannot be reached.
     Models(models::ModelsArgs),
+    /// Let other programs use models without the key
+    ///
+    /// `serve` listens on this machine only. Programs get a token that expires, is limited, and is
+    /// worth nothing elsewhere. Their requests are redacted, limited, budgeted and recorded like
+    /// messages, and private values are put back into the answers. `chatbot exec -- TOOL` does all
+    /// of it for one program.
+    Proxy(Box<commands::proxy::ProxyArgs>),
+    /// Run a program with a token instead of the key
+    ///
+    /// Starts a proxy for the life of the program, and tells the program to use it: `--list` shows
+    /// which programs have a recipe, others get the variables that most read. Real keys are removed
+    /// from the environment of the program. Its exit code is passed on.
+    Exec(Box<commands::exec::ExecArgs>),
     /// Manage the vault, an encrypted file for keys
     ///
     /// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for
@@ -239,6 +252,8 @@ impl CliCommand {
             Self::Chat(options) => options.conversation.profile.as_ref(),
             Self::Ask(options) => options.conversation.profile.as_ref(),
             Self::Models(options) => options.profile.as_ref(),
+            Self::Exec(options) => options.host.profile.as_ref(),
+            Self::Proxy(options) => options.profile(),
             _ => None,
         }
     }
@@ -455,6 +470,8 @@ impl CliCommand {
             Self::Scan(o) => commands::scan::run(context, &o),
             Self::Redact(o) => commands::redact::run(context, &o),
             Self::Models(o) => models::run(context, &o),
+            Self::Proxy(o) => commands::proxy::run(context, &o),
+            Self::Exec(o) => commands::exec::run(context, &o),
             Self::Vault(o) => commands::vault::run(context, &o),
             Self::Config(o) => config::run(context, &o),
             Self::Data(o) => commands::data::run(context, &o),

@@ -99,6 +99,8 @@ mod privacy;
 mod provider;
 /// Provider failures from the command line.
 mod provider_failures;
+/// `chatbot proxy`: tokens, requests and answers of other programs.
+mod proxy;
 /// The commands, settings and links in the README, the run book and `docs/`.
 mod readme;
 /// Recovery of the data key from a file or from paper.

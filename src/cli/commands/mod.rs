@@ -8,12 +8,14 @@ pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod data;
 pub(super) mod doctor;
+pub(super) mod exec;
 pub(super) mod history;
 pub(super) mod incident;
 pub(super) mod key;
 pub(super) mod models;
 #[cfg(feature = "pdf")]
 pub(super) mod pdf_text;
+pub(super) mod proxy;
 pub(super) mod redact;
 pub(super) mod restore;
 pub(super) mod scan;

@@ -124,6 +124,11 @@ impl std::error::Error for CliError {}
 #[error("ended")]
 pub(crate) struct SilentExit(pub(crate) CliExit);
 
+/// The exit code of a program that was run for the user; it has said itself what went wrong.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the program ended with {0}")]
+pub(crate) struct ChildExit(pub(crate) u8);
+
 /// The exit code of an error, its code for scripts, and the hint.
 pub(crate) type Diagnosis = Option<(CliExit, &'static str, Option<String>)>;
 

@@ -1,7 +1,7 @@
 //! Prints an error, as sentences or as JSON.
 
 use crate::cli::errors::diagnose::diagnose;
-use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::errors::{ChildExit, CliError, CliExit, SilentExit};
 use crate::cli::term::{BrokenPipeError, Style, Ui};
 use crate::privacy::{Displayable, mask_keys};
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     }
     if let Some(SilentExit(exit)) = error.downcast_ref() {
         return ExitCode::from(*exit as u8);
+    }
+    if let Some(ChildExit(code)) = error.downcast_ref() {
+        return ExitCode::from(*code);
     }
     let problem = mask_problem(&diagnose(error));
     if as_json {

@@ -3,6 +3,7 @@
 pub(crate) mod bucket;
 pub(crate) mod certificate;
 pub(crate) mod ci_markers;
+pub(crate) mod http;
 pub(crate) mod keyring;
 pub(crate) mod objects;
 #[cfg(target_os = "linux")]

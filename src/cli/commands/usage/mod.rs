@@ -56,6 +56,14 @@ pub(crate) fn run(context: &mut Context, options: &UsageArgs) -> Result<()> {
     }
 }
 
+/// The JSON of the time since `since`, for the proxy.
+pub(crate) fn as_json(context: &mut Context, since: &str) -> Result<serde_json::Value> {
+    let by = GroupBy::default();
+    let view = view::gather(context, since, by)?;
+    let budget = context.settings()?.budget;
+    Ok(export::as_json(&view, by, &budget))
+}
+
 /// Prints the last day, for `/usage`.
 pub(crate) fn show_today(context: &mut Context) -> Result<()> {
     run(
