@@ -62,11 +62,11 @@ fn kdf_factors_are_mixed_in_order() {
     );
     let mut expected = [0; 32];
     pbkdf2(MIN_ROUNDS, &salt, mac.as_ref(), &mut expected);
-    assert_eq!(derived(&[file.clone()]), hex(&expected));
+    assert_eq!(derived(std::slice::from_ref(&file)), hex(&expected));
     let all = [
         derived(&[]),
-        derived(&[file.clone()]),
-        derived(&[response.clone()]),
+        derived(std::slice::from_ref(&file)),
+        derived(std::slice::from_ref(&response)),
         derived(&[file.clone(), response.clone()]),
         derived(&[response, file]),
     ];
