@@ -132,7 +132,7 @@ impl Context {
             audit_key: self.audit_key.clone(),
             log: self.log.clone(),
             key_calls_allowed: false,
-            keys_in_use: Default::default(),
+            keys_in_use: BTreeMap::new(),
             reported_model: None,
             compare_at_end: None,
             compare_next: None,

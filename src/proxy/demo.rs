@@ -62,6 +62,13 @@ pub(super) fn answer(
     Ok(with_type(stream, "text/event-stream"))
 }
 
+/// Sets a member of an object.
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
 fn whole(value: &Value) -> Response<ReplyBody> {
     with_type(value.to_string(), "application/json")
 }
@@ -123,7 +130,7 @@ fn response_events() -> Vec<(Option<&'static str>, Value)> {
             ("output_index", json!(0)),
             ("content_index", json!(0)),
         ] {
-            event[name] = value;
+            set(&mut event, name, value);
         }
         event
     };
@@ -147,7 +154,7 @@ fn response_events() -> Vec<(Option<&'static str>, Value)> {
     let completed = json!({ "type": "response.completed", "response": response("completed") });
     events.push((Some("response.completed"), completed));
     for (number, (_, event)) in events.iter_mut().enumerate() {
-        event["sequence_number"] = json!(number);
+        set(event, "sequence_number", json!(number));
     }
     events
 }
@@ -163,8 +170,8 @@ fn message() -> Value {
 
 fn message_events() -> Vec<(Option<&'static str>, Value)> {
     let mut begun = message();
-    begun["content"] = json!([]);
-    begun["stop_reason"] = Value::Null;
+    set(&mut begun, "content", json!([]));
+    set(&mut begun, "stop_reason", Value::Null);
     let mut events = vec![
         (
             Some("message_start"),
@@ -197,7 +204,7 @@ fn candidates(text: &str, is_last: bool) -> Value {
     let mut candidate =
         json!({ "index": 0, "content": { "role": "model", "parts": [{ "text": text }] } });
     if is_last {
-        candidate["finishReason"] = json!("STOP");
+        set(&mut candidate, "finishReason", json!("STOP"));
     }
     json!({
         "candidates": [candidate], "modelVersion": MODEL, "responseId": "demo",

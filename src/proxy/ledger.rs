@@ -392,7 +392,7 @@ impl Clerk {
             self.services.backoff.record(who, *wait).unwrap_or_default();
         }
         let hold = settlement.hold.as_ref();
-        let held = hold.map_or(0, Hold::nanos);
+        let reserved = hold.map_or(0, Hold::nanos);
         let mut finished = settlement.finished;
         let nanos = if let Some(mut entry) = settlement.entry {
             let exact = settlement.usage.total_cost().map(|cost| cost.0);
@@ -423,7 +423,7 @@ impl Clerk {
         };
         let token = self.tokens.entry(settlement.token.clone()).or_default();
         for spending in [token, &mut self.all] {
-            spending.release(held);
+            spending.release(reserved);
             spending.spend(nanos.unwrap_or(0));
         }
         self.append(&finished);

@@ -413,9 +413,9 @@ fn proxy_refuses_requests_that_are_not_for_it() {
         );
         http::raw(port, text.as_bytes()).status
     };
-    let post = "POST /v1/chat/completions";
+    let chat = "POST /v1/chat/completions";
     let own = format!("host: 127.0.0.1:{port}\r\n");
-    assert_eq!(with(post, &own, ""), 200);
+    assert_eq!(with(chat, &own, ""), 200);
     for host in [
         String::from("host: evil.example\r\n"),
         format!("host: evil.example:{port}\r\n"),
@@ -425,24 +425,24 @@ fn proxy_refuses_requests_that_are_not_for_it() {
         String::new(),
         format!("{own}{own}"),
     ] {
-        assert!(matches!(with(post, &host, ""), 400 | 403), "{host}");
+        assert!(matches!(with(chat, &host, ""), 400 | 403), "{host}");
     }
     for origin in ["https://evil.example", "null", "http://127.0.0.1:1"] {
         assert_eq!(
-            with(post, &own, &format!("origin: {origin}\r\n")),
+            with(chat, &own, &format!("origin: {origin}\r\n")),
             403,
             "{origin}"
         );
     }
-    assert_eq!(with(post, &own, "sec-fetch-site: cross-site\r\n"), 403);
+    assert_eq!(with(chat, &own, "sec-fetch-site: cross-site\r\n"), 403);
     let absolute = format!("POST http://127.0.0.1:{port}/v1/chat/completions");
     assert_eq!(with(&absolute, &own, ""), 400);
     assert_eq!(
         with("POST http://evil.example/v1/chat/completions", &own, ""),
         400
     );
-    assert_eq!(with(post, &own, "transfer-encoding: chunked\r\n"), 400);
-    assert_eq!(with(post, &own, "content-length: 1\r\n"), 400);
+    assert_eq!(with(chat, &own, "transfer-encoding: chunked\r\n"), 400);
+    assert_eq!(with(chat, &own, "content-length: 1\r\n"), 400);
     for (line, status) in [
         ("POST /v1/files", 404),
         ("POST /v1/chat/completions/", 404),
@@ -464,15 +464,15 @@ fn proxy_refuses_requests_that_are_not_for_it() {
         "",
     ] {
         let headers = [("authorization", bearer.as_str()), ("content-type", kind)];
-        let answer = http::send(port, post, &headers, body.as_bytes());
+        let answer = http::send(port, chat, &headers, body.as_bytes());
         assert_eq!(answer.status, 415, "{kind}");
     }
     let huge = format!(
-        "{post} HTTP/1.1\r\n{own}authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n"
+        "{chat} HTTP/1.1\r\n{own}authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n"
     );
     assert_eq!(http::raw(port, huge.as_bytes()).status, 413);
     let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
-    assert!(matches!(with(post, &own, &many), 431 | 400 | 0));
+    assert!(matches!(with(chat, &own, &many), 431 | 400 | 0));
     assert_eq!(http::send(port, "HEAD /", &[], b"").status, 200);
     assert_eq!(
         http::send(port, "GET /healthz", &[], b"").body,

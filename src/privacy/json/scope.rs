@@ -125,7 +125,7 @@ impl JsonScope {
                         start: leaf.start + replacement.start,
                         end: leaf.start + replacement.end,
                         ..*replacement
-                    }))
+                    }));
                 }
                 None => new_strings.push(NewString {
                     leaf: index,

@@ -44,7 +44,7 @@ macro_rules! word_set {
         const WORDS: &[&str] = $words;
         const ORDER: [usize; WORDS.len()] = set::order_by_first_byte(WORDS);
         const STARTS: [u16; WORDS.len() + 1] = set::word_starts(WORDS, &ORDER);
-        const TEXT: [u8; STARTS[WORDS.len()] as usize] = set::join(WORDS, &ORDER);
+        const TEXT: [u8; set::total_length(&STARTS)] = set::join(WORDS, &ORDER);
         set::WordSet::new(set::as_text(&TEXT), &STARTS)
     }};
 }
@@ -104,6 +104,14 @@ pub(in crate::privacy) const fn word_starts<const N: usize>(
         i += 1;
     }
     starts
+}
+
+/// The length of all words together.
+pub(in crate::privacy) const fn total_length(starts: &[u16]) -> usize {
+    match starts {
+        [.., last] => *last as usize,
+        [] => 0,
+    }
 }
 
 /// The words one after the other.

@@ -182,9 +182,9 @@ impl RelayedExchange {
             match next {
                 Ok(Some(piece)) => {
                     self.account.answer.read_piece(&piece);
-                    let mut restored = Vec::with_capacity(piece.len());
-                    restorer.push(&piece, &mut restored);
-                    let out = pass(restored, false);
+                    let mut out = Vec::with_capacity(piece.len());
+                    restorer.push(&piece, &mut out);
+                    let out = pass(out, false);
                     if !out.is_empty() && client.send(Bytes::from(out)).await.is_err() {
                         return false;
                     }

@@ -84,11 +84,11 @@ pub(super) async fn forward(
     let headers = headers_to_pass_on(incoming.headers);
     let cache_key = cacheable(
         state,
-        &incoming.token,
+        incoming.token,
         &incoming.path,
         &headers,
         &facts,
-        &body,
+        body.as_ref(),
     );
     if let Some(answer) = cache_key.and_then(|key| state.cache.borrow_mut().get(key)) {
         admit_token(state, incoming.token)?;
@@ -257,9 +257,9 @@ fn cacheable(
     path: &str,
     headers: &[(HeaderName, HeaderValue)],
     facts: &RequestFacts,
-    body: &Option<RedactedBody>,
+    body: Option<&RedactedBody>,
 ) -> Option<CacheKey> {
-    let body = body.as_ref()?;
+    let body = body?;
     let is_on = state.cache.borrow().is_on() && facts.is_deterministic && !facts.is_streamed;
     is_on.then(|| CacheKey::new(token, path, headers, body.as_bytes()))
 }

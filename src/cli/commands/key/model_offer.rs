@@ -13,13 +13,13 @@ const VARIABLE: &str = "OPENROUTER_MODEL";
 /// model in the settings is replaced only if the user agrees.
 pub(super) fn offer_model<'a>(
     context: &mut Context,
-    texts: impl Iterator<Item = &'a str>,
+    mut texts: impl Iterator<Item = &'a str>,
 ) -> Result<()> {
-    let Some(model) = texts.filter_map(find_model).next() else {
+    let Some(model) = texts.find_map(find_model) else {
         return Ok(());
     };
     let settings = context.settings()?;
-    let provider = settings.provider.as_ref().map(|name| name.as_str());
+    let provider = settings.provider.as_ref().map(crate::name::Name::as_str);
     if settings.model.as_deref() == Some(model)
         || provider.is_some_and(|name| name != catalog::DEFAULT_PROVIDER)
     {

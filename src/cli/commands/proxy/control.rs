@@ -69,13 +69,13 @@ pub(in crate::cli::commands) fn register(
         folder.join(format!("{id}.lock")),
     );
     let lock = FileLock::acquire(&lock_file)?;
-    let content = ProxyFile {
+    let file_content = ProxyFile {
         pid: std::process::id(),
         listening: listening.to_owned(),
         owner_token: owner.expose().to_owned(),
         started_at: context.clock.now(),
     };
-    fs::write(&file, &serde_json::to_vec(&content)?)?;
+    fs::write(&file, &serde_json::to_vec(&file_content)?)?;
     Ok(Registration {
         file,
         lock_file,

@@ -38,7 +38,7 @@ pub(super) struct ProxyServeArgs {
     /// Listen at this port; 0 for a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
-    /// Listen at this address, 127.0.0.1 or ::1
+    /// Listen at this address: `127.0.0.1` or `::1`
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     address: IpAddr,
     /// Listen on a Unix socket instead, in a folder that only you can open
