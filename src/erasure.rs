@@ -186,7 +186,7 @@ fn kind_of(home: &Dirs, path: &Path) -> Option<StoredKind> {
     // A temporary file of a killed process.
     let name = fs::target_name(name).unwrap_or(name);
     let settings = home.settings();
-    let places: [(&Path, NamePatterns, StoredKind); 8] = [
+    let places: [(&Path, NamePatterns, StoredKind); 10] = [
         (
             &home.conversations(),
             CONVERSATIONS,
@@ -196,7 +196,17 @@ fn kind_of(home: &Dirs, path: &Path) -> Option<StoredKind> {
         (home.data(), KEYS, StoredKind::Keys),
         (settings.parent()?, SETTINGS, StoredKind::Settings),
         (&home.roles(), &["*.md"], StoredKind::Settings),
+        (
+            &home.roles().with_file_name("recipes"),
+            &["*.toml"],
+            StoredKind::Settings,
+        ),
         (home.state(), STATE, StoredKind::State),
+        (
+            &home.state().join("proxy"),
+            &["*.json", "*.lock"],
+            StoredKind::State,
+        ),
         (
             &home.state().join("rotations"),
             &["*.json"],
@@ -223,7 +233,9 @@ fn is_own_folder(home: &Dirs, path: &Path) -> bool {
         home.conversations(),
         home.backups(),
         home.roles(),
+        home.roles().with_file_name("recipes"),
         home.state().join("rotations"),
+        home.state().join("proxy"),
         home.data().to_path_buf(),
         home.state().to_path_buf(),
         home.cache().to_path_buf(),
@@ -264,16 +276,18 @@ mod tests {
         let root = dir.path();
         let home = Dirs::under_root(root).unwrap();
         let own = [
-            "data/vault.json",
             "data/set-aside-17/vault.json",
+            "data/vault.json",
             "data/conversations/ab.jsonl.fernet",
             "data/conversations/ab.jsonl.fernet.0123456789abcdef.new",
             "data/set-aside-17/conversations/ab.jsonl.fernet",
             "data/backups/mine.backup",
             "config/config.toml",
+            "config/recipes/mine.toml",
             "config/roles/translator.md",
             "state/audit-000000000100.jsonl",
             "state/audit.jsonl",
+            "state/proxy/a.json",
             "state/rotations/default.openrouter.json",
             "cache/prices-openrouter.tsv",
             "data/keyring-namespace",

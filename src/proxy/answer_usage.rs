@@ -55,15 +55,14 @@ impl AnswerUsage {
     }
 
     fn add(&mut self, part: &[u8]) {
-        if self.line.len() + part.len() > MAX_LINE_BYTES {
-            self.too_long = true;
-            self.bytes += part.len() as u64;
+        self.line.extend_from_slice(part);
+        // Twice as much, so that a line that comes byte by byte is not moved with each of them.
+        if self.line.len() > 2 * MAX_LINE_BYTES {
             // The last event of a response repeats all of it and ends with the usage.
-            self.line.extend_from_slice(part);
-            let surplus = self.line.len().saturating_sub(MAX_LINE_BYTES);
+            self.too_long = true;
+            let surplus = self.line.len() - MAX_LINE_BYTES;
+            self.bytes += surplus as u64;
             self.line.drain(..surplus);
-        } else {
-            self.line.extend_from_slice(part);
         }
     }
 
@@ -71,6 +70,7 @@ impl AnswerUsage {
         let line = std::mem::take(&mut self.line);
         let too_long = std::mem::take(&mut self.too_long);
         if too_long {
+            self.bytes += line.len() as u64;
             self.read_tail(&line);
             return;
         }

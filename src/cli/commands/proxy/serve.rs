@@ -57,7 +57,8 @@ pub(super) struct ProxyServeArgs {
     json: bool,
 }
 
-/// Which providers a proxy uses, and what it may spend.
+// Which providers a proxy uses, and what it may spend. A comment for documentation would become the
+// description of the command.
 #[derive(Clone, Debug, Default, Args)]
 pub(in crate::cli) struct ProxyHostArgs {
     /// Use this provider

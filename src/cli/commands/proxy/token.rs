@@ -51,7 +51,7 @@ pub(super) struct ProxyTokenArgs {
     json: bool,
 }
 
-/// What a program may use at most.
+// What a program may use at most.
 #[derive(Clone, Debug, Default, Args)]
 pub(in crate::cli::commands) struct TokenLimits {
     /// Spend at most this many US dollars
