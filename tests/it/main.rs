@@ -101,6 +101,8 @@ mod provider;
 mod provider_failures;
 /// `chatbot proxy`: tokens, requests and answers of other programs.
 mod proxy;
+/// The accounts of the proxy: every route, however a request ends.
+mod proxy_accounts;
 /// The commands, settings and links in the README, the run book and `docs/`.
 mod readme;
 /// Recovery of the data key from a file or from paper.

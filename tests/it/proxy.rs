@@ -13,14 +13,14 @@ const EMAIL: &str = "bob.miller@initech.com";
 const SECRET: &str = "ghp_0123456789abcdefABCDEF0123456789abcd";
 
 /// A running proxy.
-struct Proxy {
-    sandbox: Sandbox,
+pub(crate) struct Proxy {
+    pub(crate) sandbox: Sandbox,
     running: Running,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Proxy {
-    fn start(sandbox: Sandbox, args: &[&str]) -> Self {
+    pub(crate) fn start(sandbox: Sandbox, args: &[&str]) -> Self {
         let args = ["proxy", "serve"].iter().chain(args);
         let running = sandbox.run(args).start();
         running.begins();
@@ -42,7 +42,7 @@ impl Proxy {
         Self::start(sandbox, &[])
     }
 
-    fn token(&self, args: &[&str]) -> String {
+    pub(crate) fn token(&self, args: &[&str]) -> String {
         let args = ["proxy", "token", "--ttl=10m"].iter().chain(args);
         let output = self.sandbox.run(args).succeeds();
         output.stdout.trim().to_owned()
@@ -63,7 +63,7 @@ impl Proxy {
     }
 
     /// Stops it, and returns the home.
-    fn stop(self) -> Sandbox {
+    pub(crate) fn stop(self) -> Sandbox {
         let pid = self.running.pid();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let output = self.running.end();
