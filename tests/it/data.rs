@@ -292,7 +292,7 @@ fn data_erase_locks_the_vault() {
     sandbox
         .run(["vault", "status"])
         .stdout(
-            "file:     [..]\ncost:     [..]\nentries:  [..]\nstate:    locked\nin use:   [..]\n",
+            "file:     [..]\ncost:     [..]\nfactors:  [..]\nentries:  [..]\nstate:    locked\nin use:   [..]\n",
         )
         .check();
 }

@@ -53,8 +53,8 @@ pub(super) fn table(tokens: &[Value]) -> Displayable {
             .and_then(|cost| NanoDollars::parse(&cost))
             .unwrap_or_default();
         let ends = Time::parse(&text("expires_at")).map(Time::local_minute);
-        out += &format!(
-            "{:<13}  {:<8}  {:<16}  {:>8}  {:>9}  {}\n",
+        let line = format!(
+            "{:<13}  {:<8}  {:<16}  {:>8}  {:>9}  {}",
             text("id"),
             text("kind"),
             ends.unwrap_or_default(),
@@ -62,6 +62,7 @@ pub(super) fn table(tokens: &[Value]) -> Displayable {
             format_dollars(cost.0),
             text("name"),
         );
+        out += &format!("{}\n", line.trim_end());
         let held = number("/used/held_back");
         if held > 0 {
             let held = usize::try_from(held).unwrap_or(usize::MAX);
