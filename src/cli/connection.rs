@@ -10,7 +10,7 @@ use crate::net::{self, HttpContext, NetworkConfig, Timeouts};
 use crate::privacy::Redactor;
 use crate::secret::Secret;
 use crate::time::Clock;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +27,10 @@ pub(crate) fn http_context(
 ) -> Result<HttpContext> {
     let extra_ca_pem = match env.path("SSL_CERT_FILE") {
         Some(path) => Some(
-            fs::read_external(&path, MAX_CERTIFICATES_BYTES)
-                .context("`SSL_CERT_FILE` cannot be used")?,
+            fs::read_external(&path, MAX_CERTIFICATES_BYTES).map_err(|error| {
+                CliError::misuse(format!("`SSL_CERT_FILE` cannot be used: {error}"))
+                    .hint("change `SSL_CERT_FILE`, or unset it")
+            })?,
         ),
         None => None,
     };

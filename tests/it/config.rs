@@ -71,6 +71,18 @@ fn config_profile_uses_the_keys_of_another() {
 }
 
 #[test]
+fn certificate_file_that_is_missing_is_incorrect_usage() {
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at("http://127.0.0.1:9", "");
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .stderr("chatbot: error: `SSL_CERT_FILE` cannot be used: cannot read `/nonexistent`: [..]\nchatbot: hint: change `SSL_CERT_FILE`, or unset it\n")
+        .code(2)
+        .check();
+}
+
+#[test]
 fn config_json_for_scripts() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nmax_messages = 9\n");
