@@ -74,6 +74,11 @@ impl<P> Session<P> {
         &self.placeholders
     }
 
+    /// Goes on with the placeholders of another conversation, of which this one is a copy.
+    pub fn set_placeholders(&mut self, placeholders: Placeholders) {
+        self.placeholders = placeholders;
+    }
+
     /// The options of the next requests.
     pub const fn options_mut(&mut self) -> &mut RequestOptions {
         &mut self.options

@@ -147,6 +147,24 @@ fn failed_summary_changes_nothing() {
 }
 
 #[test]
+fn fork_still_knows_the_values_of_placeholders() {
+    let server = Server::always(|_| Reply::says("dear [EMAIL_1]"));
+    let (_sandbox, mut screen) = open(&server, "");
+    screen
+        .line("to bob.miller@initech.com")
+        .wait_for("dear bob.miller@initech.com")
+        .wait_for("\n> ")
+        .line("/fork")
+        .wait_for("resumed ")
+        .wait_for("\n> ")
+        .line("again")
+        .wait_for("dear bob.miller@initech.com")
+        .wait_for("\n> ")
+        .send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
 fn fork_goes_on_in_a_copy() {
     let server = server();
     let (sandbox, mut screen) = open(&server, "");

@@ -50,6 +50,34 @@ fn ask_schema_is_sent_and_the_answer_must_be_json() {
 }
 
 #[test]
+fn ask_json_lines_end_with_an_error() {
+    let failed = r#"{"error":{"message":"no such model"}}"#;
+    let (sandbox, _server) = sandbox_with([Reply::json(404, failed)]);
+    let output = sandbox.run(["ask", "--json-lines", "hello"]).fails(1);
+    let events: Vec<Value> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [event] = events.try_into().unwrap();
+    assert_eq!(
+        (
+            &event["event"],
+            &event["error"]["code"],
+            &event["error"]["exit"]
+        ),
+        (&json!("error"), &json!("not_found"), &json!(1))
+    );
+    let said = event["error"]["message"].as_str().unwrap();
+    assert!(
+        output
+            .stderr
+            .starts_with(&format!("chatbot: error: {said}")),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn ask_json_lines_are_events() {
     let (sandbox, _server) = sandbox_with([Reply::says("write to [EMAIL_1]")]);
     let output = sandbox

@@ -10,6 +10,7 @@ use crate::cli::attachments;
 use crate::cli::batch;
 use crate::cli::code_blocks::code_blocks;
 use crate::cli::context::Context;
+use crate::cli::errors::report::error_json;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::key_validity;
 use crate::cli::outcome::{describe_redactions, report_outcome, require_text};
@@ -77,6 +78,22 @@ pub(crate) struct AskArgs {
 }
 
 pub(crate) fn run(context: &mut Context, options: &AskArgs) -> Result<()> {
+    let result = ask(context, options);
+    if options.json_lines
+        && let Err(error) = &result
+        && !error.is::<SilentExit>()
+        && !error.is::<term::BrokenPipeError>()
+    {
+        // The reader of the events learns from them how the answer ended.
+        let (_, error) = error_json(error);
+        context
+            .ui
+            .json(&json!({ "schema_version": 1, "event": "error", "error": error }))?;
+    }
+    result
+}
+
+fn ask(context: &mut Context, options: &AskArgs) -> Result<()> {
     if let Some(questions) = &options.batch {
         return batch::run(
             context,

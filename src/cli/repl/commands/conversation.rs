@@ -84,7 +84,13 @@ pub(in crate::cli::repl) fn compact(repl: &mut Repl<'_>, _: &str) -> Result<()> 
 pub(in crate::cli::repl) fn fork(repl: &mut Repl<'_>, _: &str) -> Result<()> {
     let id = saved_id(repl)?;
     let copy = history::fork(repl.context, &id, None)?;
-    begin(repl, &Resume::Id(copy.to_string()))
+    // The values behind placeholders are in memory only.
+    let placeholders = repl.session.as_ref().map(|s| s.placeholders().clone());
+    begin(repl, &Resume::Id(copy.to_string()))?;
+    if let (Some(session), Some(placeholders)) = (&mut repl.session, placeholders) {
+        session.set_placeholders(placeholders);
+    }
+    Ok(())
 }
 
 pub(in crate::cli::repl) fn list(repl: &mut Repl<'_>, _: &str) -> Result<()> {
