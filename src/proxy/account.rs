@@ -33,7 +33,7 @@ pub(super) struct Subject {
 }
 
 /// An account, which is settled when it is dropped.
-pub(super) struct Account {
+pub(super) struct RequestAccount {
     state: Rc<ProxyState>,
     subject: Subject,
     admission: Admission,
@@ -48,7 +48,7 @@ pub(super) struct Account {
     pub(super) answer: AnswerUsage,
 }
 
-impl Account {
+impl RequestAccount {
     pub(super) fn open(state: &Rc<ProxyState>, subject: Subject, admission: Admission) -> Self {
         let live = state.next_live.get();
         state.next_live.set(live + 1);
@@ -127,7 +127,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for RequestAccount {
     fn drop(&mut self) {
         let subject = &self.subject;
         self.state.live.borrow_mut().remove(&self.live);

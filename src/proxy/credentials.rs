@@ -109,7 +109,7 @@ pub(super) fn is_signed(headers: &HeaderMap) -> bool {
 
 /// Checks tokens and signatures, and remembers failures.
 #[derive(Debug)]
-pub(super) struct Doorkeeper {
+pub(super) struct Authenticator {
     clock: Clock,
     /// Nonces of signed requests, oldest first.
     nonces: VecDeque<(Moment, String)>,
@@ -161,7 +161,7 @@ pub(super) struct WrongToken {
     pub(super) starts_lockout: bool,
 }
 
-impl Doorkeeper {
+impl Authenticator {
     pub(super) fn new(clock: Clock) -> Self {
         Self {
             clock,

@@ -1,5 +1,5 @@
-//! The books of the proxy: limits, budget, usage and audit log, on a thread of their own, because
-//! each waits for the disk and requests must not wait for each other.
+//! Limits, budget, usage and audit log of the proxy, on a thread of their own, because each waits for
+//! the disk and requests must not wait for each other.
 //!
 //! It uses the same files and the same rules as a chat, so that all programs together cannot exceed
 //! them.
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc as unbounded;
 use tokio::sync::oneshot;
 
-/// What the books are kept with.
+/// What the ledger is kept with.
 #[derive(Debug)]
 pub struct LedgerServices {
     /// Stops all sending during an incident.
@@ -44,7 +44,7 @@ pub struct LedgerServices {
 
 /// A request that asks to be sent.
 #[derive(Debug)]
-pub(super) struct Application {
+pub(super) struct AdmissionRequest {
     pub(super) request: ReservationRequest,
     pub(super) size: RequestSize,
     /// Other models that the provider may choose instead.
@@ -90,7 +90,7 @@ pub(super) struct Settlement {
 
 /// A request that was booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Booked {
+pub(super) struct BookedCost {
     /// The id of its token.
     pub(super) token: String,
     /// Its cost; `None` if it is unknown, and 0 if it cost nothing.
@@ -99,14 +99,14 @@ pub(super) struct Booked {
 
 enum Task {
     Admit(
-        Box<Application>,
+        Box<AdmissionRequest>,
         oneshot::Sender<Result<Admission, Refusal>>,
     ),
     Settle(Box<Settlement>),
     Record(Box<Event>),
 }
 
-/// The books.
+/// The thread, seen from the requests.
 #[derive(Debug)]
 pub(super) struct Ledger {
     tasks: Option<mpsc::Sender<Task>>,
@@ -114,23 +114,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the books.
+    /// Starts the thread.
     pub(super) fn open(
         services: LedgerServices,
-        booked: unbounded::UnboundedSender<Booked>,
+        booked: unbounded::UnboundedSender<BookedCost>,
     ) -> std::io::Result<Self> {
         let (tasks, received) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name(String::from("ledger"))
             .spawn(move || {
-                let mut clerk = Clerk {
+                let mut worker = LedgerWorker {
                     services,
                     booked,
                     all: Spending::default(),
                     tokens: HashMap::new(),
                 };
                 for task in received {
-                    clerk.work(task);
+                    worker.work(task);
                 }
             })?;
         Ok(Self {
@@ -141,12 +141,12 @@ impl Ledger {
 
     /// Asks whether a request may be sent. With the answer everything about it is on disk; without
     /// one, the proxy is stopping.
-    pub(super) fn apply(
+    pub(super) fn admit(
         &self,
-        application: Application,
+        request: AdmissionRequest,
     ) -> oneshot::Receiver<Result<Admission, Refusal>> {
         let (answer, hear) = oneshot::channel();
-        self.give(Task::Admit(Box::new(application), answer));
+        self.give(Task::Admit(Box::new(request), answer));
         hear
     }
 
@@ -184,9 +184,9 @@ impl Drop for Ledger {
 }
 
 /// Does the work of the thread.
-struct Clerk {
+struct LedgerWorker {
     services: LedgerServices,
-    booked: unbounded::UnboundedSender<Booked>,
+    booked: unbounded::UnboundedSender<BookedCost>,
     /// What this run of the program has spent and reserved.
     all: Spending,
     /// The same for each token.
@@ -217,7 +217,7 @@ impl Spending {
     }
 }
 
-impl Clerk {
+impl LedgerWorker {
     fn work(&mut self, task: Task) {
         match task {
             Task::Admit(application, answer) => {
@@ -237,7 +237,7 @@ impl Clerk {
         }
     }
 
-    fn admit(&mut self, application: &Application) -> Result<Admission, Refusal> {
+    fn admit(&mut self, application: &AdmissionRequest) -> Result<Admission, Refusal> {
         self.services
             .lockdown
             .check()
@@ -274,7 +274,7 @@ impl Clerk {
     }
 
     /// Reserves the most that the request can cost, in the budgets and in that of its token.
-    fn reserve(&mut self, application: &Application) -> Result<Admission, Refusal> {
+    fn reserve(&mut self, application: &AdmissionRequest) -> Result<Admission, Refusal> {
         let services = &self.services;
         let Some(pricing) = services.pricing.get(&application.request.provider) else {
             return Err(Refusal::new(
@@ -347,7 +347,7 @@ impl Clerk {
     }
 
     /// The request, with the dearest of the models that may answer it.
-    fn dearest(&self, application: &Application, pricing: &Pricing) -> ReservationRequest {
+    fn dearest(&self, application: &AdmissionRequest, pricing: &Pricing) -> ReservationRequest {
         let cost = |model: &str| {
             let bound = CostBound::new(pricing.price_of(model), model, application.size, true);
             bound.ok().flatten().map_or(0, |bound| bound.want)
@@ -430,7 +430,7 @@ impl Clerk {
         // The proxy has stopped if nothing listens.
         let token = settlement.token;
         self.booked
-            .send(Booked { token, nanos })
+            .send(BookedCost { token, nanos })
             .unwrap_or_default();
     }
 
@@ -468,7 +468,7 @@ fn rebuilt_event(file: &str) -> Event {
         .word("file", file)
 }
 
-fn refused_event(application: &Application, refusal: &Refusal) -> Event {
+fn refused_event(application: &AdmissionRequest, refusal: &Refusal) -> Event {
     let kind = match refusal.code {
         "budget_reached" | "token_budget_reached" | "unknown_price" => EventKind::Budget,
         _ => EventKind::Limited,

@@ -13,7 +13,7 @@
 //!            ◄─ book usage and cost                  answer_usage, ledger
 //! ```
 //!
-//! One thread runs all requests, and a second one keeps the books. Tokens live in memory and end
+//! One thread runs all requests, and a second one writes to the disk. Tokens live in memory and end
 //! with the proxy.
 
 mod account;

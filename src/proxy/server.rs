@@ -4,9 +4,9 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::control;
 use crate::proxy::credentials::{SignedParts, is_signed};
-use crate::proxy::forward::{self, Incoming};
+use crate::proxy::forward::{self, ClientRequest};
 use crate::proxy::guard::check_content_type;
-use crate::proxy::ledger::Booked;
+use crate::proxy::ledger::BookedCost;
 use crate::proxy::listener::{Listener, Stream};
 use crate::proxy::metrics::ProxyTotals;
 use crate::proxy::read_body::read_body;
@@ -75,7 +75,7 @@ pub enum ServerError {
 pub struct ProxyServer {
     listener: Listener,
     state: Rc<ProxyState>,
-    booked: mpsc::UnboundedReceiver<Booked>,
+    booked: mpsc::UnboundedReceiver<BookedCost>,
     owner: NewToken,
 }
 
@@ -396,7 +396,7 @@ async fn answer(
         Some(query) => format!("{}?{}", matched.path, checked_query(query)?),
         None => matched.path.to_owned(),
     };
-    let incoming = Incoming {
+    let incoming = ClientRequest {
         token: &token,
         matched,
         path,
@@ -426,7 +426,7 @@ fn authenticate(
     });
     let checked =
         state
-            .doorkeeper
+            .authenticator
             .borrow_mut()
             .check(peer, &head.headers, signed, &state.tokens.borrow());
     checked.map_err(|wrong| {

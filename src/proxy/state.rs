@@ -4,10 +4,10 @@ use crate::audit::Event;
 use crate::limits::Lockdown;
 use crate::privacy::Redactor;
 use crate::provider::{Upstream, UpstreamApi};
-use crate::proxy::credentials::Doorkeeper;
+use crate::proxy::credentials::Authenticator;
 use crate::proxy::forward::cache::ResponseCache;
 use crate::proxy::guard::Guard;
-use crate::proxy::ledger::{Booked, Ledger, LedgerServices};
+use crate::proxy::ledger::{BookedCost, Ledger, LedgerServices};
 use crate::proxy::metrics::{Metrics, ProxyTotals};
 use crate::proxy::routes::Api;
 use crate::proxy::token::{TokenTable, TokenUse};
@@ -99,7 +99,7 @@ pub(super) struct ProxyState {
     pub(super) config: ProxyConfig,
     pub(super) guard: Guard,
     pub(super) tokens: RefCell<TokenTable>,
-    pub(super) doorkeeper: RefCell<Doorkeeper>,
+    pub(super) authenticator: RefCell<Authenticator>,
     pub(super) ledger: RefCell<Option<Ledger>>,
     pub(super) upstreams: Vec<(UpstreamApi, Rc<Upstream>)>,
     pub(super) profile: String,
@@ -121,14 +121,14 @@ impl ProxyState {
     pub(super) fn new(
         parts: ProxyParts,
         port: Option<u16>,
-    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Booked>)> {
+    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<BookedCost>)> {
         let clock = parts.services.clock.clone();
         let lockdown = parts.services.lockdown.clone();
         let (booked, hear) = mpsc::unbounded_channel();
         let state = Self {
             guard: Guard::new(port, parts.config.origins.clone()),
             tokens: RefCell::new(TokenTable::new(parts.redactor, clock.clone())),
-            doorkeeper: RefCell::new(Doorkeeper::new(clock.clone())),
+            authenticator: RefCell::new(Authenticator::new(clock.clone())),
             ledger: RefCell::new(Some(Ledger::open(parts.services, booked)?)),
             upstreams: parts
                 .upstreams
@@ -178,7 +178,7 @@ impl ProxyState {
     }
 
     /// Books what the ledger reports.
-    pub(super) fn add_booked(&self, booked: &Booked) {
+    pub(super) fn add_booked(&self, booked: &BookedCost) {
         self.count(&booked.token, |used| match booked.nanos {
             Some(nanos) => used.nanos = used.nanos.saturating_add(nanos),
             None => used.unknown += 1,

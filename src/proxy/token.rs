@@ -144,7 +144,7 @@ impl fmt::Debug for Token {
 
 /// Why a token does not allow a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum TokenDenied {
     /// It does not exist, is expired or was revoked.
     Unknown,
     /// It has no more requests.
@@ -350,20 +350,20 @@ impl TokenTable {
     }
 
     /// Counts a request of a token, if it has one left.
-    pub fn admit(&mut self, id: &str) -> Result<(), Denied> {
+    pub fn admit(&mut self, id: &str) -> Result<(), TokenDenied> {
         let now = self.clock.moment();
-        let token = self.get_mut(id).ok_or(Denied::Unknown)?;
+        let token = self.get_mut(id).ok_or(TokenDenied::Unknown)?;
         let denied = if token
             .request
             .max_requests
             .is_some_and(|most| token.used.requests >= most)
         {
-            Some(Denied::Requests)
+            Some(TokenDenied::Requests)
         } else if let Some(most) = token.request.per_minute {
             forget_before(&mut token.recent, now, MINUTE);
             (token.recent.len() >= usize::try_from(most).unwrap_or(usize::MAX)).then(|| {
                 let oldest = token.recent.front().map_or(MINUTE, |at| now.since(*at));
-                Denied::TooFast {
+                TokenDenied::TooFast {
                     wait: MINUTE.saturating_sub(oldest).max(Duration::from_secs(1)),
                 }
             })

@@ -1031,7 +1031,7 @@ fn proxy_says_what_it_does_to_those_who_may_know() {
     let token = proxy.token(&["--name=editor", "--scope=chat,usage", "--budget=1"]);
     let metrics = proxy.token(&["--scope=metrics"]);
     proxy.post("/v1/chat/completions", &token, &question(EMAIL));
-    // The books are kept on a thread of their own.
+    // Costs are recorded on a thread of their own.
     let begun = std::time::Instant::now();
     let usage = loop {
         let usage = proxy.get("/api/usage", &token).json();

@@ -1,10 +1,10 @@
 //! The answer of the provider: passed back as it comes in, with the user's values put back.
 
 use super::cache::{CacheKey, CachedAnswer};
-use super::{Outgoing, held_back_event, network_refusal, request_hash};
+use super::{UpstreamRequest, held_back_event, network_refusal, request_hash};
 use crate::privacy::json::{HeldBack, JsonScope};
 use crate::provider::{Upstream, UpstreamReply};
-use crate::proxy::account::Account;
+use crate::proxy::account::RequestAccount;
 use crate::proxy::body::ReplyBody;
 use crate::proxy::event_filter::UsageEventFilter;
 use crate::proxy::guard::headers_to_pass_back;
@@ -29,8 +29,8 @@ pub(super) struct RelayedExchange {
     pub(super) upstream: Rc<Upstream>,
     pub(super) memory: Arc<JsonScope>,
     pub(super) api: Api,
-    pub(super) outgoing: Outgoing,
-    pub(super) account: Account,
+    pub(super) outgoing: UpstreamRequest,
+    pub(super) account: RequestAccount,
     pub(super) cache_key: Option<CacheKey>,
 }
 

@@ -6,17 +6,17 @@ pub(super) mod cache;
 use crate::audit::{Event, EventKind, Severity};
 use crate::privacy::json::{JsonError, RedactedBody, RedactionSummary};
 use crate::provider::{ProviderErrorKind, RequestSize, Upstream, tokens};
-use crate::proxy::account::{Account, Subject};
+use crate::proxy::account::{RequestAccount, Subject};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::demo;
 use crate::proxy::guard::{headers_to_pass_on, only};
-use crate::proxy::ledger::Application;
+use crate::proxy::ledger::AdmissionRequest;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{Additions, RequestFacts};
 use crate::proxy::routes::{Billing, BodyForm, Matched};
 use crate::proxy::scope::TokenKind;
 use crate::proxy::state::ProxyState;
-use crate::proxy::token::Denied;
+use crate::proxy::token::TokenDenied;
 use crate::usage::sanitize_model;
 use crate::usage::totals::ReservationRequest;
 use answer::RelayedExchange;
@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
 /// A request whose token and route are known.
-pub(super) struct Incoming<'a> {
+pub(super) struct ClientRequest<'a> {
     pub(super) token: &'a str,
     pub(super) matched: Matched<'a>,
     /// The path after the base address, with its query.
@@ -37,7 +37,7 @@ pub(super) struct Incoming<'a> {
 }
 
 /// A request as it is sent.
-pub(super) struct Outgoing {
+pub(super) struct UpstreamRequest {
     token: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     path: String,
@@ -48,7 +48,7 @@ pub(super) struct Outgoing {
 /// Sends a request to the provider and returns its answer, which may still be streaming.
 pub(super) async fn forward(
     state: &Rc<ProxyState>,
-    mut incoming: Incoming<'_>,
+    mut incoming: ClientRequest<'_>,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let route = incoming.matched.route;
     let facts = match route.body {
@@ -105,16 +105,16 @@ pub(super) async fn forward(
     let prompt_estimate = tokens::estimate_tokens(text);
     note_repetition(state, incoming.token, text.as_bytes());
     admit_token(state, incoming.token)?;
-    let application = apply(
+    let admission_request = admission_request(
         state, &incoming, upstream, &facts, size, budget, &summary, text,
     );
-    let applied = state
+    let admitted = state
         .ledger
         .borrow()
         .as_ref()
-        .map(|ledger| ledger.apply(application));
+        .map(|ledger| ledger.admit(admission_request));
     let stopping = || Refusal::new(503, "stopping", "the proxy is stopping");
-    let admission = applied
+    let admission = admitted
         .ok_or_else(stopping)?
         .await
         .map_err(|_| stopping())??;
@@ -134,8 +134,8 @@ pub(super) async fn forward(
         prompt_estimate,
         is_billed: route.billing != Billing::Free,
     };
-    let account = Account::open(state, subject, admission);
-    let outgoing = Outgoing {
+    let account = RequestAccount::open(state, subject, admission);
+    let outgoing = UpstreamRequest {
         token: incoming.token.to_owned(),
         headers,
         path: incoming.path,
@@ -199,13 +199,13 @@ fn check_token(
 fn admit_token(state: &ProxyState, id: &str) -> Result<(), Refusal> {
     let admitted = state.tokens.borrow_mut().admit(id);
     admitted.map_err(|denied| match denied {
-        Denied::Unknown => Refusal::invalid_token(),
-        Denied::Requests => Refusal::new(
+        TokenDenied::Unknown => Refusal::invalid_token(),
+        TokenDenied::Requests => Refusal::new(
             403,
             "token_requests_used",
             "this token has no requests left",
         ),
-        Denied::TooFast { wait } => Refusal::new(
+        TokenDenied::TooFast { wait } => Refusal::new(
             429,
             "token_rate_limited",
             "this token has had its requests of this minute",
@@ -268,16 +268,16 @@ fn cacheable(
     clippy::too_many_arguments,
     reason = "each part of the record is known to the caller"
 )]
-fn apply(
+fn admission_request(
     state: &ProxyState,
-    incoming: &Incoming<'_>,
+    incoming: &ClientRequest<'_>,
     upstream: &Upstream,
     facts: &RequestFacts,
     size: RequestSize,
     token_budget: Option<i64>,
     summary: &RedactionSummary,
     body: &str,
-) -> Application {
+) -> AdmissionRequest {
     let provider = upstream.name().to_string();
     let route = incoming.matched.route;
     let sent = Event::new(EventKind::Sent)
@@ -292,7 +292,7 @@ fn apply(
             event.count(&kind.to_string(), *count)
         })
     });
-    Application {
+    AdmissionRequest {
         request: ReservationRequest {
             provider,
             profile: state.profile.clone(),
