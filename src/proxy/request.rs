@@ -6,8 +6,8 @@ use crate::provider::tokens::{MAX_IMAGE_TOKENS, token_upper_bound};
 use crate::provider::{RequestSize, Upstream};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::routes::{AnswerLimit, Billing, Matched};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 
 /// The parts of a body that decide about limits and cost. A field that stands there twice is
@@ -17,27 +17,40 @@ struct BodyFields<'a> {
     #[serde(borrow, default)]
     model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    models: Vec<Cow<'a, str>>,
+    models: Option<Vec<Cow<'a, str>>>,
     #[serde(default)]
     stream: Option<bool>,
-    #[serde(default)]
-    stream_options: Option<IgnoredAny>,
-    #[serde(default)]
-    max_tokens: Option<u64>,
-    #[serde(default)]
-    max_completion_tokens: Option<u64>,
-    #[serde(default)]
-    max_output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "given")]
+    stream_options: Given<IgnoredAny>,
+    #[serde(default, deserialize_with = "given")]
+    max_tokens: Given<u64>,
+    #[serde(default, deserialize_with = "given")]
+    max_completion_tokens: Given<u64>,
+    #[serde(default, deserialize_with = "given")]
+    max_output_tokens: Given<u64>,
     #[serde(default, rename = "generationConfig")]
     generation: Option<GenerationFields>,
+    #[serde(default, deserialize_with = "given")]
+    provider: Given<IgnoredAny>,
     #[serde(default)]
-    provider: Option<IgnoredAny>,
+    background: Option<bool>,
+    #[serde(default)]
+    previous_response_id: Option<IgnoredAny>,
+    #[serde(default)]
+    conversation: Option<IgnoredAny>,
     #[serde(default)]
     n: Option<u64>,
     #[serde(default)]
     temperature: Option<f64>,
     #[serde(default)]
     seed: Option<IgnoredAny>,
+}
+
+/// A field that is absent, `null` or a value: one that is there must not be added again.
+type Given<T> = Option<Option<T>>;
+
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Given<T>, D::Error> {
+    Option::deserialize(d).map(Some)
 }
 
 /// The same for Google.
@@ -58,13 +71,17 @@ pub(super) struct RequestFacts {
     /// Models that the provider may choose instead.
     pub(super) other_models: Vec<String>,
     pub(super) is_streamed: bool,
-    pub(super) asks_for_usage: bool,
+    asks_for_usage: bool,
+    /// It has a field for the length of the answer, which may be `null`.
+    has_limit: bool,
+    /// It goes on with a conversation that the provider has stored.
+    has_stored_context: bool,
     /// It chooses itself which providers OpenRouter may use.
-    pub(super) has_routing: bool,
+    has_routing: bool,
     /// The most tokens of all answers together, if it says so.
-    pub(super) max_tokens: Option<u64>,
+    max_tokens: Option<u64>,
     /// How many answers it asks for.
-    pub(super) answers: u64,
+    answers: u64,
     /// Its answer is always the same.
     pub(super) is_deterministic: bool,
 }
@@ -72,6 +89,14 @@ pub(super) struct RequestFacts {
 impl RequestFacts {
     /// Reads a JSON body.
     pub(super) fn read(matched: &Matched<'_>, body: &[u8]) -> Result<Self, Refusal> {
+        // An array would be taken for the fields in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refusal::new(
+                400,
+                "malformed_body",
+                "the body is not a JSON object",
+            ));
+        }
         let fields: BodyFields<'_> = serde_json::from_slice(body).map_err(|error| {
             // The error quotes no value: it names a type, a field and a position.
             let place = format!("line {}, column {}", error.line(), error.column());
@@ -87,23 +112,38 @@ impl RequestFacts {
             (None, Some(model)) => model.into_owned(),
             (None, None) => String::new(),
         };
+        if fields.background == Some(true) {
+            // Its answer, and with it its cost, would be fetched by a request of its own.
+            return Err(Refusal::new(
+                400,
+                "no_background",
+                "the proxy does not take requests with `background`",
+            ));
+        }
         let answers = fields.n.or(generation.candidates).unwrap_or(1).max(1);
-        let max_tokens = [
+        let limits = [
             fields.max_tokens,
             fields.max_completion_tokens,
             fields.max_output_tokens,
-            generation.max_output_tokens,
-        ]
-        .into_iter()
-        .flatten()
-        .max();
+        ];
+        let max_tokens = limits
+            .iter()
+            .copied()
+            .flatten()
+            .flatten()
+            .chain(generation.max_output_tokens)
+            .max();
         let temperature = fields.temperature.or(generation.temperature);
+        let models = fields.models.unwrap_or_default();
         Ok(Self {
             model,
-            other_models: fields.models.into_iter().map(Cow::into_owned).collect(),
+            other_models: models.into_iter().map(Cow::into_owned).collect(),
             is_streamed: fields.stream == Some(true)
                 || matched.path.ends_with(":streamGenerateContent"),
             asks_for_usage: fields.stream_options.is_some(),
+            has_limit: limits.iter().any(Option::is_some),
+            has_stored_context: fields.previous_response_id.is_some()
+                || fields.conversation.is_some(),
             has_routing: fields.provider.is_some(),
             max_tokens,
             answers,
@@ -130,8 +170,17 @@ impl RequestFacts {
             Billing::PromptOnly | Billing::OtherUnit | Billing::Free => Some(0),
         };
         RequestSize {
-            prompt: 16 + prompt_bound(body),
+            prompt: 16 + prompt_bound(body) + self.stored_context(),
             max_tokens,
+        }
+    }
+
+    /// No fewer tokens than what the provider adds to the prompt by itself.
+    const fn stored_context(&self) -> u64 {
+        if self.has_stored_context {
+            MAX_STORED_TOKENS
+        } else {
+            0
         }
     }
 
@@ -159,7 +208,7 @@ impl RequestFacts {
         };
         let limit = field
             .zip(max_tokens)
-            .filter(|_| self.max_tokens.is_none())
+            .filter(|_| !self.has_limit)
             .map(|(name, tokens)| (name, u64::from(tokens) / self.answers));
         let is_openai_stream =
             self.is_streamed && matches!(matched.route.name, "chat" | "completions");
@@ -196,6 +245,16 @@ impl Additions {
     }
 }
 
+/// Fields by which a request names a picture or a file that the provider fetches.
+const FETCHED: [&str; 4] = [
+    "\"image_url\"",
+    "\"file_id\"",
+    "\"file_url\"",
+    "\"fileUri\"",
+];
+/// The context window of most models: what the provider has stored of a conversation can be as long.
+const MAX_STORED_TOKENS: u64 = 128_000;
+
 /// No fewer tokens than a body can have. Pictures are counted each, and not by their letters.
 fn prompt_bound(body: &str) -> u64 {
     const MARK: &str = ";base64,";
@@ -217,5 +276,63 @@ fn prompt_bound(body: &str) -> u64 {
         };
         rest = others;
     }
-    tokens + token_upper_bound(rest)
+    let fetched = FETCHED.map(|name| body.matches(name).count() as u64);
+    tokens + token_upper_bound(rest) + fetched.iter().sum::<u64>() * MAX_IMAGE_TOKENS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::routes;
+
+    fn facts(body: &str) -> Result<RequestFacts, &'static str> {
+        let matched = routes::find("POST", "/v1/responses").unwrap();
+        RequestFacts::read(&matched, body.as_bytes()).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn request_facts_of_odd_bodies() {
+        let many = facts(r#"{"model":"a","models":["b"],"n":3,"max_tokens":5,"temperature":0}"#);
+        let many = many.unwrap();
+        assert_eq!(many.models().collect::<Vec<_>>(), ["a", "b"]);
+        let tokens = Billing::Tokens {
+            limit: AnswerLimit::Field("max_output_tokens"),
+        };
+        assert_eq!(many.size(tokens, "").max_tokens, Some(15));
+        assert!(many.is_deterministic);
+        // A field that is null is there: it is not added a second time.
+        let nulls = r#"{"model":null,"models":null,"stream":null,"n":null,"max_tokens":null,"stream_options":null,"provider":null}"#;
+        let nulls = facts(nulls).unwrap();
+        assert!(nulls.has_limit && nulls.asks_for_usage && nulls.has_routing);
+        assert_eq!((nulls.max_tokens, nulls.models().count()), (None, 0));
+        for (body, code) in [
+            (r#"{"model":"cheap","model":"dear"}"#, "malformed_body"),
+            (r#"{"max_tokens":1,"max_tokens":9000}"#, "malformed_body"),
+            (r#"{"max_tokens":"9000"}"#, "malformed_body"),
+            (r#"{"max_tokens":-1}"#, "malformed_body"),
+            ("[]", "malformed_body"),
+            ("{", "malformed_body"),
+            (r#"{"background":true}"#, "no_background"),
+        ] {
+            assert_eq!(facts(body), Err(code), "{body}");
+        }
+    }
+
+    #[test]
+    fn request_size_counts_what_the_provider_fetches() {
+        let size = |body: &str| {
+            let facts = facts(body).unwrap();
+            facts.size(Billing::PromptOnly, body).prompt
+        };
+        assert!(size(r#"{"input":"hi"}"#) < 40);
+        let picture = format!(r#"{{"u":"data:image/png;base64,{}"}}"#, "A".repeat(1 << 20));
+        assert!((MAX_IMAGE_TOKENS..MAX_IMAGE_TOKENS + 60).contains(&size(&picture)));
+        let text = format!(
+            r#"{{"u":"data:text/plain;base64,{}"}}"#,
+            "A".repeat(1 << 20)
+        );
+        assert!(size(&text) > 100_000);
+        assert!(size(r#"{"image_url":{"url":"https://a.example/b.png"}}"#) > MAX_IMAGE_TOKENS);
+        assert!(size(r#"{"previous_response_id":"resp_1"}"#) > MAX_STORED_TOKENS);
+    }
 }
