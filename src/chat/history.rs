@@ -14,6 +14,10 @@ pub struct History {
     record_numbers: Vec<Option<u32>>,
     /// The questions for a summary that is sent instead of the messages before them.
     summary_requests: BTreeSet<usize>,
+    /// Pictures of earlier messages are not sent: the user agreed to send them to another provider.
+    images_from: usize,
+    /// The model cannot read pictures.
+    is_blind: bool,
 }
 
 /// What is sent of a conversation.
@@ -79,13 +83,46 @@ impl History {
         let mut kept = self.answered(is_asked);
         self.start_at_summary(&mut kept);
         let left_out = max_tokens.map_or(0, |most| self.leave_out_oldest(&mut kept, most));
-        let messages = if kept.iter().all(|kept| *kept) {
+        let messages = if kept.iter().all(|kept| *kept) && !self.leaves_out_images() {
             Cow::Borrowed(self.messages.as_slice())
         } else {
-            let kept = self.messages.iter().zip(kept).filter(|(_, kept)| *kept);
-            Cow::Owned(kept.map(|(message, _)| message.clone()).collect())
+            let messages = self.messages.iter().enumerate().zip(kept);
+            let kept = messages.filter(|(_, kept)| *kept);
+            Cow::Owned(kept.map(|((at, m), _)| self.as_sent(at, m)).collect())
         };
         Selection { messages, left_out }
+    }
+
+    fn as_sent(&self, at: usize, message: &Message) -> Message {
+        if self.is_blind || at < self.images_from {
+            Message {
+                images: Vec::new(),
+                ..message.clone()
+            }
+        } else {
+            message.clone()
+        }
+    }
+
+    /// Whether messages have pictures that are not sent.
+    pub(super) fn leaves_out_images(&self) -> bool {
+        let not_sent = if self.is_blind {
+            self.messages.len()
+        } else {
+            self.images_from
+        };
+        let mut messages = self.messages.iter().take(not_sent);
+        messages.any(|message| !message.images.is_empty())
+    }
+
+    /// Stops sending the pictures so far: they are for another provider.
+    pub(super) fn leave_out_images_so_far(&mut self) {
+        self.images_from = self.messages.len();
+    }
+
+    /// Says whether the model can read pictures.
+    pub(super) const fn set_takes_images(&mut self, takes_images: bool) {
+        self.is_blind = !takes_images;
     }
 
     /// Which messages are not questions that no answer follows. The last question counts as

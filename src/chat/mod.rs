@@ -232,6 +232,15 @@ impl<P: Provider> Session<P> {
                 self.history.mark_summary_request();
             }
         }
+        let takes_images = self.config.model_limits.takes_images;
+        self.history.set_takes_images(takes_images != Some(false));
+        let provider = self
+            .last_asked
+            .as_deref()
+            .and_then(|last| last.split('/').next());
+        if provider.is_some_and(|name| name != self.provider.name().as_str()) {
+            self.history.leave_out_images_so_far();
+        }
     }
 
     /// Sets the system prompt. It is saved with the next message.

@@ -4,7 +4,7 @@ use crate::chat::{Error, History, Session, SessionConfig};
 use crate::conversations::{Conversation, MessageMeta};
 use crate::message::Message;
 use crate::privacy::{Placeholders, Redacted, Redactor};
-use crate::provider::{ModelLimits, Pricing, RequestOptions};
+use crate::provider::{ModelLimits, Pricing, Provider, RequestOptions};
 use crate::usage::budget::{BudgetTracker, SessionSpend};
 use std::sync::Arc;
 
@@ -41,14 +41,20 @@ impl<P> Session<P> {
         Ok(())
     }
 
-    /// Switches provider and model for the following messages.
+    /// Switches provider and model for the following messages. Pictures so far are not sent to
+    /// another provider.
     pub fn switch_provider(
         &mut self,
         provider: P,
         options: RequestOptions,
         pricing: Pricing,
         profile: String,
-    ) {
+    ) where
+        P: Provider,
+    {
+        if provider.name() != self.provider.name() {
+            self.history.leave_out_images_so_far();
+        }
         (
             self.provider,
             self.options,
@@ -60,6 +66,14 @@ impl<P> Session<P> {
     /// Sets what the model can read that is used from now on.
     pub const fn set_model_limits(&mut self, limits: ModelLimits) {
         self.config.model_limits = limits;
+        self.history
+            .set_takes_images(!matches!(limits.takes_images, Some(false)));
+    }
+
+    /// Whether earlier messages have pictures that are not sent.
+    #[must_use]
+    pub fn leaves_out_images(&self) -> bool {
+        self.history.leaves_out_images()
     }
 
     /// The messages so far.

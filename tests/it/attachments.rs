@@ -87,6 +87,38 @@ fn picture_is_sent_without_metadata_and_kept() {
 }
 
 #[test]
+fn pictures_stay_with_the_provider_they_were_sent_to() {
+    let (sandbox, server) = sandbox_with("", ["a house", "a red one", "what house?"]);
+    sandbox
+        .run(["ask", "--yes", "--file", "house.png", "what is it?"])
+        .succeeds();
+    let text = std::fs::read_to_string(sandbox.settings()).unwrap();
+    let other = text.replace("[providers.own]", "[providers.other]");
+    let other = &other[other.find("[providers.other]").unwrap()..];
+    sandbox.configure(&format!("{text}\n{other}"));
+    let mut screen = sandbox.screen(["chat", "--continue"]);
+    screen
+        .wait_for("a house")
+        .wait_for("\n> ")
+        .line("which colour?")
+        .wait_for("a red one")
+        .wait_for("\n> ")
+        .line("/provider other")
+        .wait_for("pictures of earlier messages are not sent to `maker/model-1` of other")
+        .wait_for("\n> ")
+        .line("and now?")
+        .wait_for("what house?")
+        .wait_for("\n> ");
+    leave(&mut screen);
+    let sent: Vec<bool> = server
+        .requests()
+        .iter()
+        .map(|request| request.text().contains("data:image/png"))
+        .collect();
+    assert_eq!(sent, [true, true, false]);
+}
+
+#[test]
 fn picture_is_asked_about_in_the_chat() {
     let (sandbox, server) = sandbox_with("", ["a house"]);
     let mut screen = sandbox.screen(["chat"]);

@@ -111,6 +111,18 @@ pub(in crate::cli::repl) fn change_model(repl: &mut Repl<'_>, name: &str) -> Res
     let limits = prices::model_limits(repl.context, repl.choice.as_ref(), &name)?;
     repl.session()?.set_model_limits(limits);
     repl.context.ui.notice(&format!("model: {name}"));
+    say_what_is_left_out(repl)
+}
+
+/// Says that earlier pictures are not sent to the model or the provider that was chosen now.
+fn say_what_is_left_out(repl: &mut Repl<'_>) -> Result<()> {
+    if repl.session()?.leaves_out_images() {
+        let name = repl.session()?.provider().name().to_string();
+        let model = Raw::from(repl.model.as_str()).printable_line();
+        repl.context.ui.notice(&format!(
+            "pictures of earlier messages are not sent to `{model}` of {name}"
+        ));
+    }
     Ok(())
 }
 
@@ -187,7 +199,7 @@ fn switch(repl: &mut Repl<'_>, args: ConversationArgs) -> Result<()> {
     repl.context
         .ui
         .notice(&format!("model: {model}, provider: {name}"));
-    Ok(())
+    say_what_is_left_out(repl)
 }
 
 /// Lists the providers that can be named, and marks the current one.
