@@ -21,16 +21,20 @@ pub(super) fn par_map<T: Sync, R: Send>(items: &[T], action: impl Fn(&T) -> R + 
         return items.iter().map(action).collect();
     }
     let action = &action;
+    let (own, others) = items.split_at(items.len().div_ceil(threads));
     std::thread::scope(|scope| {
-        let workers: Vec<_> = items
-            .chunks(items.len().div_ceil(threads))
+        let workers: Vec<_> = others
+            .chunks(own.len())
             .map(|share| scope.spawn(move || share.iter().map(action).collect::<Vec<R>>()))
             .collect();
-        // A panic aborts the process, so no thread returns an error here.
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_default())
-            .collect()
+        // This thread takes a share too. Another one would have to start, and the allocator grows
+        // the memory of all but the main thread by single pages.
+        let mut results: Vec<R> = own.iter().map(action).collect();
+        for worker in workers {
+            // A panic aborts the process, so no thread returns an error here.
+            results.extend(worker.join().unwrap_or_default());
+        }
+        results
     })
 }
 
