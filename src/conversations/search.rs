@@ -2,7 +2,7 @@
 //! contain a match.
 
 use crate::conversations::store::Archive;
-use crate::conversations::{Error, StoredMessage, parallel, reader};
+use crate::conversations::{Error, PARTIAL_EXTENSION, StoredMessage, parallel, reader};
 use crate::fs;
 use crate::message::Role;
 use crate::name::Name;
@@ -46,7 +46,13 @@ impl Archive {
     /// Searches these conversations on all cores. [`crate::conversations::ids`] returns all of them.
     #[must_use]
     pub fn search(&self, ids: Vec<Name>, wanted: &SearchQuery) -> SearchResults {
-        let looked = parallel::par_map(&ids, |id| self.search_conversation(id, wanted));
+        // Listed once: hardly any conversation has a partial answer. The ids were listed from the
+        // same folder, so that this does not fail.
+        let partial = fs::names(self.folder(), PARTIAL_EXTENSION).unwrap_or_default();
+        let looked = parallel::par_map(&ids, |id| {
+            let has_partial = partial.iter().any(|name| name == id.as_str());
+            self.search_conversation(id, has_partial, wanted)
+        });
         let mut searched = SearchResults::default();
         let mut found = Vec::new();
         for (id, looked) in ids.into_iter().zip(looked) {
@@ -72,6 +78,7 @@ impl Archive {
     fn search_conversation(
         &self,
         id: &Name,
+        has_partial: bool,
         wanted: &SearchQuery,
     ) -> Result<Option<ConversationHits>, Error> {
         let (mut damaged, mut may_have) = (false, false);
@@ -86,7 +93,7 @@ impl Archive {
                 }
             }
         };
-        let partial = self.partial(id)?;
+        let partial = if has_partial { self.partial(id)? } else { None };
         let read = fs::read_lines(&self.path(id), |lines| {
             see(lines);
             Ok::<(), Error>(())

@@ -137,6 +137,7 @@ impl Appender {
         &mut self,
         take: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(u64, Vec<u8>), E> {
+        self.file.rewind().map_err(io_error("read", &self.path))?;
         read_pieces(&mut self.file, &self.path, take)
     }
 
@@ -181,10 +182,9 @@ fn read_pieces<E: From<Error>>(
     mut take: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(u64, Vec<u8>), E> {
     let length = file.metadata().map_err(io_error("read", path))?.len();
-    let length = usize::try_from(length).unwrap_or(CHUNK);
-    let mut buffer = vec![0; length.min(CHUNK) + 1];
+    let chunk = usize::try_from(length).unwrap_or(CHUNK).min(CHUNK);
+    let mut buffer = vec![0; chunk + 1];
     let (mut filled, mut whole, mut looked_again) = (0, 0, false);
-    file.rewind().map_err(io_error("read", path))?;
     loop {
         if filled == buffer.len() {
             buffer.resize(buffer.len() * 2, 0);
@@ -194,18 +194,21 @@ fn read_pieces<E: From<Error>>(
             read => read.map_err(io_error("read", path))?,
         };
         filled += read;
-        if read > 0 && filled < buffer.len() {
+        let there = buffer.get(..filled).unwrap_or_default();
+        // A file that has its length and a complete last line need not be read once more for the
+        // end: in a search of thousands of files that would be a quarter of the calls.
+        let ended = read == 0 || whole + filled as u64 == length && there.ends_with(b"\n");
+        if !ended && filled < buffer.len() {
             continue;
         }
-        let end =
-            memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
+        let end = memchr::memrchr(b'\n', there).map_or(0, |at| at + 1);
         if end > 0 {
             take(buffer.get(..end).unwrap_or_default())?;
         }
         whole += end as u64;
         buffer.copy_within(end..filled, 0);
         filled -= end;
-        if read == 0 {
+        if ended {
             // Another process may be in the middle of a write: only a line that is incomplete on a
             // second read is really incomplete.
             if filled > 0 && !std::mem::replace(&mut looked_again, true) {
