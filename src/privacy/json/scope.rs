@@ -4,13 +4,12 @@ use super::document::{JsonDocument, JsonSort};
 use super::find::{StringFinder, name_of};
 use super::memory::{ScannedStrings, StringHash, StringReplacement};
 use super::restore::{RestoreLog, RestorePolicy, restore_document};
-use super::splice::{Splice, splice};
+use super::splice::{InPlaceSplices, splice};
 use super::values::{ScopeValues, remember_restored};
 use super::{HeldBack, JsonError, RedactedBody, RedactionSummary, StreamRestorer, opaque};
 use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use zeroize::Zeroizing;
 
 /// What is remembered between the requests of one client: its placeholders, and which strings were
 /// scanned.
@@ -57,38 +56,40 @@ impl JsonScope {
         let mut document = JsonDocument::default();
         document.read(&body)?;
         let (mut replacements, new_strings) = self.recall(&document, &body)?;
-        let known = replacements.len();
-        self.scan(&document, &body, &new_strings, &mut replacements)?;
-        if replacements.is_empty() {
-            return Ok((RedactedBody(body), RedactionSummary::default()));
+        let new = self.scan(&document, &body, &new_strings)?;
+        let mut summary = RedactionSummary::default();
+        if replacements.is_empty() && new.is_empty() {
+            return Ok((RedactedBody(body), summary));
         }
-        let body = Zeroizing::new(body);
         let values = self
             .values
             .read()
             .map_err(|_| JsonError::Inconsistent { at: 0 })?;
-        let mut summary = RedactionSummary::default();
-        let mut splices = Vec::with_capacity(replacements.len());
-        for (index, replacement) in replacements.iter().enumerate() {
+        for replacement in &new {
+            if let Some(entry) = values.table.at(replacement.entry) {
+                summary.new.add(entry.kind());
+            }
+        }
+        replacements.extend(new);
+        replacements.sort_by_key(|replacement| replacement.start);
+        let mut written = InPlaceSplices::default();
+        for replacement in &replacements {
             let wrong = JsonError::Inconsistent {
                 at: replacement.start,
             };
             let entry = values.table.at(replacement.entry).ok_or(wrong)?;
             summary.all.add(entry.kind());
-            if index >= known {
-                summary.new.add(entry.kind());
-            }
             let quote = replacement
                 .quotes
                 .map_or_else(String::new, |backslashes| "\\".repeat(backslashes) + "\"");
-            splices.push(Splice {
-                start: replacement.start,
-                end: replacement.end,
-                text: Zeroizing::new(format!("{quote}{}{quote}", entry.placeholder())),
-            });
+            let placeholder = entry.placeholder();
+            written.push(
+                replacement.start..replacement.end,
+                &[&quote, &placeholder, &quote],
+            );
         }
-        drop(values);
-        Ok((RedactedBody(splice(&body, splices)?), summary))
+        let out = written.apply(body)?;
+        Ok((RedactedBody(out), summary))
     }
 
     /// The replacements in strings that were scanned before, and the other strings.
@@ -143,10 +144,10 @@ impl JsonScope {
         document: &JsonDocument,
         body: &[u8],
         new_strings: &[NewString],
-        replacements: &mut Vec<StringReplacement>,
-    ) -> Result<(), JsonError> {
+    ) -> Result<Vec<StringReplacement>, JsonError> {
+        let mut replacements = Vec::new();
         if new_strings.is_empty() {
-            return Ok(());
+            return Ok(replacements);
         }
         let values = self
             .values
@@ -208,7 +209,7 @@ impl JsonScope {
             }));
             scanned.insert(string.hash, own.into_boxed_slice());
         }
-        Ok(())
+        Ok(replacements)
     }
 
     /// Replaces private values in a plain text, such as a field of a form.
