@@ -596,6 +596,10 @@ fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
     leaks.end();
     sandbox.is_private();
     leaves_nothing(&sandbox);
+    // And nothing of it was printed.
+    let mut leaks = leak_search();
+    search_sandbox(&mut leaks, &sandbox, shows_answers);
+    leaks.end();
 }
 
 /// Erases everything, whatever the commands before have left.
