@@ -9,13 +9,27 @@ use crate::fs;
 use crate::keys::Slot;
 use crate::keys::index::KeyIndex;
 use crate::privacy::{Displayable, Raw};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 pub(crate) fn monitor(context: &Context) -> AlertMonitor {
     AlertMonitor::new(context.home.state(), context.audit(), context.clock.clone())
+}
+
+/// An alert as `audit alerts --json` lists it.
+pub(crate) fn as_json(alert: &Alert) -> Value {
+    json!({
+        "id": alert.id,
+        "at": alert.at,
+        "kind": alert.kind,
+        "severity": alert.kind.severity(),
+        "summary": alert.describe(),
+        "figure": alert.figure,
+        "paths": alert.paths,
+        "acknowledged": alert.acknowledged,
+    })
 }
 
 /// Checks for alerts, prints each new one on a line and passes it to `alerts.command`. A

@@ -44,10 +44,7 @@ pub(super) fn run(context: &mut Context, options: &AuditAlertsArgs) -> Result<()
         .saturating_sub(options.limit.unwrap_or(usize::MAX));
     list.drain(..over);
     if options.json {
-        let list: Vec<_> = list
-            .iter()
-            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "severity": a.kind.severity(), "summary": a.describe(), "figure": a.figure, "paths": a.paths, "acknowledged": a.acknowledged }))
-            .collect();
+        let list: Vec<_> = list.iter().map(alerts::as_json).collect();
         return context
             .ui
             .json(&json!({ "schema_version": 1, "alerts": list }));

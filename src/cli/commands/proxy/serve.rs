@@ -319,10 +319,7 @@ impl OwnerReports for Reports {
     fn alerts(&mut self) -> Value {
         let known = alerts::monitor(&self.0).all().unwrap_or_default();
         let open = known.iter().filter(|alert| !alert.acknowledged);
-        let open: Vec<Value> = open
-            .map(|alert| serde_json::to_value(alert).unwrap_or_default())
-            .collect();
-        Value::Array(open)
+        Value::Array(open.map(alerts::as_json).collect())
     }
 
     fn look_for_alerts(&mut self) {
