@@ -2,6 +2,9 @@
 //! put them. Then every byte that came out is searched: both streams, every file, every request.
 //! Nothing may be found except the key in its header.
 
+/// Leaks through the proxy and `exec`.
+mod proxy;
+
 use super::harness::provider::{Gate, Reply, Request, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
 use super::harness::webdav::{self, WebDav};

@@ -8,19 +8,19 @@ use super::harness::sandbox::own_key;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 
-const EMAIL: &str = "bob.miller@initech.com";
+pub(super) const EMAIL: &str = "bob.miller@initech.com";
 /// A token that another service issued.
 const SECRET: &str = "ghp_0123456789abcdefABCDEF0123456789abcd";
 
 /// A running proxy.
-pub(crate) struct Proxy {
-    pub(crate) sandbox: Sandbox,
+pub(super) struct Proxy {
+    pub(super) sandbox: Sandbox,
     running: Running,
-    pub(crate) port: u16,
+    pub(super) port: u16,
 }
 
 impl Proxy {
-    pub(crate) fn start(sandbox: Sandbox, args: &[&str]) -> Self {
+    pub(super) fn start(sandbox: Sandbox, args: &[&str]) -> Self {
         let args = ["proxy", "serve"].iter().chain(args);
         let running = sandbox.run(args).start();
         running.begins();
@@ -33,7 +33,7 @@ impl Proxy {
     }
 
     /// A proxy in front of a provider, with limits that tests do not reach.
-    fn before(server: &Server, settings: &str) -> Self {
+    pub(super) fn before(server: &Server, settings: &str) -> Self {
         let mut sandbox = Sandbox::under_one_root();
         sandbox.ask_at(
             &server.base_url(),
@@ -42,17 +42,17 @@ impl Proxy {
         Self::start(sandbox, &[])
     }
 
-    pub(crate) fn token(&self, args: &[&str]) -> String {
+    pub(super) fn token(&self, args: &[&str]) -> String {
         let args = ["proxy", "token", "--ttl=10m"].iter().chain(args);
         let output = self.sandbox.run(args).succeeds();
         output.stdout.trim().to_owned()
     }
 
-    fn post(&self, path: &str, token: &str, body: &Value) -> HttpAnswer {
+    pub(super) fn post(&self, path: &str, token: &str, body: &Value) -> HttpAnswer {
         post(self.port, path, token, body)
     }
 
-    fn get(&self, path: &str, token: &str) -> HttpAnswer {
+    pub(super) fn get(&self, path: &str, token: &str) -> HttpAnswer {
         let bearer = format!("Bearer {token}");
         http::send(
             self.port,
@@ -62,8 +62,14 @@ impl Proxy {
         )
     }
 
+    /// The token of the owner's page.
+    pub(super) fn owner_token(&self) -> String {
+        let file = registration(&self.sandbox);
+        file["owner_token"].as_str().unwrap().to_owned()
+    }
+
     /// Stops it, and returns the home.
-    pub(crate) fn stop(self) -> Sandbox {
+    pub(super) fn stop(self) -> Sandbox {
         let pid = self.running.pid();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let output = self.running.end();
@@ -86,22 +92,27 @@ fn post(port: u16, path: &str, token: &str, body: &Value) -> HttpAnswer {
     )
 }
 
-/// The port of the proxy that runs in a home.
-fn port_of(sandbox: &Sandbox) -> u16 {
+/// The file of the proxy that runs in a home.
+fn registration(sandbox: &Sandbox) -> Value {
     let folder = std::fs::read_dir(sandbox.state().join("proxy")).unwrap();
     let mut files = folder.map(|entry| entry.unwrap().path());
     let file = files.find(|path| path.extension().is_some_and(|e| e == "json"));
-    let file: Value = serde_json::from_slice(&std::fs::read(file.unwrap()).unwrap()).unwrap();
+    serde_json::from_slice(&std::fs::read(file.unwrap()).unwrap()).unwrap()
+}
+
+/// The port of the proxy that runs in a home.
+pub(super) fn port_of(sandbox: &Sandbox) -> u16 {
+    let file = registration(sandbox);
     let address = file["listening"].as_str().unwrap();
     address.rsplit(':').next().unwrap().parse().unwrap()
 }
 
-fn question(text: &str) -> Value {
+pub(super) fn question(text: &str) -> Value {
     json!({ "model": "maker/model-1", "messages": [{ "role": "user", "content": text }] })
 }
 
 /// A provider whose model costs a thousandth of a dollar a token.
-fn provider(reply: impl Fn(&Request) -> Reply + Send + 'static) -> Server {
+pub(super) fn provider(reply: impl Fn(&Request) -> Reply + Send + 'static) -> Server {
     Server::always(move |request| match request.path.as_str() {
         "/v1/models" => Reply::json(
             200,
@@ -112,14 +123,14 @@ fn provider(reply: impl Fn(&Request) -> Reply + Send + 'static) -> Server {
 }
 
 /// The requests but for the price list.
-fn posts(server: &Server) -> Vec<Request> {
+pub(super) fn posts(server: &Server) -> Vec<Request> {
     let mut requests = server.requests();
     requests.retain(|request| request.method == "POST");
     requests
 }
 
 /// A whole answer of the chat API that repeats what it was asked.
-fn echo(request: &Request) -> Reply {
+pub(super) fn echo(request: &Request) -> Reply {
     let text = request.json()["messages"][0]["content"].clone();
     let body = json!({
         "id": "c1", "model": "maker/model-1",

@@ -4,7 +4,7 @@ mod answer;
 pub(super) mod cache;
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::privacy::json::{JsonError, RedactedBody, RedactionSummary};
+use crate::privacy::json::{JsonError, JsonScope, RedactedBody, RedactionSummary};
 use crate::provider::{ProviderErrorKind, RequestSize, Upstream, tokens};
 use crate::proxy::account::{RequestAccount, Subject};
 use crate::proxy::body::ReplyBody;
@@ -51,7 +51,7 @@ pub(super) async fn forward(
     mut incoming: ClientRequest<'_>,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let route = incoming.matched.route;
-    let facts = match route.body {
+    let mut facts = match route.body {
         BodyForm::Json => RequestFacts::read(&incoming.matched, &incoming.body)?,
         BodyForm::Empty | BodyForm::Multipart => RequestFacts::default(),
     };
@@ -67,11 +67,17 @@ pub(super) async fn forward(
             "the proxy has no provider for this protocol",
         ));
     };
+    check_path(&memory, &incoming)?;
     let (body, summary) = match route.body {
         BodyForm::Empty => (None, RedactionSummary::default()),
         BodyForm::Json => {
             let redacted = memory.redact_body(std::mem::take(&mut incoming.body));
             let (body, summary) = redacted.map_err(|error| body_refusal(&error))?;
+            // A private value can stand in the field of the model. Then it is recorded as it is sent.
+            let names = |name: &str| memchr::memmem::find(body.as_bytes(), name.as_bytes());
+            if facts.models().any(|name| names(name).is_none()) {
+                facts = RequestFacts::read(&incoming.matched, body.as_bytes())?;
+            }
             (Some(body), summary)
         }
         BodyForm::Multipart => {
@@ -159,14 +165,7 @@ fn check_token(
     state: &ProxyState,
     id: &str,
     facts: &RequestFacts,
-) -> Result<
-    (
-        std::sync::Arc<crate::privacy::json::JsonScope>,
-        TokenKind,
-        Option<i64>,
-    ),
-    Refusal,
-> {
+) -> Result<(std::sync::Arc<JsonScope>, TokenKind, Option<i64>), Refusal> {
     let tokens = state.tokens.borrow();
     let token = tokens.get(id).ok_or_else(Refusal::invalid_token)?;
     if let Some(model) = facts.models().find(|model| !token.allows_model(model)) {
@@ -192,6 +191,24 @@ fn check_token(
         std::sync::Arc::clone(&token.memory),
         request.kind,
         request.budget,
+    ))
+}
+
+/// Refuses a private value in a path or a query: it cannot be replaced there.
+fn check_path(memory: &JsonScope, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+    if incoming.matched.model.is_none() && !incoming.path.contains('?') {
+        return Ok(());
+    }
+    let path = serde_json::json!({ "path": incoming.path }).to_string();
+    let redacted = memory.redact_body(path.clone().into_bytes());
+    let (redacted, _) = redacted.map_err(|error| body_refusal(&error))?;
+    if redacted.as_bytes() == path.as_bytes() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        400,
+        "not_redacted",
+        "nothing was sent: the address has a private value",
     ))
 }
 
