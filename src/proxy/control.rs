@@ -10,10 +10,7 @@ use crate::proxy::scope::{Scope, Scopes, TokenKind, TokenShape, name_of};
 use crate::proxy::state::ProxyState;
 use crate::proxy::token::{DEFAULT_TTL, MintError, Token, TokenRequest, TokenUse};
 use glob::Pattern;
-use hyper::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
-};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,9 +22,6 @@ pub(super) const RESTORE_NAMES: [(&str, RestorePolicy); 3] = [
     ("personal", RestorePolicy::Personal),
     ("none", RestorePolicy::Nothing),
 ];
-
-/// The owner's page. It contains no data: it asks for them with the token in its address.
-const PAGE: &str = include_str!("page.html");
 
 /// The scope that a page of the proxy needs; `None` if it is not one.
 pub(super) fn scope_of(method: &str, path: &str) -> Option<Scope> {
@@ -316,24 +310,6 @@ fn metrics(state: &ProxyState) -> String {
         tokens.iter().filter(|t| !is_owner(t)).count(),
         &state.redactions.borrow(),
     )
-}
-
-/// The owner's page, which runs no script and shows no picture but its own.
-pub(super) fn page() -> Response<ReplyBody> {
-    let mut response = text_reply("text/html; charset=utf-8", PAGE.to_owned());
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("referrer-policy"), "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }
 
 fn json_reply(value: &Value) -> Response<ReplyBody> {

@@ -28,6 +28,7 @@ mod guard;
 mod ledger;
 mod listener;
 mod metrics;
+mod page;
 mod read_body;
 mod refusal;
 mod request;

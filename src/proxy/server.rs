@@ -9,6 +9,7 @@ use crate::proxy::guard::check_content_type;
 use crate::proxy::ledger::BookedCost;
 use crate::proxy::listener::{Listener, Stream};
 use crate::proxy::metrics::ProxyTotals;
+use crate::proxy::page::page;
 use crate::proxy::read_body::read_body;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::routes::{self, Api, BodyForm, Matched, NoRoute};
@@ -345,7 +346,7 @@ async fn answer(
     let (method, path) = (head.method.as_str(), head.uri.path());
     match (&head.method, path) {
         (&Method::HEAD, "/") => return Ok(Response::new(ReplyBody::whole(""))),
-        (&Method::GET, "/") => return Ok(control::page()),
+        (&Method::GET, "/") => return Ok(page()),
         (&Method::GET, "/healthz") => return Ok(health()),
         (&Method::OPTIONS, _) => return preflight(state, head),
         _ => {}

@@ -1,5 +1,6 @@
 //! Test harness: a sandbox, strict runs of the binary, a real terminal, and servers in the process.
 
+pub(crate) mod browser;
 pub(crate) mod bucket;
 pub(crate) mod certificate;
 pub(crate) mod ci_markers;
