@@ -282,6 +282,35 @@ mod tests {
     }
 
     #[test]
+    fn routes_are_those_of_the_documentation() {
+        let page = include_str!("../../docs/proxy.md");
+        let (_, table) = page
+            .split_once("| request | name | scope | protocol | counted |\n|---|---|---|---|---|\n")
+            .unwrap();
+        let listed: Vec<&str> = table.lines().take_while(|line| !line.is_empty()).collect();
+        let rows = ROUTES.iter().map(|route| {
+            let (protocol, base) = match route.api {
+                Api::OpenAi => ("OpenAI", "/v1"),
+                Api::Anthropic => ("Anthropic", "/v1"),
+                Api::Google => ("Google", "/v1beta"),
+            };
+            let counted = match route.billing {
+                Billing::Tokens { .. } => "tokens",
+                Billing::PromptOnly => "tokens of the prompt",
+                Billing::OtherUnit => "what the provider reports",
+                Billing::Free => "nothing",
+            };
+            let path = route.path.replace('*', "MODEL");
+            let scope = crate::proxy::scope::name_of(&Scope::NAMES, route.scope);
+            format!(
+                "| `{} {base}{path}` | {} | {scope} | {protocol} | {counted} |",
+                route.method, route.name
+            )
+        });
+        assert_eq!(listed, rows.collect::<Vec<String>>());
+    }
+
+    #[test]
     fn routes_are_exact() {
         assert_eq!(found("POST", "/v1/chat/completions"), Ok(("chat", None)));
         assert_eq!(found("POST", "/v1/v1/messages"), Ok(("messages", None)));
