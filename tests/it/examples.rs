@@ -65,7 +65,7 @@ fn with_tools(sandbox: &mut Sandbox, scripts: &[(&str, &str)]) {
 }
 
 /// A Rust example that `cargo test` has built.
-fn built(name: &str) -> Option<Command> {
+pub(super) fn built(name: &str) -> Option<Command> {
     let program = Path::new(BINARY)
         .parent()
         .unwrap()

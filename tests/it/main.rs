@@ -103,6 +103,8 @@ mod provider_failures;
 mod proxy;
 /// The accounts of the proxy: every route, however a request ends.
 mod proxy_accounts;
+/// Clients of the proxy in `examples/`, and the figures and tables of its page in `docs/`.
+mod proxy_clients;
 /// The owner's page of the proxy in a real browser.
 mod proxy_page;
 /// The commands, settings and links in the README, the run book and `docs/`.
