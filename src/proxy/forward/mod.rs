@@ -195,7 +195,7 @@ fn check_token(
 }
 
 /// Refuses a private value in a path or a query: it cannot be replaced there.
-fn check_path(memory: &JsonScope, incoming: &Incoming<'_>) -> Result<(), Refusal> {
+fn check_path(memory: &JsonScope, incoming: &ClientRequest<'_>) -> Result<(), Refusal> {
     if incoming.matched.model.is_none() && !incoming.path.contains('?') {
         return Ok(());
     }
