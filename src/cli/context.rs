@@ -52,6 +52,7 @@ use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a command may need, and what has been opened so far.
 #[derive(Debug)]
@@ -473,6 +474,10 @@ impl Context {
             self.home.state().join("requests"),
             limits.requests_per_minute,
             limits.requests_per_hour,
+        )
+        .with_lengths(
+            Duration::from_secs(limits.minute_window_s.into()),
+            Duration::from_secs(limits.hour_window_s.into()),
         ))
     }
 

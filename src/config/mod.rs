@@ -74,10 +74,14 @@ pub struct Settings {
 /// `[limits]`
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSettings {
-    /// The most requests within any 60 seconds.
+    /// The most requests within any window of `minute_window_s` seconds.
     pub requests_per_minute: u32,
-    /// The most requests within any 60 minutes.
+    /// The most requests within any window of `hour_window_s` seconds.
     pub requests_per_hour: u32,
+    /// The length of the shorter window, in seconds.
+    pub minute_window_s: u32,
+    /// The length of the longer window, in seconds.
+    pub hour_window_s: u32,
     /// The most characters of a typed message.
     pub max_message_chars: usize,
     /// The most characters of a text that is pasted into the prompt.
@@ -245,6 +249,8 @@ impl Default for Settings {
             limits: LimitSettings {
                 requests_per_minute: 20,
                 requests_per_hour: 100,
+                minute_window_s: 60,
+                hour_window_s: 3600,
                 max_message_chars: 4000,
                 max_paste_chars: 100_000,
                 max_attachment_bytes: 1_048_576,

@@ -110,6 +110,18 @@ impl ProfileSettings {
                 &mut l.requests_per_hour,
             );
             s.read(
+                "minute_window_s",
+                "a whole number from 1 to 3600",
+                |v| parse_uint(v).filter(|n| (1..=3600).contains(n)),
+                &mut l.minute_window_s,
+            );
+            s.read(
+                "hour_window_s",
+                "a whole number from 60 to 86400",
+                |v| parse_uint(v).filter(|n| (60..=86_400).contains(n)),
+                &mut l.hour_window_s,
+            );
+            s.read(
                 "max_message_chars",
                 UINT_HINT,
                 parse_uint,

@@ -67,6 +67,8 @@ impl Settings {
                 here.limits.requests_per_hour.into(),
                 usual.limits.requests_per_hour.into(),
             ),
+            "limits.minute_window_s" => here.limits.minute_window_s < usual.limits.minute_window_s,
+            "limits.hour_window_s" => here.limits.hour_window_s < usual.limits.hour_window_s,
             "limits.max_message_chars" => more(
                 here.limits.max_message_chars as u64,
                 usual.limits.max_message_chars as u64,

@@ -562,3 +562,28 @@ fn budget_day_survives_time_zone_change() {
         .env("TZ", "UTC")
         .fails(5);
 }
+
+#[test]
+fn rate_limit_windows_have_the_lengths_of_the_settings() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure(
+        "[limits]\nrequests_per_minute = 1\nminute_window_s = 600\nrequests_per_hour = 2\nhour_window_s = 7200\n",
+    );
+    let ask = ["ask", "--provider=demo", "--no-log", "hello"];
+    sandbox.run(ask).succeeds();
+    let refused = sandbox.run(ask).fails(5).stderr;
+    assert!(
+        refused.starts_with("chatbot: error: rate limit of 1 requests in 10 min reached\n"),
+        "{refused}"
+    );
+    sandbox.configure("[limits]\nminute_window_s = 0\nhour_window_s = 9999999\n");
+    let checked = sandbox.run(["config", "check"]).output();
+    assert_ne!(checked.code, Some(0));
+    let said = format!("{}{}", checked.stdout, checked.stderr);
+    for reason in [
+        "`limits.minute_window_s`: must be a whole number from 1 to 3600",
+        "`limits.hour_window_s`: must be a whole number from 60 to 86400",
+    ] {
+        assert!(said.contains(reason), "{said}");
+    }
+}

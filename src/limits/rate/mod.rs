@@ -107,6 +107,14 @@ impl Limiter {
         }
     }
 
+    /// Changes the lengths of the windows.
+    #[must_use]
+    pub const fn with_lengths(mut self, minute: Duration, hour: Duration) -> Self {
+        let [short, long] = &mut self.windows;
+        (short.length, long.length) = (minute, hour);
+        self
+    }
+
     /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
     /// the last slot. `seen` returns the times of requests since a moment from another source; it
     /// is called only if the state is missing or damaged.

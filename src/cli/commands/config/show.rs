@@ -152,9 +152,11 @@ fn format_names(settings: &Settings) -> String {
 
 fn format_limits(limits: &LimitSettings) -> String {
     format!(
-        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_paste_chars = {}\nmax_attachment_bytes = {}\nmax_image_bytes = {}\nmax_messages = {}\n",
+        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nminute_window_s = {}\nhour_window_s = {}\nmax_message_chars = {}\nmax_paste_chars = {}\nmax_attachment_bytes = {}\nmax_image_bytes = {}\nmax_messages = {}\n",
         limits.requests_per_minute,
         limits.requests_per_hour,
+        limits.minute_window_s,
+        limits.hour_window_s,
         limits.max_message_chars,
         limits.max_paste_chars,
         limits.max_attachment_bytes,
