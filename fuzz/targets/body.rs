@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 static REDACTOR: LazyLock<Arc<Redactor>> =
     LazyLock::new(|| Arc::new(Redactor::new(&Policy::default()).unwrap()));
 
-/// The bytes are a body and a stream. A body gets the same placeholders twice, and a stream does not
-/// depend on the cut.
+// The bytes are a body and a stream. A body gets the same placeholders twice, and a stream does not
+// depend on the cut.
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let scope = JsonScope::new(Arc::clone(&REDACTOR), RestorePolicy::All);
     let known = br#"{"a":"ann@initech.com","password":"hunter2\"x"}"#;
