@@ -13,8 +13,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let scope = JsonScope::new(Arc::clone(&REDACTOR), RestorePolicy::All);
     let known = br#"{"a":"ann@initech.com","password":"hunter2\"x"}"#;
     scope.redact_body(known.to_vec()).unwrap();
-    let first = scope.redact_body(bytes.to_vec()).map(|(body, _)| body.into_bytes());
-    let second = scope.redact_body(bytes.to_vec()).map(|(body, _)| body.into_bytes());
+    let first = scope
+        .redact_body(bytes.to_vec())
+        .map(|(body, _)| body.into_bytes());
+    let second = scope
+        .redact_body(bytes.to_vec())
+        .map(|(body, _)| body.into_bytes());
     assert_eq!(first, second);
     drop(scope.restore_body(bytes));
     let restored = |cut: usize| {
@@ -25,6 +29,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let held_back = restorer.finish(&mut out);
         (out, held_back)
     };
-    let cut = bytes.first().map_or(0, |first| usize::from(*first) % bytes.len());
+    let cut = bytes
+        .first()
+        .map_or(0, |first| usize::from(*first) % bytes.len());
     assert_eq!(restored(cut), restored(0));
 });
