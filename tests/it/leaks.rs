@@ -2,9 +2,6 @@
 //! put them. Then every byte that came out is searched: both streams, every file, every request.
 //! Nothing may be found except the key in its header.
 
-/// Leaks through the proxy and `exec`.
-mod proxy;
-
 use super::harness::provider::{Gate, Reply, Request, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
 use super::harness::webdav::{self, WebDav};
@@ -138,7 +135,7 @@ pub(super) fn canaries() -> Vec<(&'static str, String, String)> {
 
 /// The values to search for, and where they were found.
 #[derive(Default)]
-struct LeakSearch {
+pub(super) struct LeakSearch {
     needles: Vec<(String, Vec<u8>)>,
     caught: String,
 }
@@ -180,7 +177,7 @@ impl LeakSearch {
     }
 
     #[track_caller]
-    fn end(self) {
+    pub(super) fn end(self) {
         assert!(self.caught.is_empty(), "\n{}", self.caught);
     }
 }
@@ -197,7 +194,7 @@ fn is_an_answer(stream: &str) -> bool {
 
 /// Searches all files and output of a sandbox, except what the test planted and what the user sees
 /// on the screen.
-fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool) {
+pub(super) fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool) {
     for file in sandbox.files() {
         let ours = [
             "passphrase",
@@ -237,7 +234,7 @@ fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool
     }
 }
 
-fn search_requests(leaks: &mut LeakSearch, server: &Server) {
+pub(super) fn search_requests(leaks: &mut LeakSearch, server: &Server) {
     assert!(!server.requests().is_empty());
     for mut request in server.requests() {
         let before = request.headers.len();
@@ -255,7 +252,7 @@ fn search_requests(leaks: &mut LeakSearch, server: &Server) {
     }
 }
 
-fn leak_search() -> LeakSearch {
+pub(super) fn leak_search() -> LeakSearch {
     let mut leaks = LeakSearch::default();
     leaks.add("the key", &key());
     leaks.add("the passphrase", PASSPHRASE);
@@ -348,7 +345,7 @@ fn leaks_search_finds_planted_canary() {
 }
 
 /// A vault, a stored key and a provider that repeats what it is sent.
-fn home(server: &Server) -> Sandbox {
+pub(super) fn home(server: &Server) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let more = "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\nmax_message_chars = 3000\n";
     sandbox.configure(&format!(

@@ -83,6 +83,8 @@ mod keys;
 mod kill_points;
 /// Leak search: no key and no private data leaves the program, whatever fails.
 mod leaks;
+/// Leaks through the proxy and `exec`.
+mod leaks_proxy;
 /// Rate limits and budgets under parallel requests and damaged state files.
 mod limits;
 /// `chatbot key login` in the browser.

@@ -1,13 +1,13 @@
 //! The canaries through the proxy and `exec`: each request, whole and streamed, refused, and answered
 //! with errors.
 
-use super::{canaries, home, leak_search, search_requests, search_sandbox};
-use crate::harness::http::{self, HttpAnswer};
-use crate::harness::provider::{Reply, Request, Server};
-use crate::harness::run::Running;
-use crate::harness::sandbox::key;
-use crate::harness::{Output, Sandbox};
-use crate::proxy::port_of;
+use super::harness::http::{self, HttpAnswer};
+use super::harness::provider::{Reply, Request, Server};
+use super::harness::run::Running;
+use super::harness::sandbox::key;
+use super::harness::{Output, Sandbox};
+use super::leaks::{canaries, home, leak_search, search_requests, search_sandbox};
+use super::proxy::port_of;
 use serde_json::{Value, json};
 
 /// The requests that have a body of JSON.
