@@ -183,7 +183,7 @@ fn expected() -> Value {
 
 /// What a screen reader is told, at the width of a phone too.
 fn roles_are_told(browser: &mut Browser) {
-    let tree = browser.call("Accessibility.getFullAXTree", json!({}));
+    let tree = browser.call("Accessibility.getFullAXTree", &json!({}));
     let nodes = tree["nodes"].as_array().unwrap().iter();
     let mut told: Vec<String> = nodes
         .filter(|node| node["ignored"] != json!(true))

@@ -74,20 +74,20 @@ impl Browser {
             session: None,
             events: Vec::new(),
         };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let attached = browser.call(
             "Target.attachToTarget",
-            json!({ "targetId": target["targetId"], "flatten": true }),
+            &json!({ "targetId": target["targetId"], "flatten": true }),
         );
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Log", "Network", "Accessibility"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
-    /// Calls a method of the DevTools protocol.
-    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+    /// Calls a method of Chromium's debugging protocol.
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -116,14 +116,14 @@ impl Browser {
     }
 
     pub(crate) fn open(&mut self, address: &str) {
-        self.call("Page.navigate", json!({ "url": address }));
+        self.call("Page.navigate", &json!({ "url": address }));
         self.wait_for("document.readyState === 'complete'");
     }
 
     /// The value of an expression, or what its promise gives.
     pub(crate) fn value(&mut self, script: &str) -> Value {
         let params = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
-        let mut result = self.call("Runtime.evaluate", params);
+        let mut result = self.call("Runtime.evaluate", &params);
         assert!(result["exceptionDetails"].is_null(), "{script}: {result}");
         result["result"]["value"].take()
     }
@@ -153,7 +153,7 @@ impl Browser {
             let text = if kind == "keyDown" { text } else { "" };
             self.call(
                 "Input.dispatchKeyEvent",
-                json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text }),
+                &json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text }),
             );
         }
     }
@@ -162,12 +162,12 @@ impl Browser {
     pub(crate) fn show_at(&mut self, width: u32, scheme: &str) {
         self.call(
             "Emulation.setDeviceMetricsOverride",
-            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false }),
+            &json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false }),
         );
-        self.call("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        self.call("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
         self.call(
             "Emulation.setEmulatedMedia",
-            json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+            &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
         );
     }
 
@@ -176,7 +176,7 @@ impl Browser {
         if let Some(folder) = std::env::var_os("CHATBOT_SCREENSHOTS") {
             let taken = self.call(
                 "Page.captureScreenshot",
-                json!({ "captureBeyondViewport": true }),
+                &json!({ "captureBeyondViewport": true }),
             );
             let picture = STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
             std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), picture).unwrap();
