@@ -16,6 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 /// The provider that is used if the user chooses none.
 pub const DEFAULT_PROVIDER: &str = "openrouter";
 
+/// What every token of the proxy contains after a prefix of the keys that it looks like. It is no key.
+pub const PROXY_TOKEN_INFIX: &str = "chatbotproxy-";
+
 /// A known provider.
 #[derive(Debug)]
 pub struct ProviderInfo {

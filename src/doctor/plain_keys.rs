@@ -1,8 +1,10 @@
 //! Keys in plain text files: who issued them, never what they are.
 
+use crate::catalog::PROXY_TOKEN_INFIX;
 use crate::fs;
 use crate::keys::discover::find_keys;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Settings of programs are shorter; of a longer file the end is read.
@@ -20,6 +22,7 @@ impl TokenScanner {
 
     /// The names of the rules that find a key in a line.
     pub(super) fn rules(&self, line: &str) -> Vec<&'static str> {
+        let line = &*without_proxy_tokens(line);
         if !may_hold_token(line) {
             return Vec::new();
         }
@@ -36,6 +39,20 @@ impl TokenScanner {
     }
 }
 
+/// A text without the tokens of the proxy, which other programs have instead of keys.
+fn without_proxy_tokens(text: &str) -> Cow<'_, str> {
+    if !text.contains(PROXY_TOKEN_INFIX) {
+        return Cow::Borrowed(text);
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let words = text.split_inclusive(|c: char| !is_part(c));
+    Cow::Owned(
+        words
+            .filter(|word| !word.contains(PROXY_TOKEN_INFIX))
+            .collect(),
+    )
+}
+
 /// Whether a line has a long word with a digit: all others are skipped, which is most of them.
 fn may_hold_token(line: &str) -> bool {
     line.split(|c: char| !(c.is_ascii_alphanumeric() || "_-.+/=".contains(c)))
@@ -50,6 +67,7 @@ pub(super) fn read_text(path: &Path) -> Option<String> {
 
 /// Who issued the keys in a text, each once.
 pub(super) fn issuers(text: &str, scanner: &TokenScanner) -> Vec<&'static str> {
+    let text = &*without_proxy_tokens(text);
     let mut names: Vec<&str> = find_keys(text)
         .iter()
         .map(|key| key.provider.name)
@@ -79,6 +97,12 @@ mod tests {
             (format!("GH_TOKEN={token}\n"), vec!["github"]),
             (String::from("model: openai/gpt-5.2\n"), vec![]),
             (String::from("OPENROUTER_API_KEY=\n"), vec![]),
+            (
+                format!(
+                    "OPENAI_API_KEY=sk-proj-{PROXY_TOKEN_INFIX}Zq7Lw2Xc9Vb4Nm6Kj8HgZq7Lw2Xc9Vb4Nm6Kj8Hgab1\n"
+                ),
+                vec![],
+            ),
         ] {
             assert_eq!(issuers(&text, &scanner), names, "{text}");
         }

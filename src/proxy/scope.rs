@@ -143,9 +143,6 @@ pub enum TokenShape {
     Google,
 }
 
-/// What every token contains, so that scanners and `doctor` recognise it.
-pub const TOKEN_INFIX: &str = "chatbotproxy-";
-
 impl TokenShape {
     /// Each shape with its name.
     pub const NAMES: [(&'static str, Self); 3] = [
@@ -154,7 +151,7 @@ impl TokenShape {
         ("google", Self::Google),
     ];
 
-    /// What its tokens begin with, before [`TOKEN_INFIX`].
+    /// What its tokens begin with, before [`crate::catalog::PROXY_TOKEN_INFIX`].
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         match self {

@@ -4,10 +4,11 @@
 //! Every check of a token goes through [`TokenTable`]: whether it exists, is expired, may do this,
 //! and has requests and money left.
 
+use crate::catalog::PROXY_TOKEN_INFIX;
 use crate::crypto::aead::random_bytes;
 use crate::privacy::Redactor;
 use crate::privacy::json::{JsonScope, RestorePolicy};
-use crate::proxy::scope::{Scope, Scopes, TOKEN_INFIX, TokenKind, TokenShape};
+use crate::proxy::scope::{Scope, Scopes, TokenKind, TokenShape};
 use crate::secret::Secret;
 use crate::time::{Clock, Moment, Time};
 use base64::Engine;
@@ -242,7 +243,7 @@ impl TokenTable {
         let id = format!("t{}", id.map(|b| format!("{b:02x}")).concat());
         let mut text = String::with_capacity(80);
         text += request.shape.prefix();
-        text += TOKEN_INFIX;
+        text += PROXY_TOKEN_INFIX;
         URL_SAFE_NO_PAD.encode_string(random, &mut text);
         let secret = Secret::new(text);
         let born = self.clock.moment();

@@ -4,7 +4,6 @@ use super::recipe::{Recipe, RecipeValues};
 use crate::catalog;
 use crate::cli::env::Env;
 use crate::cli::errors::{CliError, CliExit};
-use crate::proxy::scope::TOKEN_INFIX;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::process::Command;
@@ -100,7 +99,7 @@ fn key_in(value: &str) -> Option<(String, bool)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let parts = value.split(|c: char| !is_part(c));
     parts
-        .filter(|part| part.len() >= 20 && !part.contains(TOKEN_INFIX))
+        .filter(|part| part.len() >= 20 && !part.contains(catalog::PROXY_TOKEN_INFIX))
         .find_map(|part| {
             // Tokens of other vendors are for the program's own work.
             let issuer = catalog::find_issuer(part, None).filter(|one| !one.hosts.is_empty())?;
