@@ -75,7 +75,8 @@ pub(super) async fn forward(
             let (body, summary) = redacted.map_err(|error| body_refusal(&error))?;
             // A private value can stand in the field of the model. Then it is recorded as it is sent.
             let names = |name: &str| memchr::memmem::find(body.as_bytes(), name.as_bytes());
-            if facts.models().any(|name| names(name).is_none()) {
+            let in_path = incoming.matched.model.is_some();
+            if !in_path && facts.models().any(|name| names(name).is_none()) {
                 facts = RequestFacts::read(&incoming.matched, body.as_bytes())?;
             }
             (Some(body), summary)
