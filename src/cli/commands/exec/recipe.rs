@@ -12,6 +12,8 @@ use std::path::Path;
 const BUILT_IN: &str = include_str!("recipes.toml");
 /// The largest file of a user.
 const MAX_RECIPE_BYTES: u64 = 1 << 16;
+/// What stands for a value in a recipe.
+const HOLES: [&str; 4] = ["root", "v1", "host", "token"];
 /// The program of the recipe for all others.
 const ANY: &str = "*";
 
@@ -68,6 +70,19 @@ impl Recipe {
         found.map_or_else(TokenShape::default, |(_, shape)| *shape)
     }
 
+    /// What is wrong with it, although it is well-formed.
+    fn mistake(&self) -> Option<String> {
+        let is_shape = |(name, _): &(&str, TokenShape)| *name == self.shape;
+        if !self.shape.is_empty() && !TokenShape::NAMES.iter().any(is_shape) {
+            return Some(String::from("`shape` must be openai, anthropic or google"));
+        }
+        let texts = self.env.values().chain(&self.args);
+        let hole = texts
+            .flat_map(|text| holes(text))
+            .find(|hole| !HOLES.contains(hole));
+        hole.map(|hole| format!("`{{{hole}}}` stands for nothing"))
+    }
+
     /// The variables to set.
     pub(super) fn variables(&self, values: &RecipeValues<'_>) -> Vec<(String, String)> {
         self.env
@@ -85,6 +100,19 @@ impl Recipe {
     }
 }
 
+/// The words in braces. The braces of JSON have other characters within.
+fn holes(text: &str) -> Vec<&str> {
+    let parts = text.split('{').skip(1);
+    let words = parts.filter_map(|part| Some(part.split_once('}')?.0));
+    let is_word = |word: &&str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    words.filter(is_word).collect()
+}
+
 /// All recipes, those of the user first.
 pub(super) fn all(folder: &Path) -> Result<Vec<Recipe>> {
     let mut recipes = Vec::new();
@@ -94,16 +122,21 @@ pub(super) fn all(folder: &Path) -> Result<Vec<Recipe>> {
         let path = folder.join(format!("{name}.toml"));
         let bytes = fs::read_user_edited(&path, MAX_RECIPE_BYTES)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        match toml::from_str::<RecipeFile>(&text) {
-            Ok(file) => recipes.extend(file.recipe),
-            Err(error) => bail!(
-                CliError::misuse(format!(
-                    "`recipes/{name}.toml` is not a recipe: {}",
-                    error.message()
-                ))
+        let file = toml::from_str::<RecipeFile>(&text).map_err(|error| error.message().to_owned());
+        let mistake = match file {
+            Ok(file) => match file.recipe.iter().find_map(Recipe::mistake) {
+                None => {
+                    recipes.extend(file.recipe);
+                    continue;
+                }
+                Some(mistake) => mistake,
+            },
+            Err(mistake) => mistake,
+        };
+        bail!(
+            CliError::misuse(format!("`recipes/{name}.toml` is not a recipe: {mistake}"))
                 .hint("`chatbot exec --list --print` shows the form of a recipe")
-            ),
-        }
+        );
     }
     recipes.extend(built_in());
     Ok(recipes)
@@ -134,32 +167,17 @@ mod tests {
     fn built_in_recipes_are_complete() {
         let recipes = toml::from_str::<RecipeFile>(BUILT_IN).unwrap().recipe;
         for recipe in &recipes {
-            assert!(
-                TokenShape::NAMES
-                    .iter()
-                    .any(|(name, _)| *name == recipe.shape),
-                "{recipe:?}"
-            );
+            assert_eq!(recipe.mistake(), None, "{recipe:?}");
             let values = RecipeValues {
                 root: "http://127.0.0.1:1",
                 token: "T",
             };
             let mut all = recipe.arguments(&values);
-            all.extend(
-                recipe
-                    .variables(&values)
-                    .into_iter()
-                    .map(|(_, value)| value),
-            );
+            let variables = recipe.variables(&values).into_iter();
+            all.extend(variables.map(|(_, value)| value));
             let all = all.join("\n");
             assert!(all.contains("http://127.0.0.1:1"), "{recipe:?}");
-            // Only JSON has other braces.
-            assert!(
-                !["{root}", "{v1}", "{host}", "{token}"]
-                    .iter()
-                    .any(|hole| all.contains(hole)),
-                "{all}"
-            );
+            assert_eq!(holes(&all), Vec::<&str>::new());
         }
         assert_eq!(
             find(&recipes, "/usr/bin/claude").unwrap().title,
