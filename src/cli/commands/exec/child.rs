@@ -64,6 +64,10 @@ pub(super) fn prepare(
         .chain(recipe.remove.iter().map(String::as_str))
         .chain(own.iter().map(String::as_str))
         .collect();
+    // Also those that are not text.
+    for name in &listed {
+        command.env_remove(name);
+    }
     let mut removed = Vec::new();
     for (name, value) in env.with_prefix("") {
         let is_listed = listed.iter().any(|known| known.eq_ignore_ascii_case(&name));
