@@ -238,6 +238,9 @@ enum CliCommand {
     /// Print what can follow an unfinished command line, for completion scripts
     #[command(hide = true)]
     Complete(completions::CompleteArgs),
+    /// Restrict this process, and become a program
+    #[command(hide = true)]
+    RunJailed(commands::exec::RunJailedArgs),
     /// Print the text of a PDF from standard input
     #[cfg(feature = "pdf")]
     #[command(hide = true)]
@@ -278,6 +281,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return pdf_text::run();
     }
     let ui = env.ui(cli.global.color);
+    // The environment is already that of the other program.
+    if let Some(CliCommand::RunJailed(options)) = &cli.command {
+        return match commands::exec::run_jailed(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&ui, &error, as_json),
+        };
+    }
     let mut context = match Context::new(ui, env, cli.global) {
         Ok(context) => context,
         Err(error) => return report(&ui, &error, as_json),
@@ -477,6 +487,7 @@ impl CliCommand {
             Self::Data(o) => commands::data::run(context, &o),
             Self::Completions(o) => completions::run(context, &o),
             Self::Complete(o) => completions::complete(context, &o),
+            Self::RunJailed(o) => commands::exec::run_jailed(&o),
             #[cfg(feature = "pdf")]
             Self::PdfText => Ok(()),
         }

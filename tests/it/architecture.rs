@@ -169,6 +169,11 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
         "PDFs are read in a process of its own",
     ),
     (
+        "landlock",
+        &["cli/commands/exec/jail"],
+        "only a program that is run gives up rights",
+    ),
+    (
         "unicode_segmentation",
         &["render/"],
         "lines are wrapped in one place",

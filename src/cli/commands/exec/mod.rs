@@ -1,6 +1,7 @@
 //! `exec`: runs a program with a token instead of the key.
 
 mod child;
+mod jail;
 mod recipe;
 
 use super::proxy::serve::{ProxyHostArgs, parts};
@@ -18,9 +19,12 @@ use crate::proxy::{ProxyConfig, ProxyServer, ProxyTotals};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use glob::Pattern;
+use jail::Jail;
+pub(in crate::cli) use jail::{RunJailedArgs, run as run_jailed};
 use recipe::{Recipe, RecipeValues};
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -38,6 +42,13 @@ pub(crate) struct ExecArgs {
     /// Put these values back into answers: all, personal (no secrets) or none
     #[arg(long, value_name = "WHAT", default_value = "all", value_parser = parse_restore)]
     restore: RestorePolicy,
+    /// Let the program reach over TCP only the port of the proxy, and write only in the current
+    /// folder and the temporary one (Linux)
+    #[arg(long)]
+    jail: bool,
+    /// With --jail, let it write here too; can be repeated
+    #[arg(long, value_name = "PATH", requires = "jail")]
+    jail_write: Vec<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) host: ProxyHostArgs,
     /// List the programs that have a recipe
@@ -83,6 +94,10 @@ pub(crate) fn run(context: &mut Context, options: &ExecArgs) -> Result<()> {
         return print(context, recipe);
     }
     warn_about_logins(context, recipe);
+    let jail = options
+        .jail
+        .then(|| Jail::new(context, &options.jail_write))
+        .transpose()?;
     let own = key_variables(context)?;
     let parts = parts(context, &options.host, ProxyConfig::default())?;
     let runtime = runtime()?;
@@ -101,6 +116,9 @@ pub(crate) fn run(context: &mut Context, options: &ExecArgs) -> Result<()> {
                 "removed from the environment of the program: {}",
                 prepared.removed.join(", ")
             ));
+        }
+        if let Some((jail, port)) = jail.zip(server.port()) {
+            prepared.command = jail.around(context.env, &prepared.command, port)?;
         }
         // From here on signals of the terminal are the program's.
         let signals = ForwardedSignals::listen()?;
