@@ -4,6 +4,8 @@ mod control;
 mod list;
 mod revoke;
 pub(super) mod serve;
+mod setup;
+mod setup_edit;
 mod status;
 mod token;
 
@@ -28,6 +30,7 @@ enum ProxyCommand {
     List(list::ProxyListArgs),
     Revoke(revoke::ProxyRevokeArgs),
     Status(status::ProxyStatusArgs),
+    Setup(setup::ProxySetupArgs),
 }
 
 impl ProxyArgs {
@@ -47,5 +50,6 @@ pub(crate) fn run(context: &mut Context, options: &ProxyArgs) -> Result<()> {
         ProxyCommand::List(options) => list::run(context, options),
         ProxyCommand::Revoke(options) => revoke::run(context, options),
         ProxyCommand::Status(options) => status::run(context, options),
+        ProxyCommand::Setup(options) => setup::run(context, options),
     }
 }
