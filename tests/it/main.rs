@@ -52,6 +52,8 @@ mod editor;
 mod encrypted_files;
 /// Everything in `examples/` and `contrib/` runs.
 mod examples;
+/// `chatbot exec`: a program with a token instead of the key.
+mod exec;
 /// The first start, and what it asks.
 mod first_run;
 /// Attempts of another process of the same user to read the memory of every command.
@@ -109,6 +111,8 @@ mod proxy_accounts;
 mod proxy_clients;
 /// The owner's page of the proxy in a real browser.
 mod proxy_page;
+/// `chatbot proxy setup`: the settings of editors, and the way back.
+mod proxy_setup;
 /// The commands, settings and links in the README, the run book and `docs/`.
 mod readme;
 /// Recovery of the data key from a file or from paper.
