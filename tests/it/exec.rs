@@ -62,7 +62,7 @@ fn install(sandbox: &mut Sandbox, name: &str, script: &str) {
 fn wait_for(path: &PathBuf) -> String {
     let begun = Instant::now();
     while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{path:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", path.display());
         std::thread::yield_now();
     }
     std::fs::read_to_string(path).unwrap()
@@ -539,9 +539,7 @@ cat \"$OUT/there\" && echo
     sandbox
         .run(args)
         .stdout("200\n000\nwritten\nwritten\nwritten\nrefused\nrefused\nto read\n")
-        .stderr(format!(
-            "chatbot: 1 request, 10 tokens in, 5 out, $0.010, 0 values redacted\n"
-        ))
+        .stderr("chatbot: 1 request, 10 tokens in, 5 out, $0.010, 0 values redacted\n")
         .code(9)
         .check();
     // Without the jail both are possible, so it is what refused them.
@@ -665,7 +663,7 @@ fn exec_runs_python_sdks_unmodified() {
     );
     let sent: Vec<String> = posts(&server)
         .iter()
-        .map(|request| request.line())
+        .map(super::harness::provider::Request::line)
         .collect();
     assert_eq!(
         sent,
