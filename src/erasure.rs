@@ -186,7 +186,7 @@ fn kind_of(home: &Dirs, path: &Path) -> Option<StoredKind> {
     // A temporary file of a killed process.
     let name = fs::target_name(name).unwrap_or(name);
     let settings = home.settings();
-    let places: [(&Path, NamePatterns, StoredKind); 10] = [
+    let places: [(&Path, NamePatterns, StoredKind); 11] = [
         (
             &home.conversations(),
             CONVERSATIONS,
@@ -202,6 +202,7 @@ fn kind_of(home: &Dirs, path: &Path) -> Option<StoredKind> {
             StoredKind::Settings,
         ),
         (home.state(), STATE, StoredKind::State),
+        (&home.state().join("setup"), &["*.json"], StoredKind::State),
         (
             &home.state().join("proxy"),
             &["*.json", "*.lock"],
@@ -236,6 +237,7 @@ fn is_own_folder(home: &Dirs, path: &Path) -> bool {
         home.roles().with_file_name("recipes"),
         home.state().join("rotations"),
         home.state().join("proxy"),
+        home.state().join("setup"),
         home.data().to_path_buf(),
         home.state().to_path_buf(),
         home.cache().to_path_buf(),

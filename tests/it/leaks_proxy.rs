@@ -267,7 +267,11 @@ fn leaks_none_through_exec() {
         .lines()
         .find_map(|line| line.strip_prefix("OPENAI_API_KEY="))
         .unwrap();
-    send_all(port_of(&sandbox), token);
+    let port = environment.lines().find_map(|line| {
+        let address = line.strip_prefix("OPENAI_BASE_URL=http://127.0.0.1:")?;
+        address.strip_suffix("/v1")?.parse().ok()
+    });
+    send_all(port.unwrap(), token);
     sandbox.write("cwd/end", "");
     let output = running.end();
     assert_eq!(output.code, Some(0), "{output:?}");

@@ -4,8 +4,8 @@ mod child;
 mod jail;
 mod recipe;
 
+use super::proxy::TokenLimits;
 use super::proxy::serve::{ProxyHostArgs, parts};
-use super::proxy::{TokenLimits, register};
 use crate::cli::args::parse_duration;
 use crate::cli::context::Context;
 use crate::cli::errors::{ChildExit, CliError, CliExit};
@@ -104,7 +104,7 @@ pub(crate) fn run(context: &mut Context, options: &ExecArgs) -> Result<()> {
     let local = tokio::task::LocalSet::new();
     let (status, totals) = local.block_on(&runtime, async {
         let server = ProxyServer::bind(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, parts).await?;
-        let _registration = register(context, &server.address(), &server.owner().secret)?;
+        // Not registered for other commands: the program could read the token that creates others.
         let token = server.mint(token_request(options, recipe, &name))?;
         let values = RecipeValues {
             root: &server.address(),

@@ -37,7 +37,7 @@ pub(super) struct RunningProxy {
 
 /// The registration of this process as a proxy, until it is dropped.
 #[derive(Debug)]
-pub(in crate::cli::commands) struct Registration {
+pub(super) struct Registration {
     file: PathBuf,
     lock_file: PathBuf,
     _lock: FileLock,
@@ -55,11 +55,7 @@ fn folder(context: &Context) -> PathBuf {
 }
 
 /// Registers this process.
-pub(in crate::cli::commands) fn register(
-    context: &Context,
-    listening: &str,
-    owner: &Secret,
-) -> Result<Registration> {
+pub(super) fn register(context: &Context, listening: &str, owner: &Secret) -> Result<Registration> {
     let folder = folder(context);
     fs::create_private_dir(&folder)?;
     remove_stale_files(context);
@@ -101,7 +97,7 @@ fn files(context: &Context) -> Vec<(PathBuf, bool)> {
 }
 
 /// Removes the files of proxies that were killed. Their tokens ended with them.
-pub(in crate::cli::commands) fn remove_stale_files(context: &Context) {
+fn remove_stale_files(context: &Context) {
     for (path, is_running) in files(context) {
         if !is_running {
             fs::remove(&path).unwrap_or_default();

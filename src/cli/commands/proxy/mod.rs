@@ -14,7 +14,6 @@ use crate::name::Name;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-pub(super) use control::register;
 pub(super) use token::TokenLimits;
 
 #[derive(Clone, Debug, Args)]
