@@ -18,7 +18,7 @@ use std::process::Command;
 /// The name of the hidden command.
 const COMMAND: &str = "run-jailed";
 
-/// The hidden command.
+// The hidden command. It is described where the commands are.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunJailedArgs {
     #[arg(long)]
