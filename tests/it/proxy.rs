@@ -657,12 +657,28 @@ fn proxy_cancels_upstream_when_the_client_hangs_up() {
         }
         assert!(begun.elapsed().as_secs() < 30, "{status}");
     }
+    // Sent again without streaming, as some clients do by themselves, it is recognised.
+    let mut again = question("hello");
+    again["stream"] = json!(false);
+    let port = proxy.port;
+    let mut stream = http::connect(port);
+    let again = again.to_string();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{again}",
+        again.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    assert!(stream.read(&mut piece).unwrap() > 0);
+    drop(stream);
+    let list = proxy.sandbox.run(["proxy", "list", "--json"]).succeeds();
+    let list: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(list["tokens"][0]["used"]["repeated"], json!(1));
     let sandbox = proxy.stop();
     let log = sandbox.run(["audit", "list", "--json"]).succeeds().stdout;
     assert!(log.contains("\"stopped\""), "{log}");
     let usage = sandbox.run(["usage", "--json"]).succeeds();
     let usage: Value = serde_json::from_str(&usage.stdout).unwrap();
-    assert_eq!(usage["spans"]["today"]["requests"], json!(1));
+    assert_eq!(usage["spans"]["today"]["requests"], json!(2));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The answer of the provider: passed back as it comes in, with the user's values put back.
 
 use super::cache::{CacheKey, CachedAnswer};
-use super::{UpstreamRequest, held_back_event, network_refusal, request_hash};
+use super::{UpstreamRequest, held_back_event, network_refusal};
 use crate::privacy::json::{HeldBack, JsonScope};
 use crate::provider::{Upstream, UpstreamReply};
 use crate::proxy::account::RequestAccount;
@@ -51,11 +51,10 @@ impl RelayedExchange {
         let mut stop = self.state.stop.subscribe();
         let upstream = Rc::clone(&self.upstream);
         let body = self.outgoing.body.take();
-        let hash = body.as_ref().map(|body| request_hash(body.as_bytes()));
         self.account.sending();
         let sent = tokio::select! {
             sent = upstream.send(&self.outgoing.path, &self.outgoing.headers, body) => sent,
-            () = head.closed() => return self.broken_off(hash),
+            () = head.closed() => return self.broken_off(),
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let mut reply = match sent {
@@ -80,11 +79,11 @@ impl RelayedExchange {
             let (pieces, body) = ReplyBody::pieces();
             let answer = respond(&reply, body);
             if head.send(Ok(answer)).is_err() {
-                return self.broken_off(hash);
+                return self.broken_off();
             }
             tokio::select! {
                 is_whole = self.pass_stream(&mut reply, &pieces) => if !is_whole {
-                    self.broken_off(hash);
+                    self.broken_off();
                 },
                 _ = stop.wait_for(|stop| *stop) => {}
             }
@@ -100,17 +99,17 @@ impl RelayedExchange {
         }
         let answer = tokio::select! {
             answer = self.read_whole(&mut reply) => answer,
-            () = head.closed() => return self.broken_off(hash),
+            () = head.closed() => return self.broken_off(),
             _ = stop.wait_for(|stop| *stop) => return,
         };
         drop(head.send(answer));
     }
 
     /// The client hung up. If it sends the same request again, that is said.
-    fn broken_off(&self, hash: Option<[u8; 32]>) {
+    fn broken_off(&self) {
         let mut tokens = self.state.tokens.borrow_mut();
         if let Some(token) = tokens.get_mut(&self.outgoing.token) {
-            token.broken_off = hash;
+            token.broken_off = Some(self.outgoing.hash);
         }
     }
 

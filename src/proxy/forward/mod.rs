@@ -43,6 +43,8 @@ pub(super) struct UpstreamRequest {
     path: String,
     body: Option<RedactedBody>,
     additions: Additions,
+    /// By which the same request is recognised when it is sent again.
+    hash: [u8; 32],
 }
 
 /// Sends a request to the provider and returns its answer, which may still be streaming.
@@ -110,7 +112,9 @@ pub(super) async fn forward(
     let text = std::str::from_utf8(text).unwrap_or_default();
     let size = facts.size(route.billing, text);
     let prompt_estimate = tokens::estimate_tokens(text);
-    note_repetition(state, incoming.token, text.as_bytes());
+    // Before anything is added to the body, which depends on whether it is streamed.
+    let hash = request_hash(text.as_bytes());
+    note_repetition(state, incoming.token, hash);
     admit_token(state, incoming.token)?;
     let admission_request = admission_request(
         state, &incoming, upstream, &facts, size, budget, &summary, text,
@@ -148,6 +152,7 @@ pub(super) async fn forward(
         path: incoming.path,
         body,
         additions,
+        hash,
     };
     answer::receive(RelayedExchange {
         state: Rc::clone(state),
@@ -236,8 +241,7 @@ fn admit_token(state: &ProxyState, id: &str) -> Result<(), Refusal> {
 
 /// Clients send a request again without streaming when a stream broke off: both are paid for, so
 /// both are counted, and the account says so.
-fn note_repetition(state: &ProxyState, id: &str, body: &[u8]) {
-    let hash = request_hash(body);
+fn note_repetition(state: &ProxyState, id: &str, hash: [u8; 32]) {
     let is_repeated = state
         .tokens
         .borrow()
