@@ -1,6 +1,6 @@
 //! The input line of the chat: attachments, completion, lists to pick from, the clipboard.
 
-use super::harness::provider::{Reply, Server};
+use super::harness::provider::{Gate, Reply, Server};
 use super::harness::{Sandbox, Screen};
 use crate::harness::pty::key;
 use base64::Engine as _;
@@ -424,5 +424,68 @@ fn leaving_is_explained_after_ctrl_c_in_empty_lines_only() {
         .send(key::CTRL_C)
         .wait_for("press Ctrl-D or type /exit to leave")
         .wait_for("\n> ");
+    leave(screen);
+}
+
+/// An answer that ends when the test opens the gate.
+fn held_answer(text: &str, gate: &Gate) -> Reply {
+    Reply::stream()
+        .text("answer to ")
+        .wait(gate)
+        .text(text)
+        .finish("stop")
+        .done()
+}
+
+#[test]
+fn line_typed_during_an_answer_is_sent_after_it() {
+    let gate = Gate::default();
+    let server = Server::replies([held_answer("one", &gate), Reply::says("to two")]);
+    let sandbox = sandbox_at(&server, "");
+    let mut screen = chat(&sandbox);
+    screen.line("one").wait_for("answer");
+    screen.line("two").wait_for("two");
+    gate.open();
+    screen
+        .wait_for("\n> two\n")
+        .wait_for("to two")
+        .wait_for("\n> ");
+    assert_eq!(last_message(&server), "two");
+    leave(screen);
+}
+
+#[test]
+fn lines_typed_during_an_answer_wait_in_the_prompt() {
+    let gates = [Gate::default(), Gate::default()];
+    let server = Server::replies([
+        held_answer("one", &gates[0]),
+        held_answer("two", &gates[1]),
+        Reply::says("to four"),
+    ]);
+    let sandbox = sandbox_at(&server, "");
+    let mut screen = chat(&sandbox);
+    screen.line("one").wait_for("answer");
+    // Several lines, as from a paste, are not messages of their own.
+    screen.line("two a").line("two b").wait_for("two b");
+    gates[0].open();
+    screen
+        .wait_for("> ")
+        .wait_for("two b")
+        .send(key::ENTER)
+        .wait_for("answer");
+    assert_eq!(last_message(&server), "two a\ntwo b");
+    // Enter alone says nothing, and a key of the line editor cannot be pressed again.
+    screen
+        .line("")
+        .line(&format!("four{}", key::UP))
+        .wait_for("four");
+    gates[1].open();
+    screen
+        .wait_for("> ")
+        .wait_for("four[A")
+        .send("\x7f\x7f")
+        .send(key::ENTER);
+    screen.wait_for("to four").wait_for("\n> ");
+    assert_eq!(last_message(&server), "four");
     leave(screen);
 }

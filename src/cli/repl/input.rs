@@ -5,7 +5,7 @@ use crate::cli::errors::CliError;
 use crate::cli::line_history;
 use crate::cli::repl::completion::CompletionSources;
 use crate::cli::repl::paste::{PasteKeyHandler, Pastes};
-use crate::cli::term::{Style, Ui};
+use crate::cli::term::{Style, Ui, take_lines_typed_ahead};
 use crate::config;
 use crate::conversations::Archive;
 use crate::name::Name;
@@ -178,7 +178,16 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(terminal) => terminal.read(&styled(ui, prompt)),
+            Self::Terminal(terminal) => match terminal.take_line_typed_ahead() {
+                Some(line) => {
+                    let mut shown = ui.paint(Style::Prompt, prompt);
+                    shown.push(Displayable::line(&line));
+                    shown.push("\n");
+                    ui.out(shown)?;
+                    Ok(InputEvent::Text(unwrap_lines(line)))
+                }
+                None => terminal.read(&styled(ui, prompt)),
+            },
         }
     }
 
@@ -201,6 +210,28 @@ impl InputSource {
 }
 
 impl LineEditor {
+    /// The line that was typed, and ended with Enter, before this prompt. Several lines may have
+    /// been pasted: they go into the prompt, so that each is not a message of its own.
+    fn take_line_typed_ahead(&mut self) -> Option<String> {
+        if self.initial.is_some() {
+            return None;
+        }
+        let typed = take_lines_typed_ahead();
+        let typed = String::from_utf8_lossy(&typed);
+        let typed = typed.trim_matches('\n');
+        if typed.trim().is_empty() {
+            return None;
+        }
+        let is_text = |c: &char| !c.is_control() || *c == '\t';
+        if typed.chars().all(|c| is_text(&c)) && !is_incomplete(typed) {
+            return Some(typed.to_owned());
+        }
+        // Keys other than letters cannot be pressed again.
+        let text = typed.chars().filter(|c| is_text(c) || *c == '\n');
+        self.initial = Some(Zeroizing::new(text.collect()));
+        None
+    }
+
     fn read(&mut self, prompt: &(&str, String)) -> Result<InputEvent> {
         let initial = self.initial.take();
         let typed = match &initial {
@@ -238,6 +269,14 @@ fn is_block_open(text: &str) -> bool {
             .get(at..)
             .is_some_and(|rest| rest.contains("-----END "))
     })
+}
+
+/// Whether a text goes on in the next line.
+fn is_incomplete(text: &str) -> bool {
+    is_block_open(text)
+        || text.trim_start().starts_with("\"\"\"")
+            && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""))
+        || text.ends_with('\\')
 }
 
 /// The text that was typed over several lines, without the backslashes at line ends and the
@@ -295,11 +334,7 @@ impl Completer for SlashCompleter {
 
 impl Validator for SlashCompleter {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input();
-        let open = is_block_open(text)
-            || text.trim_start().starts_with("\"\"\"")
-                && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
-        Ok(if open || text.ends_with('\\') {
+        Ok(if is_incomplete(context.input()) {
             ValidationResult::Incomplete
         } else {
             ValidationResult::Valid(None)

@@ -24,7 +24,7 @@ use crate::config::Notification;
 use crate::privacy::Displayable;
 pub(crate) use crate::privacy::Style;
 use anyhow::{Result, bail};
-pub(crate) use prompt::{SingleKeys, input_stream, stdin_has_data};
+pub(crate) use prompt::{SingleKeys, input_stream, stdin_has_data, take_lines_typed_ahead};
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::path::Path;

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 #[cfg(not(unix))]
 use std::io::IsTerminal;
 use std::io::{self, BufRead, Read};
+use zeroize::Zeroizing;
 
 impl Ui {
     /// Asks yes or no, until the answer is one of the two; an empty one is no. Without a terminal,
@@ -118,7 +119,7 @@ impl Ui {
 
     /// Reads a secret from standard input: the first line, without the line end.
     pub(crate) fn secret_input(&self) -> Result<Secret> {
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(4096));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
         io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             bail!(
@@ -168,6 +169,30 @@ pub(crate) fn stdin_has_data() -> bool {
     {
         !io::stdin().is_terminal()
     }
+}
+
+/// The lines that were typed while nothing read the terminal, each with the line break at its end.
+/// The line editor would take the line breaks for Ctrl-J: without it reading, the terminal turns
+/// Enter into a line feed. A line without its Enter stays for the line editor.
+pub(crate) fn take_lines_typed_ahead() -> Zeroizing<Vec<u8>> {
+    let mut typed = Zeroizing::new(Vec::new());
+    #[cfg(unix)]
+    {
+        use rustix::io::{ioctl_fionread, read};
+        let terminal = io::stdin();
+        // A terminal says how many bytes there are of lines that are complete, and gives one line
+        // a read.
+        let waiting = ioctl_fionread(&terminal).unwrap_or_default();
+        let waiting = usize::try_from(waiting).unwrap_or_default();
+        let mut line = Zeroizing::new(vec![0; waiting]);
+        while typed.len() < waiting {
+            match read(&terminal, line.as_mut_slice()) {
+                Ok(length) if length > 0 => typed.extend(line.iter().take(length)),
+                _ => break,
+            }
+        }
+    }
+    typed
 }
 
 /// Keys that are read one by one, without Enter and without echo, until it is dropped.
