@@ -192,6 +192,11 @@ impl Context {
     }
 
     /// Uses settings that were parsed and whose mistakes were reported already.
+    /// Reads the settings again when they are needed next.
+    pub(crate) fn forget_settings(&mut self) {
+        self.settings = None;
+    }
+
     pub(crate) fn use_settings(&mut self, settings: Settings) {
         self.settings = Some(Arc::new(self.with_profile(settings)));
     }

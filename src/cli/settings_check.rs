@@ -83,6 +83,14 @@ fn policy_problems(text: &str, prefix: &str, policy: &Policy) -> Vec<SettingsPro
         };
         add("privacy.allow", n, &alone);
     }
+    for (n, entry) in policy.never.iter().enumerate() {
+        let never = vec![entry.clone()];
+        let alone = Policy {
+            never,
+            ..Policy::default()
+        };
+        add("privacy.never", n, &alone);
+    }
     problems
 }
 

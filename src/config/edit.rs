@@ -4,7 +4,7 @@ use super::section::line_of;
 use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use toml_edit::{DocumentMut, Item, Key, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, Item, Key, Table, TableLike, Value};
 
 /// Why a setting cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +153,55 @@ pub fn set(text: &str, key: &SettingKey, value: &str) -> Result<String, EditErro
         return Err(EditError::IsTable(key.to_string()));
     }
     inner.insert(key.name(), Item::Value(parsed));
+    Ok(document.to_string())
+}
+
+/// Adds a text to a list, on a line of its own below a comment.
+pub fn append(
+    text: &str,
+    key: &SettingKey,
+    element: &str,
+    comment: &str,
+) -> Result<String, EditError> {
+    let quoted = Value::from(element).to_string();
+    let quoted = quoted.trim();
+    let table = parse_table(text)?;
+    if find_value(table.get_ref(), &key.0).is_none() {
+        return set(text, key, &format!("[\n    # {comment}\n    {quoted},\n]"));
+    }
+    change_list(text, key, |list| {
+        let mut value = Value::from(element);
+        value
+            .decor_mut()
+            .set_prefix(format!("\n    # {comment}\n    "));
+        list.push_formatted(value);
+        list.set_trailing_comma(true);
+        list.set_trailing("\n");
+    })
+}
+
+/// Takes a text out of a list.
+pub fn remove(text: &str, key: &SettingKey, element: &str) -> Result<String, EditError> {
+    change_list(text, key, |list| {
+        list.retain(|value| value.as_str() != Some(element));
+    })
+}
+
+fn change_list(
+    text: &str,
+    key: &SettingKey,
+    change: impl FnOnce(&mut Array),
+) -> Result<String, EditError> {
+    let mut document = parse_document(text)?;
+    let mut inner: &mut dyn TableLike = document.as_table_mut();
+    for part in key.tables() {
+        inner = inner
+            .get_mut(part)
+            .and_then(Item::as_table_like_mut)
+            .ok_or(EditError::InvalidValue)?;
+    }
+    let list = inner.get_mut(key.name()).and_then(Item::as_array_mut);
+    change(list.ok_or(EditError::InvalidValue)?);
     Ok(document.to_string())
 }
 

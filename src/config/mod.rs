@@ -12,7 +12,7 @@ mod ui;
 mod values;
 
 pub use defaults::{ReasoningEffort, RequestDefaults};
-pub use edit::{EditError, SettingKey, entries, line_of_setting, set, unset};
+pub use edit::{EditError, SettingKey, append, entries, line_of_setting, remove, set, unset};
 pub use parse::{is_protective, parse};
 pub use preset::Preset;
 pub use profile::ProfileSettings;

@@ -274,6 +274,12 @@ impl PrivacySettings {
             &mut self.policy.allow,
         );
         s.read(
+            "never",
+            "a list that `chatbot never` writes",
+            parse_texts,
+            &mut self.policy.never,
+        );
+        s.read(
             "patterns",
             "a list of { kind = \"TICKET\", pattern = \"…\" }",
             parse_patterns,

@@ -1,6 +1,7 @@
 //! Findings: what was found and where, never the value.
 
 use super::Kind;
+use crate::privacy::scan::Match;
 use serde::Serialize;
 
 /// One finding. It never contains the value.
@@ -14,6 +15,22 @@ pub struct Finding {
     pub start: usize,
     /// End (exclusive), in bytes of the original text.
     pub end: usize,
+    /// What the finding is based on, as a sentence.
+    #[serde(skip)]
+    pub evidence: &'static str,
+}
+
+impl Finding {
+    /// A hit in a part of a text that begins at this offset.
+    pub(super) fn new(hit: Match, offset: usize) -> Self {
+        Self {
+            evidence: hit.evidence(),
+            kind: hit.kind,
+            rule: hit.rule,
+            start: offset + hit.start,
+            end: offset + hit.end,
+        }
+    }
 }
 
 /// The findings of one or more texts.

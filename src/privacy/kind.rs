@@ -37,6 +37,7 @@ impl Kind {
             JWT,
             COOKIE,
             URL_CREDENTIALS,
+            PRIVATE,
         ];
         if secret.iter().any(|kind| self == kind) {
             Sensitivity::Secret
@@ -150,6 +151,8 @@ pub(super) const ADDRESS: &str = "ADDRESS";
 pub(super) const GPS: &str = "GPS";
 /// A bank account or routing number, recognised by its name.
 pub(super) const BANK_ACCOUNT: &str = "BANK_ACCOUNT";
+/// A text that the user has taught.
+pub(super) const PRIVATE: &str = "PRIVATE";
 
 /// All built-in kinds with a description, for help texts and to check settings.
 pub const KINDS: &[(&str, &str)] = &[
@@ -211,4 +214,5 @@ pub const KINDS: &[(&str, &str)] = &[
     ),
     (ADDRESS, "street addresses"),
     (GPS, "coordinates"),
+    (PRIVATE, "texts that you have taught with `chatbot never`"),
 ];

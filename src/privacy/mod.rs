@@ -23,6 +23,7 @@
 //!              │   │   └─ odd byte    deobfuscate::is_fold, remembered
 //!              │   └─ deobfuscate::detect_around   scan what is disguised, decoded
 //!              ├─ user-defined patterns; then drop kinds in `disable`, values in `allow`
+//!              ├─ TaughtTexts::find   texts that the user has taught         taught.rs
 //!              ├─ align_to_chars      extend hits to character boundaries
 //!              └─ resolve_overlaps    merge them by confidence             scan/overlaps.rs
 //!      3. placeholder_for         the same value gets the same number
@@ -75,6 +76,7 @@ mod scan;
 mod secrets;
 mod stream;
 mod suspicious;
+pub mod taught;
 mod tokens;
 
 pub use display::displayable::{Displayable, Style};

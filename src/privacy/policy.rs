@@ -12,6 +12,8 @@ pub struct Policy {
     /// Values that are never redacted: exact strings, strings with `*` for any text, or a regular
     /// expression between slashes (`/^[a-z]+$/`).
     pub allow: Vec<String>,
+    /// Texts that are always redacted, as [`taught::teach`](super::taught::teach) codes them.
+    pub never: Vec<String>,
     /// User-defined patterns: kind and regular expression.
     pub patterns: Vec<(String, String)>,
 }

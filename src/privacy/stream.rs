@@ -169,12 +169,7 @@ impl DecidedBlock<'_> {
         for hit in self.hits {
             let value = self.buffer.get(hit.start..hit.end).unwrap_or_default();
             found(FoundValue {
-                finding: Finding {
-                    kind: hit.kind,
-                    rule: hit.rule,
-                    start: self.offset + hit.start,
-                    end: self.offset + hit.end,
-                },
+                finding: Finding::new(hit, self.offset),
                 value: String::from_utf8_lossy(value),
             });
         }
@@ -352,12 +347,7 @@ impl PlaceholderNumbers {
             out.extend_from_slice(number.to_string().as_bytes());
             out.push(b']');
             from = hit.end;
-            found(Finding {
-                kind: hit.kind,
-                rule: hit.rule,
-                start: block.offset + hit.start,
-                end: block.offset + hit.end,
-            });
+            found(Finding::new(hit, block.offset));
         }
         out.extend_from_slice(bytes(from, block.to));
     }

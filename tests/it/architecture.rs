@@ -234,6 +234,11 @@ const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
     ),
     ("cli/commands/exec/mod", 1, "gives a program its token"),
     (
+        "cli/commands/teach",
+        1,
+        "a text to be hashed is read without echo",
+    ),
+    (
         "cli/commands/proxy/control",
         1,
         "writes the token of the user's commands to a file of the user",

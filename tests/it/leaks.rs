@@ -10,6 +10,7 @@ use crate::harness::pty;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use chatbot::privacy::KINDS;
+use chatbot::privacy::taught::teach;
 use chatbot::{Placeholders, Policy, Raw, Redactor};
 use std::fmt::Write as _;
 
@@ -129,8 +130,30 @@ pub(super) fn canaries() -> Vec<(&'static str, String, String)> {
             "account number: 000918273645".to_owned(),
             "000918273645".to_owned(),
         ),
+        (
+            "PRIVATE",
+            "about the Kanarienprojekt Nord".to_owned(),
+            TAUGHT.to_owned(),
+        ),
     ];
     all.into()
+}
+
+/// The canary that is known only because the user has taught it.
+const TAUGHT: &str = "Kanarienprojekt Nord";
+
+/// The policy that knows all canaries.
+fn policy() -> Policy {
+    let never = vec![teach(&Raw::from(TAUGHT), &[], [7; 16]).unwrap()];
+    Policy {
+        never,
+        ..Policy::default()
+    }
+}
+
+/// The same as settings.
+fn privacy_settings() -> String {
+    format!("[privacy]\nnever = {:?}\n", policy().never)
 }
 
 /// The values to search for, and where they were found.
@@ -312,7 +335,7 @@ fn echo_secrets(turn: usize, request: &Request) -> Reply {
 #[test]
 fn leaks_canaries_cover_every_kind() {
     let canaries = canaries();
-    let redactor = Redactor::new(&Policy::default()).unwrap();
+    let redactor = Redactor::new(&policy()).unwrap();
     let missing: Vec<_> = KINDS
         .iter()
         .map(|(kind, _)| *kind)
@@ -349,7 +372,8 @@ pub(super) fn home(server: &Server) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let more = "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\nmax_message_chars = 3000\n";
     sandbox.configure(&format!(
-        "provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
+        "provider = \"own\"\n{more}{}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
+        privacy_settings(),
         server.base_url()
     ));
     sandbox
@@ -630,7 +654,8 @@ fn leaks_none_to_object_storage() {
     for sandbox in [&mut sandbox, &mut other] {
         sandbox.set("WEBDAV_USERNAME", webdav::USER);
         sandbox.set("WEBDAV_PASSWORD", webdav::PASSWORD);
-        sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
+        let limits = "[limits]\nrequests_per_minute = 1000\n";
+        sandbox.configure(&format!("{limits}{}", privacy_settings()));
     }
     sandbox
         .run(["key", "set", "--stdin", "--no-validate", "--force"])

@@ -143,6 +143,8 @@ mod structured;
 mod style;
 /// Backups whose seals are right, and what is sealed is not.
 mod tampered_backups;
+/// Correcting the redactor: `allow`, `never`, and the reasons of findings.
+mod teach;
 /// Hostile text on the terminal.
 mod terminal;
 mod types;

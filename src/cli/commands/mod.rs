@@ -19,5 +19,6 @@ pub(super) mod proxy;
 pub(super) mod redact;
 pub(super) mod restore;
 pub(super) mod scan;
+pub(super) mod teach;
 pub(super) mod usage;
 pub(super) mod vault;

@@ -7,12 +7,13 @@ use crate::cli::term::input_stream;
 use crate::cli::term::output::ByteOutput;
 use crate::fs;
 use crate::privacy::{
-    Displayable, Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor,
+    Displayable, Finding, Findings, FoundValue, Placeholders, Policy, Raw, Redacted, Redactor,
 };
 use anyhow::{Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -25,7 +26,8 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot redact server.log > clean.log
   git diff | chatbot redact --fail
-  chatbot redact --json .env";
+  chatbot redact --json .env
+  chatbot redact --explain server.log";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,6 +40,9 @@ pub(crate) struct RedactArgs {
     /// Read `{"id","text"}` lines and answer each at once with a `{"id","text","findings"}` line
     #[arg(long)]
     json_lines: bool,
+    /// List each finding with its place, its rule and the reason; with `--json`, add the reasons
+    #[arg(long, conflicts_with = "json_lines")]
+    explain: bool,
     /// Exit with code 9 if anything was found
     #[arg(long)]
     fail: bool,
@@ -65,7 +70,9 @@ pub(crate) fn run(context: &mut Context, options: &RedactArgs) -> Result<()> {
         );
     }
     let found = if options.json {
-        print_findings(context, &redactor, &mut input)?
+        print_findings(context, &redactor, &mut input, options.explain)?
+    } else if options.explain {
+        explain(context, &redactor, &mut input)?
     } else {
         filter(&redactor, &mut input)?
     };
@@ -97,18 +104,107 @@ fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
 }
 
 /// Writes the findings as one JSON object, as they are found.
-fn print_findings(context: &Context, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+fn print_findings(
+    context: &Context,
+    redactor: &Redactor,
+    input: &mut impl Read,
+    with_evidence: bool,
+) -> Result<bool> {
     let mut found = false;
     context.ui.out("{\"schema_version\":1,\"findings\":[")?;
     redact_stream(redactor, input, &mut |_| Ok(()), &mut |finding| {
         let comma = if found { "," } else { "" };
         found = true;
-        context
-            .ui
-            .out(Displayable::from(comma) + Displayable::json(&finding)?)
+        context.ui.out(
+            Displayable::from(comma)
+                + Displayable::json(&ExplainedFinding {
+                    evidence: with_evidence.then_some(finding.evidence),
+                    finding,
+                })?,
+        )
     })?;
     context.ui.out("]}\n")?;
     Ok(found)
+}
+
+#[derive(Serialize)]
+struct ExplainedFinding {
+    #[serde(flatten)]
+    finding: Finding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'static str>,
+}
+
+/// Lists the findings with line and column. Of a long key the ends are shown, of other values
+/// nothing.
+fn explain(context: &Context, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+    let mut any = false;
+    let mut piece = vec![0; CHUNK_BYTES];
+    let mut stream = redactor.finding_stream();
+    let mut place = LinePosition::default();
+    let mut read_before = 0;
+    loop {
+        let read = match input.read(&mut piece) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = piece.get(..read).unwrap_or_default();
+        let breaks = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        place.breaks.extend(breaks.map(|(at, _)| read_before + at));
+        read_before += read;
+        let mut rows = Vec::new();
+        let mut explain = |value: FoundValue<'_>| {
+            let finding = value.finding();
+            let (line, column) = place.at(finding.start);
+            let shown = value
+                .masked()
+                .map_or(String::new(), |masked| format!(" {masked}"));
+            rows.push(format!(
+                "{line}:{column}  {}{shown}  {}: {}\n",
+                finding.kind, finding.rule, finding.evidence
+            ));
+        };
+        if read == 0 {
+            std::mem::replace(&mut stream, redactor.finding_stream()).finish(&mut explain);
+        } else {
+            stream.push(bytes, &mut explain);
+        }
+        any |= !rows.is_empty();
+        for row in rows {
+            context.ui.say(&row, 4)?;
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    if any {
+        context.ui.notice(
+            "redacted without reason? `chatbot allow TEXT`; something missed? `chatbot never`",
+        );
+    }
+    Ok(any)
+}
+
+/// Line and column of growing offsets.
+#[derive(Debug, Default)]
+struct LinePosition {
+    /// Offsets of the line breaks that are not passed yet.
+    breaks: VecDeque<usize>,
+    passed: usize,
+    line_start: usize,
+}
+
+impl LinePosition {
+    /// Line and column of an offset, from 1, the column in bytes.
+    fn at(&mut self, offset: usize) -> (usize, usize) {
+        while let Some(&at) = self.breaks.front().filter(|at| **at < offset) {
+            self.breaks.pop_front();
+            self.passed += 1;
+            self.line_start = at + 1;
+        }
+        (self.passed + 1, offset - self.line_start + 1)
+    }
 }
 
 /// Reads to the end, passing on bytes and findings as soon as they are decided.

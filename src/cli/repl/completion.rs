@@ -67,7 +67,7 @@ impl CompletionSources {
                     (at + "off ".len(), starting_with(&typed_kind, kinds))
                 }
                 Some(_) => (typed.len(), Vec::new()),
-                None => (at, fixed(argument, &["show", "off", "on"])),
+                None => (at, fixed(argument, &["show", "why", "off", "on"])),
             },
             "/budget" => (at, fixed(argument, &["off"])),
             "/copy" => (at, fixed(argument, &["code"])),

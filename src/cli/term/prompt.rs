@@ -88,7 +88,7 @@ impl Ui {
         }
         // Echo is off before the prompt appears: some users type as soon as they see it.
         #[cfg(unix)]
-        let _hush = EchoGuard::new(io::stdin());
+        let _echo_off = EchoGuard::new(io::stdin());
         let text = rpassword::prompt_password(Displayable::line(question).plain())
             .map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
         Ok(Secret::new(text))

@@ -6,7 +6,7 @@ pub(super) mod restore;
 
 use crate::privacy::display::sanitize;
 use crate::privacy::kind::Sensitivity;
-use crate::privacy::{Displayable, Kind};
+use crate::privacy::{Displayable, Finding, Kind};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -35,6 +35,8 @@ pub(super) struct PlaceholderEntry {
     kind: Kind,
     number: u32,
     value: Zeroizing<String>,
+    /// The rule that found it first, and what that is based on.
+    reason: Option<(&'static str, &'static str)>,
 }
 
 impl PlaceholderEntry {
@@ -67,9 +69,30 @@ impl PlaceholderEntry {
 impl Placeholders {
     /// Returns the placeholder of a value: its existing one, or one with the next free number of
     /// its kind.
+    #[cfg(test)]
     pub(super) fn placeholder_for(&mut self, kind: &Kind, value: &str) -> String {
         let index = self.index_for(kind, value);
         self.placeholder_at(index).unwrap_or_default()
+    }
+
+    /// The placeholder of a finding, which is remembered with its reason.
+    pub(super) fn placeholder_for_finding(&mut self, finding: &Finding, value: &str) -> String {
+        let index = self.index_for(&finding.kind, value);
+        let Some(entry) = self.entries.get_mut(index) else {
+            return String::new();
+        };
+        entry.reason.get_or_insert((finding.rule, finding.evidence));
+        entry.placeholder()
+    }
+
+    /// Each placeholder with the rule that found its value, and what that is based on.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(String, &'static str, &'static str)> {
+        let reason = |entry: &PlaceholderEntry| {
+            let (rule, evidence) = entry.reason?;
+            Some((entry.placeholder(), rule, evidence))
+        };
+        self.entries.iter().filter_map(reason).collect()
     }
 
     /// Returns the index of the entry of a value, which is made if there is none.
@@ -93,6 +116,7 @@ impl Placeholders {
             kind: kind.clone(),
             number: *number,
             value: Zeroizing::new(value.to_owned()),
+            reason: None,
         };
         let index = self.entries.len();
         self.by_value.entry(hash).or_default().push(index);

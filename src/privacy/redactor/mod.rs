@@ -6,9 +6,11 @@ mod tests;
 
 use super::placeholders::{self, Placeholders};
 use super::{Finding, Findings, KINDS, Kind, Raw, Redacted, RulesetId};
+use crate::privacy::kind::PRIVATE;
 use crate::privacy::policy::{AllowRule, BadPattern, Policy, compile_pattern};
 use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
 use crate::privacy::scan::{self, Match};
+use crate::privacy::taught::TaughtTexts;
 use regex::bytes::Regex;
 
 /// A hash of this build's rules and of a policy.
@@ -26,6 +28,7 @@ pub struct Redactor {
     disabled: Vec<Kind>,
     allowed: Vec<AllowRule>,
     own: Vec<(Kind, Regex)>,
+    taught: Vec<TaughtTexts>,
     ruleset: RulesetId,
 }
 
@@ -67,6 +70,7 @@ impl Redactor {
             disabled,
             allowed,
             own,
+            taught: TaughtTexts::parse(&policy.never)?,
             ruleset: ruleset_id(policy),
         })
     }
@@ -77,16 +81,13 @@ impl Redactor {
         let found = self
             .find_until_stable(bytes, &placeholders::placeholder_spans(bytes))
             .into_iter();
-        Findings(
-            found
-                .map(|hit| Finding {
-                    kind: hit.kind,
-                    rule: hit.rule,
-                    start: hit.start,
-                    end: hit.end,
-                })
-                .collect(),
-        )
+        Findings(found.map(|hit| Finding::new(hit, 0)).collect())
+    }
+
+    /// The findings in a text.
+    #[must_use]
+    pub fn findings_in(&self, text: &Raw) -> Findings {
+        self.findings(text.0.as_bytes())
     }
 
     /// Replaces private values. Takes the text by value, so that only the redacted one remains.
@@ -105,17 +106,11 @@ impl Redactor {
         let mut from = 0;
         for hit in self.find_until_stable(raw.0.as_bytes(), &taken) {
             out.push_str(raw.0.get(from..hit.start).unwrap_or_default());
-            out.push_str(
-                &table
-                    .placeholder_for(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()),
-            );
             from = hit.end;
-            findings.0.push(Finding {
-                kind: hit.kind,
-                rule: hit.rule,
-                start: hit.start,
-                end: hit.end,
-            });
+            let finding = Finding::new(hit, 0);
+            let value = raw.0.get(finding.start..finding.end).unwrap_or_default();
+            out.push_str(&table.placeholder_for_finding(&finding, value));
+            findings.0.push(finding);
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
         (
@@ -241,6 +236,16 @@ impl Redactor {
                 !self.disabled.contains(&hit.kind)
                     && !self.allowed.iter().any(|allowed| allowed.covers(value))
             });
+        }
+        for texts in &self.taught {
+            let hit = |(start, end)| Match {
+                start,
+                end,
+                kind: Kind::built_in(PRIVATE),
+                rule: "taught",
+                confidence: scan::KNOWN_TOKEN,
+            };
+            hits.extend(texts.find(bytes).into_iter().map(hit));
         }
         for hit in &mut hits {
             align_to_chars(bytes, hit);

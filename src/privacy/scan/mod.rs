@@ -43,6 +43,20 @@ pub(super) struct Match {
     pub(super) confidence: u8,
 }
 
+impl Match {
+    /// What it is based on, as a sentence.
+    pub(super) fn evidence(&self) -> &'static str {
+        match (self.rule, self.confidence) {
+            ("taught", _) => "you have taught it with `chatbot never`",
+            ("own-pattern", _) => "a pattern in your settings matches it",
+            (_, KNOWN_TOKEN) => "it has the form of a known key or token",
+            (_, CHECKSUM) => "it has a form or a checksum that other texts do not have",
+            (_, FIELD_NAME) => "it belongs to a name that stands for private values",
+            _ => "the words around it say what it is",
+        }
+    }
+}
+
 /// The token format of a known service.
 pub(super) const KNOWN_TOKEN: u8 = 0;
 /// A checksum or a fixed form.

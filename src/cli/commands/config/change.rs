@@ -3,7 +3,9 @@
 use crate::audit::{Event, EventKind};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
-use crate::config::{self, EditError, SettingKey};
+use crate::cli::errors::settings::describe_reason;
+use crate::cli::settings_check::check_settings;
+use crate::config::{self, EditError, SettingKey, SettingsProblem};
 use crate::fs;
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
@@ -30,7 +32,7 @@ pub(super) fn reject_unknown(text: &str, key: &SettingKey) -> Result<()> {
     };
     let (_, problems) = config::parse(&probe);
     let named = key.path();
-    let is_meant = |problem: &&config::SettingsProblem| {
+    let is_meant = |problem: &&SettingsProblem| {
         problem.unknown && (problem.key == named || named.starts_with(&format!("{}.", problem.key)))
     };
     let Some(problem) = problems.iter().find(is_meant) else {
@@ -50,4 +52,34 @@ pub(super) fn write(context: &Context, text: &str, action: &'static str) -> Resu
     fs::write(&target, text.as_bytes())?;
     context.audit_event(&Event::new(EventKind::Config).word("action", action));
     Ok(())
+}
+
+/// Changes a list, and reads the settings again.
+pub(crate) fn change_list(
+    context: &mut Context,
+    action: &'static str,
+    change: impl FnOnce(&str) -> Result<String, EditError>,
+) -> Result<()> {
+    let _lock = fs::FileLock::acquire(&context.home.state().join("settings.lock"))?;
+    let text = context.settings_text()?;
+    let new = change(&text).map_err(|error| cannot_edit(&error))?;
+    if let Some(problem) = new_problem(&new, &check_settings(&text).1) {
+        bail!(
+            CliError::misuse(describe_reason(&problem))
+                .hint("nothing was changed; `chatbot config show` prints the settings")
+        );
+    }
+    write(context, &new, action)?;
+    context.forget_settings();
+    Ok(())
+}
+
+/// The first mistake that was not there before.
+pub(super) fn new_problem(text: &str, before: &[SettingsProblem]) -> Option<SettingsProblem> {
+    let is_new = |problem: &SettingsProblem| {
+        !before
+            .iter()
+            .any(|old| old.key == problem.key && old.reason == problem.reason)
+    };
+    check_settings(text).1.into_iter().find(is_new)
 }

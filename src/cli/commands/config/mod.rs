@@ -10,6 +10,7 @@ mod set;
 mod show;
 mod unset;
 
+pub(super) use change::change_list;
 pub(super) use check::problems;
 pub(super) use set::set_model;
 

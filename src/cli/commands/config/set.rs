@@ -1,11 +1,11 @@
 //! `config set`: changes one setting.
 
-use super::change::{cannot_edit, parse_key, reject_unknown, write};
+use super::change::{cannot_edit, new_problem, parse_key, reject_unknown, write};
 use crate::cli::context::Context;
 use crate::cli::errors::CliError;
 use crate::cli::errors::settings::describe_reason;
 use crate::cli::settings_check::check_settings;
-use crate::config::{self, SettingKey, SettingsProblem};
+use crate::config::{self, SettingKey};
 use crate::fs;
 use crate::privacy::{Raw, mask_keys};
 use anyhow::{Result, bail};
@@ -84,14 +84,4 @@ fn first_valid(text: &str, key: &SettingKey, value: &str) -> Result<String> {
         CliError::misuse(said)
             .hint("nothing was changed; `chatbot config show` prints the settings")
     )
-}
-
-/// The first mistake that was not there before.
-fn new_problem(text: &str, before: &[SettingsProblem]) -> Option<SettingsProblem> {
-    let is_new = |problem: &SettingsProblem| {
-        !before
-            .iter()
-            .any(|old| old.key == problem.key && old.reason == problem.reason)
-    };
-    check_settings(text).1.into_iter().find(is_new)
 }

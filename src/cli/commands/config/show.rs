@@ -201,10 +201,11 @@ fn format_privacy(privacy: &PrivacySettings) -> String {
     };
     let choose = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
     format!(
-        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nask_on_image = {}\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
+        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\nnever = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nask_on_image = {}\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
         !policy.off,
         quote_list(&policy.disable),
         quote_list(&policy.allow),
+        quote_list(&policy.never),
         patterns.join(", "),
         choose(privacy.ask_on_secret, "ask", "redact"),
         privacy.ask_on_image,

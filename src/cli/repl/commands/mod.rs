@@ -192,8 +192,8 @@ pub(super) const COMMANDS: &[SlashCommand] = &[
     SlashCommand {
         name: "/redact",
         aliases: &[],
-        arguments: "[show|off KIND|on]",
-        help: "list redacted values, or stop redacting a kind",
+        arguments: "[why|off KIND|on]",
+        help: "show redacted values, why; stop a kind",
         run: privacy::redact,
     },
     SlashCommand {

@@ -28,6 +28,19 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
             }
             Ok(())
         }
+        (Some("why"), None) => {
+            let reasons = repl.session()?.placeholders().reasons();
+            if reasons.is_empty() {
+                repl.context
+                    .ui
+                    .notice("nothing has been redacted in this conversation");
+            }
+            for (placeholder, rule, evidence) in reasons {
+                let row = format!("  {placeholder}  {rule}: {evidence}\n");
+                repl.context.ui.say(&row, 4)?;
+            }
+            Ok(())
+        }
         (Some("off"), Some(kind)) => disable_kind(repl, &kind.to_uppercase()),
         (Some("on"), None) => {
             let redactor = repl.context.redactor()?;
@@ -38,7 +51,7 @@ pub(in crate::cli::repl) fn redact(repl: &mut Repl<'_>, arguments: &str) -> Resu
             Ok(())
         }
         _ => Err(CliError::misuse("invalid arguments for `/redact`")
-            .hint("type `/redact show`, `/redact off KIND` or `/redact on`")
+            .hint("type `/redact show`, `/redact why`, `/redact off KIND` or `/redact on`")
             .into()),
     }
 }
