@@ -21,10 +21,6 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "{i:2-30}|_production_{b:20-}",
             "{i:2-30}|_server_{b:20-}",
             "{i:2-30}|_sec_{b:20-}",
-            "api_live.{b:16-}",
-            "api_live_us.{b:16-}",
-            "api_live_ca.{b:16-}",
-            "api_live_eu.{b:16-}",
         ],
         check: TokenCheck::Random,
         matches: &[
@@ -37,6 +33,19 @@ pub(super) const OTHER_RULES: &[Rule] = &[
             "the_api_reference_documentation_page",
             "get_token_from_header_or_cookie",
         ],
+    },
+    Rule {
+        name: "prefixed-by-region",
+        kind: API_KEY,
+        shapes: &[
+            "api_live.{b:16-}",
+            "api_live_us.{b:16-}",
+            "api_live_ca.{b:16-}",
+            "api_live_eu.{b:16-}",
+        ],
+        check: TokenCheck::Cased,
+        matches: &["api_live.{w:20}", "api_live_eu.{b:24}"],
+        non_matches: &["api_live.get_access_token_now"],
     },
     Rule {
         name: "small-services",
