@@ -78,7 +78,7 @@ pub(crate) struct Context {
     pub(super) keys_in_use: BTreeMap<Slot, String>,
     /// The model that the last statistics named.
     pub(super) reported_model: Option<String>,
-    /// This command sends messages, and when it compares the state with its marks at its end.
+    /// When this command compares the state with its marks at its end; `None` for most commands.
     pub(super) compare_at_end: Option<When>,
     /// From when until when the marks need not be compared again.
     pub(super) compare_next: Option<(Time, Time)>,

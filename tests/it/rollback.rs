@@ -212,6 +212,21 @@ fn chat_writes_the_marks_when_it_ends() {
 }
 
 #[test]
+fn import_writes_the_marks_when_they_are_due() {
+    let server = one_cent_per_answer();
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let vault = sandbox.data().join("vault.json");
+    ask(&sandbox);
+    let first = fs::read(&vault).unwrap();
+    let_a_minute_pass(&sandbox);
+    let file = sandbox.root().join("chats.json");
+    fs::write(&file, r#"[{"messages":[{"role":"user","content":"one"}]}]"#).unwrap();
+    sandbox.run(["history", "import"]).arg(&file).succeeds();
+    assert_ne!(fs::read(&vault).unwrap(), first);
+}
+
+#[test]
 fn key_store_that_is_not_needed_is_not_opened_for_marks() {
     let server = one_cent_per_answer();
     let mut sandbox = Sandbox::with_vault();

@@ -3,6 +3,7 @@
 use crate::audit::{Event, EventKind};
 use crate::cli::context::Context;
 use crate::cli::errors::{CliError, CliExit};
+use crate::cli::state_marks::When;
 use crate::cli::term::display_path;
 use crate::cli::term::format::pluralize;
 use crate::conversations::import::{
@@ -68,6 +69,8 @@ pub(super) fn run(context: &mut Context, options: &HistoryImportArgs) -> Result<
     for file in &options.files {
         import(context, file, &mut known, &mut count)?;
     }
+    // The log records each import: an older copy of it would hide one.
+    context.compare_at_end.get_or_insert(When::IfDue);
     context.archive()?.summaries()?;
     if options.json {
         let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts, "suspicious": count.suspicious, "warnings": count.first_warning.iter().collect::<Vec<_>>() });
