@@ -108,7 +108,7 @@ impl Displayable {
     /// Makes line breaks and tabs visible.
     #[must_use]
     pub fn one_line(self) -> Self {
-        if self.0.contains(['\n', '\t']) {
+        if memchr::memchr2(b'\n', b'\t', self.0.as_bytes()).is_some() {
             Self(self.0.replace('\n', "\u{240A}").replace('\t', "\u{2409}"))
         } else {
             self

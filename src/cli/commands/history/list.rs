@@ -150,17 +150,17 @@ fn print_totals(context: &Context, found: &[Summary], as_json: bool) -> Result<(
 
 /// One line for each conversation, for scripts: nothing is shortened.
 fn format_lines(shown: &[&Summary]) -> Displayable {
-    let mut text = Displayable::default();
-    for summary in shown {
-        text += format!(
+    let lines = shown.iter().map(|summary| {
+        format!(
             "{:<10}  {}  {:>5}  {}\n",
             summary.id.as_str(),
             summary.updated_at.local_minute(),
             summary.messages,
             display_title(summary)
-        );
-    }
-    text
+        )
+    });
+    // A list can have thousands of lines: they are sanitized together.
+    Displayable::from(lines.collect::<String>())
 }
 
 /// The table for the screen. A narrow terminal has no room for costs and models.
@@ -231,7 +231,7 @@ fn display_title(summary: &Summary) -> String {
     if title.is_empty() {
         UNTITLED.to_owned()
     } else {
-        Raw::from(title).printable_line()
+        Displayable::line(title).plain().into_owned()
     }
 }
 
