@@ -168,6 +168,12 @@ impl BlockParser {
     /// Reads the beginning of an incomplete line when there is enough of it: at most twice, so that
     /// a long line costs no more than its length.
     fn try_beginning(&mut self, from: usize) {
+        if self
+            .open_block()
+            .takes_whole_lines(self.containers.is_empty())
+        {
+            self.progress = LineProgress::Whole;
+        }
         let ready = match self.progress {
             LineProgress::Beginning => {
                 let added = self.line.as_bytes().get(from..).unwrap_or_default();

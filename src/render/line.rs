@@ -39,6 +39,18 @@ pub(super) enum OpenBlock {
     Html(HtmlEnd),
 }
 
+impl OpenBlock {
+    /// Whether the block takes any line whole, however it begins. A quote or an item around a fence
+    /// can end with a line, and prose follow.
+    pub(super) const fn takes_whole_lines(self, is_outermost: bool) -> bool {
+        match self {
+            Self::Undecided | Self::Table => true,
+            Self::Fence { .. } => is_outermost,
+            Self::None | Self::Paragraph | Self::Indented | Self::Html(_) => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
     Blank,

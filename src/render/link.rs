@@ -1,6 +1,7 @@
 //! Addresses of links: what is shown of them, which may be opened with a click, and the
 //! definitions of reference links.
 
+use super::bytes::has_any;
 use super::style::{Look, StyledText, TextRole, Theme};
 use super::wrap::LineWriter;
 use memchr::memchr_iter;
@@ -80,6 +81,9 @@ pub(super) fn host(address: &str) -> Option<&str> {
 
 /// Whether a text may have an address of the web.
 pub(super) fn has_address(text: &str) -> bool {
+    if !has_any(text, |b| b == b':') {
+        return false;
+    }
     let bytes = text.as_bytes();
     memchr_iter(b':', bytes).any(|at| bytes.get(at + 1..at + 3) == Some(b"//"))
 }

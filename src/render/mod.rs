@@ -35,6 +35,7 @@
 //! ```
 
 mod block;
+mod bytes;
 mod code;
 mod code_block;
 mod html;
@@ -60,6 +61,7 @@ pub use html::to_html;
 pub use style::Theme;
 
 use block::BlockParser;
+use bytes::has_any;
 use inline::InlineParser;
 use prose::TextWriter;
 use std::borrow::Cow;
@@ -157,6 +159,13 @@ impl Renderer {
     /// The text without control characters. Characters that stand for values become values
     /// themselves, so that the input cannot name a value.
     fn cleaned<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
+        // Most pieces are a few words of ASCII. The next byte as a signed number is below all of
+        // theirs for control characters, 0x7F and what is not ASCII.
+        let is_special =
+            |b: u8| b.wrapping_add(1).cast_signed() <= 0x20 && b != b'\n' && b != b'\t';
+        if !has_any(text, is_special) {
+            return Cow::Borrowed(text);
+        }
         if memchr::memchr(0xF4, text.as_bytes()).is_none() {
             return harmless(text);
         }
@@ -177,12 +186,14 @@ impl Renderer {
     }
 }
 
+/// Whether a byte may be of a control character. 0xC2 begins those from U+0080 on, and others.
+fn is_suspicious(byte: u8) -> bool {
+    byte < b' ' && byte != b'\n' && byte != b'\t' || byte == 0x7F || byte == 0xC2
+}
+
 /// The text without control characters other than line breaks and tabs.
 fn harmless(text: &str) -> Cow<'_, str> {
-    // 0xC2 begins the control characters from U+0080 on, and others.
-    let suspicious = |b: u8| b < b' ' && b != b'\n' && b != b'\t' || b == 0x7F || b == 0xC2;
-    // Without an early end, the check of many bytes is one instruction.
-    if !text.bytes().fold(false, |found, b| found | suspicious(b)) {
+    if !has_any(text, is_suspicious) {
         return Cow::Borrowed(text);
     }
     let chars = text.chars().filter(|c| *c != '\r').map(|c| match c {

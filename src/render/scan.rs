@@ -154,30 +154,22 @@ impl SpanScanner {
     ) -> &'a str {
         let end = text.bytes().position(is_special);
         let (mut plain, rest) = text.split_at(end.unwrap_or(text.len()));
-        if (!self.held.is_empty() || self.continues)
-            && let Some(space) = plain.bytes().position(|b| matches!(b, b' ' | b'\t'))
-        {
-            // Completes the word.
-            let (first, others) = plain.split_at(space + 1);
-            self.held.push_str(first);
-            self.release(show);
-            plain = others;
-        }
-        if self.held.is_empty()
-            && !self.continues
-            && let Some(boundary) = last_boundary(plain, 0, None)
-        {
-            let (shown, kept) = plain.split_at(boundary);
-            show(self.piece(shown));
-            plain = kept;
-        }
-        let last = self.held.chars().next_back();
-        let start = self.held.len();
-        self.held.push_str(plain);
-        if let Some(boundary) = last_boundary(&self.held, start, last) {
-            show(self.piece(self.held.get(..boundary).unwrap_or_default()));
-            self.held.drain(..boundary);
-            self.continues = false;
+        if self.held.is_empty() && !self.continues {
+            if let Some(boundary) = last_boundary(plain, 0, None) {
+                let (shown, kept) = plain.split_at(boundary);
+                show(self.piece(shown));
+                plain = kept;
+            }
+            self.held.push_str(plain);
+        } else {
+            let last = self.held.chars().next_back();
+            let start = self.held.len();
+            self.held.push_str(plain);
+            if let Some(boundary) = last_boundary(&self.held, start, last) {
+                show(self.piece(self.held.get(..boundary).unwrap_or_default()));
+                self.held.drain(..boundary);
+                self.continues = false;
+            }
         }
         if end.is_some() {
             self.special = true;
@@ -435,8 +427,10 @@ fn last_boundary(text: &str, start: usize, before: Option<char>) -> Option<usize
 
 /// Whether a byte makes a word special. 0xF4 begins the characters that stand for marked values.
 fn is_special(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'*' | b'_' | b'`' | b'[' | b'<' | b'&' | b'\\' | b'~' | 0xF4
-    )
+    // Decides most of all text at once.
+    !byte.is_ascii_lowercase()
+        && matches!(
+            byte,
+            b'*' | b'_' | b'`' | b'[' | b'<' | b'&' | b'\\' | b'~' | 0xF4
+        )
 }

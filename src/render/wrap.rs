@@ -6,6 +6,7 @@
 //! spaces, so each of its characters is a word, except where a punctuation mark may not begin or
 //! end a line.
 
+use super::bytes::ordinary_length;
 use super::margin::Margin;
 use super::style::{
     LINK_END, Look, STYLE_END, StyledText, TextRole, TextStyle, Theme, write_link_start,
@@ -174,14 +175,7 @@ impl LineWriter {
         if !self.word.is_empty() || self.continues || self.gap.is_some_and(|gap| gap != look) {
             return text;
         }
-        let (mut end, mut after_space) = (0, true);
-        for (at, byte) in text.bytes().enumerate() {
-            match byte {
-                b' ' if !after_space => (after_space, end) = (true, at),
-                b'!'..=b'~' => after_space = false,
-                _ => break,
-            }
-        }
+        let end = ordinary_length(text);
         let mut start = 0;
         while start < end {
             let words = text.get(start..end).unwrap_or_default();
