@@ -1,10 +1,12 @@
-//! Walks folders: kind, size, mode and owner of everything in them. Makes a file private again.
+//! Describes folders: kind, size, mode and owner of everything in them. Makes a file private again.
 
 use crate::fs::atomic_file::target_name;
 use crate::fs::list_dir::modified_ms_of;
 use crate::fs::permissions::options;
+use crate::fs::walk::{WalkEntry, walk};
 use crate::fs::{Error, io_error};
 use std::fs::{self, Metadata};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// What a path leads to, without following a link.
@@ -53,21 +55,29 @@ impl TreeEntry {
 #[must_use]
 pub fn walk_tree(root: &Path, max: usize) -> Vec<TreeEntry> {
     let mut found = Vec::new();
-    let mut waiting = vec![root.to_path_buf()];
-    while let Some(path) = waiting.pop() {
-        let Ok(meta) = fs::symlink_metadata(&path) else {
-            continue;
-        };
+    let mut add = |path: PathBuf| {
         if found.len() >= max {
-            break;
+            return ControlFlow::Break(());
         }
-        if meta.is_dir()
-            && let Ok(entries) = fs::read_dir(&path)
-        {
-            waiting.extend(entries.flatten().map(|entry| entry.path()));
+        // What was deleted since it was listed is left out.
+        if let Ok(meta) = fs::symlink_metadata(&path) {
+            found.push(describe(path, &meta));
         }
-        found.push(describe(path, &meta));
-    }
+        ControlFlow::Continue(())
+    };
+    let walked = if root.is_symlink() {
+        add(root.to_path_buf())
+    } else {
+        walk(root, &mut |entry| match entry {
+            WalkEntry::Folder(path)
+            | WalkEntry::File(path)
+            | WalkEntry::Link(path)
+            | WalkEntry::Special(path) => add(path),
+            WalkEntry::Unreadable(_) => ControlFlow::Continue(()),
+        })
+    };
+    // At the limit, the list ends there.
+    walked.continue_value().unwrap_or_default();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }

@@ -92,10 +92,11 @@ pub(crate) fn scan(roots: &[PathBuf], redactor: &Redactor, control: &ScanControl
         for (n, root) in distinct(roots).into_iter().enumerate() {
             let walked = fs::walk(root, &mut |entry| {
                 match entry {
+                    WalkEntry::Folder(_) => {}
                     // The receiver lives longer than this thread sends.
                     WalkEntry::File(path) => send.send((n, path)).unwrap_or_default(),
-                    WalkEntry::Link => lock(&report).links += 1,
-                    WalkEntry::Special => lock(&report).special += 1,
+                    WalkEntry::Link(_) => lock(&report).links += 1,
+                    WalkEntry::Special(_) => lock(&report).special += 1,
                     WalkEntry::Unreadable(error) => lock(&report).add_unreadable(&error),
                 }
                 if control.is_stopped() {
