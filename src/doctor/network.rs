@@ -2,6 +2,7 @@
 //! requests compare with those before.
 
 use crate::audit::EventKind;
+use crate::audit::alerts::series::{self, RECENT};
 use crate::catalog::Endpoint;
 use crate::doctor::examination::{Examination, ReachedProvider};
 use crate::doctor::outcome::{CheckOutcome, shown};
@@ -10,10 +11,6 @@ use std::time::Duration;
 
 /// A person waits for the report.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How many of the last requests are compared with those before.
-const RECENT: usize = 10;
-/// Fewer requests before are not a past to compare with.
-const MIN_PAST: usize = 10;
 
 /// Asks for the list of models without a key. Any answer will do.
 pub async fn reach(
@@ -127,31 +124,22 @@ pub(super) fn past_requests(examination: &Examination<'_>) -> CheckOutcome {
 }
 
 fn judge_requests(requests: &[PastRequest]) -> CheckOutcome {
-    let (past, recent) = requests.split_at(requests.len().saturating_sub(RECENT));
     let describe = |requests: &[PastRequest]| {
-        let median = median_millis(requests)
+        let median = series::median(times(requests))
             .map_or_else(String::new, |millis| format!(", {millis} ms at the median"));
-        format!(
-            "{} of {} failed{median}",
-            failures(requests),
-            requests.len()
-        )
+        let failed: i64 = failures(requests).iter().sum();
+        format!("{failed} of {} failed{median}", requests.len())
     };
-    if past.len() < MIN_PAST {
+    let Some((past, recent)) = series::split_recent(requests) else {
         return CheckOutcome::ok(format!("{}; too few to compare", describe(requests)));
-    }
+    };
     let summary = format!(
         "the last {RECENT}: {}; before: {}",
         describe(recent),
         describe(past)
     );
-    // A quarter fails, and at least twice as many as before.
-    let fails_more = failures(recent) * 4 >= recent.len()
-        && failures(recent) * past.len() >= 2 * failures(past) * recent.len();
-    let is_slower = match (median_millis(recent), median_millis(past)) {
-        (Some(now), Some(before)) => now > 3 * before.max(100),
-        _ => false,
-    };
+    let fails_more = series::many_failures(&failures(past), &failures(recent)).is_some();
+    let is_slower = series::slow_median(times(past), times(recent)).is_some();
     if fails_more || is_slower {
         CheckOutcome::warn(summary, "chatbot audit --event request")
     } else {
@@ -159,16 +147,18 @@ fn judge_requests(requests: &[PastRequest]) -> CheckOutcome {
     }
 }
 
-fn failures(requests: &[PastRequest]) -> usize {
-    requests.iter().filter(|request| request.failed).count()
+/// 1 for each that failed.
+fn failures(requests: &[PastRequest]) -> Vec<i64> {
+    requests
+        .iter()
+        .map(|request| i64::from(request.failed))
+        .collect()
 }
 
-/// The median time of those that were answered.
-fn median_millis(requests: &[PastRequest]) -> Option<i64> {
+/// The times of those that were answered.
+fn times(requests: &[PastRequest]) -> Vec<i64> {
     let answered = requests.iter().filter(|request| !request.failed);
-    let mut millis: Vec<i64> = answered.map(|request| request.millis).collect();
-    millis.sort_unstable();
-    millis.get(millis.len() / 2).copied()
+    answered.map(|request| request.millis).collect()
 }
 
 #[cfg(test)]

@@ -714,15 +714,15 @@ fn doctor_finds_problems_of_the_network() {
     assert_eq!(server.requests().len(), 0);
     // The last requests failed, and those before did not.
     let log = AuditLog::new(&sandbox.state(), Clock::system());
-    for n in 0..20 {
-        let outcome = if n < 10 { "answered" } else { "failed" };
+    for n in 0..30 {
+        let outcome = if n < 20 { "answered" } else { "failed" };
         let event = Event::new(EventKind::Request).word("outcome", outcome);
         log.append(&event.number("milliseconds", 500)).unwrap();
     }
     finds(
         &sandbox,
         &[
-            "warn network.past_requests: the last 10: 10 of 10 failed; before: 0 of 10 failed, 500 ms at the median | chatbot audit --event request",
+            "warn network.past_requests: the last 10: 10 of 10 failed; before: 0 of 20 failed, 500 ms at the median | chatbot audit --event request",
         ],
     );
 }

@@ -4,7 +4,7 @@
 //! The log is read from where the last look ended, so that a look is cheap. What is usual is learnt
 //! from the last thirty days; until there are a few days of history, the thresholds are wide.
 
-mod series;
+pub(crate) mod series;
 mod state;
 #[cfg(test)]
 mod tests;
