@@ -7,7 +7,16 @@ use std::collections::BTreeMap;
 /// The layers, from bottom to top. A module may use modules of lower layers.
 const LAYERS: [&[&str]; 6] = [
     &[
-        "secret", "name", "dirs", "fs", "time", "privacy", "process", "crypto", "render", "image",
+        "secret",
+        "name",
+        "dirs",
+        "fs",
+        "time",
+        "privacy",
+        "process",
+        "crypto",
+        "render",
+        "image",
     ],
     &[
         "message", "net", "limits", "audit", "usage", "config", "catalog", "erasure",
@@ -52,6 +61,11 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[(
 /// External crates and system facilities, and the modules that may use them: a file, or a folder if it ends with `/`.
 const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["cli/"], "only the command line parses arguments"),
+    (
+        "clap_mangen",
+        &["cli/commands/man"],
+        "manual pages are made in one place",
+    ),
     (
         "anyhow",
         &["cli/"],

@@ -91,6 +91,8 @@ mod leaks_proxy;
 mod limits;
 /// `chatbot key login` in the browser.
 mod login;
+/// Manual pages, and what the program says about how it was built.
+mod man;
 /// Copies of a key in memory, and core files.
 mod memory;
 /// `chatbot models`: list, cache and order.

@@ -12,6 +12,7 @@ pub(super) mod exec;
 pub(super) mod history;
 pub(super) mod incident;
 pub(super) mod key;
+pub(super) mod man;
 pub(super) mod models;
 #[cfg(feature = "pdf")]
 pub(super) mod pdf_text;
