@@ -19,6 +19,7 @@
 
 pub mod audit;
 pub mod backup;
+pub mod build_info;
 pub mod catalog;
 pub mod chat;
 mod cli;

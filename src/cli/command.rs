@@ -1,7 +1,7 @@
 //! The commands, with what the help says about each.
 
 use super::commands;
-use super::commands::{ask, audit, chat, completions, config, history, man, models, usage};
+use super::commands::{ask, audit, chat, completions, config, history, man, models, usage, version};
 use super::context::Context;
 use crate::name::Name;
 use anyhow::Result;
@@ -133,6 +133,8 @@ pub(super) enum CliCommand {
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands to a folder
     Man(man::ManArgs),
+    /// Print the version, and how the program was built
+    Version(version::VersionArgs),
     /// Print what can follow an unfinished command line, for completion scripts
     #[command(hide = true)]
     Complete(completions::CompleteArgs),
@@ -183,6 +185,7 @@ impl CliCommand {
             Self::Data(o) => commands::data::run(context, &o),
             Self::Completions(o) => completions::run(context, &o),
             Self::Man(o) => man::run(context, &o),
+            Self::Version(o) => version::run(context, o),
             Self::Complete(o) => completions::complete(context, &o),
             Self::RunJailed(o) => commands::exec::run_jailed(&o),
             #[cfg(feature = "pdf")]

@@ -165,7 +165,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             command.run(&mut context)
         }
         // What the program says about itself, also where it is only being packaged.
-        Some(command @ CliCommand::Man(_)) => command.run(&mut context),
+        Some(command @ (CliCommand::Man(_) | CliCommand::Version(_))) => command.run(&mut context),
         // Completion must not disturb the line that is being typed.
         Some(CliCommand::Complete(options)) => {
             completions::complete(&context, &options).unwrap_or_default();

@@ -21,6 +21,7 @@ mod other_tools;
 mod outcome;
 mod plain_keys;
 mod privacy;
+mod program;
 pub mod repair;
 mod shell_history;
 mod storage;

@@ -3,8 +3,8 @@
 use crate::doctor::examination::Examination;
 use crate::doctor::outcome::{CheckOutcome, CheckResult};
 use crate::doctor::{
-    audit, backup, env_files, keys, limits, network, other_tools, privacy, shell_history, storage,
-    system, vault,
+    audit, backup, env_files, keys, limits, network, other_tools, privacy, program, shell_history,
+    storage, system, vault,
 };
 
 /// A check: its id and its function.
@@ -12,6 +12,8 @@ pub type CheckRow = (&'static str, fn(&Examination<'_>) -> CheckOutcome);
 
 /// All checks. Scripts rely on the ids.
 pub const CHECKS: &[CheckRow] = &[
+    ("program.build", program::build),
+    ("program.advisories", program::advisories),
     ("settings.file", privacy::settings_file),
     ("storage.canary", storage::canary),
     ("storage.permissions", storage::permissions),

@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 6] = [
         "crypto",
         "render",
         "image",
+        "build_info",
     ],
     &[
         "message", "net", "limits", "audit", "usage", "config", "catalog", "erasure",

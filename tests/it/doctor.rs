@@ -135,6 +135,8 @@ fn doctor_finds_a_healthy_home_healthy() {
     let sandbox = healthy(&server);
     // What depends on the machine is checked by unit tests.
     let expected = "\
+ok program.build: chatbot 0.1.0 for [..], commit not recorded, rustc [..] | -
+[..] program.advisories: [..]
 ok settings.file: no mistakes in the settings and the environment | -
 ok storage.canary: a conversation was saved, unreadable in its [..] bytes on the disk, read back and deleted | -
 ok storage.permissions: [..] files and [..] folders are yours alone | -

@@ -1,7 +1,8 @@
-//! Manual pages of all commands.
+//! Manual pages of all commands, and what the program says about how it was built.
 
 use super::harness::Sandbox;
 use super::harness::ci_markers::{left_out, ran, tool};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,4 +90,45 @@ fn manual_page_reads_well() {
         assert!(plain.contains(part), "{part}\n{plain}");
     }
     ran("man-pages");
+}
+
+#[test]
+fn version_says_how_the_program_was_built() {
+    let mut sandbox = Sandbox::new();
+    let toolchain = Command::new("rustc").arg("--version").output().unwrap();
+    let toolchain = String::from_utf8(toolchain.stdout).unwrap();
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let json = sandbox.run(["version", "--json"]).succeeds().stdout;
+    let value: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        value,
+        json!({
+            "schema_version": 1,
+            "version": env!("CARGO_PKG_VERSION"),
+            "commit": null,
+            "modified": false,
+            "lock": null,
+            "features": ["object-storage", "pdf"],
+            "target": target,
+            "toolchain": toolchain.trim(),
+            "advisories": null,
+        })
+    );
+    let text = format!(
+        "chatbot {}\n\
+         commit:      not recorded\n\
+         Cargo.lock:  not recorded\n\
+         features:    object-storage, pdf\n\
+         target:      {target}\n\
+         toolchain:   {}\n\
+         advisories:  not looked up when it was built\n",
+        env!("CARGO_PKG_VERSION"),
+        toolchain.trim()
+    );
+    sandbox.run(["version"]).stdout(&text).check();
+    // A package is made, and a bug reported, wherever settings or variables are wrong.
+    sandbox.configure("provider = 7\n");
+    sandbox.set("OPENROUTER_API_KEY", "garbage");
+    sandbox.run(["version"]).stdout(&text).check();
+    sandbox.run(["man", "pages"]).check();
 }

@@ -93,7 +93,7 @@ fn readme_commands_run() {
     let mut done = Vec::new();
     for command in &commands {
         match command.as_str() {
-            "cargo test" | "cargo install --path ." => {}
+            "cargo test" | "cargo install --locked --path ." => {}
             "cargo run -- chat --demo" | "chatbot chat" => {
                 let words: Vec<&str> = command
                     .split_whitespace()

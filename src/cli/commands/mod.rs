@@ -23,3 +23,4 @@ pub(super) mod scan;
 pub(super) mod teach;
 pub(super) mod usage;
 pub(super) mod vault;
+pub(super) mod version;
