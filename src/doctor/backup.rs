@@ -15,7 +15,7 @@ const EXTENSION: &str = ".backup";
 /// A backup older than this is too old, if there are newer messages.
 const MAX_AGE_DAYS: u64 = 30;
 /// A larger backup takes more than a few seconds to decrypt.
-const MAX_VERIFIED_BYTES: u64 = 256 << 20;
+pub(super) const MAX_VERIFIED_BYTES: u64 = 256 << 20;
 
 pub(super) fn recovery_copy(examination: &Examination<'_>) -> CheckOutcome {
     let home = &examination.home;
@@ -143,7 +143,7 @@ pub(super) fn verification(examination: &Examination<'_>) -> CheckOutcome {
     }
     let verify = format!("chatbot backup --verify {}", shell_word(&path));
     let passphrase = |_: &backup::BackupHeader| {
-        (examination.backup_passphrase)().map_err(BackupStop::NoPassphrase)
+        (examination.backup_passphrase)("the newest backup").map_err(BackupStop::NoPassphrase)
     };
     match open_backup(&path, passphrase) {
         Ok(opened) => CheckOutcome::ok(format!(

@@ -46,6 +46,9 @@ pub struct ReachedProvider {
     pub date: Option<(Time, Time)>,
 }
 
+/// Gets the passphrase of what is named, or says why there is none.
+pub type PassphraseSource<'a> = dyn Fn(&str) -> Result<Secret, String> + 'a;
+
 /// What stands between this machine and the provider.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkRoute {
@@ -130,8 +133,10 @@ pub struct Examination<'a> {
     pub git_ignores: fn(root: &Path, file: &Path) -> bool,
     /// Where the passphrase of the vault comes from, if it is not typed.
     pub passphrase_source: Option<&'static str>,
-    /// Gets the passphrase of the newest backup, or says why there is none.
-    pub backup_passphrase: Box<dyn Fn() -> Result<Secret, String> + 'a>,
+    /// Gets the passphrase of a backup, or says why there is none.
+    pub backup_passphrase: Box<PassphraseSource<'a>>,
+    /// What was found in the repositories in folders.
+    pub repositories: CheckOutcome,
 }
 
 impl fmt::Debug for Examination<'_> {

@@ -23,15 +23,19 @@ mod plain_keys;
 mod privacy;
 mod program;
 pub mod repair;
+mod repositories;
 mod shell_history;
 mod storage;
 mod system;
 mod table;
 mod vault;
 
-pub use examination::{Examination, KeyVariable, NetworkRoute, ReachedProvider, UserFolders};
+pub use examination::{
+    Examination, KeyVariable, NetworkRoute, PassphraseSource, ReachedProvider, UserFolders,
+};
 pub use network::reach;
 pub use outcome::{CheckOutcome, CheckResult, CheckStatus};
+pub use repositories::verify_repositories;
 pub use table::{CHECKS, CheckRow, examine};
 
 /// What is protected from whom, and what is not: the page of the documentation.

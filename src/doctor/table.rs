@@ -3,8 +3,8 @@
 use crate::doctor::examination::Examination;
 use crate::doctor::outcome::{CheckOutcome, CheckResult};
 use crate::doctor::{
-    audit, backup, env_files, keys, limits, network, other_tools, privacy, program, shell_history,
-    storage, system, vault,
+    audit, backup, env_files, keys, limits, network, other_tools, privacy, program, repositories,
+    shell_history, storage, system, vault,
 };
 
 /// A check: its id and its function.
@@ -31,6 +31,7 @@ pub const CHECKS: &[CheckRow] = &[
     ("recovery.copy", backup::recovery_copy),
     ("backup.age", backup::age),
     ("backup.verification", backup::verification),
+    ("backup.repositories", repositories::repositories),
     ("audit.chain", audit::chain),
     ("audit.writable", audit::writable),
     ("audit.alerts", audit::alerts),

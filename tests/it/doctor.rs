@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 /// A provider that answers every request.
@@ -154,6 +155,7 @@ ok vault.parameters: argon2id:m=65536,t=3[..] | -
 ok recovery.copy: made on [..] | -
 ok backup.age: the last backup was made today | -
 ok backup.verification: `[..]/data/backups/chatbot-[..].backup` is intact: 1 conversation, 2 messages | -
+skip backup.repositories: no backup was made to a repository in a folder; those in object storage are checked by `chatbot backup --verify ADDRESS` | -
 ok audit.chain: [..] records unchanged, [..] of them with a MAC | -
 ok audit.writable: a record was written | -
 ok audit.alerts: no alert is open | -
@@ -607,6 +609,78 @@ fn doctor_finds_problems_of_backups() {
 }
 
 #[test]
+fn doctor_verifies_repositories_in_folders() {
+    let server = provider();
+    let sandbox = healthy(&server);
+    let stick = sandbox.root().join("stick");
+    let address = format!("file:{}", stick.display());
+    sandbox.run(["backup", &address]).succeeds();
+    let intact = "ok backup.repositories: the newest backup in `[ROOT]/stick` is intact: 1 conversation, 2 messages | -";
+    finds(&sandbox, &[intact]);
+    let older = sandbox.root().join("older");
+    let copy = |from: &Path, to: &Path| {
+        let copied = Command::new("cp").arg("-r").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    copy(&stick, &older);
+
+    // Each object is needed by the only backup.
+    let objects = fs::read_dir(stick.join("objects")).unwrap();
+    let object = objects.map(|entry| entry.unwrap().path()).max().unwrap();
+    let good = fs::read(&object).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    fs::write(&object, &bad).unwrap();
+    finds(
+        &sandbox,
+        &[
+            "fail backup.repositories: `[ROOT]/stick`: object `[..]` is damaged: its content does not match its name | chatbot backup file:[ROOT]/stick --reupload",
+        ],
+    );
+    sandbox.run(["backup", &address, "--reupload"]).succeeds();
+    finds(&sandbox, &[intact]);
+
+    // A stick that is put back as it was before the last backup.
+    fs::remove_dir_all(&stick).unwrap();
+    copy(&older, &stick);
+    finds(
+        &sandbox,
+        &[
+            "fail backup.repositories: `[ROOT]/stick` is an older copy: backup `[..]` of [..] is missing | chatbot backup file:[ROOT]/stick",
+        ],
+    );
+    sandbox.run(["backup", &address]).succeeds();
+    finds(&sandbox, &[intact]);
+
+    fs::rename(stick.join("chatbot-store.json"), older.join("header")).unwrap();
+    finds(
+        &sandbox,
+        &[
+            "fail backup.repositories: `[ROOT]/stick`: no chatbot backup found | chatbot backup file:[ROOT]/stick",
+        ],
+    );
+    fs::rename(older.join("header"), stick.join("chatbot-store.json")).unwrap();
+    let other = sandbox.write("other", "another passphrase than that of the repository");
+    sandbox
+        .run(["vault", "passwd", "--yes", "--new-passphrase-file"])
+        .arg(&other)
+        .succeeds();
+    sandbox.write("passphrase", fs::read(&other).unwrap());
+    finds(
+        &sandbox,
+        &[
+            "warn backup.repositories: the passphrase does not open `[ROOT]/stick` | chatbot backup --verify file:[ROOT]/stick",
+        ],
+    );
+    // A stick that is not plugged in.
+    fs::rename(&stick, sandbox.root().join("drawer")).unwrap();
+    finds(
+        &sandbox,
+        &["skip backup.repositories: `[ROOT]/stick` is not there now | -"],
+    );
+}
+
+#[test]
 fn doctor_finds_problems_of_log_and_clock() {
     let server = provider();
     let sandbox = healthy(&server);
@@ -833,7 +907,7 @@ fn env_files(sandbox: &Sandbox) {
     ));
     // What is not a regular file is not waited for.
     let fifo = sandbox.cwd().join(".env.local");
-    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    let made = Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
     fs::create_dir(sandbox.cwd().join(".git")).unwrap();
     let ignore: PathBuf = sandbox.cwd().join(".gitignore");

@@ -32,7 +32,7 @@ mod upload;
 pub use address::{CloudAddress, CloudKind, RepositoryAddress};
 pub use download::{BackupSource, DownloadedBackup, download, inspect};
 pub use format::{RepositoryHeader, RepositoryKeys, Snapshot, is_repository, read_header};
-pub use newest::{NewestSnapshot, missing_newest, remember_newest};
+pub use newest::{NewestSnapshot, known_folders, missing_newest, remember_newest};
 pub use object::NetworkContext;
 pub use object_storage::ObjectStorage;
 pub use prune::{PruneReport, SnapshotList, list_snapshots, plan_prune, prune};

@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name of the file in the state folder.
 const FILE_NAME: &str = "backup-stores.json";
@@ -22,6 +22,9 @@ pub struct NewestSnapshot {
     pub id: Name,
     /// When it was made.
     pub created_at: Time,
+    /// The folder that the repository is in; `None` for object storage. `doctor` looks there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub folder: Option<PathBuf>,
 }
 
 /// Returns the backup that used to be the newest of a repository, if it is missing and there is no
@@ -47,16 +50,25 @@ pub fn missing_newest(
             .any(|id| *id == before.id);
         return Ok(Some(before).filter(|_| !there));
     }
-    newest.map_or(Ok(()), |newest| remember_newest(state, store, newest))?;
+    newest.map_or(Ok(()), |newest| remember_newest(state, store, newest, None))?;
     Ok(None)
 }
 
-/// Remembers a backup as the newest of its repository.
-pub fn remember_newest(state: &Path, store: &Name, newest: &Snapshot) -> Result<(), Error> {
+/// Remembers a backup as the newest of its repository, and the folder that was written to.
+pub fn remember_newest(
+    state: &Path,
+    store: &Name,
+    newest: &Snapshot,
+    folder: Option<&Path>,
+) -> Result<(), Error> {
     let mut stores = read(state)?;
+    // JSON cannot hold other names.
+    let named = folder.filter(|folder| folder.to_str().is_some());
+    let before = stores.get(store).and_then(|before| before.folder.clone());
     let newest = NewestSnapshot {
         id: newest.id.clone(),
         created_at: newest.created_at,
+        folder: named.map(Path::to_path_buf).or(before),
     };
     if stores.get(store) != Some(&newest) {
         stores.insert(store.clone(), newest);
@@ -66,6 +78,20 @@ pub fn remember_newest(state: &Path, store: &Name, newest: &Snapshot) -> Result<
         )?;
     }
     Ok(())
+}
+
+/// The folders of the repositories that backups were made to, the latest first.
+pub fn known_folders(state: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut stores: Vec<NewestSnapshot> = read(state)?.into_values().collect();
+    stores.sort_by_key(|newest| std::cmp::Reverse(newest.created_at));
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in stores.into_iter().filter_map(|newest| newest.folder) {
+        // A repository that was deleted and created again in the same folder has another id.
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
 }
 
 fn read(state: &Path) -> Result<BTreeMap<Name, NewestSnapshot>, Error> {

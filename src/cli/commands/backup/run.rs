@@ -165,7 +165,16 @@ pub(super) fn upload(
     ));
     context.ui.end_progress();
     let sent = sent.inspect_err(|_| audit_failure(context))?;
-    repository::remember_newest(context.home.state(), &header.id, &sent.snapshot)?;
+    let folder = match address {
+        RepositoryAddress::Folder(folder) => fs::real_path(folder),
+        RepositoryAddress::Cloud(_) => None,
+    };
+    repository::remember_newest(
+        context.home.state(),
+        &header.id,
+        &sent.snapshot,
+        folder.as_deref(),
+    )?;
     let severity = if sent.skipped.is_empty() {
         Severity::Info
     } else {

@@ -8,6 +8,8 @@ use crate::cli::commands::config::problems;
 use crate::cli::connection;
 use crate::cli::context::Context;
 use crate::cli::debug_log::LogSink;
+use crate::cli::env::Env;
+use crate::cli::errors::CliExit;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::keys::is_no_store_error;
 use crate::cli::logging;
@@ -16,7 +18,7 @@ use crate::cli::provider;
 use crate::cli::rollback;
 use crate::cli::runtime::runtime;
 use crate::cli::state_marks::When;
-use crate::cli::term::display_path;
+use crate::cli::term::{Ui, display_path};
 use crate::config::KeySource;
 use crate::conversations::{self, Archive};
 use crate::doctor::{
@@ -83,26 +85,44 @@ pub(super) fn examine(context: &mut Context) -> Vec<CheckResult> {
         folders: user_folders(context),
         git_ignores,
         passphrase_source: passphrase::source_name(env),
-        backup_passphrase: Box::new(move || -> Result<Secret, String> {
-            if !passphrase::is_named(env) && !ui.can_ask() {
-                return Err(String::from(
-                    "there is no terminal to ask for the passphrase of the backup",
-                ));
-            }
-            let what = "the newest backup (Enter skips it)";
-            let typed = passphrase::obtain(ui, env, what, crate::cli::errors::CliExit::Key)
-                .map_err(|error| error.to_string())?;
-            if typed.is_empty() {
-                return Err(String::from("no passphrase of the backup was given"));
-            }
-            Ok(typed)
-        }),
+        backup_passphrase: Box::new(move |what| backup_passphrase(ui, env, what)),
+        repositories: repositories(context),
     };
     facts.keys = match opened {
         Ok(()) => outcome_of(context.keys().map(|keys| keys.manager())),
         Err(outcome) => Err(outcome),
     };
     doctor::examine(&facts)
+}
+
+/// Asks for the passphrase of a backup, unless the environment names it.
+fn backup_passphrase(ui: Ui, env: Env, what: &str) -> Result<Secret, String> {
+    if !passphrase::is_named(env) && !ui.can_ask() {
+        return Err(String::from(
+            "there is no terminal to ask for the passphrase of the backup",
+        ));
+    }
+    let what = format!("{what} (Enter skips it)");
+    let typed =
+        passphrase::obtain(ui, env, &what, CliExit::Key).map_err(|error| error.to_string())?;
+    if typed.is_empty() {
+        return Err(String::from("no passphrase of the backup was given"));
+    }
+    Ok(typed)
+}
+
+/// What is in the repositories in folders.
+fn repositories(context: &Context) -> CheckOutcome {
+    let (ui, env) = (context.ui, context.env);
+    let passphrase = move |what: &str| backup_passphrase(ui, env, what);
+    let verified = outcome_of(runtime()).map(|runtime| {
+        runtime.block_on(doctor::verify_repositories(
+            &context.home,
+            &context.clock,
+            &passphrase,
+        ))
+    });
+    verified.unwrap_or_else(|outcome| outcome)
 }
 
 /// Turns an error into the outcome to report: a vault that needs a passphrase is not a fault, and
