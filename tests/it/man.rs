@@ -82,10 +82,10 @@ fn manual_page_reads_well() {
         }
     }
     for part in [
-        "NAME\n     chatbot-completions - Print a completion script for a shell\n",
-        "     chatbot completions [--color] [--config] [-y|--yes] [-h|--help] <SHELL>\n",
-        "EXAMPLES\n     chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot\n",
-        "SEE ALSO\n     chatbot(1)\n",
+        "NAME\n       chatbot-completions - Print a completion script for a shell\n",
+        "       chatbot completions [--color] [--config] [-y|--yes] [-h|--help] <SHELL>\n",
+        "EXAMPLES\n       chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot\n",
+        "SEE ALSO\n       chatbot(1)\n",
     ] {
         assert!(plain.contains(part), "{part}\n{plain}");
     }
