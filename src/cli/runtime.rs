@@ -18,6 +18,7 @@ pub(crate) fn runtime() -> Result<Runtime> {
 
 /// Which signals stop an answer, in addition to Ctrl-C.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has these signals"))]
 pub(crate) struct StopSignals {
     /// SIGHUP, if a terminal was watching: then the program was not meant to outlive its window.
     pub(crate) window: bool,

@@ -3,7 +3,7 @@
 use crate::fs::list_dir::modified_ms_of;
 use crate::fs::permissions::{create_private_dir, open, options};
 use crate::fs::{Error, io_error, parent_folder, sync_folder};
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -114,6 +114,7 @@ impl Appender {
     pub fn is_current(&self) -> bool {
         #[cfg(unix)]
         {
+            use std::fs;
             use std::os::unix::fs::MetadataExt;
             let same =
                 |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 /// Open options for private files: mode 0600 on creation, symlinks not followed, FIFOs not waited
 /// for.
 pub(super) fn options() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has more to set"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     {
