@@ -5,12 +5,17 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-cargo_home=${CARGO_HOME:-$HOME/.cargo}
+# The compiler of Windows knows folders by other names than its shell.
+native() { if command -v cygpath >/dev/null 2>&1; then cygpath -m "$1"; else echo "$1"; fi; }
+source=$(native "$PWD")
+cargo_home=$(native "${CARGO_HOME:-$HOME/.cargo}")
 # Messages of panics name source files. The parts are separated by 0x1f, because a path can contain a
 # space.
-export CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$cargo_home/registry/src=/registry"$'\x1f'"--remap-path-prefix=$PWD=/chatbot"
-# The same for the C of `ring`.
-export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$cargo_home/registry/src=/registry"
+export CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$cargo_home/registry/src=/registry"$'\x1f'"--remap-path-prefix=$source=/chatbot"
+# The same for the C of `ring`, which Microsoft's compiler has no option for.
+if [ "${OS:-}" != Windows_NT ]; then
+  export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$cargo_home/registry/src=/registry"
+fi
 export CARGO_INCREMENTAL=0
 
 build=(cargo build)
