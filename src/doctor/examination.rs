@@ -47,7 +47,7 @@ pub struct ReachedProvider {
 }
 
 /// Gets the passphrase of what is named, or says why there is none.
-pub type PassphraseSource<'a> = dyn Fn(&str) -> Result<Secret, String> + 'a;
+pub type BackupPassphrase<'a> = dyn Fn(&str) -> Result<Secret, String> + 'a;
 
 /// What stands between this machine and the provider.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +134,7 @@ pub struct Examination<'a> {
     /// Where the passphrase of the vault comes from, if it is not typed.
     pub passphrase_source: Option<&'static str>,
     /// Gets the passphrase of a backup, or says why there is none.
-    pub backup_passphrase: Box<PassphraseSource<'a>>,
+    pub backup_passphrase: Box<BackupPassphrase<'a>>,
     /// What was found in the repositories in folders.
     pub repositories: CheckOutcome,
 }

@@ -31,7 +31,7 @@ mod table;
 mod vault;
 
 pub use examination::{
-    Examination, KeyVariable, NetworkRoute, PassphraseSource, ReachedProvider, UserFolders,
+    BackupPassphrase, Examination, KeyVariable, NetworkRoute, ReachedProvider, UserFolders,
 };
 pub use network::reach;
 pub use outcome::{CheckOutcome, CheckResult, CheckStatus};

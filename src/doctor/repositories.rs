@@ -7,7 +7,7 @@ use crate::backup::repository::{
 };
 use crate::dirs::Dirs;
 use crate::doctor::backup::MAX_VERIFIED_BYTES;
-use crate::doctor::examination::{Examination, PassphraseSource};
+use crate::doctor::examination::{BackupPassphrase, Examination};
 use crate::doctor::outcome::{CheckOutcome, CheckStatus, counted, shell_word, shown};
 use crate::fs::{self, format_size};
 use crate::time::Clock;
@@ -22,7 +22,7 @@ pub(super) fn repositories(examination: &Examination<'_>) -> CheckOutcome {
 pub async fn verify_repositories(
     home: &Dirs,
     clock: &Clock,
-    passphrase: &PassphraseSource<'_>,
+    passphrase: &BackupPassphrase<'_>,
 ) -> CheckOutcome {
     let folders = match repository::known_folders(home.state()) {
         Ok(folders) => folders,
@@ -44,7 +44,7 @@ async fn verify(
     folder: &Path,
     home: &Dirs,
     clock: &Clock,
-    passphrase: &PassphraseSource<'_>,
+    passphrase: &BackupPassphrase<'_>,
 ) -> Result<CheckOutcome, repository::Error> {
     if !fs::is_folder(folder) {
         return Ok(CheckOutcome::skip(format!(
