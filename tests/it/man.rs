@@ -95,9 +95,11 @@ fn manual_page_reads_well() {
 #[test]
 fn version_says_how_the_program_was_built() {
     let mut sandbox = Sandbox::new();
-    let toolchain = Command::new("rustc").arg("--version").output().unwrap();
-    let toolchain = String::from_utf8(toolchain.stdout).unwrap();
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let verbose = Command::new("rustc").arg("-vV").output().unwrap();
+    let verbose = String::from_utf8(verbose.stdout).unwrap();
+    let toolchain = verbose.lines().next().unwrap();
+    let target = verbose.lines().find_map(|l| l.strip_prefix("host: "));
+    let target = target.unwrap();
     let json = sandbox.run(["version", "--json"]).succeeds().stdout;
     let value: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -110,7 +112,7 @@ fn version_says_how_the_program_was_built() {
             "lock": null,
             "features": ["object-storage", "pdf"],
             "target": target,
-            "toolchain": toolchain.trim(),
+            "toolchain": toolchain,
             "advisories": null,
         })
     );
@@ -123,7 +125,7 @@ fn version_says_how_the_program_was_built() {
          toolchain:   {}\n\
          advisories:  not looked up when it was built\n",
         env!("CARGO_PKG_VERSION"),
-        toolchain.trim()
+        toolchain
     );
     sandbox.run(["version"]).stdout(&text).check();
     // A package is made, and a bug reported, wherever settings or variables are wrong.
