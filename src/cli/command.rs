@@ -1,7 +1,9 @@
 //! The commands, with what the help says about each.
 
 use super::commands;
-use super::commands::{ask, audit, chat, completions, config, history, man, models, usage, version};
+use super::commands::{
+    ask, audit, chat, completions, config, history, man, models, usage, version,
+};
 use super::context::Context;
 use crate::name::Name;
 use anyhow::Result;
