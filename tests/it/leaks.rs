@@ -152,7 +152,7 @@ fn policy() -> Policy {
 }
 
 /// The same as settings.
-fn privacy_settings() -> String {
+pub(super) fn privacy_settings() -> String {
     format!("[privacy]\nnever = {:?}\n", policy().never)
 }
 

@@ -3,7 +3,7 @@
 
 use super::harness::sandbox::key;
 use super::harness::{Sandbox, ci_markers, pty};
-use super::leaks::canaries;
+use super::leaks::{canaries, privacy_settings};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -224,6 +224,7 @@ fn report(stdout: &str) -> Value {
 #[test]
 fn scan_finds_every_kind_in_every_tool() {
     let sandbox = Sandbox::new();
+    sandbox.configure(&privacy_settings());
     let texts: Vec<String> = canaries().into_iter().map(|(_, text, _)| text).collect();
     let files = plant(&sandbox, &texts);
     let output = sandbox.run(["scan", "--json"]).fails(9);
