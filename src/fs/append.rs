@@ -257,7 +257,8 @@ impl FileLock {
         }
     }
 
-    fn file(path: &Path) -> Result<File, Error> {
+    /// Opens the file of a lock, and creates it if it is missing.
+    pub(super) fn file(path: &Path) -> Result<File, Error> {
         let mut how = options();
         how.read(true).write(true).create(true);
         match open(path, "lock", &how) {

@@ -7,6 +7,7 @@ mod ancestors;
 mod append;
 mod atomic_file;
 mod irregular;
+mod kept_file;
 mod lines;
 mod list_dir;
 mod permissions;
@@ -23,6 +24,7 @@ pub use ancestors::{check_parent_dir, inspect_ancestors};
 pub use append::{Appender, FileLock, read_lines};
 pub use atomic_file::{AtomicFile, sweep_drafts, sweep_stale_drafts, target_name};
 pub use irregular::{open_external, read_regular, read_tail, reject_special};
+pub use kept_file::{HeldLock, KeptFile, KeptLock, KeptState};
 pub use lines::Lines;
 pub use list_dir::{
     DirEntry, has_name_ending_in, list, list_folders, list_regular, modified_ms, names,
@@ -35,9 +37,7 @@ pub use scratch::{ScratchFolder, sweep_scratch_folders};
 pub use snapshot::FileSnapshot;
 pub use tree::{TreeEntry, TreeKind, format_size, free_bytes, restrict_to_owner, walk_tree};
 pub use walk::{WalkEntry, walk};
-pub use write::{
-    prepare_file, touch, write, write_cache, write_cache_locked, write_dated, write_in_place_locked,
-};
+pub use write::{prepare_file, touch, write, write_cache, write_cache_locked, write_dated};
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -72,7 +72,7 @@ pub(crate) fn own_uid() -> u32 {
 }
 
 #[cfg(unix)]
-fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
+pub(super) fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
     let odd = |what| {
         Err(Error::NotRegular {
@@ -100,7 +100,7 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
 }
 
 #[cfg(not(unix))]
-fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
+pub(super) fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     // Windows has no modes; files in a user profile inherit an access list with only that user.
     if meta.is_file() {
         Ok(())

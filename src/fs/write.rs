@@ -67,7 +67,7 @@ pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// The size of a page of the page cache.
-const PAGE_BYTES: usize = 4096;
+pub(super) const PAGE_BYTES: usize = 4096;
 
 /// The same for content that fits into one page: pads it with spaces and overwrites the file in
 /// place, which is faster because no file is created or renamed.
