@@ -5,15 +5,18 @@
 //! counts, so that setting the wall clock neither frees nor blocks requests. A missing or damaged
 //! file is restored from the audit log.
 
+mod counter;
 #[cfg(test)]
 mod tests;
 
-use crate::fs::{self, Appender, FileLock};
+use crate::fs::{self, FileLock};
 use crate::limits::Error;
 use crate::time::{Moment, Time, Uptime};
+use counter::{KnownRequests, RequestFile};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The width of a line: two times of 13 digits (sufficient until the year 2286), the boot id, and
@@ -72,11 +75,36 @@ pub struct RequestMark {
     used: u32,
 }
 
+/// What became of requests that were counted together.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmittedBatch {
+    /// How many of them are allowed: the first ones.
+    pub count: u32,
+    /// Whether that is not all of them.
+    is_short: bool,
+    /// The state after them.
+    pub admitted: Admitted,
+}
+
+impl AdmittedBatch {
+    /// Why the others are not allowed; `None` if all are.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Error> {
+        let windows = self.admitted.windows.iter();
+        let full = windows
+            .filter(|usage| self.is_short && usage.used >= usage.window.max_requests)
+            .map(|usage| (usage.frees.unwrap_or(usage.window.length), *usage));
+        let (wait, usage) = full.max_by_key(|(wait, _)| *wait)?;
+        Some(Error::Full { usage, wait })
+    }
+}
+
 /// The counter.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     path: PathBuf,
     windows: [Window; 2],
+    state: Arc<Mutex<RequestFile>>,
 }
 
 /// The content of the file.
@@ -102,6 +130,7 @@ impl Limiter {
             length: Duration::from_secs(3600),
         };
         Self {
+            state: Arc::new(Mutex::new(RequestFile::new(&path))),
             path,
             windows: [minute, hour],
         }
@@ -116,44 +145,70 @@ impl Limiter {
     }
 
     /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
-    /// the last slot. `seen` returns the times of requests since a moment from another source; it
+    /// the last slot. `recover` returns the times of requests since a moment from another source; it
     /// is called only if the state is missing or damaged.
     pub fn acquire(
         &self,
         now: Moment,
         recover: &dyn Fn(Time) -> Vec<Time>,
     ) -> Result<Admitted, Error> {
-        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
-        let mut file = Appender::open_existing(&self.path)?;
-        let LimiterState {
-            mut uses,
-            rewrite,
-            rebuilt,
-        } = self.read(
-            file.as_mut().map(Appender::read_all).transpose()?,
-            now,
-            recover,
-        );
-        let levels = self.windows.map(|w| window_usage(w, &uses, now));
-        let full = levels
-            .iter()
-            .filter(|l| l.used >= l.window.max_requests)
-            .map(|l| (l.frees.unwrap_or(l.window.length), *l));
-        if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
-            if rewrite {
-                self.write(&uses)?;
+        let batch = self.acquire_up_to(1, now, recover)?;
+        match batch.refusal() {
+            Some(refusal) => Err(refusal),
+            None => Ok(batch.admitted),
+        }
+    }
+
+    /// Counts as many of these requests as are allowed, under one lock.
+    pub fn acquire_up_to(
+        &self,
+        many: u32,
+        now: Moment,
+        recover: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<AdmittedBatch, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = state.lock.acquire()?;
+        let found = state.file.look()?;
+        let mut rewrite = false;
+        let mut rebuilt = None;
+        let mut known = match state.catch_up(found, now, self.longest()) {
+            Some(known) => known,
+            None => {
+                let bytes = found.map(|_| state.file.read_from(0)).transpose()?;
+                let length = bytes.as_ref().map_or(0, Vec::len) as u64;
+                let read = self.read(bytes, now, recover);
+                (rewrite, rebuilt) = (read.rewrite, read.rebuilt);
+                KnownRequests::new(&read, length, now)
             }
-            return Err(Error::Full { usage: level, wait });
+        };
+        let lines = usize::try_from(known.bytes).unwrap_or(0) / LINE_BYTES;
+        rewrite |= lines > COMPACT_AFTER_LINES.max(known.len() * 2);
+        let room = self.windows.map(|window| {
+            let used = known.usage(window).used;
+            window.max_requests.saturating_sub(used)
+        });
+        let count = room.into_iter().fold(many, u32::min);
+        known.count(count as usize);
+        if rewrite {
+            let lines: String = known.moments().map(format_line).collect();
+            state.file.replace(lines.as_bytes())?;
+        } else if count > 0 {
+            let lines = format_line(now).repeat(count as usize);
+            known.bytes = state.file.append(lines.as_bytes())?;
         }
-        uses.push(now);
-        match &mut file {
-            Some(file) if !rewrite => file.append(format_line(now).as_bytes())?,
-            _ => self.write(&uses)?,
-        }
-        Ok(Admitted {
-            windows: self.windows.map(|w| window_usage(w, &uses, now)),
-            rebuilt,
+        let windows = self.windows.map(|window| known.usage(window));
+        // A file that was replaced is read once more, because its number is not known yet.
+        state.known = (!rewrite).then_some(known);
+        Ok(AdmittedBatch {
+            count,
+            is_short: count < many,
+            admitted: Admitted { windows, rebuilt },
         })
+    }
+
+    fn longest(&self) -> Duration {
+        let [short, long] = self.windows;
+        short.length.max(long.length)
     }
 
     /// The state of the windows. Nothing is counted.
@@ -162,8 +217,9 @@ impl Limiter {
         now: Moment,
         seen: &dyn Fn(Time) -> Vec<Time>,
     ) -> Result<[WindowUsage; 2], Error> {
-        let LimiterState { uses, .. } = self.read(fs::read(&self.path)?, now, seen);
-        Ok(self.windows.map(|w| window_usage(w, &uses, now)))
+        let state = self.read(fs::read(&self.path)?, now, seen);
+        let known = KnownRequests::new(&state, 0, now);
+        Ok(self.windows.map(|window| known.usage(window)))
     }
 
     /// The newest request and the number of requests; `None` if there are none.
@@ -191,12 +247,7 @@ impl Limiter {
             wall: mark.newest.min(now.wall),
             uptime: None,
         };
-        let longest = self
-            .windows
-            .iter()
-            .map(|w| w.length)
-            .max()
-            .unwrap_or_default();
+        let longest = self.longest();
         let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
         let missing = mark.used.saturating_sub(known);
         // If the newest request is in the file, the missing ones have left the window since.
@@ -219,12 +270,7 @@ impl Limiter {
         now: Moment,
         seen: &dyn Fn(Time) -> Vec<Time>,
     ) -> LimiterState {
-        let longest = self
-            .windows
-            .iter()
-            .map(|w| w.length)
-            .max()
-            .unwrap_or_default();
+        let longest = self.longest();
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
         // A process crashed while writing a line, whose request was never admitted; or the disk
@@ -320,19 +366,4 @@ fn parse_line(line: &[u8]) -> Option<Moment> {
             millis,
         }),
     })
-}
-
-fn window_usage(window: Window, passed: &[Moment], now: Moment) -> WindowUsage {
-    let within = passed
-        .iter()
-        .map(|m| now.since(*m))
-        .filter(|age| *age < window.length);
-    let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
-    let age = within.max();
-    WindowUsage {
-        window,
-        used,
-        oldest: age.map(|a| now.wall.saturating_sub(a)),
-        frees: age.map(|a| window.length.saturating_sub(a)),
-    }
 }

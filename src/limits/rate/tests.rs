@@ -1,6 +1,7 @@
 //! Tests of the rate windows.
 
 use super::*;
+use crate::fs::Appender;
 
 fn limiter(per_minute: u32, per_hour: u32) -> (tempfile::TempDir, Limiter) {
     let dir = tempfile::tempdir().unwrap();
@@ -195,4 +196,51 @@ fn limiter_removes_expired_lines() {
             .len(),
         LINE_BYTES
     );
+}
+
+#[test]
+fn limiter_admits_the_first_requests_of_a_batch() {
+    let (dir, limiter) = limiter(5, 100);
+    let none = |_: Time| Vec::new();
+    let take = |many, second| {
+        let batch = limiter.acquire_up_to(many, at(second), &none).unwrap();
+        let wait = batch.refusal().and_then(|refusal| refusal.wait());
+        let used = batch.admitted.windows.map(|window| window.used);
+        (batch.count, used, wait.map(|wait| wait.as_secs()))
+    };
+    assert_eq!(take(3, 0), (3, [3, 3], None));
+    assert_eq!(take(4, 10), (2, [5, 5], Some(50)));
+    assert_eq!(take(1, 20), (0, [5, 5], Some(40)));
+    assert_eq!(take(4, 60), (3, [5, 8], Some(10)));
+    let file = fs::read(&dir.path().join("state/requests")).unwrap();
+    assert_eq!(file.unwrap().len(), 8 * LINE_BYTES);
+}
+
+#[test]
+fn limiter_counts_requests_of_other_processes_before_the_next() {
+    let (dir, own) = limiter(6, 100);
+    let path = dir.path().join("state/requests");
+    let other = Limiter::new(path.clone(), 6, 100);
+    let none = |_: Time| Vec::new();
+    let used = |limiter: &Limiter, now| {
+        let admitted = limiter.acquire(now, &none).map(|admitted| admitted.windows);
+        admitted.map_or(0, |windows| windows[0].used)
+    };
+    for (limiter, second, expected) in [(&own, 0, 1), (&other, 1, 2), (&other, 2, 3), (&own, 3, 4)]
+    {
+        assert_eq!(used(limiter, both(second, 0)), expected);
+    }
+    // A file that was put back, damaged or removed is read again as a whole.
+    let copy = fs::read(&path).unwrap().unwrap();
+    assert_eq!(used(&other, both(4, 0)), 5);
+    fs::write(&path, &copy).unwrap();
+    assert_eq!(used(&own, both(5, 0)), 5);
+    Appender::open(&path).unwrap().append(b"18000").unwrap();
+    assert_eq!(used(&own, both(6, 0)), 6);
+    assert_eq!(used(&own, both(7, 0)), 0);
+    fs::remove(&path).unwrap();
+    assert_eq!(used(&own, both(8, 0)), 1);
+    // So is one that was read before the clock was set.
+    assert_eq!(used(&own, both(9, 7200)), 2);
+    assert_eq!(used(&other, both(10, 0)), 3);
 }
