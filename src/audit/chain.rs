@@ -13,6 +13,8 @@ use std::path::Path;
 /// `prev` of the first record.
 pub(super) const GENESIS_HASH: &str =
     "0000000000000000000000000000000000000000000000000000000000000000";
+/// The most records that are written before the head, and may follow it after a crash.
+pub(super) const MAX_RECORDS_AT_ONCE: usize = 128;
 /// The end of a record without a MAC.
 const UNSIGNED_SUFFIX: &str = "\"mac\":null}";
 
@@ -142,8 +144,13 @@ impl ChainHead {
         Ok(fs::read_at_most(path, 8192)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
+    #[cfg(test)]
     pub(super) fn write(&self, path: &Path) -> Result<(), fs::Error> {
-        fs::write_in_place_locked(path, &serde_json::to_vec(self).unwrap_or_default())
+        fs::write(path, &self.to_bytes())
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 

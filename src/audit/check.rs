@@ -1,7 +1,7 @@
 //! Verification of the log: finds the first record that was changed, removed or misplaced.
 
 use crate::audit::EventKind;
-use crate::audit::chain::{AuditKey, ChainHead, GENESIS_HASH, hash};
+use crate::audit::chain::{AuditKey, ChainHead, GENESIS_HASH, MAX_RECORDS_AT_ONCE, hash};
 use crate::audit::record::AuditRecord;
 
 /// The result of a verification.
@@ -151,8 +151,8 @@ impl<'k> ChainCheck<'k> {
             }
             return;
         };
-        // A process may have crashed after writing at most two records and before the head file.
-        let lags = head.seq < self.seq && self.seq - head.seq <= 2;
+        // A process may have crashed after writing records and before the head file.
+        let lags = head.seq < self.seq && self.seq - head.seq <= MAX_RECORDS_AT_ONCE as u64;
         if head.seq > self.seq {
             self.fail(self.seq + 1, "it is missing: the end of the log was cut");
         } else if !lags && (head.seq != self.seq || head.hash != self.prev) {

@@ -1,6 +1,6 @@
 //! The end of the log, to be stored where an older copy of the log cannot reach it.
 
-use crate::audit::log::{AuditLog, ChainHead, Error, MAX_LOCK_ATTEMPTS};
+use crate::audit::log::{AuditLog, ChainHead, Error};
 use crate::fs::Appender;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ impl AuditLog {
     /// The last record, after flushing the log to disk: after a crash the log must not be older
     /// than its mark. `None` before the first record.
     pub fn mark(&self) -> Result<Option<LogMark>, Error> {
-        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        let _lock = self.lock()?;
         let Some(head) = ChainHead::read(&self.head_path())?.filter(|head| head.seq > 0) else {
             return Ok(None);
         };
@@ -32,7 +32,7 @@ impl AuditLog {
     /// Whether the log still contains the marked record unchanged. An empty log is not judged here:
     /// writing the next record detects that the log is gone.
     pub fn has_reached(&self, mark: &LogMark) -> Result<bool, Error> {
-        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        let _lock = self.lock()?;
         if ChainHead::read(&self.head_path())?.is_none_or(|head| head.seq == 0) {
             return Ok(true);
         }

@@ -18,24 +18,28 @@
 //! Someone who can write both files can replace both by older copies. Only a copy elsewhere
 //! (`backup`, `incident report`) protects from that.
 
+mod log_files;
 mod mark;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use crate::audit::chain::AuditKey;
-use crate::audit::chain::{ChainHead, DayToken, GENESIS_HASH, KeyedCheckpoint, hash};
+use crate::audit::chain::{
+    ChainHead, DayToken, GENESIS_HASH, KeyedCheckpoint, MAX_RECORDS_AT_ONCE, hash,
+};
 use crate::audit::check::ChainCheck;
 use crate::audit::check::CheckReport;
 use crate::audit::record::AuditRecord;
 use crate::audit::{Detail, Event, EventKind, Severity};
 use crate::fs::{self, Appender, FileLock};
 use crate::time::{Clock, Time};
+use log_files::LogFiles;
 pub use mark::LogMark;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The maximum size of a record, in bytes.
@@ -84,6 +88,7 @@ pub struct AuditLog {
     key: Option<Arc<AuditKey>>,
     tap: Option<EventTap>,
     required: bool,
+    files: Arc<Mutex<LogFiles>>,
 }
 
 /// Receives every event as it is written.
@@ -108,8 +113,10 @@ impl AuditLog {
     /// The log in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
+        let path = state.join("audit.jsonl");
         Self {
-            path: state.join("audit.jsonl"),
+            files: Arc::new(Mutex::new(LogFiles::new(&path))),
+            path,
             clock,
             key: None,
             tap: None,
@@ -120,7 +127,12 @@ impl AuditLog {
     /// Adds the audit key.
     #[must_use]
     pub fn with_key(self, key: Option<Arc<AuditKey>>) -> Self {
-        Self { key, ..self }
+        // The end of the log is checked again, with the key.
+        Self {
+            key,
+            files: Arc::new(Mutex::new(LogFiles::new(&self.path))),
+            ..self
+        }
     }
 
     /// Adds an observer.
@@ -151,10 +163,18 @@ impl AuditLog {
         self.path.with_extension("head")
     }
 
-    fn lock(&self, timeout: u32) -> Result<FileLock, Error> {
+    fn lock(&self) -> Result<FileLock, Error> {
         let path = self.path.with_extension("lock");
+        self.wait_for_lock(MAX_LOCK_ATTEMPTS, || FileLock::try_acquire(&path))
+    }
+
+    fn wait_for_lock<L>(
+        &self,
+        timeout: u32,
+        mut try_lock: impl FnMut() -> Result<Option<L>, fs::Error>,
+    ) -> Result<L, Error> {
         for tries in 0..=timeout {
-            if let Some(lock) = FileLock::try_acquire(&path)? {
+            if let Some(lock) = try_lock()? {
                 return Ok(lock);
             }
             if tries < timeout {
@@ -166,47 +186,80 @@ impl AuditLog {
 
     /// Writes an event.
     pub fn append(&self, event: &Event) -> Result<(), Error> {
-        self.append_within(event, MAX_LOCK_ATTEMPTS)
+        self.append_within(std::slice::from_ref(event), MAX_LOCK_ATTEMPTS)
     }
 
     /// Writes an event, unless another process holds the lock.
     pub fn try_add(&self, event: &Event) -> Result<(), Error> {
-        self.append_within(event, 0)
+        self.append_within(std::slice::from_ref(event), 0)
     }
 
-    fn append_within(&self, event: &Event, timeout: u32) -> Result<(), Error> {
-        let _lock = self.lock(timeout)?;
-        if let Some(EventTap(hear)) = &self.tap {
-            let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
-            hear(&format!("{} {details}", event.kind.name()));
+    /// Writes events together. They are all in the log, or it could not be written and some may be
+    /// missing.
+    pub fn append_all(&self, events: &[Event]) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
         }
-        let mut file = Appender::open(&self.path)?;
-        let mut end = self.read_end(&mut file)?;
-        if end.head.bytes > MAX_FILE_BYTES {
+        self.append_within(events, MAX_LOCK_ATTEMPTS)
+    }
+
+    fn append_within(&self, events: &[Event], timeout: u32) -> Result<(), Error> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = self.wait_for_lock(timeout, || files.try_lock())?;
+        if let Some(EventTap(hear)) = &self.tap {
+            for event in events {
+                let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
+                hear(&format!("{} {details}", event.kind.name()));
+            }
+        }
+        for events in events.chunks(MAX_RECORDS_AT_ONCE - 1) {
+            self.append_records(&mut files, events)?;
+        }
+        Ok(())
+    }
+
+    fn append_records(&self, files: &mut LogFiles, events: &[Event]) -> Result<(), Error> {
+        let unchanged = files.unchanged_end()?;
+        let must_look = unchanged.is_none();
+        let mut end = match unchanged {
+            Some(head) => ChainEnd { head, broken: None },
+            None => self.read_end(&mut Appender::open(&self.path)?)?,
+        };
+        let is_full = end.head.bytes > MAX_FILE_BYTES;
+        if is_full {
             fs::rename(
                 &self.path,
                 &self
                     .path
                     .with_file_name(format!("audit-{:012}.jsonl", end.head.seq)),
             )?;
-            file = Appender::open(&self.path)?;
-            end.head.bytes = 0;
+        }
+        if must_look || is_full {
+            files.look()?;
         }
         let at = self.clock.now();
         let session = DayToken::for_day(at, end.head.session.take());
         let mut text = String::new();
-        if let Some(broken) = end.broken {
-            text += &self.next_line(&mut end.head, &broken, at, &session.word);
+        for event in end.broken.iter().chain(events) {
+            self.push_line(&mut text, &mut end.head, event, at, &session.word);
         }
-        text += &self.next_line(&mut end.head, event, at, &session.word);
-        file.append(text.as_bytes())?;
-        end.head.bytes += text.len() as u64;
+        if let Some(key) = &self.key {
+            let head = &mut end.head;
+            head.keyed = Some(KeyedCheckpoint::new(key, head.seq, &head.hash));
+        }
         end.head.session = Some(session);
-        Ok(end.head.write(&self.head_path())?)
+        Ok(files.write(&text, end.head)?)
     }
 
-    /// The next line, and the head after it.
-    fn next_line(&self, head: &mut ChainHead, event: &Event, at: Time, session: &str) -> String {
+    /// Adds the next line, and continues the head with it.
+    fn push_line(
+        &self,
+        text: &mut String,
+        head: &mut ChainHead,
+        event: &Event,
+        at: Time,
+        session: &str,
+    ) {
         let line = RecordLine {
             seq: head.seq + 1,
             at,
@@ -217,17 +270,14 @@ impl AuditLog {
             prev: &head.hash,
             mac: None,
         };
-        let mut text = serde_json::to_string(&line).unwrap_or_default();
-        head.seq += 1;
+        let mut line = serde_json::to_string(&line).unwrap_or_default();
         if let Some(key) = &self.key {
-            text = key.sign(&text);
-            head.hash = hash(text.as_bytes());
-            head.keyed = Some(KeyedCheckpoint::new(key, head.seq, &head.hash));
-        } else {
-            head.hash = hash(text.as_bytes());
+            line = key.sign(&line);
         }
+        head.seq += 1;
+        head.hash = hash(line.as_bytes());
+        text.push_str(&line);
         text.push('\n');
-        text
     }
 
     /// Where the chain continues. If the file is not as it was left, records that.
@@ -387,7 +437,7 @@ impl AuditLog {
 
     /// Verifies the whole log, including every MAC if the key is available.
     pub fn verify(&self) -> Result<CheckReport, Error> {
-        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        let _lock = self.lock()?;
         let mut text = String::new();
         for file in self.files()? {
             text += &String::from_utf8_lossy(&fs::read(&file)?.unwrap_or_default());

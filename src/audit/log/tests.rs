@@ -402,3 +402,45 @@ fn audit_chain_with_many_writers() {
     let report = log(dir.path(), Some("not a real key")).verify().unwrap();
     assert_eq!((report.records, report.first_bad), (200, None));
 }
+
+#[test]
+fn audit_records_written_together_are_one_chain() {
+    let (dir, with, _) = written(3);
+    let other = log(dir.path(), Some("not a real key"));
+    let events: Vec<Event> = (0..300).map(event).collect();
+    with.append_all(&events).unwrap();
+    other.append_all(&events[..2]).unwrap();
+    with.append_all(&[]).unwrap();
+    with.append_all(&events[..2]).unwrap();
+    let report = with.verify().unwrap();
+    assert_eq!((report.records, report.first_bad), (307, None));
+    // A crash after the records and before the head.
+    let head = std::fs::read(with.head_path()).unwrap();
+    let before = with.clone();
+    before
+        .append_all(&events[..MAX_RECORDS_AT_ONCE - 1])
+        .unwrap();
+    std::fs::write(with.head_path(), &head).unwrap();
+    assert_eq!(first_bad(&other), None);
+    with.append(&event(1)).unwrap();
+    let report = other.verify().unwrap();
+    assert_eq!((report.records, report.first_bad), (435, None));
+}
+
+#[test]
+fn audit_change_of_the_last_record_is_found_by_the_process_that_wrote_it() {
+    let (_dir, with, _) = written(3);
+    with.append(&event(7)).unwrap();
+    let text = fs::read(with.path()).unwrap().unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (before, last) = text.split_at(text.rfind("{\"seq\":4").unwrap());
+    let changed = last.replace("\"prompt_tokens\":7", "\"prompt_tokens\":8");
+    assert_ne!(last, changed);
+    // In place: the file stays the same one, and as long as it was.
+    std::fs::write(with.path(), format!("{before}{changed}")).unwrap();
+    with.append(&event(8)).unwrap();
+    let mut broken = 0;
+    with.read(|record, _| broken += usize::from(record.event == EventKind::Broken.name()))
+        .unwrap();
+    assert_eq!((broken, first_bad(&with)), (1, Some(4)));
+}
