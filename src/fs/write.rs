@@ -1,7 +1,7 @@
 //! Writes files as a whole: atomically and synced, or faster for content that can be rebuilt.
 
 use crate::fs::atomic_file::AtomicFile;
-use crate::fs::permissions::{create_private_dir, open, open_and_measure, options};
+use crate::fs::permissions::{create_private_dir, open, options};
 use crate::fs::{Error, io_error, parent_folder};
 use std::fs;
 use std::io::Write;
@@ -68,30 +68,6 @@ pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// The size of a page of the page cache.
 pub(super) const PAGE_BYTES: usize = 4096;
-
-/// The same for content that fits into one page: pads it with spaces and overwrites the file in
-/// place, which is faster because no file is created or renamed.
-///
-/// On local file systems of Linux (ext4, XFS, Btrfs, tmpfs) a kill cannot interrupt the write in
-/// the middle, because the kernel checks for signals only between pages. This does not hold for
-/// network and FUSE file systems, and a power failure can leave a mix of old and new sectors
-/// anywhere. So the content needs a checksum, or must be of a kind that can be rebuilt. A reader
-/// without the lock can see a partial write.
-pub fn write_in_place_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if bytes.len() > PAGE_BYTES {
-        return write_cache_locked(path, bytes);
-    }
-    let mut page = bytes.to_vec();
-    page.resize(PAGE_BYTES, b' ');
-    match open_and_measure(path, "write", options().write(true)) {
-        Ok((mut file, length)) if length == PAGE_BYTES as u64 => {
-            file.write_all(&page).map_err(io_error("write", path))
-        }
-        Ok(_) => write_cache_locked(path, &page),
-        Err(error) if error.is_missing() => write_cache_locked(path, &page),
-        Err(error) => Err(error),
-    }
-}
 
 /// Creates an empty file if it does not exist. This works on a full disk, because it needs no data
 /// block.

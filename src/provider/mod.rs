@@ -24,7 +24,10 @@ pub use key_admin::{KeyAdmin, NotRotatable};
 pub use key_check::{KeyCheck, KeyInfo, ModelInfo, ModelLimits, check_key, list_models};
 pub use openai::OpenAi;
 pub use pricing::{NanoDollars, Prices};
-pub use spending::{CostBound, Price, Pricing, RequestSize, ReservedCost, reserve_cost};
+pub use spending::{
+    CostBound, CostNeed, Price, Pricing, RequestSize, ReservedCost, reserve_cost,
+    reserve_cost_in_batch,
+};
 pub(crate) use upstream::UpstreamReply;
 pub use upstream::{Upstream, UpstreamApi};
 

@@ -2,7 +2,7 @@
 
 use crate::provider::{NanoDollars, Prices};
 use crate::usage;
-use crate::usage::budget::{self, BudgetTracker, SessionSpend};
+use crate::usage::budget::{self, BudgetBatch, BudgetLimits, BudgetTracker, SessionSpend};
 use crate::usage::totals::{Hold, ReservationRequest};
 use std::fmt;
 
@@ -133,29 +133,88 @@ pub fn reserve_cost(
     size: impl FnOnce() -> RequestSize,
     own: SessionSpend,
 ) -> Result<Option<ReservedCost>, budget::Error> {
-    if !budget.limits().is_set() {
+    let limits = budget.limits();
+    if !limits.is_set() {
         return Ok(None);
     }
-    let price = pricing.price_of(&request.model);
-    let is_listed = matches!(price, Price::Known(_));
-    let need = CostBound::new(price, &request.model, size(), allow_unknown_price)?;
-    if need.is_none() && own.conversation == 0 && !budget.has_paid(&request.provider)? {
+    let need = CostNeed::new(pricing, allow_unknown_price, request, size())?;
+    if need.is_free(own) && !budget.has_paid(&request.provider)? {
         return Ok(None);
     }
-    let (least, want) = match &need {
-        Some(need) => (need.min, need.want),
-        // The list says it is free, and it never charged anything.
-        None if is_listed && budget.max_recent_cost(request, false)? == 0 => return Ok(None),
-        // The prices are unknown, but the provider did charge before: reserve the most it charged.
-        None => {
-            let asked = budget.max_recent_cost(request, true)?.max(1);
-            (asked, asked)
-        }
-    };
-    let reservation = budget.reserve(request, least, want, own)?;
-    Ok(Some(ReservedCost {
-        max_tokens: need.and_then(|need| need.affordable_tokens(reservation.nanos)),
-        hold: reservation.hold,
-        rebuilt: reservation.rebuilt,
-    }))
+    budget.batch(|batch| need.reserve(batch, &limits, request, own))?
+}
+
+/// The same for one of several requests, with the budgets locked.
+pub fn reserve_cost_in_batch(
+    batch: &mut BudgetBatch<'_>,
+    limits: &BudgetLimits,
+    need: Result<CostNeed, budget::Error>,
+    request: &ReservationRequest,
+    own: SessionSpend,
+) -> Result<Option<ReservedCost>, budget::Error> {
+    if !limits.is_set() {
+        return Ok(None);
+    }
+    let need = need?;
+    if need.is_free(own) && !batch.has_paid(&request.provider) {
+        return Ok(None);
+    }
+    need.reserve(batch, limits, request, own)
+}
+
+/// What a reservation depends on, besides the budgets.
+#[derive(Debug)]
+pub struct CostNeed {
+    is_listed: bool,
+    bound: Option<CostBound>,
+}
+
+impl CostNeed {
+    /// The possible cost of a request.
+    pub fn new(
+        pricing: &Pricing,
+        allow_unknown_price: bool,
+        request: &ReservationRequest,
+        size: RequestSize,
+    ) -> Result<Self, budget::Error> {
+        let price = pricing.price_of(&request.model);
+        Ok(Self {
+            is_listed: matches!(price, Price::Known(_)),
+            bound: CostBound::new(price, &request.model, size, allow_unknown_price)?,
+        })
+    }
+
+    const fn is_free(&self, own: SessionSpend) -> bool {
+        self.bound.is_none() && own.conversation == 0
+    }
+
+    fn reserve(
+        self,
+        batch: &mut BudgetBatch<'_>,
+        limits: &BudgetLimits,
+        request: &ReservationRequest,
+        own: SessionSpend,
+    ) -> Result<Option<ReservedCost>, budget::Error> {
+        let (least, want) = match &self.bound {
+            Some(bound) => (bound.min, bound.want),
+            // The list says it is free, and it never charged anything.
+            None if self.is_listed && batch.max_recent_cost(request, false)? == 0 => {
+                return Ok(None);
+            }
+            // The prices are unknown, but the provider did charge before: reserve the most it
+            // charged.
+            None => {
+                let asked = batch.max_recent_cost(request, true)?.max(1);
+                (asked, asked)
+            }
+        };
+        let reservation = batch.reserve(limits, request, least, want, own)?;
+        Ok(Some(ReservedCost {
+            max_tokens: self
+                .bound
+                .and_then(|bound| bound.affordable_tokens(reservation.nanos)),
+            hold: reservation.hold,
+            rebuilt: reservation.rebuilt,
+        }))
+    }
 }

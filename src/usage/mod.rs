@@ -6,11 +6,12 @@ pub mod period;
 pub mod totals;
 
 use crate::audit::Label;
-use crate::fs::{self, Appender};
+use crate::fs::{self, Appender, KeptFile};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The bytes at the end of the record that are searched for the costs of recent requests.
 const RECENT_BYTES: u64 = 1 << 16;
@@ -96,14 +97,17 @@ impl UsageTotals {
 #[derive(Clone, Debug)]
 pub struct UsageLog {
     path: PathBuf,
+    file: Arc<Mutex<KeptFile>>,
 }
 
 impl UsageLog {
     /// The record in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
+        let path = state.join("usage.jsonl");
         Self {
-            path: state.join("usage.jsonl"),
+            file: Arc::new(Mutex::new(KeptFile::log(path.clone()))),
+            path,
         }
     }
 
@@ -115,18 +119,18 @@ impl UsageLog {
 
     /// Appends entries. Returns the new length of the record.
     pub(crate) fn append(&self, entries: &[UsageEntry]) -> Result<u64, fs::Error> {
-        let mut file = Appender::open(&self.path)?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = file.look_or_create()?.length;
         let mut lines = Vec::new();
         // A process crashed while writing a line. Leave it visible, and begin a new line.
-        if file.tail(1)?.first().is_some_and(|b| *b != b'\n') {
+        if length > 0 && file.read_from(length - 1)? != b"\n" {
             lines.push(b'\n');
         }
         for entry in entries {
             lines.extend(serde_json::to_vec(entry).unwrap_or_default());
             lines.push(b'\n');
         }
-        file.append(&lines)?;
-        file.length()
+        file.append(&lines)
     }
 
     /// The length of the record.

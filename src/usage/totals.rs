@@ -33,6 +33,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
+/// The largest tally that is read.
+pub(crate) const MAX_TALLY_BYTES: u64 = 1 << 22;
 /// The number of days kept: this month and the one before.
 const KEPT_DAYS: usize = 62;
 /// A request that takes longer is assumed to belong to a crashed process.
@@ -129,18 +131,29 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Reads the tally as of now. The caller holds the lock, and writes it after a change.
+    /// Reads the tally as of now.
     pub(crate) fn read(
         path: &Path,
         usage: &UsageLog,
         audit: &AuditLog,
         now: Moment,
     ) -> Result<Self, fs::Error> {
-        let bytes = fs::read_at_most(path, 1 << 22)?;
+        let bytes = fs::read_at_most(path, MAX_TALLY_BYTES)?;
+        Self::from_file(bytes.as_deref().map(Self::parse), usage, audit, now)
+    }
+
+    /// The tally as of now, from what its file contains: `None` if there is no file, and
+    /// `Some(None)` if it is damaged.
+    pub(crate) fn from_file(
+        parsed: Option<Option<Self>>,
+        usage: &UsageLog,
+        audit: &AuditLog,
+        now: Moment,
+    ) -> Result<Self, fs::Error> {
         let length = usage.len();
-        let mut totals = match bytes.as_deref().map(Self::parse) {
+        let mut totals = match parsed {
             Some(Some(totals)) => totals,
-            found => {
+            lost => {
                 let mut totals = Self::default();
                 // When the lost day began, and in which zone, is unknown: count what the last 24
                 // hours cost, for the next 23 hours.
@@ -154,7 +167,7 @@ impl Totals {
                         *span = BudgetPeriod::default();
                     }
                 }
-                totals.rebuilt = found.is_some() || totals.days.iter().any(|d| d.requests > 0);
+                totals.rebuilt = lost.is_some() || totals.days.iter().any(|d| d.requests > 0);
                 totals
             }
         };
@@ -193,7 +206,7 @@ impl Totals {
         Ok(totals)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (body, sum) = text.split_once('\n')?;
         (sum.trim_end() == checksum(body))
@@ -224,9 +237,10 @@ impl Totals {
         }
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<(), fs::Error> {
+    /// The content of the file.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let body = serde_json::to_string(self).unwrap_or_default();
-        fs::write_in_place_locked(path, format!("{body}\n{}\n", checksum(&body)).as_bytes())
+        format!("{body}\n{}\n", checksum(&body)).into_bytes()
     }
 
     fn rebuild(

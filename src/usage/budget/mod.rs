@@ -9,15 +9,21 @@
 //! reservation of a crashed process counts as spent after a quarter of an hour, so that errors are
 //! on the side of too much.
 
+mod batch;
+mod tally_file;
+
 use crate::audit::log::AuditLog;
-use crate::fs::{self, FileLock};
-use crate::time::{Clock, Time};
+use crate::fs;
+use crate::time::{Clock, Moment, Time};
 use crate::usage::period::BudgetPeriod;
 pub use crate::usage::totals::SpendingMark;
 use crate::usage::totals::{Hold, PendingCorrection, ReservationRequest, Totals};
 use crate::usage::{UsageEntry, UsageLog};
+pub use batch::{BudgetBatch, SettledRequest};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tally_file::TallyFile;
 
 /// The period or scope of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +201,7 @@ pub struct BudgetTracker {
     usage: UsageLog,
     audit: AuditLog,
     totals: PathBuf,
+    file: Arc<Mutex<TallyFile>>,
     clock: Clock,
     limits: BudgetLimits,
 }
@@ -203,10 +210,12 @@ impl BudgetTracker {
     /// The budgets of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: AuditLog, clock: Clock, limits: BudgetLimits) -> Self {
+        let totals = state.join("tally");
         Self {
             usage: UsageLog::new(state),
             audit,
-            totals: state.join("tally"),
+            file: Arc::new(Mutex::new(TallyFile::new(&totals))),
+            totals,
             clock,
             limits,
         }
@@ -231,23 +240,7 @@ impl BudgetTracker {
         want: i64,
         own: SessionSpend,
     ) -> Result<Reservation, Error> {
-        self.with_lock(|totals, now| {
-            let budgets = self.statuses(totals, now.wall, own);
-            let tightest = budgets.into_iter().min_by_key(BudgetStatus::remaining);
-            let room = tightest.map_or(i64::MAX, |f| f.remaining());
-            if let Some(status) = tightest.filter(|_| room < least || room <= 0 && want > 0) {
-                return Err(Error::Spent {
-                    status,
-                    need: least,
-                });
-            }
-            let nanos = want.min(room);
-            Ok(Reservation {
-                hold: totals.hold(request, nanos, now),
-                nanos,
-                rebuilt: totals.rebuilt,
-            })
-        })
+        self.batch(|batch| batch.reserve(&self.limits, request, least, want, own))?
     }
 
     /// Whether this provider ever charged anything.
@@ -256,24 +249,9 @@ impl BudgetTracker {
         Ok(totals.paid.iter().any(|p| p == provider))
     }
 
-    /// The highest cost among the last requests to a model. If the model has no record under that
-    /// name and `any` is set, among those to its provider.
-    pub fn max_recent_cost(&self, request: &ReservationRequest, any: bool) -> Result<i64, Error> {
-        Ok(self.usage.max_recent_cost(
-            &request.provider,
-            &crate::usage::sanitize_model(&request.model),
-            any,
-        )?)
-    }
-
     /// Releases a reservation, because no request was made.
     pub fn release(&self, hold: &Hold) -> Result<(), Error> {
-        self.with_lock(|totals, now| {
-            let reversal = totals.reversal(hold, now);
-            totals.record(&self.usage, reversal.as_slice())?;
-            totals.release(hold);
-            Ok(())
-        })
+        self.batch(|batch| batch.settle(&[SettledRequest::unsent(hold.clone())]))?
     }
 
     /// Books the cost of a request in place of its reservation. An estimate with an `id` is kept for
@@ -285,33 +263,35 @@ impl BudgetTracker {
         id: Option<&str>,
         own: SessionSpend,
     ) -> Result<Booking, Error> {
-        self.with_lock(|totals, now| {
-            // If booking fails the reservation stays, because the amount was spent.
-            let mut entries: Vec<UsageEntry> = hold
-                .and_then(|h| totals.reversal(h, now))
-                .into_iter()
-                .collect();
-            entries.push(entry.clone());
-            totals.record(&self.usage, &entries)?;
-            if let Some(hold) = hold {
-                totals.release(hold);
-            }
-            if let Some(id) = id.filter(|_| entry.estimated || entry.nanos.is_none()) {
-                totals.enqueue_correction(PendingCorrection {
-                    id: id.to_owned(),
-                    booked: entry.clone(),
-                    tries: 0,
-                });
-            }
+        let settled = SettledRequest {
+            hold: hold.cloned(),
+            entry: Some(entry.clone()),
+            id: id.map(str::to_owned),
+        };
+        self.batch(|batch| {
+            batch.settle(&[settled])?;
             let spent = entry.nanos.unwrap_or(0);
             let own = SessionSpend {
                 conversation: own.conversation.saturating_add(spent),
                 command: own.command.saturating_add(spent),
             };
+            let (totals, now) = (&*batch.totals, batch.now.wall);
             Ok(Booking {
-                budgets: self.statuses(totals, now.wall, own),
+                budgets: statuses(&self.limits, totals, now, own),
                 has_pending: !totals.pending.is_empty(),
             })
+        })?
+    }
+
+    /// Does several things under one lock, and writes the totals once.
+    pub fn batch<T>(&self, work: impl FnOnce(&mut BudgetBatch<'_>) -> T) -> Result<T, Error> {
+        self.with_lock(|totals, now| {
+            let mut batch = BudgetBatch {
+                usage: &self.usage,
+                totals,
+                now,
+            };
+            Ok(work(&mut batch))
         })
     }
 
@@ -380,7 +360,7 @@ impl BudgetTracker {
     pub fn status(&self, own: SessionSpend) -> Result<Vec<BudgetStatus>, Error> {
         let now = self.clock.moment();
         let totals = Totals::read(&self.totals, &self.usage, &self.audit, now)?;
-        Ok(self.statuses(&totals, now.wall, own))
+        Ok(statuses(&self.limits, &totals, now.wall, own))
     }
 
     /// Amounts and numbers of requests of today, this week and this month, with or without a
@@ -422,75 +402,80 @@ impl BudgetTracker {
         })
     }
 
-    fn statuses(&self, totals: &Totals, now: Time, own: SessionSpend) -> Vec<BudgetStatus> {
-        if !self.limits.is_set() {
-            return Vec::new();
-        }
-        let calendar = now.calendar();
-        let since = |start: Time| {
-            totals
-                .days
-                .iter()
-                .filter(|d| d.start >= start)
-                .fold(0_i64, |sum, d| sum.saturating_add(d.nanos))
-        };
-        let held = totals
-            .held
-            .iter()
-            .fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
-        // The period of the current time zone or the one that has begun, whichever has more
-        // spending.
-        let stricter = |start: Time, end: Time, begun: &BudgetPeriod| {
-            let spent = since(start);
-            if begun.nanos > spent {
-                (begun.nanos, begun.until)
-            } else {
-                (spent, end)
-            }
-        };
-        let (day, day_ends) = stricter(calendar.day, calendar.next_day, &totals.today);
-        let (month, month_ends) = stricter(calendar.month, calendar.next_month, &totals.month);
-        let status = |span, limit, spent, held, resets| BudgetStatus {
-            span,
-            limit,
-            spent,
-            held,
-            resets,
-        };
-        let limits = &self.limits;
-        [
-            limits
-                .per_day
-                .map(|limit| status(Period::Day, limit, day, held, Some(day_ends))),
-            limits
-                .per_month
-                .map(|limit| status(Period::Month, limit, month, held, Some(month_ends))),
-            limits
-                .per_conversation
-                .map(|limit| status(Period::Conversation, limit, own.conversation, 0, None)),
-            limits
-                .per_command
-                .map(|limit| status(Period::Command, limit, own.command, 0, None)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
     fn with_lock<T>(
         &self,
-        action: impl FnOnce(&mut Totals, crate::time::Moment) -> Result<T, Error>,
+        action: impl FnOnce(&mut Totals, Moment) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _lock = FileLock::acquire(&self.totals.with_extension("lock"))?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = file.lock.acquire()?;
         let now = self.clock.moment();
-        let mut totals = Totals::read(&self.totals, &self.usage, &self.audit, now)?;
+        let (mut totals, before) = file.read(&self.usage, &self.audit, now)?;
         let abandoned = totals.expire_stale(now);
         totals.record(&self.usage, &abandoned)?;
         let done = action(&mut totals, now);
         // Also after a refusal, so that abandoned reservations are not booked again.
-        totals.write(&self.totals)?;
+        file.write(totals, before)?;
         done
     }
+}
+
+fn statuses(
+    limits: &BudgetLimits,
+    totals: &Totals,
+    now: Time,
+    own: SessionSpend,
+) -> Vec<BudgetStatus> {
+    if !limits.is_set() {
+        return Vec::new();
+    }
+    let calendar = now.calendar();
+    let since = |start: Time| {
+        totals
+            .days
+            .iter()
+            .filter(|d| d.start >= start)
+            .fold(0_i64, |sum, d| sum.saturating_add(d.nanos))
+    };
+    let held = totals
+        .held
+        .iter()
+        .fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
+    // The period of the current time zone or the one that has begun, whichever has more
+    // spending.
+    let stricter = |start: Time, end: Time, begun: &BudgetPeriod| {
+        let spent = since(start);
+        if begun.nanos > spent {
+            (begun.nanos, begun.until)
+        } else {
+            (spent, end)
+        }
+    };
+    let (day, day_ends) = stricter(calendar.day, calendar.next_day, &totals.today);
+    let (month, month_ends) = stricter(calendar.month, calendar.next_month, &totals.month);
+    let status = |span, limit, spent, held, resets| BudgetStatus {
+        span,
+        limit,
+        spent,
+        held,
+        resets,
+    };
+    [
+        limits
+            .per_day
+            .map(|limit| status(Period::Day, limit, day, held, Some(day_ends))),
+        limits
+            .per_month
+            .map(|limit| status(Period::Month, limit, month, held, Some(month_ends))),
+        limits
+            .per_conversation
+            .map(|limit| status(Period::Conversation, limit, own.conversation, 0, None)),
+        limits
+            .per_command
+            .map(|limit| status(Period::Command, limit, own.command, 0, None)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

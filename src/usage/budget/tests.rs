@@ -458,3 +458,63 @@ fn budget_period_lasts_at_least_a_day() {
         "{begun:?}"
     );
 }
+
+#[test]
+fn budget_batch_settles_and_reserves_under_one_lock() {
+    let (dir, clock) = place();
+    let own = SessionSpend::default();
+    let tracker = budget(dir.path(), &clock, day(100));
+    let other = budget(dir.path(), &clock, day(100));
+    let limits = tracker.limits();
+    let reserve =
+        |batch: &mut BudgetBatch<'_>, nanos| batch.reserve(&limits, &intent(), nanos, nanos, own);
+    let holds = tracker.batch(|batch| [40, 50].map(|nanos| reserve(batch, nanos).unwrap().hold));
+    let [first, second] = holds.unwrap();
+    // What another process has reserved meanwhile counts too.
+    assert!(other.reserve(&intent(), 11, 11, own).is_err());
+    other.reserve(&intent(), 10, 10, own).unwrap();
+    let full = tracker.batch(|batch| reserve(batch, 1).is_err()).unwrap();
+    assert!(full);
+    let settled = [
+        SettledRequest {
+            hold: Some(first),
+            entry: Some(entry(&clock, Some(5))),
+            id: None,
+        },
+        SettledRequest::unsent(second),
+    ];
+    let third = tracker.batch(|batch| {
+        batch.settle(&settled).unwrap();
+        (reserve(batch, 86).is_err(), reserve(batch, 85).is_ok())
+    });
+    assert_eq!(third.unwrap(), (true, true));
+    assert_eq!(spent(&other), (5, 95));
+}
+
+#[test]
+#[cfg(unix)]
+fn budget_batch_that_cannot_be_recorded_keeps_its_reservations() {
+    let (dir, clock) = place();
+    let tracker = budget(dir.path(), &clock, day(100));
+    let hold = tracker
+        .reserve(&intent(), 40, 40, SessionSpend::default())
+        .unwrap()
+        .hold;
+    let record = dir.path().join("state/usage.jsonl");
+    // The record is never opened through a link.
+    std::os::unix::fs::symlink(dir.path().join("elsewhere"), &record).unwrap();
+    let settled = SettledRequest {
+        hold: Some(hold),
+        entry: Some(entry(&clock, Some(5))),
+        id: None,
+    };
+    let done = tracker.batch(|batch| batch.settle(std::slice::from_ref(&settled)));
+    assert!(matches!(done, Ok(Err(Error::Disk(_)))), "{done:?}");
+    std::fs::remove_file(&record).unwrap();
+    assert_eq!(spent(&tracker), (0, 40));
+    tracker
+        .batch(|batch| batch.settle(&[settled]))
+        .unwrap()
+        .unwrap();
+    assert_eq!(spent(&tracker), (5, 0));
+}
