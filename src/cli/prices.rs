@@ -18,6 +18,8 @@ use crate::secret::Secret;
 use crate::time::Time;
 use crate::usage::budget::BudgetLimits;
 use anyhow::{Result, bail};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ const MAX_PRICE_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Time limit for the price list of a server that needs no key, such as a local one: it may not
 /// have one.
 const OPEN_LIST_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The most prices that are remembered: the names of models come from other programs.
+const MAX_KNOWN_PRICES: usize = 256;
 
 fn price_file(context: &Context, provider: &Name) -> PathBuf {
     context.home.cache().join(format!("prices-{provider}.tsv"))
@@ -40,10 +45,24 @@ pub(crate) fn pricing(context: &Context, choice: Option<&ProviderChoice>) -> Pri
         price_file(context, &choice.endpoint.name),
         choice.key == KeySource::NoKey,
     );
-    Pricing::new(move |model| match find_price(&path, model) {
-        Some(prices) => Price::Known(Box::new(prices)),
-        None if keyless => Price::Free,
-        None => Price::Unknown,
+    // The proxy asks for every request, and the list is long.
+    let known = RefCell::new((None, HashMap::<String, Price>::new()));
+    Pricing::new(move |model| {
+        let version = (fs::modified_ms(&path), fs::length(&path));
+        let mut known = known.borrow_mut();
+        if known.0 != Some(version) || known.1.len() > MAX_KNOWN_PRICES {
+            *known = (Some(version), HashMap::new());
+        }
+        if let Some(price) = known.1.get(model) {
+            return price.clone();
+        }
+        let price = match find_price(&path, model) {
+            Some(prices) => Price::Known(Box::new(prices)),
+            None if keyless => Price::Free,
+            None => Price::Unknown,
+        };
+        known.1.insert(model.to_owned(), price.clone());
+        price
     })
 }
 
