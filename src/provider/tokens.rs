@@ -14,20 +14,48 @@ pub const MAX_IMAGE_TOKENS: u64 = 6000;
 pub fn token_upper_bound(text: &str) -> u64 {
     let (mut tokens, mut spaces) = (0, 0_u64);
     let mut word = LetterRun::default();
-    for c in text.chars() {
-        if c.is_ascii_alphabetic() {
-            word.add(c);
+    for byte in text.bytes() {
+        // Bytes, which the compiler looks up in a table: the proxy counts whole conversations for
+        // every request, and reading characters takes four times as long.
+        let sort = sort_of(byte);
+        if sort & LETTER != 0 {
+            word.add(sort);
             continue;
         }
         tokens += std::mem::take(&mut word).count_tokens();
-        match c {
-            ' ' => spaces += 1,
-            c if c.is_ascii() => tokens += 1,
-            c if c.len_utf8() == 4 => tokens += 4,
-            _ => tokens += 2,
+        match sort {
+            SPACE => spaces += 1,
+            SIGN => tokens += 1,
+            FIRST_OF_FOUR => tokens += 4,
+            FIRST_OF_FEWER => tokens += 2,
+            _ => {}
         }
     }
     tokens + word.count_tokens() + spaces.div_ceil(3)
+}
+
+/// What a byte is: flags of a letter, or one of the others.
+const LETTER: u8 = 1;
+const VOWEL: u8 = 2;
+const CAPITAL: u8 = 4;
+const SIGN: u8 = 8;
+const SPACE: u8 = 16;
+const FIRST_OF_FOUR: u8 = 32;
+const FIRST_OF_FEWER: u8 = 64;
+const CONTINUATION: u8 = 128;
+
+const fn sort_of(byte: u8) -> u8 {
+    match byte {
+        b'a' | b'e' | b'i' | b'o' | b'u' | b'y' => LETTER | VOWEL,
+        b'A' | b'E' | b'I' | b'O' | b'U' | b'Y' => LETTER | VOWEL | CAPITAL,
+        b'a'..=b'z' => LETTER,
+        b'A'..=b'Z' => LETTER | CAPITAL,
+        b' ' => SPACE,
+        0..=0x7f => SIGN,
+        0x80..=0xbf => CONTINUATION,
+        0xc0..=0xef => FIRST_OF_FEWER,
+        0xf0..=0xff => FIRST_OF_FOUR,
+    }
 }
 
 /// A run of letters.
@@ -39,9 +67,9 @@ struct LetterRun {
 }
 
 impl LetterRun {
-    fn add(&mut self, c: char) {
-        self.capitals_inside += u64::from(self.letters > 0 && c.is_ascii_uppercase());
-        self.vowels += u64::from("aeiouyAEIOUY".contains(c));
+    fn add(&mut self, sort: u8) {
+        self.capitals_inside += u64::from(self.letters > 0 && sort & CAPITAL != 0);
+        self.vowels += u64::from(sort & VOWEL != 0);
         self.letters += 1;
     }
 
@@ -60,9 +88,8 @@ impl LetterRun {
 /// The probable number of tokens of a text.
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
-    let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| {
-        if c.is_ascii() { (a + 1, o) } else { (a, o + 1) }
-    });
+    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
+    let others = text.bytes().filter(|byte| *byte >= 0xc0).count() as u64;
     ascii.div_ceil(4) + others
 }
 
@@ -98,5 +125,8 @@ mod tests {
             (8, 3)
         );
         assert_eq!(token_upper_bound(""), 0);
+        // Each kind of character, as it counted when characters were read one by one.
+        let mixed = "Grüße, McDonald! XKCD 42\n日本 \u{1f600}\u{1f600} e\u{301}t";
+        assert_eq!((token_upper_bound(mixed), estimate_tokens(mixed)), (39, 14));
     }
 }

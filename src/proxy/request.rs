@@ -260,7 +260,7 @@ fn prompt_bound(body: &str) -> u64 {
     const MARK: &str = ";base64,";
     let mut tokens = 0;
     let mut rest = body;
-    while let Some(at) = rest.find(MARK) {
+    while let Some(at) = memchr::memmem::find(rest.as_bytes(), MARK.as_bytes()) {
         let (before, after) = rest.split_at(at + MARK.len());
         tokens += token_upper_bound(before);
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=_-\\".contains(c);
@@ -276,7 +276,8 @@ fn prompt_bound(body: &str) -> u64 {
         };
         rest = others;
     }
-    let fetched = FETCHED.map(|name| body.matches(name).count() as u64);
+    let count = |name: &str| memchr::memmem::find_iter(body.as_bytes(), name).count() as u64;
+    let fetched = FETCHED.map(count);
     tokens + token_upper_bound(rest) + fetched.iter().sum::<u64>() * MAX_IMAGE_TOKENS
 }
 
