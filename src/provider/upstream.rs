@@ -80,6 +80,12 @@ impl Upstream {
         &self.endpoint
     }
 
+    /// Whether it can be asked later what an answer has cost.
+    #[must_use]
+    pub fn reports_cost_later(&self) -> bool {
+        self.endpoint.key_check_api == KeyCheckApi::OpenRouter
+    }
+
     /// Sends a request with these headers; `None` as body asks for something.
     pub(crate) async fn send(
         &self,

@@ -30,6 +30,8 @@ pub(super) struct Subject {
     pub(super) prompt_estimate: u64,
     /// Whether the provider charges for it.
     pub(super) is_billed: bool,
+    /// Whether the provider can be asked later what it has cost.
+    pub(super) is_correctable: bool,
 }
 
 /// An account, which is settled when it is dropped.
@@ -201,7 +203,7 @@ impl Drop for RequestAccount {
                 entry,
                 usage: usage.unwrap_or_default(),
                 priced_as: subject.model.clone(),
-                id: self.answer.id.take(),
+                id: self.answer.id.take().filter(|_| subject.is_correctable),
                 finished,
                 wait: self.wait.map(|wait| (who, wait)),
             });

@@ -144,6 +144,7 @@ pub(super) async fn forward(
         model: sanitize_model(&facts.model),
         prompt_estimate,
         is_billed: route.billing != Billing::Free,
+        is_correctable: upstream.reports_cost_later(),
     };
     let account = RequestAccount::open(state, subject, admission);
     let outgoing = UpstreamRequest {
