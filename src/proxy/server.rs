@@ -76,7 +76,7 @@ pub enum ServerError {
 pub struct ProxyServer {
     listener: Listener,
     state: Rc<ProxyState>,
-    booked: mpsc::UnboundedReceiver<BookedCost>,
+    booked: mpsc::UnboundedReceiver<Vec<BookedCost>>,
     owner: NewToken,
 }
 

@@ -121,7 +121,7 @@ impl ProxyState {
     pub(super) fn new(
         parts: ProxyParts,
         port: Option<u16>,
-    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<BookedCost>)> {
+    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Vec<BookedCost>>)> {
         let clock = parts.services.clock.clone();
         let lockdown = parts.services.lockdown.clone();
         let (booked, hear) = mpsc::unbounded_channel();
@@ -178,10 +178,12 @@ impl ProxyState {
     }
 
     /// Books what the ledger reports.
-    pub(super) fn add_booked(&self, booked: &BookedCost) {
-        self.count(&booked.token, |used| match booked.nanos {
-            Some(nanos) => used.nanos = used.nanos.saturating_add(nanos),
-            None => used.unknown += 1,
-        });
+    pub(super) fn add_booked(&self, booked: &[BookedCost]) {
+        for booked in booked {
+            self.count(&booked.token, |used| match booked.nanos {
+                Some(nanos) => used.nanos = used.nanos.saturating_add(nanos),
+                None => used.unknown += 1,
+            });
+        }
     }
 }
