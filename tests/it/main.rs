@@ -111,6 +111,8 @@ mod proxy;
 mod proxy_accounts;
 /// Clients of the proxy in `examples/`, and the figures and tables of its page in `docs/`.
 mod proxy_clients;
+/// The proxy under load, and attacks that hold it up or take its place.
+mod proxy_load;
 /// The owner's page of the proxy in a real browser.
 mod proxy_page;
 /// `chatbot proxy setup`: the settings of editors, and the way back.

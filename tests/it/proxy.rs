@@ -68,6 +68,16 @@ impl Proxy {
         file["owner_token"].as_str().unwrap().to_owned()
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.running.pid().as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Kills it, and returns the home.
+    pub(super) fn kill(self) -> Sandbox {
+        self.running.kill();
+        self.sandbox
+    }
+
     /// Stops it, and returns the home.
     pub(super) fn stop(self) -> Sandbox {
         let pid = self.running.pid();

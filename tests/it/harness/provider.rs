@@ -325,8 +325,20 @@ impl Server {
         Self::start(Script::Exactly(script), Some(certificate))
     }
 
+    /// The same at the port of a server that has ended.
+    pub(crate) fn always_at(
+        port: u16,
+        answer: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) -> Self {
+        Self::start_at(port, Script::Whatever(Box::new(answer)), None)
+    }
+
     fn start(script: Script, tls: Option<Certificate>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at(0, script, tls)
+    }
+
+    fn start_at(port: u16, script: Script, tls: Option<Certificate>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let address = listener.local_addr().expect("its address");
         let gates = match &script {
             Script::Exactly(all) => all.iter().flat_map(|(_, reply)| gates(reply)).collect(),
