@@ -160,3 +160,5 @@ mod usage_and_audit;
 mod vault;
 /// A vault that needs a key file or a device too.
 mod vault_factors;
+/// The files in `docs/vectors/`, read by the program and by other programs.
+mod vectors;
