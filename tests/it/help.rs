@@ -5,7 +5,7 @@
 
 use super::harness::Sandbox;
 use super::harness::run::difference;
-use super::{readme, source};
+use super::{documents, source};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -160,7 +160,7 @@ fn unclear(text: &str) -> String {
 fn texts_for_users_are_in_plain_words() {
     let mut texts = Vec::new();
     pages(&Sandbox::new(), &[], &mut texts);
-    texts.extend(readme::documents());
+    texts.extend(documents::documents());
     texts.push((
         String::from("settings.toml"),
         chatbot::config::TEMPLATE.to_owned(),
@@ -213,7 +213,7 @@ fn help_commands_in_hints_exist() {
     for file in source::read_all() {
         commands.extend(named_commands(&file.text));
     }
-    for (_, text) in readme::documents() {
+    for (_, text) in documents::documents() {
         commands.extend(named_commands(&text));
     }
     assert!(commands.len() > 10, "{commands:#?}");

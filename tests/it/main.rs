@@ -46,6 +46,8 @@ mod conversations;
 mod data;
 /// `chatbot doctor`: a healthy home, one fault of each kind, a machine with nothing.
 mod doctor;
+/// The commands, settings and links in every document.
+mod documents;
 /// Messages in the user's editor, which must not stay on disk.
 mod editor;
 /// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.
@@ -117,8 +119,6 @@ mod proxy_load;
 mod proxy_page;
 /// `chatbot proxy setup`: the settings of editors, and the way back.
 mod proxy_setup;
-/// The commands, settings and links in the README, the run book and `docs/`.
-mod readme;
 /// Recovery of the data key from a file or from paper.
 mod recovery;
 /// `chatbot redact` as a filter.
