@@ -50,6 +50,8 @@ mod doctor;
 mod documents;
 /// Messages in the user's editor, which must not stay on disk.
 mod editor;
+/// Every connection of every command.
+mod egress;
 /// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.
 mod encrypted_files;
 /// Everything in `examples/` and `contrib/` runs.
