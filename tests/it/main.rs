@@ -103,6 +103,8 @@ mod memory;
 mod models;
 /// Backups in object storage: a folder, WebDAV, and a real S3 server.
 mod object_storage;
+/// The picture of a session in the README.
+mod picture;
 /// Redaction measured against labelled texts.
 mod privacy;
 /// The provider client: requests, streaming, retries and errors.
