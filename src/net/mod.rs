@@ -8,6 +8,7 @@ mod error;
 #[cfg(feature = "object-storage")]
 mod object_transport;
 mod proxy;
+mod upload;
 
 pub use base_url::{BaseUrl, PlainHttpPolicy};
 pub(crate) use body::{BodyKind, HttpReply};
@@ -16,6 +17,7 @@ pub use error::{Error, NetErrorKind};
 #[cfg(feature = "object-storage")]
 pub use object_transport::StorageTransport;
 pub use proxy::{bypasses_proxy, proxy_host, proxy_problem};
+pub(crate) use upload::{UploadBody, UploadSender, upload};
 
 use crate::name::Name;
 use crate::privacy::Redactor;
@@ -32,6 +34,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// Timeouts and retries.
@@ -291,8 +294,15 @@ impl HttpClient {
         for (name, value) in relayed.headers {
             request.headers_mut().insert(name.clone(), value.clone());
         }
-        *request.body_mut() = relayed.body.map(Into::into);
-        self.send(request).await
+        let mut sent = None;
+        *request.body_mut() = relayed.body.map(|body| match body {
+            RelayedBody::Whole(bytes) => bytes.into(),
+            RelayedBody::Streamed(mut upload) => {
+                sent = Some(upload.sent());
+                reqwest::Body::wrap(upload)
+            }
+        });
+        self.send_streamed(request, sent).await
     }
 
     /// Sends a request. The answer has begun when this returns.
@@ -344,17 +354,34 @@ impl HttpClient {
     }
 
     async fn send(&self, request: reqwest::Request) -> Result<HttpReply<'_>, Error> {
+        self.send_streamed(request, None).await
+    }
+
+    /// Sends a request. The server has its time for an answer from when the whole body was sent.
+    async fn send_streamed(
+        &self,
+        request: reqwest::Request,
+        sent: Option<oneshot::Receiver<()>>,
+    ) -> Result<HttpReply<'_>, Error> {
         let client = self.client()?;
         let wait = self.timeouts().first_byte;
-        let response = match tokio::time::timeout(wait, client.execute(request)).await {
-            Err(_) => {
+        let timeout = async {
+            if let Some(sent) = sent {
+                // It is never sent: its other side is dropped.
+                drop(sent.await);
+            }
+            tokio::time::sleep(wait).await;
+        };
+        let response = tokio::select! {
+            response = client.execute(request) => {
+                response.map_err(|failure| self.map_error(&failure, Phase::Before))?
+            }
+            () = timeout => {
                 return Err(self.error(
                     NetErrorKind::Timeout,
                     &format!("did not start to answer within {}", humanize(wait)),
                 ));
             }
-            Ok(Err(failure)) => return Err(self.map_error(&failure, Phase::Before)),
-            Ok(Ok(response)) => response,
         };
         Ok(HttpReply {
             client: self,
@@ -482,7 +509,15 @@ pub(crate) struct Relayed<'a> {
     /// Its headers that are passed on.
     pub(crate) headers: &'a [(HeaderName, HeaderValue)],
     /// The body; `None` for `GET`.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<RelayedBody>,
+}
+
+/// Its body.
+#[derive(Debug)]
+pub(crate) enum RelayedBody {
+    Whole(Vec<u8>),
+    /// It is still arriving.
+    Streamed(UploadBody),
 }
 
 /// A request that can be sent more than once.

@@ -28,8 +28,8 @@ pub use spending::{
     CostBound, CostNeed, Price, Pricing, RequestSize, ReservedCost, reserve_cost,
     reserve_cost_in_batch,
 };
-pub(crate) use upstream::UpstreamReply;
 pub use upstream::{Upstream, UpstreamApi};
+pub(crate) use upstream::{UpstreamBody, UpstreamReply, UpstreamUpload};
 
 use crate::config::ReasoningEffort;
 use crate::message::Message;

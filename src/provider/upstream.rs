@@ -5,6 +5,7 @@ use crate::catalog::{Endpoint, KeyCheckApi};
 use crate::name::Name;
 use crate::net::{
     AuthHeader, BaseUrl, HeaderMap, HeaderName, HeaderValue, HttpContext, HttpReply, Relayed,
+    RelayedBody, UploadBody, UploadSender, upload,
 };
 use crate::privacy::json::RedactedBody;
 use crate::provider::client::ProviderClient;
@@ -91,13 +92,13 @@ impl Upstream {
         &self,
         path: &str,
         headers: &[(HeaderName, HeaderValue)],
-        body: Option<RedactedBody>,
+        body: Option<UpstreamBody>,
     ) -> Result<UpstreamReply<'_>, Error> {
         let relayed = Relayed {
             base: &self.base,
             path,
             headers,
-            body: body.map(RedactedBody::into_bytes),
+            body: body.map(|body| body.0),
         };
         let reply = self
             .client
@@ -109,6 +110,37 @@ impl Upstream {
             reply,
             key: self.key.as_ref(),
         })
+    }
+}
+
+/// The body of a request. It has no private values, because only redacted bytes get into it.
+#[derive(Debug)]
+pub(crate) struct UpstreamBody(RelayedBody);
+
+/// Fills a body while it is sent.
+pub(crate) struct UpstreamUpload(UploadSender);
+
+impl UpstreamBody {
+    pub(crate) fn whole(body: RedactedBody) -> Self {
+        Self(RelayedBody::Whole(body.into_bytes()))
+    }
+
+    /// A body that is sent while it arrives.
+    pub(crate) fn streamed() -> (UpstreamUpload, Self) {
+        let (sender, body): (_, UploadBody) = upload();
+        (UpstreamUpload(sender), Self(RelayedBody::Streamed(body)))
+    }
+}
+
+impl UpstreamUpload {
+    /// Sends a piece. Returns `false` if the provider takes no more.
+    pub(crate) async fn send(&self, piece: RedactedBody) -> bool {
+        self.0.send(piece.into_bytes()).await
+    }
+
+    /// Ends the body. Without it, the provider sees that the body broke off.
+    pub(crate) async fn end(&self) -> bool {
+        self.0.end().await
     }
 }
 

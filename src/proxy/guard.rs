@@ -1,12 +1,13 @@
 //! What is checked of a request before its token: the host it names, the page it comes from, its
 //! form. Web pages and other programs can reach the port, so nothing is taken on trust.
 
+use crate::proxy::body::ReplyBody;
 use crate::proxy::refusal::Refusal;
-use hyper::Uri;
 use hyper::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    TRANSFER_ENCODING,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING,
 };
+use hyper::{Response, StatusCode, Uri};
 
 /// The addresses under which the proxy is reached, and the pages that may use it.
 #[derive(Clone, Debug)]
@@ -88,6 +89,31 @@ impl Guard {
             .iter()
             .any(|one| one.as_bytes() == origin.as_bytes());
         is_listed.then(|| origin.clone())
+    }
+
+    /// Answers the question of a browser whether an allowed page may send a request.
+    pub(super) fn preflight(&self, headers: &HeaderMap) -> Result<Response<ReplyBody>, Refusal> {
+        if self.allowed_origin(headers).is_none() {
+            return Err(Refusal::new(
+                403,
+                "origin_not_allowed",
+                "this page may not ask",
+            ));
+        }
+        let mut response = Response::new(ReplyBody::whole(""));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        for (name, value) in [
+            (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
+            (
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                "authorization, content-type, x-api-key, api-key, x-goog-api-key, anthropic-version, anthropic-beta, openai-beta, x-chatbot-token, x-chatbot-time, x-chatbot-nonce, x-chatbot-signature",
+            ),
+        ] {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        Ok(response)
     }
 }
 

@@ -151,6 +151,14 @@ impl RequestFacts {
         })
     }
 
+    /// What is known of a form.
+    pub(super) fn of_model(model: Option<&str>) -> Self {
+        Self {
+            model: model.unwrap_or_default().to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// All models that may answer.
     pub(super) fn models(&self) -> impl Iterator<Item = &str> {
         let others = self.other_models.iter().map(String::as_str);

@@ -10,7 +10,7 @@ use crate::proxy::ledger::BookedCost;
 use crate::proxy::listener::{Listener, Stream};
 use crate::proxy::metrics::ProxyTotals;
 use crate::proxy::page::page;
-use crate::proxy::read_body::read_body;
+use crate::proxy::read_body::{BodyReader, read_body};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::routes::{self, Api, BodyForm, Matched, NoRoute};
 use crate::proxy::scope::Scope;
@@ -18,8 +18,8 @@ use crate::proxy::state::{ProxyParts, ProxyState};
 use crate::proxy::token::{NewToken, TokenRequest, TokenUse};
 use hyper::body::Incoming as IncomingBody;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    VARY,
 };
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
@@ -348,7 +348,7 @@ async fn answer(
         (&Method::HEAD, "/") => return Ok(Response::new(ReplyBody::whole(""))),
         (&Method::GET, "/") => return Ok(page()),
         (&Method::GET, "/healthz") => return Ok(health()),
-        (&Method::OPTIONS, _) => return preflight(state, head),
+        (&Method::OPTIONS, _) => return state.guard.preflight(&head.headers),
         _ => {}
     }
     if state.lockdown.check().is_err() {
@@ -379,10 +379,25 @@ async fn answer(
     } else if method == "POST" {
         check_content_type(&head.headers, "application/json")?;
     }
-    let body = read_body(body, cap).await?;
-    let token = match early {
-        Some(token) => token,
-        None => authenticate(state, peer, head, Some(&body))?,
+    let is_form = matches!(&matched, Some(matched) if matched.route.body == BodyForm::Multipart);
+    let mut form = None;
+    let (token, body) = match early {
+        // A form is passed on while it arrives.
+        Some(token) if is_form => {
+            form = Some(BodyReader::new(body, cap)?);
+            (token, Vec::new())
+        }
+        Some(token) => (token, read_body(body, cap).await?),
+        None => {
+            let body = read_body(body, cap).await?;
+            let token = authenticate(state, peer, head, Some(&body))?;
+            if is_form {
+                form = Some(BodyReader::of_whole(body));
+                (token, Vec::new())
+            } else {
+                (token, body)
+            }
+        }
     };
     let scope = matched
         .as_ref()
@@ -403,11 +418,15 @@ async fn answer(
         path,
         headers: &head.headers,
         body,
+        form: &mut form,
     };
     let forwarded = forward::forward(state, incoming).await;
     if let Err(refusal) = &forwarded {
         let count = |used: &mut TokenUse| used.refused += u64::from(refusal.status < 500);
         state.count(&token, count);
+    }
+    if let Some(mut form) = form {
+        form.discard().await;
     }
     forwarded
 }
@@ -511,29 +530,4 @@ fn health() -> Response<ReplyBody> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Answers the question of a browser whether an allowed page may send a request.
-fn preflight(state: &ProxyState, head: &Parts) -> Result<Response<ReplyBody>, Refusal> {
-    if state.guard.allowed_origin(&head.headers).is_none() {
-        return Err(Refusal::new(
-            403,
-            "origin_not_allowed",
-            "this page may not ask",
-        ));
-    }
-    let mut response = Response::new(ReplyBody::whole(""));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    for (name, value) in [
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, DELETE"),
-        (
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, x-api-key, api-key, x-goog-api-key, anthropic-version, anthropic-beta, openai-beta, x-chatbot-token, x-chatbot-time, x-chatbot-nonce, x-chatbot-signature",
-        ),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    Ok(response)
 }

@@ -220,8 +220,8 @@ const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "hyper",
-        &["proxy/"],
-        "there is one server; requests are sent by `net`",
+        &["proxy/", "net/upload"],
+        "there is one server; requests are sent by `net`, which streams a body",
     ),
     (
         "hyper_util",

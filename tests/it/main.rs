@@ -117,6 +117,8 @@ mod proxy;
 mod proxy_accounts;
 /// Clients of the proxy in `examples/`, and the figures and tables of its page in `docs/`.
 mod proxy_clients;
+/// Recordings pass through the proxy while they arrive.
+mod proxy_forms;
 /// The proxy under load, and attacks that hold it up or take its place.
 mod proxy_load;
 /// The owner's page of the proxy in a real browser.

@@ -44,6 +44,10 @@ impl Proxy {
 
     pub(super) fn token(&self, args: &[&str]) -> String {
         let args = ["proxy", "token", "--ttl=10m"].iter().chain(args);
+    pub(super) fn pid(&self) -> rustix::process::Pid {
+        self.running.pid()
+    }
+
         let output = self.sandbox.run(args).succeeds();
         output.stdout.trim().to_owned()
     }
@@ -693,7 +697,10 @@ fn proxy_cancels_upstream_when_the_client_hangs_up() {
 
 #[test]
 fn proxy_signed_requests_cannot_be_altered_or_repeated() {
-    let server = provider(echo);
+    let server = provider(|request| match request.path.as_str() {
+        "/v1/audio/transcriptions" => Reply::json(200, r#"{"text":"hello"}"#),
+        _ => echo(request),
+    });
     let proxy = Proxy::before(&server, "");
     let made = proxy
         .sandbox
@@ -706,20 +713,21 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
     );
     let path = "/v1/chat/completions";
     let now = chatbot::Clock::system().now().seconds();
-    let send = |time: i64, nonce: &str, signed: &str, sent: &str, path: &str| {
+    let send = |time: i64,
+                nonce: &str,
+                signed_path: &str,
+                kind: &str,
+                signed: &str,
+                sent: &str,
+                path: &str| {
         let time = time.to_string();
-        let text = chatbot::proxy::text_to_sign(
-            "POST",
-            "/v1/chat/completions",
-            &time,
-            nonce,
-            signed.as_bytes(),
-        );
+        let text =
+            chatbot::proxy::text_to_sign("POST", signed_path, &time, nonce, signed.as_bytes());
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, token.as_bytes());
         let mac = ring::hmac::sign(&key, text.as_bytes());
         let mac: String = mac.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let headers = [
-            ("content-type", "application/json"),
+            ("content-type", kind),
             ("x-chatbot-token", id),
             ("x-chatbot-time", &time),
             ("x-chatbot-nonce", nonce),
@@ -734,22 +742,24 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
     };
     let body = question("hello").to_string();
     let other = question("hellO").to_string();
-    assert_eq!(
-        send(now, "nonce-0123456789", &body, &body, path).status,
-        200
-    );
+    let ask = |time: i64, nonce: &str, signed: &str, sent: &str, sent_path: &str| {
+        send(
+            time,
+            nonce,
+            path,
+            "application/json",
+            signed,
+            sent,
+            sent_path,
+        )
+    };
+    assert_eq!(ask(now, "nonce-0123456789", &body, &body, path).status, 200);
     for (what, answer) in [
-        (
-            "repeated",
-            send(now, "nonce-0123456789", &body, &body, path),
-        ),
-        (
-            "altered",
-            send(now, "nonce-1123456789", &body, &other, path),
-        ),
+        ("repeated", ask(now, "nonce-0123456789", &body, &body, path)),
+        ("altered", ask(now, "nonce-1123456789", &body, &other, path)),
         (
             "another path",
-            send(
+            ask(
                 now,
                 "nonce-2123456789",
                 &body,
@@ -757,15 +767,12 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
                 "/v1/v1/chat/completions",
             ),
         ),
-        (
-            "old",
-            send(now - 70, "nonce-3123456789", &body, &body, path),
-        ),
+        ("old", ask(now - 70, "nonce-3123456789", &body, &body, path)),
         (
             "from the future",
-            send(now + 70, "nonce-4123456789", &body, &body, path),
+            ask(now + 70, "nonce-4123456789", &body, &body, path),
         ),
-        ("short nonce", send(now, "nonce", &body, &body, path)),
+        ("short nonce", ask(now, "nonce", &body, &body, path)),
         ("not signed", proxy.post(path, token, &question("hello"))),
     ] {
         assert_eq!(answer.status, 401, "{what}");
@@ -775,7 +782,24 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
             answer.body
         );
     }
-    assert_eq!(posts(&server).len(), 1);
+    // A form is read whole, because its signature covers it.
+    let form = "--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--edge--\r\n";
+    let path = "/v1/audio/transcriptions";
+    let kind = "multipart/form-data; boundary=edge";
+    let answer = send(now, "nonce-5123456789", path, kind, form, form, path);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = send(
+        now,
+        "nonce-6123456789",
+        path,
+        kind,
+        &form.replace("RIFF", "X"),
+        form,
+        path,
+    );
+    assert_eq!(answer.status, 401);
+    let sent = posts(&server);
+    assert_eq!((sent.len(), sent[1].text()), (2, form));
     proxy.stop();
 }
 

@@ -23,6 +23,7 @@ mod tests;
 mod values;
 
 pub use error::JsonError;
+pub use form::FormRedactor;
 pub use restore::RestorePolicy;
 pub use scope::JsonScope;
 pub use stream::StreamRestorer;
@@ -31,9 +32,10 @@ use crate::privacy::{Findings, Kind};
 use serde::Serialize;
 use std::fmt;
 
-/// The body of a request that may be sent: private values are replaced in all of its strings.
+/// The body of a request that may be sent, or a piece of one: private values are replaced in all of
+/// its strings.
 ///
-/// Only [`JsonScope::redact_body`] makes one:
+/// Only [`JsonScope::redact_body`] and [`FormRedactor`] make one:
 /// ```compile_fail
 /// use chatbot::privacy::json::RedactedBody;
 /// let body = RedactedBody::from(b"{}".to_vec());

@@ -3,7 +3,7 @@
 use super::cache::{CacheKey, CachedAnswer};
 use super::{UpstreamRequest, held_back_event, network_refusal};
 use crate::privacy::json::{HeldBack, JsonScope};
-use crate::provider::{Upstream, UpstreamReply};
+use crate::provider::{Upstream, UpstreamBody, UpstreamReply};
 use crate::proxy::account::RequestAccount;
 use crate::proxy::body::ReplyBody;
 use crate::proxy::event_filter::UsageEventFilter;
@@ -34,6 +34,7 @@ pub(super) struct RelayedExchange {
     pub(super) cache_key: Option<CacheKey>,
 }
 
+type FormOutcome = oneshot::Receiver<Result<(), Refusal>>;
 type Head = oneshot::Sender<Result<Response<ReplyBody>, Refusal>>;
 
 /// Sends a request, and returns its answer once that has begun. A task goes on with it, and ends
@@ -50,7 +51,7 @@ impl RelayedExchange {
     async fn run(mut self, mut head: Head) {
         let mut stop = self.state.stop.subscribe();
         let upstream = Rc::clone(&self.upstream);
-        let body = self.outgoing.body.take();
+        let (body, mut upload) = self.body();
         self.account.sending();
         let sent = tokio::select! {
             sent = upstream.send(&self.outgoing.path, &self.outgoing.headers, body) => sent,
@@ -60,6 +61,14 @@ impl RelayedExchange {
         let mut reply = match sent {
             Ok(reply) => reply,
             Err(error) => {
+                let wrong = upload.as_mut().and_then(|upload| upload.try_recv().ok());
+                if let Some(Err(refusal)) = wrong {
+                    // The connection broke off because of what the client sent.
+                    self.account.not_processed();
+                    self.account.failed(refusal.code);
+                    head.send(Err(refusal)).unwrap_or_default();
+                    return;
+                }
                 if error.is_retryable() {
                     self.account.not_processed();
                 }
@@ -103,6 +112,19 @@ impl RelayedExchange {
             _ = stop.wait_for(|stop| *stop) => return,
         };
         drop(head.send(answer));
+    }
+
+    /// The body to send. Of a form, a task sends what is still arriving, and reports what is wrong
+    /// with it.
+    fn body(&mut self) -> (Option<UpstreamBody>, Option<FormOutcome>) {
+        let Some((form, arriving)) = self.outgoing.form.take() else {
+            return (self.outgoing.body.take().map(UpstreamBody::whole), None);
+        };
+        let (upload, body) = UpstreamBody::streamed();
+        let (report, reported) = oneshot::channel();
+        let of_token = (Rc::clone(&self.state), self.outgoing.token.clone());
+        tokio::task::spawn_local(form.pass_on(arriving, upload, report, of_token));
+        (Some(body), Some(reported))
     }
 
     /// The client hung up. If it sends the same request again, that is said.

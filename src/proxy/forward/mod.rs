@@ -2,6 +2,7 @@
 
 mod answer;
 pub(super) mod cache;
+mod form;
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::privacy::json::{JsonError, JsonScope, RedactedBody, RedactionSummary};
@@ -9,8 +10,9 @@ use crate::provider::{ProviderErrorKind, RequestSize, Upstream, tokens};
 use crate::proxy::account::{RequestAccount, Subject};
 use crate::proxy::body::ReplyBody;
 use crate::proxy::demo;
-use crate::proxy::guard::{headers_to_pass_on, only};
+use crate::proxy::guard::headers_to_pass_on;
 use crate::proxy::ledger::AdmissionRequest;
+use crate::proxy::read_body::BodyReader;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::request::{Additions, RequestFacts};
 use crate::proxy::routes::{Billing, BodyForm, Matched};
@@ -21,10 +23,12 @@ use crate::usage::sanitize_model;
 use crate::usage::totals::ReservationRequest;
 use answer::RelayedExchange;
 use cache::CacheKey;
+use form::FormUpload;
 use hyper::Response;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A request whose token and route are known.
 pub(super) struct ClientRequest<'a> {
@@ -34,6 +38,8 @@ pub(super) struct ClientRequest<'a> {
     pub(super) path: String,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The body of a form, of which nothing was read. It is left where it is if the request is refused.
+    pub(super) form: &'a mut Option<BodyReader>,
 }
 
 /// A request as it is sent.
@@ -42,6 +48,8 @@ pub(super) struct UpstreamRequest {
     headers: Vec<(HeaderName, HeaderValue)>,
     path: String,
     body: Option<RedactedBody>,
+    /// In place of a body, a form that is still arriving.
+    form: Option<(FormUpload, BodyReader)>,
     additions: Additions,
     /// By which the same request is recognised when it is sent again.
     hash: [u8; 32],
@@ -53,11 +61,17 @@ pub(super) async fn forward(
     mut incoming: ClientRequest<'_>,
 ) -> Result<Response<ReplyBody>, Refusal> {
     let route = incoming.matched.route;
+    let memory = memory_of(state, incoming.token)?;
+    let mut form = match incoming.form {
+        Some(body) => Some(FormUpload::begin(&memory, incoming.headers, body).await?),
+        None => None,
+    };
     let mut facts = match route.body {
         BodyForm::Json => RequestFacts::read(&incoming.matched, &incoming.body)?,
-        BodyForm::Empty | BodyForm::Multipart => RequestFacts::default(),
+        BodyForm::Empty => RequestFacts::default(),
+        BodyForm::Multipart => RequestFacts::of_model(form.as_ref().and_then(FormUpload::model)),
     };
-    let (memory, kind, budget) = check_token(state, incoming.token, &facts)?;
+    let (kind, budget) = check_token(state, incoming.token, &facts)?;
     if kind == TokenKind::Demo || state.config.is_demo {
         admit_token(state, incoming.token)?;
         return demo::answer(route, &facts, &incoming.body);
@@ -84,10 +98,8 @@ pub(super) async fn forward(
             (Some(body), summary)
         }
         BodyForm::Multipart => {
-            let boundary = form_boundary(incoming.headers)?;
-            let redacted = memory.redact_form(&boundary, &incoming.body);
-            let (body, summary) = redacted.map_err(|error| body_refusal(&error))?;
-            (Some(body), summary)
+            let summary = form.as_mut().map(FormUpload::take_summary);
+            (None, summary.unwrap_or_default())
         }
     };
     let headers = headers_to_pass_on(incoming.headers);
@@ -108,7 +120,7 @@ pub(super) async fn forward(
         .as_ref()
         .map(RedactedBody::as_bytes)
         .unwrap_or_default();
-    // A body that is not text is a recording, whose cost does not depend on its bytes.
+    // The cost of a recording does not depend on its bytes.
     let text = std::str::from_utf8(text).unwrap_or_default();
     let size = facts.size(route.billing, text);
     let prompt_estimate = tokens::estimate_tokens(text);
@@ -152,6 +164,7 @@ pub(super) async fn forward(
         headers,
         path: incoming.path,
         body,
+        form: form.zip(incoming.form.take()),
         additions,
         hash,
     };
@@ -167,12 +180,19 @@ pub(super) async fn forward(
     .await
 }
 
-/// What a token allows, and what is remembered for it.
+/// What is remembered for a token.
+fn memory_of(state: &ProxyState, id: &str) -> Result<Arc<JsonScope>, Refusal> {
+    let tokens = state.tokens.borrow();
+    let token = tokens.get(id).ok_or_else(Refusal::invalid_token)?;
+    Ok(Arc::clone(&token.memory))
+}
+
+/// What a token allows.
 fn check_token(
     state: &ProxyState,
     id: &str,
     facts: &RequestFacts,
-) -> Result<(std::sync::Arc<JsonScope>, TokenKind, Option<i64>), Refusal> {
+) -> Result<(TokenKind, Option<i64>), Refusal> {
     let tokens = state.tokens.borrow();
     let token = tokens.get(id).ok_or_else(Refusal::invalid_token)?;
     if let Some(model) = facts.models().find(|model| !token.allows_model(model)) {
@@ -190,15 +210,11 @@ fn check_token(
         return Err(Refusal::new(
             403,
             "model_not_allowed",
-            "this token allows certain models only: name one",
+            "this token allows certain models only: name one, in a form before the file",
         ));
     }
     let request = &token.request;
-    Ok((
-        std::sync::Arc::clone(&token.memory),
-        request.kind,
-        request.budget,
-    ))
+    Ok((request.kind, request.budget))
 }
 
 /// Refuses a private value in a path or a query: it cannot be replaced there.
@@ -309,12 +325,7 @@ fn admission_request(
         .number("bytes", body.len())
         .word("token", incoming.token)
         .word("route", route.name);
-    let redacted = (!summary.new.is_empty()).then(|| {
-        let event = Event::new(EventKind::Redacted).word("token", incoming.token);
-        summary.new.iter().fold(event, |event, (kind, count)| {
-            event.count(&kind.to_string(), *count)
-        })
-    });
+    let redacted = (!summary.new.is_empty()).then(|| redacted_event(incoming.token, summary));
     AdmissionRequest {
         request: ReservationRequest {
             provider,
@@ -332,20 +343,12 @@ fn admission_request(
     }
 }
 
-/// What separates the fields of a form, by its content type.
-fn form_boundary(headers: &HeaderMap) -> Result<String, Refusal> {
-    let value = only(headers, &CONTENT_TYPE).unwrap_or_default();
-    let mut parameters = value.split(';').skip(1).map(str::trim);
-    let boundary = parameters
-        .find_map(|one| one.strip_prefix("boundary="))
-        .map(|boundary| boundary.trim_matches('"'));
-    let is_boundary = |text: &str| {
-        (1..=70).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"')
-    };
-    boundary
-        .filter(|boundary| is_boundary(boundary))
-        .map(str::to_owned)
-        .ok_or_else(|| Refusal::new(400, "malformed_body", "the form has no boundary"))
+/// The record of what was replaced in a request.
+fn redacted_event(token: &str, summary: &RedactionSummary) -> Event {
+    let event = Event::new(EventKind::Redacted).word("token", token);
+    summary.new.iter().fold(event, |event, (kind, count)| {
+        event.count(&kind.to_string(), *count)
+    })
 }
 
 fn count_redactions(state: &ProxyState, token: &str, summary: &RedactionSummary) {

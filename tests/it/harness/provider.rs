@@ -610,17 +610,33 @@ fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers
-        .iter()
-        .find(|(name, _)| name == "content-length")
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0);
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
+    let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+    let mut body = Vec::new();
+    if header("transfer-encoding").is_some() {
+        while let Some(chunk) = read_chunk(stream)? {
+            body.extend(chunk);
+        }
+    } else {
+        let length = header("content-length").and_then(|value| value.parse().ok());
+        body.resize(length.unwrap_or(0), 0);
+        stream.read_exact(&mut body)?;
+    }
     Ok(Some(Request {
         method,
         path,
         headers,
         body,
     }))
+}
+
+/// The next chunk of a body; `None` at its end.
+pub(crate) fn read_chunk(stream: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let length = usize::from_str_radix(line.trim(), 16);
+    let length = length.map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+    let mut chunk = vec![0; length];
+    stream.read_exact(&mut chunk)?;
+    stream.read_exact(&mut [0; 2])?;
+    Ok((length > 0).then_some(chunk))
 }

@@ -1,6 +1,7 @@
 //! Tests of the redaction and restoring of JSON bodies.
 
 mod cache;
+mod forms;
 mod redaction;
 mod restoring;
 mod streams;
