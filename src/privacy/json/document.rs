@@ -174,6 +174,17 @@ impl JsonDocument {
         }
     }
 
+    /// The bytes of the key of the outermost object under which a value is.
+    pub(super) fn top_key<'b>(&self, bytes: &'b [u8], mut place: JsonPlace) -> &'b [u8] {
+        while let Some(around) = place.parent.and_then(|p| self.containers.get(p)) {
+            if around.place.parent.is_none() {
+                break;
+            }
+            place = around.place;
+        }
+        self.key(bytes, place)
+    }
+
     fn place(&mut self, parent: Option<usize>, key: Option<usize>) -> JsonPlace {
         let mut position = 0;
         if let Some(container) = parent.and_then(|p| self.containers.get_mut(p)) {

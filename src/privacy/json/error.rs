@@ -23,6 +23,15 @@ pub enum JsonError {
         /// Where its fields cannot be told apart.
         at: usize,
     },
+    /// A number is private, and a placeholder is no number.
+    #[error(
+        "the number at byte {at} is the number of a payment card, which can only be replaced in a \
+         string: put it in quotes or remove it"
+    )]
+    PrivateNumber {
+        /// Where the number begins.
+        at: usize,
+    },
     /// The placeholders of this client use too much memory.
     #[error("too many private values were replaced for this client")]
     TooManyPlaceholders,

@@ -8,6 +8,7 @@
 use super::decode::DecodedString;
 use super::document::{JsonDocument, JsonSort, looks_like_json};
 use super::opaque;
+use crate::privacy::kind::CREDIT_CARD;
 use crate::privacy::scan::{KNOWN_TOKEN, Match, overlaps};
 use crate::privacy::{Kind, Redactor, placeholder_spans};
 use zeroize::Zeroizing;
@@ -49,6 +50,12 @@ const ID_PREFIXES: &[&str] = &[
 ];
 /// Words in the names of ids that are secrets.
 const SECRET_ID_WORDS: &[&str] = &["key", "pass", "secret", "session", "token"];
+
+/// Members of a body that contain what a user or a program has said. Others are settings, such as a
+/// seed.
+const CONTENT_NAMES: &[&[u8]] = &[b"contents", b"input", b"messages", b"prompt"];
+/// How many digits the number of a payment card has.
+const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 
 /// A private value in a string.
 #[derive(Debug)]
@@ -307,8 +314,38 @@ fn is_api_id(name: &str, text: &str) -> bool {
     {
         return false;
     }
-    let is_id_name = name == "id" || name.ends_with("_id") || name.ends_with("Id");
+    ID_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) || is_id_name(name)
+}
+
+/// Whether a value of this name is an id, and no secret.
+fn is_id_name(name: &str) -> bool {
+    let is_id = name == "id" || name.ends_with("_id") || name.ends_with("Id");
     let name = name.to_ascii_lowercase();
-    ID_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-        || is_id_name && !SECRET_ID_WORDS.iter().any(|word| name.contains(word))
+    is_id && !SECRET_ID_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Whether a number in the messages is that of a payment card: its digits prove it. Ids have as many
+/// digits, and one in a thousand of them would look like one.
+pub(super) fn is_payment_card(
+    redactor: &Redactor,
+    document: &JsonDocument,
+    bytes: &[u8],
+    index: usize,
+) -> bool {
+    let digits = document.text(bytes, index);
+    let place = document.leaves.get(index).map(|leaf| leaf.place);
+    let Some(place) = place.filter(|_| CARD_DIGITS.contains(&digits.len())) else {
+        return false;
+    };
+    let name = std::str::from_utf8(document.nearest_key(bytes, place)).unwrap_or_default();
+    if !digits.iter().all(u8::is_ascii_digit)
+        || is_id_name(name)
+        || !CONTENT_NAMES.contains(&document.top_key(bytes, place))
+    {
+        return false;
+    }
+    let line = Zeroizing::new(format!("{name}: {}", String::from_utf8_lossy(digits)));
+    let hits = redactor.find_until_stable(line.as_bytes(), &[]);
+    hits.iter()
+        .any(|hit| hit.kind == *CREDIT_CARD && hit.end == line.len())
 }

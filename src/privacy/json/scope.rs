@@ -1,7 +1,7 @@
 //! What is remembered between the requests of one client.
 
 use super::document::{JsonDocument, JsonSort};
-use super::find::{StringFinder, name_of};
+use super::find::{StringFinder, is_payment_card, name_of};
 use super::memory::{ScannedStrings, StringHash, StringReplacement};
 use super::restore::{RestoreLog, RestorePolicy, restore_document};
 use super::splice::{InPlaceSplices, splice};
@@ -46,6 +46,9 @@ impl JsonScope {
 
     /// Replaces private values in every string of a JSON body. Everything else stays byte for byte.
     ///
+    /// A placeholder would change the type of a number, so that a number in the messages that is
+    /// certainly private is refused.
+    ///
     /// The same string in the same place gets the same bytes as in an earlier request, as long as it
     /// is remembered. After that it differs only if it contains a value that
     /// was found elsewhere and put back in an answer since.
@@ -55,6 +58,7 @@ impl JsonScope {
     ) -> Result<(RedactedBody, RedactionSummary), JsonError> {
         let mut document = JsonDocument::default();
         document.read(&body)?;
+        self.refuse_private_numbers(&document, &body)?;
         let (mut replacements, new_strings) = self.recall(&document, &body)?;
         let new = self.scan(&document, &body, &new_strings)?;
         let mut summary = RedactionSummary::default();
@@ -90,6 +94,21 @@ impl JsonScope {
         }
         let out = written.apply(body)?;
         Ok((RedactedBody(out), summary))
+    }
+
+    fn refuse_private_numbers(
+        &self,
+        document: &JsonDocument,
+        body: &[u8],
+    ) -> Result<(), JsonError> {
+        for (index, leaf) in document.leaves.iter().enumerate() {
+            if leaf.sort == JsonSort::Number
+                && is_payment_card(&self.redactor, document, body, index)
+            {
+                return Err(JsonError::PrivateNumber { at: leaf.start });
+            }
+        }
+        Ok(())
     }
 
     /// The replacements in strings that were scanned before, and the other strings.

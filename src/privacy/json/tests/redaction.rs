@@ -193,6 +193,33 @@ fn malformed_bodies_are_refused() {
 }
 
 #[test]
+fn card_numbers_without_quotes_are_refused() {
+    for (body, at) in [
+        (
+            r#"{"messages":[{"content":[{"input":{"card":4111111111111111}}]}]}"#,
+            42,
+        ),
+        (r#"{"input":[4111111111111111]}"#, 10),
+        (
+            r#"{"contents":[{"parts":[{"functionCall":{"args":{"n":378282246310005}}}]}]}"#,
+            52,
+        ),
+    ] {
+        let error = scope(RestorePolicy::All).redact_body(body.as_bytes().to_vec());
+        assert_eq!(
+            error.unwrap_err(),
+            JsonError::PrivateNumber { at },
+            "{body}"
+        );
+    }
+    // Settings, ids, and what only looks like one.
+    stays(r#"{"seed":4111111111111111,"metadata":{"n":4111111111111111}}"#);
+    stays(
+        r#"{"messages":[{"id":4111111111111111,"user_id":4111111111111111,"at":1732999999999,"n":4111111111111112,"x":-4111111111111111,"y":4.111111111111111e15}]}"#,
+    );
+}
+
+#[test]
 fn odd_spellings_stay() {
     stays(
         "\t{\"a\":1E400,\"a\":-0.0e-0,\"b\":123456789012345678901234567890,\"\":\"\\u0000\\ud800\",\"c\":[true,false,null,{},[]]}\r\n ",
