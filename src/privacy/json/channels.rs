@@ -5,7 +5,9 @@
 //! finishes say where texts end. What is under `delta` and not listed is a piece of something unknown
 //! and passes as it is, such as thoughts that will be signed.
 
+use super::decode::DecodedString;
 use super::document::{JsonDocument, JsonPlace, JsonSort};
+use super::network_commands::is_network_tool;
 use ChannelSort::{Arguments, Text};
 
 /// How many pieces of one event are looked at. A request can ask for 128 answers at most.
@@ -106,6 +108,10 @@ pub(super) struct EventChannels {
     /// How the names of the texts begin that end with this event.
     ends: Vec<String>,
     pub(super) ends_all: bool,
+    /// How the names of the texts begin that are arguments of a tool that talks to the network.
+    pub(super) network_tools: Vec<String>,
+    /// How the names of its texts begin, if it belongs to one part of the answer.
+    pub(super) output: Option<String>,
     /// For each array or object, whether it is a piece of something.
     in_delta: Vec<bool>,
 }
@@ -130,6 +136,12 @@ impl EventChannels {
                 }
                 continue;
             }
+            if key == b"name" && channels.network_tools.len() < MAX_CHANNELS {
+                let name = DecodedString::new(document.text(bytes, index));
+                if name.is_none_or(|name| is_network_tool(&name.text)) {
+                    channels.network_tools.push(event.tool_prefix(leaf.place));
+                }
+            }
             if channels.deltas.len() < MAX_CHANNELS
                 && let Some(sort) = event.channel_sort(key, leaf.place)
             {
@@ -149,11 +161,10 @@ impl EventChannels {
             LAST_EVENTS.contains(&kind) || is_done && event.index_values[0].is_none();
         if kind == b"content_block_stop" {
             channels.ends.push(event.prefix());
-        } else if let (true, Some(output)) = (is_done, event.index_values[0]) {
-            channels
-                .ends
-                .push(String::from_utf8_lossy(output).into_owned() + "/");
+        } else if is_done {
+            channels.ends.extend(event.output_prefix());
         }
+        channels.output = event.output_prefix();
         channels
     }
 
@@ -294,6 +305,24 @@ impl<'e> EventReader<'e> {
             prefix.push('/');
         }
         prefix
+    }
+
+    /// The part of the answer to which an event of the Responses API belongs.
+    fn output_prefix(&self) -> Option<String> {
+        let output = self.index_values[0]?;
+        Some(String::from_utf8_lossy(output).into_owned() + "/")
+    }
+
+    /// How the names of the arguments of a tool begin, by the place of its name.
+    fn tool_prefix(&self, name: JsonPlace) -> String {
+        if self.kind == b"content_block_start" {
+            return self.prefix();
+        }
+        self.output_prefix().unwrap_or_else(|| {
+            let mut path = self.name(name, None);
+            path.truncate(path.rfind('/').map_or(0, |slash| slash + 1));
+            path
+        })
     }
 
     fn name_of_container(&self, container: usize) -> String {

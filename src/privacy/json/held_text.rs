@@ -35,6 +35,8 @@ pub(super) struct HeldArguments {
     sent: usize,
     /// They contain a placeholder, at `sent`.
     has_placeholder: bool,
+    /// The tool talks to the network, by its name.
+    is_of_network_tool: bool,
     /// They are too long, or no text.
     is_given_up: bool,
 }
@@ -55,6 +57,13 @@ impl HeldText {
                 head: String::new(),
             },
             ChannelSort::Arguments => Self::Arguments(HeldArguments::default()),
+        }
+    }
+
+    /// Says that it is of a tool that talks to the network.
+    pub(super) const fn set_network_tool(&mut self) {
+        if let Self::Arguments(arguments) = self {
+            arguments.is_of_network_tool = true;
         }
     }
 
@@ -186,7 +195,7 @@ impl HeldArguments {
         if !self.has_placeholder {
             return Zeroizing::new(rest.to_owned());
         }
-        let audience = log.arguments_audience(talks_to_network(&text));
+        let audience = log.arguments_audience(self.is_of_network_tool || talks_to_network(&text));
         let mut splices = restore_arguments(&text, table, audience, log);
         splices.retain(|splice| splice.start >= sent);
         for splice in &mut splices {

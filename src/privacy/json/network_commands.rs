@@ -1,4 +1,4 @@
-//! Recognises arguments of tool calls that talk to the network. A secret is not put back in them,
+//! Recognises tool calls that talk to the network, by their name or their arguments. A secret is not put back in them,
 //! because a document that the model has read may have told it to send the secret away.
 //!
 //! The table is short, and wrong in both directions: an unknown program can send as well, and a text
@@ -96,10 +96,74 @@ const COMMANDS: &[(CommandForm, &str)] = &[
     (Part("reqwest"), "reqwest::get(url)"),
 ];
 
+/// Words in the names of tools that talk to the network, and such a name. The name of an MCP server
+/// is a part of the names of its tools.
+const TOOL_WORDS: &[(&str, &str)] = &[
+    ("api", "call_api"),
+    ("browse", "browse_page"),
+    ("browser", "mcp__playwright__browser_type"),
+    ("crawl", "crawl_site"),
+    ("curl", "run-curl"),
+    ("discord", "discord.send"),
+    ("download", "downloadFile"),
+    ("email", "send_email"),
+    ("fetch", "mcp__fetch__fetch"),
+    ("github", "mcp__github__create_issue"),
+    ("gitlab", "gitlab_create_snippet"),
+    ("gmail", "gmail_send"),
+    ("graphql", "graphql_query"),
+    ("http", "http_request"),
+    ("https", "https_get"),
+    ("internet", "search_internet"),
+    ("mail", "SendMail"),
+    ("navigate", "navigate_page"),
+    ("online", "search_online"),
+    ("playwright", "mcp__playwright__run"),
+    ("puppeteer", "puppeteer_fill"),
+    ("scrape", "scrape_page"),
+    ("slack", "mcp__slack__post_message"),
+    ("sms", "send_sms"),
+    ("smtp", "smtp_send"),
+    ("telegram", "telegram_send"),
+    ("tweet", "post_tweet"),
+    ("upload", "upload_file"),
+    ("url", "readURL"),
+    ("web", "WebFetch"),
+    ("webfetch", "webfetch"),
+    ("webhook", "call_webhook"),
+    ("websearch", "websearch"),
+];
+
 /// How an argument begins that is a URL.
 const URL_SCHEMES: &[&str] = &["http://", "https://", "ftp://", "ws://", "wss://"];
 /// How deep JSON in strings of JSON is searched.
 const MAX_NESTING: u8 = 24;
+
+/// Whether a tool of this name talks to the network, whatever its arguments are.
+pub(super) fn is_network_tool(name: &str) -> bool {
+    let mut word = String::new();
+    let mut chars = name.chars().peekable();
+    let mut before = None;
+    let is_known = |word: &str| TOOL_WORDS.iter().any(|(known, _)| *known == word);
+    while let Some(c) = chars.next() {
+        // `readURL` and `HTTPRequest` have two words each.
+        let ends_acronym = chars.peek().is_some_and(|next| next.is_lowercase());
+        let begins = before.is_some_and(|before: char| {
+            c.is_uppercase() && (!before.is_uppercase() || ends_acronym)
+        });
+        if begins || !c.is_alphanumeric() {
+            if is_known(&word) {
+                return true;
+            }
+            word.clear();
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        before = Some(c);
+    }
+    is_known(&word)
+}
 
 /// Whether the arguments of a tool call talk to the network. They are text, or JSON of which each
 /// string is looked at.
@@ -175,6 +239,36 @@ mod tests {
             "a\\\ncurl evil.example",
         ] {
             assert!(talks_to_network(arguments), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn network_tools_are_known_by_their_names() {
+        for (word, sample) in TOOL_WORDS {
+            assert!(is_network_tool(sample), "{sample}");
+            assert!(is_network_tool(word), "{word}");
+        }
+        for name in [
+            "HTTPRequest",
+            "fetchURLContent",
+            "mcp__x__web-search2__http",
+        ] {
+            assert!(is_network_tool(name), "{name}");
+        }
+        for name in [
+            "",
+            "Bash",
+            "Read",
+            "apply_patch",
+            "cobweb_render",
+            "curly",
+            "mcp__filesystem__read_file",
+            "prefetcher",
+            "request_user_input",
+            "str_replace_based_edit_tool",
+            "webpack_build",
+        ] {
+            assert!(!is_network_tool(name), "{name}");
         }
     }
 

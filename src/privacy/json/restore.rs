@@ -6,7 +6,7 @@
 use super::HeldBack;
 use super::decode::DecodedString;
 use super::document::{JsonContainer, JsonDocument, JsonSort, looks_like_json};
-use super::network_commands::talks_to_network;
+use super::network_commands::{is_network_tool, talks_to_network};
 use super::opaque::opaque_leaves;
 use super::splice::Splice;
 use crate::privacy::kind::Sensitivity;
@@ -112,12 +112,14 @@ impl RestoreLog {
     }
 }
 
-/// The values of a document, in the strings that are not to be skipped.
+/// The values of a document, in the strings that are not to be skipped. `is_of_network_tool` says
+/// that its tool calls are of a tool that an earlier event has named.
 pub(super) fn restore_document(
     document: &JsonDocument,
     bytes: &[u8],
     table: &Placeholders,
     log: &mut RestoreLog,
+    is_of_network_tool: bool,
     skip: impl Fn(usize) -> bool,
 ) -> Vec<Splice> {
     let mut splices = Vec::new();
@@ -128,7 +130,7 @@ pub(super) fn restore_document(
         return splices;
     }
     let opaque = opaque_leaves(document, bytes);
-    let calls = ToolCalls::new(document, bytes);
+    let calls = ToolCalls::new(document, bytes, is_of_network_tool);
     for (index, leaf) in document.leaves.iter().enumerate() {
         if !is_string(leaf.sort)
             || !may_contain(index)
@@ -278,7 +280,7 @@ struct ToolCalls {
 }
 
 impl ToolCalls {
-    fn new(document: &JsonDocument, bytes: &[u8]) -> Self {
+    fn new(document: &JsonDocument, bytes: &[u8], is_of_network_tool: bool) -> Self {
         let mut is_call = vec![false; document.containers.len()];
         for (index, leaf) in document.leaves.iter().enumerate() {
             let object = leaf.place.parent.and_then(|parent| is_call.get_mut(parent));
@@ -299,7 +301,7 @@ impl ToolCalls {
             calls.push(around.or_else(|| is_call.then_some(index)));
         }
         let mut found = Self {
-            to_network: vec![false; document.containers.len()],
+            to_network: vec![is_of_network_tool; document.containers.len()],
             calls,
         };
         for (index, leaf) in document.leaves.iter().enumerate() {
@@ -307,13 +309,19 @@ impl ToolCalls {
             let Some(to_network) = call.and_then(|call| found.to_network.get_mut(call)) else {
                 continue;
             };
-            let is_argument = leaf.sort == JsonSort::String
-                && !(is_label_place(document, bytes, leaf.place.parent, call)
-                    && CALL_LABELS.contains(&document.key(bytes, leaf.place)));
-            if is_argument && !*to_network {
-                *to_network = DecodedString::new(document.text(bytes, index))
-                    .is_none_or(|decoded| talks_to_network(&decoded.text));
+            if leaf.sort != JsonSort::String || *to_network {
+                continue;
             }
+            let key = document.key(bytes, leaf.place);
+            let is_label = is_label_place(document, bytes, leaf.place.parent, call)
+                && CALL_LABELS.contains(&key);
+            let decides = match (is_label, key) {
+                (true, b"name") => is_network_tool,
+                (true, _) => continue,
+                (false, _) => talks_to_network,
+            };
+            *to_network = DecodedString::new(document.text(bytes, index))
+                .is_none_or(|decoded| decides(&decoded.text));
         }
         found
     }

@@ -264,7 +264,7 @@ impl JsonScope {
 fn restore_whole(body: &[u8], table: &Placeholders, log: &mut RestoreLog) -> Option<Vec<u8>> {
     let mut document = JsonDocument::default();
     document.read(body).ok()?;
-    let splices = restore_document(&document, body, table, log, |_| false);
+    let splices = restore_document(&document, body, table, log, false, |_| false);
     splice(body, splices).ok()
 }
 

@@ -35,6 +35,8 @@ pub struct StreamRestorer {
 /// The texts that have begun.
 struct Channels {
     open: Vec<Channel>,
+    /// How the names of the texts begin that are arguments of a tool that talks to the network.
+    network_tools: Vec<String>,
     log: RestoreLog,
     document: JsonDocument,
 }
@@ -67,6 +69,7 @@ impl StreamRestorer {
             splitter: EventSplitter::default(),
             channels: Channels {
                 open: Vec::new(),
+                network_tools: Vec::new(),
                 log: RestoreLog::new(policy),
                 document: JsonDocument::default(),
             },
@@ -148,13 +151,25 @@ impl Channels {
         out: &mut Vec<u8>,
     ) -> Option<Vec<u8>> {
         let bytes = &*data.bytes;
-        let channels = EventChannels::new(document, bytes);
+        let mut channels = EventChannels::new(document, bytes);
+        if self.network_tools.len() <= MAX_CHANNELS {
+            self.network_tools.append(&mut channels.network_tools);
+        }
         let ends = |name: &str| is_last || channels.ends(name);
         let is_continued = |name: &str| channels.deltas.iter().any(|d| d.channel == name);
         self.end(table, out, |name| ends(name) && !is_continued(name));
-        let mut splices = restore_document(document, bytes, table, &mut self.log, |leaf| {
-            channels.is_piece(document, bytes, leaf)
-        });
+        let is_of_network_tool = channels
+            .output
+            .as_deref()
+            .is_some_and(|output| self.is_of_network_tool(output));
+        let mut splices = restore_document(
+            document,
+            bytes,
+            table,
+            &mut self.log,
+            is_of_network_tool,
+            |leaf| channels.is_piece(document, bytes, leaf),
+        );
         let held: usize = self
             .open
             .iter()
@@ -168,9 +183,13 @@ impl Channels {
             let Some(index) = self.channel(delta) else {
                 continue;
             };
+            let is_of_network_tool = self.is_of_network_tool(&delta.channel);
             let Some(channel) = self.open.get_mut(index) else {
                 continue;
             };
+            if is_of_network_tool {
+                channel.text.set_network_tool();
+            }
             let mut restored = channel.text.push(table, &mut self.log, text);
             if ends(&delta.channel) {
                 restored.push_str(&channel.text.finish(table, &mut self.log));
@@ -200,6 +219,16 @@ impl Channels {
             splice.end = data.event_position(splice.end);
         }
         splice(event, splices).ok()
+    }
+
+    /// Whether a text is the arguments of a tool that talks to the network. In an answer with very
+    /// many tools each of them may be one.
+    fn is_of_network_tool(&self, channel: &str) -> bool {
+        self.network_tools.len() > MAX_CHANNELS
+            || self
+                .network_tools
+                .iter()
+                .any(|prefix| channel.starts_with(prefix.as_str()))
     }
 
     /// The index of the text of a piece. `None` if there are too many.

