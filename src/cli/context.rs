@@ -82,6 +82,8 @@ pub(crate) struct Context {
     pub(super) compare_at_end: Option<When>,
     /// From when until when the marks need not be compared again.
     pub(super) compare_next: Option<(Time, Time)>,
+    /// A failed comparison was reported.
+    pub(super) compare_failed: bool,
 }
 
 impl Context {
@@ -113,6 +115,7 @@ impl Context {
             reported_model: None,
             compare_at_end: None,
             compare_next: None,
+            compare_failed: false,
         })
     }
 
@@ -137,6 +140,7 @@ impl Context {
             reported_model: None,
             compare_at_end: None,
             compare_next: None,
+            compare_failed: false,
         }
     }
 

@@ -28,7 +28,10 @@ const MAX_CHECKED_BYTES: u64 = 256;
 /// Compares the state with the marks in the key store and raises what is behind. The key store
 /// is not opened for this: without an open one, nothing is compared.
 pub(crate) fn compare_with_marks(context: &mut Context, when: When) {
-    if let Err(error) = try_compare(context, when) {
+    // A cause that lasts is said once.
+    if let Err(error) = try_compare(context, when)
+        && !std::mem::replace(&mut context.compare_failed, true)
+    {
         context.ui.error_line(&format!(
             "chatbot: warning: cannot tell whether `state` is an older copy: {error}"
         ));

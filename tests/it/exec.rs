@@ -480,6 +480,17 @@ fn exec_demo_needs_neither_key_nor_network() {
 
 #[test]
 fn exec_proxy_ends_in_a_lockdown() {
+#[test]
+fn exec_without_a_key_store_says_so_once() {
+    let server = provider(echo);
+    let mut sandbox = home_of(&server);
+    sandbox.set("CHATBOT_KEYRING", "vault");
+    let output = sandbox.run(shell(&[], "true")).output();
+    let warning = "chatbot: warning: cannot tell whether `state` is an older copy: there is no vault at \
+                   `[ROOT]/one-root/data/vault.json`\n";
+    assert_eq!(output.stderr, format!("{warning}{NOTHING}"));
+}
+
     let server = provider(echo);
     let sandbox = home_of(&server);
     let line = format!(
