@@ -375,7 +375,9 @@ fn exec_shows_recipes() {
             "llm         llm\n",
             "            its own saved key for openai wins over the token: pass the model with `-m`, and remove that key\n",
             "aichat      aichat\n",
+            "            name the model as openai:MODEL; an address or a key in its own configuration wins over these\n",
             "cn          Continue\n",
+            "            its configuration (`--config FILE`) must name a model with `apiBase: ${{ secrets.OPENAI_BASE_URL }}` and `apiKey: ${{ secrets.OPENAI_API_KEY }}`\n",
             "*           any program\n",
         ))
         .check();
@@ -479,8 +481,6 @@ fn exec_demo_needs_neither_key_nor_network() {
 }
 
 #[test]
-fn exec_proxy_ends_in_a_lockdown() {
-#[test]
 fn exec_without_a_key_store_says_so_once() {
     let server = provider(echo);
     let mut sandbox = home_of(&server);
@@ -491,6 +491,8 @@ fn exec_without_a_key_store_says_so_once() {
     assert_eq!(output.stderr, format!("{warning}{NOTHING}"));
 }
 
+#[test]
+fn exec_proxy_ends_in_a_lockdown() {
     let server = provider(echo);
     let sandbox = home_of(&server);
     let line = format!(
