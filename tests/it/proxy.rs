@@ -1,8 +1,10 @@
 //! `chatbot proxy`: other programs use models with a token instead of the key.
 
 use super::harness::Sandbox;
+use super::harness::Screen;
 use super::harness::http::{self, HttpAnswer};
 use super::harness::provider::{Gate, Reply, Request, Server};
+use super::harness::pty::key::CTRL_C;
 use super::harness::run::Running;
 use super::harness::sandbox::own_key;
 use serde_json::{Value, json};
@@ -42,12 +44,12 @@ impl Proxy {
         Self::start(sandbox, &[])
     }
 
-    pub(super) fn token(&self, args: &[&str]) -> String {
-        let args = ["proxy", "token", "--ttl=10m"].iter().chain(args);
     pub(super) fn pid(&self) -> rustix::process::Pid {
         self.running.pid()
     }
 
+    pub(super) fn token(&self, args: &[&str]) -> String {
+        let args = ["proxy", "token", "--ttl=10m"].iter().chain(args);
         let output = self.sandbox.run(args).succeeds();
         output.stdout.trim().to_owned()
     }
@@ -740,8 +742,6 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
             sent.as_bytes(),
         )
     };
-    let body = question("hello").to_string();
-    let other = question("hellO").to_string();
     let ask = |time: i64, nonce: &str, signed: &str, sent: &str, sent_path: &str| {
         send(
             time,
@@ -753,6 +753,8 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
             sent_path,
         )
     };
+    let body = question("hello").to_string();
+    let other = question("hellO").to_string();
     assert_eq!(ask(now, "nonce-0123456789", &body, &body, path).status, 200);
     for (what, answer) in [
         ("repeated", ask(now, "nonce-0123456789", &body, &body, path)),
@@ -1083,6 +1085,48 @@ fn proxy_does_not_put_secrets_where_they_could_leave() {
     let sandbox = proxy.stop();
     let alerts = sandbox.run(["audit", "alerts", "--json"]).output().stdout;
     assert!(alerts.contains("\"held_back\""), "{alerts}");
+}
+
+#[test]
+fn proxy_screens_fit_into_60_columns() {
+    let sandbox = Sandbox::under_one_root();
+    let mut serve = Screen::open(&sandbox, ["proxy", "serve", "--demo"], 60, 30);
+    serve.wait_for("your page:");
+    let port = port_of(&sandbox);
+    sandbox
+        .run(["proxy", "token", "--ttl=8h", "--name=editor"])
+        .succeeds();
+    let mut list = Screen::open(&sandbox, ["proxy", "list"], 60, 30);
+    assert_eq!(list.end(), 0);
+    let list = list.text();
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(
+        lines[0],
+        "id             kind   ends         requests   cost  name"
+    );
+    assert!(lines[1].ends_with("         0  $0.00  editor"), "{list}");
+    assert_eq!(lines.len(), 2);
+    sandbox
+        .run(["proxy", "revoke", "unknown"])
+        .stderr(
+            "chatbot: error: there is no such token\n\
+             chatbot: hint: `chatbot proxy list` shows the tokens\n",
+        )
+        .code(1)
+        .check();
+    serve.send(CTRL_C);
+    assert_eq!(serve.end(), 0);
+    let text = serve.text().replace(&format!(":{port}"), ":PORT");
+    let (before, after) = text.split_once("your page:").unwrap();
+    assert_eq!(
+        before,
+        "listening on http://127.0.0.1:PORT\n  \
+         OPENAI_BASE_URL=http://127.0.0.1:PORT/v1\n  \
+         ANTHROPIC_BASE_URL=http://127.0.0.1:PORT\n  \
+         GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:PORT\n\
+         create a token with `chatbot proxy token`; stop with Ctrl-C\n"
+    );
+    assert!(after.ends_with("^C\nstopped after 0 requests\n"), "{text}");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn list(context: &Context, recipes: &[Recipe], as_text: bool) -> Result<()> {
             out += &format!("            {note}\n");
         }
     }
-    context.ui.out(&out)
+    context.ui.say(&out, 12)
 }
 
 /// Shows what a recipe sets, with the names of what is filled in.

@@ -167,9 +167,10 @@ pub(super) fn ask(
         .pointer("/error/message")
         .and_then(Value::as_str)
         .unwrap_or("the proxy did not answer as expected");
-    bail!(CliError::new(
-        CliExit::Failure,
-        "proxy_refused",
-        said.trim_start_matches("chatbot proxy: ").to_owned()
-    ))
+    let said = said.trim_start_matches("chatbot proxy: ").to_owned();
+    let mut error = CliError::new(CliExit::Failure, "proxy_refused", said);
+    if answer.pointer("/error/code").and_then(Value::as_str) == Some("no_such_token") {
+        error = error.hint("`chatbot proxy list` shows the tokens");
+    }
+    bail!(error)
 }

@@ -40,8 +40,7 @@ pub(super) fn run(context: &mut Context, options: &ProxyListArgs) -> Result<()> 
 
 /// The tokens as lines.
 pub(super) fn table(tokens: &[Value]) -> Displayable {
-    let mut out =
-        Displayable::from("id             kind      ends              requests       cost  name\n");
+    let mut rows = vec![["id", "kind", "ends", "requests", "cost", "name"].map(String::from)];
     for token in tokens {
         let text = |name: &str| {
             let text = token.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -53,24 +52,40 @@ pub(super) fn table(tokens: &[Value]) -> Displayable {
             .and_then(|cost| NanoDollars::parse(&cost))
             .unwrap_or_default();
         let ends = Time::parse(&text("expires_at")).map(Time::local_minute);
-        let line = format!(
-            "{:<13}  {:<8}  {:<16}  {:>8}  {:>9}  {}",
+        // Without the year: no token lives longer than 30 days.
+        let ends = ends.and_then(|minute| minute.split_once('-').map(|(_, day)| day.to_owned()));
+        rows.push([
             text("id"),
             text("kind"),
             ends.unwrap_or_default(),
-            number("/used/requests"),
+            number("/used/requests").to_string(),
             format_dollars(cost.0),
             text("name"),
+        ]);
+    }
+    // As narrow as it can be: the name should fit into 60 columns.
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(String::len).max().unwrap_or(0)
+    };
+    let [id, kind, ends, requests, cost] = [0, 1, 2, 3, 4].map(width);
+    let mut out = Displayable::default();
+    let held = tokens.iter().map(held_back);
+    for (row, held) in rows.iter().zip(std::iter::once(0).chain(held)) {
+        let [token, sort, end, count, dollars, name] = row;
+        let line = format!(
+            "{token:<id$}  {sort:<kind$}  {end:<ends$}  {count:>requests$}  {dollars:>cost$}  {name}"
         );
         out += &format!("{}\n", line.trim_end());
-        let held = number("/used/held_back");
         if held > 0 {
-            let held = usize::try_from(held).unwrap_or(usize::MAX);
-            out += &format!(
-                "               {} not put back\n",
-                pluralize(held, "secret")
-            );
+            out += &format!("{:id$}  {} not put back\n", "", pluralize(held, "secret"));
         }
     }
     out
+}
+
+/// How many secrets were not put back into answers.
+fn held_back(token: &Value) -> usize {
+    let held = token.pointer("/used/held_back").and_then(Value::as_u64);
+    usize::try_from(held.unwrap_or(0)).unwrap_or(usize::MAX)
 }

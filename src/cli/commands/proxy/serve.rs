@@ -14,6 +14,7 @@ use crate::cli::rollback;
 use crate::cli::runtime::{StopSignals, runtime, wait_for_signal};
 use crate::cli::session;
 use crate::cli::state_marks::When;
+use crate::cli::term::format::pluralize;
 use crate::config::KeySource;
 use crate::fs;
 use crate::keys::Slot;
@@ -120,7 +121,12 @@ pub(super) fn run(context: &mut Context, options: &ProxyServeArgs) -> Result<()>
                 () = wait_for_signal(signals) => {}
             }
         };
-        server.run(stop).await;
+        let totals = server.run(stop).await;
+        // The terminal has put `^C` on the line.
+        context.ui.end_turn();
+        let requests = usize::try_from(totals.used.requests).unwrap_or(usize::MAX);
+        let account = format!("stopped after {}", pluralize(requests, "request"));
+        context.ui.notice(&account);
         Ok(())
     })
 }
@@ -172,9 +178,9 @@ fn announce(context: &Context, server: &ProxyServer, as_json: bool) -> Result<()
     }
     let mut text = format!("listening on {address}\n");
     if server.port().is_some() {
-        text += &format!("  OpenAI clients     OPENAI_BASE_URL={address}/v1\n");
-        text += &format!("  Anthropic clients  ANTHROPIC_BASE_URL={address}\n");
-        text += &format!("  Google clients     GOOGLE_GEMINI_BASE_URL={address}\n");
+        text += &format!("  OPENAI_BASE_URL={address}/v1\n");
+        text += &format!("  ANTHROPIC_BASE_URL={address}\n");
+        text += &format!("  GOOGLE_GEMINI_BASE_URL={address}\n");
     }
     context.ui.out(&text)?;
     context
