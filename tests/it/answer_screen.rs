@@ -324,6 +324,18 @@ fn reasoning_is_shown_or_hidden_as_the_settings_and_the_option_say() {
 }
 
 #[test]
+fn farewell_has_its_own_line_in_a_dumb_terminal() {
+    let (mut sandbox, _server) = sandbox_with([Reply::says("a heron")]);
+    sandbox.set("TERM", "dumb");
+    let mut chat = Screen::open(&sandbox, ["chat"], 80, 30);
+    chat.wait_for("\n> ").line("hi").wait_for(" tok");
+    chat.wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(chat.end(), 0);
+    let text = chat.text();
+    assert!(text.contains("\n\n>\n-- resume with "), "{text}");
+}
+
+#[test]
 fn question_answer_and_statistics_are_told_apart() {
     let (mut sandbox, _server) = sandbox_with((0..6).map(|_| Reply::says("a heron")));
     for (variable, value, mark) in [

@@ -178,16 +178,21 @@ impl InputSource {
                 })?;
                 Ok(InputEvent::Text(unwrap_lines(text)))
             }
-            Self::Terminal(terminal) => match terminal.take_line_typed_ahead() {
-                Some(line) => {
+            Self::Terminal(terminal) => {
+                if let Some(line) = terminal.take_line_typed_ahead() {
                     let mut shown = ui.paint(Style::Prompt, prompt);
                     shown.push(Displayable::line(&line));
                     shown.push("\n");
                     ui.out(shown)?;
-                    Ok(InputEvent::Text(unwrap_lines(line)))
+                    return Ok(InputEvent::Text(unwrap_lines(line)));
                 }
-                None => terminal.read(&styled(ui, prompt)),
-            },
+                let event = terminal.read(&styled(ui, prompt))?;
+                // Without control sequences the line editor leaves the cursor behind the prompt.
+                if matches!(event, InputEvent::End) && !ui.output_takes_styles() {
+                    ui.out("\n")?;
+                }
+                Ok(event)
+            }
         }
     }
 
