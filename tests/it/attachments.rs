@@ -83,6 +83,9 @@ fn picture_is_sent_without_metadata_and_kept() {
     );
     let shown = sandbox.run(["history", "show"]).succeeds().stdout;
     assert!(shown.contains("Picture `house.png`"), "{shown}");
+    let mut screen = Screen::open(&sandbox, ["history", "export", "-o", "house.md"], 80, 24);
+    assert_eq!(screen.end(), 0);
+    assert_eq!(screen.text(), "wrote house.md\nleft out: 1 picture\n");
     sandbox.is_private();
 }
 

@@ -65,19 +65,24 @@ pub(super) fn run(context: &mut Context, options: &HistoryExportArgs) -> Result<
     let format = choose_format(options.format, options.output.as_deref())?;
     let ids = selected_ids(context, options)?;
     let mut out = open(options.output.as_deref())?;
-    let mut damaged = false;
+    let (mut damaged, mut images) = (false, 0);
     out.add(context, format_head(format))?;
     for (n, id) in ids.iter().enumerate() {
         if n > 0 && format == ExportFormat::Json {
             out.add(context, ",\n")?;
         }
-        damaged |= export_one(context, &mut out, id, format)?;
+        damaged |= export_one(context, &mut out, id, format, &mut images)?;
     }
     out.add(context, format_foot(format))?;
     out.write(context)?;
     if let (Some(draft), Some(path)) = (out.draft, &options.output) {
         draft.commit()?;
         context.ui.notice(&format!("wrote {}", display_path(path)));
+    }
+    if images > 0 {
+        context
+            .ui
+            .notice(&format!("left out: {}", pluralize(images, "picture")));
     }
     context.audit_event(
         &Event::new(EventKind::History)
@@ -90,13 +95,14 @@ pub(super) fn run(context: &mut Context, options: &HistoryExportArgs) -> Result<
     Ok(())
 }
 
-/// Writes one conversation, message by message, and returns whether it is damaged. The file is read
-/// twice, because the heading has the number of messages.
+/// Writes one conversation, message by message, and returns whether it is damaged. Its pictures are
+/// counted and not written. The file is read twice, because the heading has the number of messages.
 fn export_one(
     context: &mut Context,
     out: &mut ExportOutput,
     id: &Name,
     form: ExportFormat,
+    images: &mut usize,
 ) -> Result<bool> {
     let archive = context.archive()?;
     let ending = archive.stream(id, &mut |_| anyhow::Ok(()))?;
@@ -147,6 +153,7 @@ fn export_one(
             }
         };
         comma = ",";
+        *images += m.message.images.len();
         out.add(context, text)
     };
     let mut questions = UnansweredMarker::default();
