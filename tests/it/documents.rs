@@ -21,7 +21,7 @@ pub(super) fn documents() -> Vec<(String, String)> {
     for folder in ["", "contrib/", "docs/"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-            if name.ends_with(".md") {
+            if Path::new(&name).extension().is_some_and(|end| end == "md") {
                 paths.push(format!("{folder}{name}"));
             }
         }
@@ -422,7 +422,10 @@ fn settings_table() -> String {
             if std::mem::take(&mut complete) {
                 comment.clear();
             }
-            comment = format!("{comment} {text}").trim().to_owned();
+            if !comment.is_empty() {
+                comment.push(' ');
+            }
+            comment.push_str(text);
         }
     }
     rows

@@ -110,7 +110,10 @@ fn make() -> Vec<(String, Vec<u8>)> {
         "state/usage.jsonl",
         "cache/index.fernet",
     ];
-    let is_kept = |name: &str| !name.ends_with(".lock") && kept.iter().any(|k| name.starts_with(k));
+    let is_kept = |name: &str| {
+        kept.iter()
+            .any(|k| *k == name || k.ends_with('/') && name.starts_with(k))
+    };
     let mut files = files_below(&made);
     files.extend(
         files_below(&home)
