@@ -198,6 +198,20 @@ fn audit_log_cannot_be_forged_without_key() {
     assert!(first_bad(&with).is_some());
 }
 
+#[test]
+fn audit_verify_finds_a_record_with_a_foreign_mac() {
+    let (_dir, log, bytes) = written(3);
+    let last = bytes.split_inclusive(|b| *b == b'\n').next_back().unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(last).unwrap();
+    record["seq"] = 4.into();
+    record["prev"] = hash(last.strip_suffix(b"\n").unwrap()).into();
+    record["mac"] = "0".repeat(64).into();
+    // The head does not know it, as after a crash: only the MAC tells that it was not written here.
+    let added = format!("{record}\n");
+    std::fs::write(log.path(), [&bytes, added.as_bytes()].concat()).unwrap();
+    assert_eq!(first_bad(&log), Some(4));
+}
+
 /// The lines of a log as an attacker without the key would write them: no MACs, matching hashes and a matching end.
 fn forged(
     log: &AuditLog,
