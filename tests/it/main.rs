@@ -30,6 +30,8 @@ mod backup;
 mod chat;
 /// The environment, the arguments and the limits of child processes.
 mod child_processes;
+/// The ledger of promises: each has a test, and a change that the test notices.
+mod claims;
 /// Command lines without a command, `help`, and hints for unknown words.
 mod command_line;
 /// Completion in bash, zsh and fish.
