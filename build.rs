@@ -24,13 +24,13 @@ fn main() {
     let toolchain = output(&compiler, &["--version"]).unwrap_or_default();
     record("CHATBOT_BUILD_TOOLCHAIN", &toolchain);
     record("CHATBOT_BUILD_ADVISORIES", &advisories());
-    let is_optimised = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let (commit, lock) = match is_optimised {
-        true => (commit().unwrap_or_default(), lock().unwrap_or_default()),
-        false => Default::default(),
-    };
-    record("CHATBOT_BUILD_COMMIT", &commit);
-    record("CHATBOT_BUILD_LOCK", &lock);
+    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    let recorded = |find: fn() -> Option<String>| is_release.then(find).flatten();
+    record(
+        "CHATBOT_BUILD_COMMIT",
+        &recorded(commit).unwrap_or_default(),
+    );
+    record("CHATBOT_BUILD_LOCK", &recorded(lock).unwrap_or_default());
 }
 
 fn record(name: &str, value: &str) {
@@ -94,7 +94,7 @@ fn commit() -> Option<String> {
     }
     // The repository could also be one around a folder into which this source was copied.
     if output("git", &["rev-parse", "--show-prefix"])?.is_empty() {
-        for file in ["HEAD", "logs/HEAD", "index"] {
+        for file in ["HEAD", "logs/HEAD"] {
             let path = output("git", &["rev-parse", "--git-path", file])?;
             if Path::new(&path).exists() {
                 println!("cargo::rerun-if-changed={path}");
@@ -104,7 +104,14 @@ fn commit() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
         let id = output("git", &["rev-parse", "HEAD"])?;
-        let changes = output("git", &["status", "--porcelain", "--untracked-files=no"])?;
+        // A refreshed index would be a change of the repository by its own build.
+        let status = [
+            "--no-optional-locks",
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+        ];
+        let changes = output("git", &status)?;
         return Some(with_mark(&id, !changes.is_empty()));
     }
     None
