@@ -74,10 +74,6 @@ impl Proxy {
         file["owner_token"].as_str().unwrap().to_owned()
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.running.pid().as_raw_nonzero().get().unsigned_abs()
-    }
-
     /// Kills it, and returns the home.
     pub(super) fn kill(self) -> Sandbox {
         self.running.kill();

@@ -132,7 +132,7 @@ fn proxy_loses_nothing_under_load() {
     let token = proxy.token(&[]);
     let port = proxy.port;
     let descriptors = || {
-        let folder = format!("/proc/{}/fd", proxy.pid());
+        let folder = format!("/proc/{}/fd", proxy.pid().as_raw_nonzero());
         std::fs::read_dir(folder).map_or(0, Iterator::count)
     };
     // Connections to the provider, and the files with usage and limits, stay open.
