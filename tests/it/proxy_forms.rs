@@ -138,7 +138,8 @@ fn proxy_forms_reach_the_provider_while_they_arrive() {
     }
     stream.write_all(late.as_bytes()).unwrap();
     assert!(answer(stream).ends_with(r#"{"text":"hello"}"#));
-    let grown = peak_memory(&proxy) - before;
+    // The kernel counts a little late.
+    let grown = peak_memory(&proxy).saturating_sub(before);
     assert!(grown < 8 * MEBIBYTE, "{grown}");
     let ended = received.iter().find_map(|seen| match seen {
         Seen::Piece(piece) => {
