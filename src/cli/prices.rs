@@ -48,7 +48,7 @@ pub(crate) fn pricing(context: &Context, choice: Option<&ProviderChoice>) -> Pri
     // The proxy asks for every request, and the list is long.
     let known = RefCell::new((None, HashMap::<String, Price>::new()));
     Pricing::new(move |model| {
-        let version = (fs::modified_ms(&path), fs::length(&path));
+        let version = fs::modified_ms(&path);
         let mut known = known.borrow_mut();
         if known.0 != Some(version) || known.1.len() > MAX_KNOWN_PRICES {
             *known = (Some(version), HashMap::new());

@@ -29,8 +29,8 @@ pub struct KeptState {
     pub is_same: bool,
 }
 
-/// Device and number, by which a file is recognised; `None` where the system has no such numbers.
-type FileId = Option<(u64, u64)>;
+/// Device and number, by which a file is recognised.
+type FileId = (u64, u64);
 
 impl KeptFile {
     /// A file that only grows. Nothing is opened yet.
@@ -226,19 +226,26 @@ fn private_metadata(path: &Path) -> Result<Option<Metadata>, Error> {
     }
 }
 
+#[cfg(unix)]
 fn is_same_file(id: FileId, meta: &Metadata) -> bool {
-    id.is_some() && id == id_of(meta)
+    id == id_of(meta)
 }
 
 #[cfg(unix)]
 fn id_of(meta: &Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    Some((meta.dev(), meta.ino()))
+    (meta.dev(), meta.ino())
+}
+
+/// Without such numbers a file is opened again for each use.
+#[cfg(not(unix))]
+const fn is_same_file(_id: FileId, _meta: &Metadata) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
 const fn id_of(_meta: &Metadata) -> FileId {
-    None
+    (0, 0)
 }
 
 #[cfg(unix)]
