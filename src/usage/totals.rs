@@ -130,6 +130,24 @@ pub(crate) struct Totals {
     pub(crate) rebuilt: bool,
 }
 
+/// What the file of the tally contains.
+pub(crate) enum TallyContent {
+    Missing,
+    Damaged,
+    Whole(Totals),
+}
+
+impl TallyContent {
+    /// Parses the bytes of the file, if there is one.
+    pub(crate) fn parse(bytes: Option<&[u8]>) -> Self {
+        match bytes.map(Totals::parse) {
+            None => Self::Missing,
+            Some(None) => Self::Damaged,
+            Some(Some(totals)) => Self::Whole(totals),
+        }
+    }
+}
+
 impl Totals {
     /// Reads the tally as of now.
     pub(crate) fn read(
@@ -139,20 +157,19 @@ impl Totals {
         now: Moment,
     ) -> Result<Self, fs::Error> {
         let bytes = fs::read_at_most(path, MAX_TALLY_BYTES)?;
-        Self::from_file(bytes.as_deref().map(Self::parse), usage, audit, now)
+        Self::from_file(TallyContent::parse(bytes.as_deref()), usage, audit, now)
     }
 
-    /// The tally as of now, from what its file contains: `None` if there is no file, and
-    /// `Some(None)` if it is damaged.
+    /// The tally as of now, from what its file contains.
     pub(crate) fn from_file(
-        parsed: Option<Option<Self>>,
+        content: TallyContent,
         usage: &UsageLog,
         audit: &AuditLog,
         now: Moment,
     ) -> Result<Self, fs::Error> {
         let length = usage.len();
-        let mut totals = match parsed {
-            Some(Some(totals)) => totals,
+        let mut totals = match content {
+            TallyContent::Whole(totals) => totals,
             lost => {
                 let mut totals = Self::default();
                 // When the lost day began, and in which zone, is unknown: count what the last 24
@@ -167,7 +184,8 @@ impl Totals {
                         *span = BudgetPeriod::default();
                     }
                 }
-                totals.rebuilt = lost.is_some() || totals.days.iter().any(|d| d.requests > 0);
+                totals.rebuilt = matches!(lost, TallyContent::Damaged)
+                    || totals.days.iter().any(|d| d.requests > 0);
                 totals
             }
         };
@@ -206,7 +224,7 @@ impl Totals {
         Ok(totals)
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (body, sum) = text.split_once('\n')?;
         (sum.trim_end() == checksum(body))

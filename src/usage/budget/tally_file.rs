@@ -4,7 +4,7 @@ use crate::audit::log::AuditLog;
 use crate::fs::{self, KeptFile, KeptLock};
 use crate::time::Moment;
 use crate::usage::UsageLog;
-use crate::usage::totals::{MAX_TALLY_BYTES, Totals};
+use crate::usage::totals::{MAX_TALLY_BYTES, TallyContent, Totals};
 use std::path::Path;
 
 /// The file, and the totals that were written last.
@@ -41,11 +41,11 @@ impl TallyFile {
             });
         }
         let bytes = self.file.read_from(0)?;
-        let parsed = match known {
-            Some((written, totals)) if written == bytes => Some(Some(totals)),
-            _ => found.map(|_| Totals::parse(&bytes)),
+        let content = match known {
+            Some((written, totals)) if written == bytes => TallyContent::Whole(totals),
+            _ => TallyContent::parse(found.map(|_| &*bytes)),
         };
-        Ok((Totals::from_file(parsed, usage, audit, now)?, bytes))
+        Ok((Totals::from_file(content, usage, audit, now)?, bytes))
     }
 
     /// Writes the totals, unless the file has them already.
