@@ -1,7 +1,7 @@
 //! Records for the program:
 //!
-//! - `CHATBOT_RULES`: a hash of `src/privacy`. Text that was saved under the same rules and settings
-//!   need not be redacted a second time.
+//! - `CHATBOT_RULES`: a hash of `src/privacy`. Text that was saved under the same rules and
+//!   settings need not be redacted a second time.
 //! - `CHATBOT_BUILD_…`: what `chatbot version` prints. Commit and lock file are recorded in
 //!   optimised builds only, because a build for development would be repeated with each commit.
 //!
@@ -63,8 +63,8 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What a release looked up before the build: the date of the database of advisories, then the ids of
-/// those about dependencies.
+/// What a release looked up before the build: the date of the database of advisories, then the ids
+/// of those about dependencies.
 fn advisories() -> String {
     let name = "CHATBOT_BUILD_ADVISORIES";
     println!("cargo::rerun-if-env-changed={name}");
@@ -80,8 +80,8 @@ fn advisories() -> String {
     String::new()
 }
 
-/// The commit, followed by `modified` if files differ from it. A package has a file that names it; a
-/// source archive has nothing, and whoever builds from one can name it.
+/// The commit, followed by `modified` if files differ from it. A package has a file that names it;
+/// a source archive has none, and a variable names it.
 fn commit() -> Option<String> {
     println!("cargo::rerun-if-env-changed=CHATBOT_BUILD_COMMIT");
     if let Ok(named) = env::var("CHATBOT_BUILD_COMMIT") {

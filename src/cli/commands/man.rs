@@ -123,8 +123,8 @@ fn page_name(command: &Command) -> String {
     name.unwrap_or_else(|| command.get_name()).to_owned()
 }
 
-/// Adds what follows the options of a help page. A line that ends with a colon is the heading of the
-/// indented lines below it, and these are printed as they are.
+/// Adds what follows the options of a help page. A line that ends with a colon is the heading of
+/// the indented lines below it, and these are printed as they are.
 fn add_sections(page: &mut Roff, text: &str) {
     let (mut in_section, mut as_typed) = (false, false);
     for line in text.lines() {
