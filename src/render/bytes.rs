@@ -17,7 +17,7 @@ pub(super) fn ordinary_length(text: &str) -> usize {
     let is_ordinary = bytes.len() >= 32
         && !text.starts_with(' ')
         && !has_any(text, |b| !matches!(b, b' '..=b'~'))
-        && !pairs.fold(false, |found, (a, b)| found | (*a == b' ' && *b == b' '));
+        && pairs.filter(|(a, b)| **a == b' ' && **b == b' ').count() == 0;
     if is_ordinary {
         return memrchr(b' ', bytes).unwrap_or(0);
     }

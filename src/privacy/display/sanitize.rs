@@ -96,7 +96,7 @@ impl Sanitizer {
 /// Whether a text needs no change.
 fn is_harmless(text: &str) -> bool {
     // Without an early end, the check of many bytes is one instruction.
-    let is_plain = |b: u8| matches!(b, b' '..=b'~') | (b == b'\n') | (b == b'\t');
+    let is_plain = |b: u8| matches!(b, b' '..=b'~' | b'\n' | b'\t');
     let plain = text.bytes().fold(true, |plain, b| plain & is_plain(b));
     plain
         || text.chars().all(|c| {
