@@ -796,8 +796,8 @@ fn proxy_signed_requests_cannot_be_altered_or_repeated() {
         path,
     );
     assert_eq!(answer.status, 401);
-    let sent = posts(&server);
-    assert_eq!((sent.len(), sent[1].text()), (2, form));
+    let requests = posts(&server);
+    assert_eq!((requests.len(), requests[1].text()), (2, form));
     proxy.stop();
 }
 

@@ -2,7 +2,7 @@
 
 use super::harness::Sandbox;
 use super::harness::http::{self, HttpAnswer};
-use super::harness::provider::{Reply, read_chunk};
+use super::harness::provider::{Reply, Request, read_chunk};
 use super::proxy::{EMAIL, Proxy, posts, provider};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -230,8 +230,8 @@ fn proxy_forms_name_the_model_before_the_file() {
         let answer = send(token, body);
         assert_eq!(answer.status, status, "{answer:?}");
     }
-    let sent = posts(&server);
-    let bodies: Vec<&str> = sent.iter().map(|request| request.text()).collect();
+    let requests = posts(&server);
+    let bodies: Vec<&str> = requests.iter().map(Request::text).collect();
     assert_eq!(bodies, [&early, &late, &early]);
     proxy.stop();
 }
