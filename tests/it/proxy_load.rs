@@ -97,6 +97,11 @@ fn usage(sandbox: &Sandbox) -> Value {
     serde_json::from_str(&usage.stdout).unwrap()
 }
 
+/// What this number of requests costs.
+fn cents(requests: usize) -> f64 {
+    f64::from(u32::try_from(requests).unwrap()) / 100.0
+}
+
 /// Waits until something is so.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -180,7 +185,7 @@ fn proxy_loses_nothing_under_load() {
         (&json!(many), &json!(many), &json!(0.0))
     );
     let cost = usage["spans"]["today"]["cost"].as_f64().unwrap();
-    assert!((cost - many as f64 / 100.0).abs() < 1e-6, "{cost}");
+    assert!((cost - cents(many)).abs() < 1e-6, "{cost}");
     sandbox.run(["audit", "verify"]).succeeds();
     let log = sandbox.run(["audit", "list", "--json"]).succeeds();
     for event in ["message.sent", "request.finished"] {
@@ -190,9 +195,11 @@ fn proxy_loses_nothing_under_load() {
 
 #[test]
 fn proxy_counts_requests_of_other_processes_before_the_next() {
-    let server = provider(|request| match request.json()["stream"] == json!(true) {
-        true => Reply::says("yes"),
-        false => echo(request),
+    let server = provider(|request| {
+        if request.json()["stream"] == json!(true) {
+            return Reply::says("yes");
+        }
+        echo(request)
     });
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(
@@ -248,10 +255,7 @@ fn proxy_that_is_killed_under_load_leaves_money_and_log_in_order() {
         let spent = today["cost"].as_f64().unwrap();
         let held = usage["budget"]["spans"][0]["held"].as_f64().unwrap();
         // Each request costs a cent, and reserved more: what was not booked is reserved still.
-        assert!(
-            spent + held >= asked as f64 / 100.0 - 1e-6,
-            "{asked} {usage}"
-        );
+        assert!(spent + held >= cents(asked) - 1e-6, "{asked} {usage}");
         let booked = today["requests"].as_u64().unwrap();
         let unbooked = asked as u64 - booked;
         assert!(unbooked <= 2 * CLIENTS as u64 * (round + 1), "{usage}");
