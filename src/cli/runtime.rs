@@ -36,9 +36,9 @@ pub(crate) async fn wait_for_interrupt(mut cancelled: watch::Receiver<bool>, end
     }
 }
 
-/// Waits for one of the signals.
+/// Waits for one of the signals, also for one that came between this call and the waiting.
 #[cfg(unix)]
-pub(crate) async fn wait_for_signal(ends: StopSignals) {
+pub(crate) fn wait_for_signal(ends: StopSignals) -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
     let window = hear(ends.window, SignalKind::hangup());
@@ -49,9 +49,11 @@ pub(crate) async fn wait_for_signal(ends: StopSignals) {
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = came(window) => (),
-        () = came(program) => (),
+    async move {
+        tokio::select! {
+            () = came(window) => (),
+            () = came(program) => (),
+        }
     }
 }
 

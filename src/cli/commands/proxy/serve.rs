@@ -110,15 +110,16 @@ pub(super) fn run(context: &mut Context, options: &ProxyServeArgs) -> Result<()>
     local.block_on(&runtime, async {
         let server = bind(options, parts).await?;
         let _registration = control::register(context, &server.address(), &server.owner().secret)?;
-        announce(context, &server, options.json)?;
-        let signals = StopSignals {
+        // Anyone who reads the address may end the proxy at once.
+        let signalled = wait_for_signal(StopSignals {
             window: true,
             program: true,
-        };
+        });
+        announce(context, &server, options.json)?;
         let stop = async {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
-                () = wait_for_signal(signals) => {}
+                () = signalled => {}
             }
         };
         let totals = server.run(stop).await;
