@@ -156,6 +156,7 @@ fn fork_still_knows_the_values_of_placeholders() {
         .wait_for("\n> ")
         .line("/fork")
         .wait_for("resumed ")
+        .wait_for("dear [EMAIL_1]")
         .wait_for("\n> ")
         .line("again")
         .wait_for("dear bob.miller@initech.com")

@@ -3,6 +3,7 @@
 use super::harness::provider::{Gate, Reply, Server};
 use super::harness::{Sandbox, Screen};
 use crate::harness::pty::key;
+use crate::harness::run::BINARY;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -487,5 +488,22 @@ fn lines_typed_during_an_answer_wait_in_the_prompt() {
         .send(key::ENTER);
     screen.wait_for("to four").wait_for("\n> ");
     assert_eq!(last_message(&server), "four");
+    leave(screen);
+}
+
+#[test]
+fn line_typed_before_the_first_prompt_is_not_sent() {
+    let server = echo();
+    let sandbox = sandbox_at(&server, "");
+    let script = "echo ready; until [ -e begin ]; do sleep 0.02; done; exec \"$0\" chat";
+    let mut screen = Screen::open_program(&sandbox, "sh", ["-c", script, BINARY], 80, 24);
+    // It could be a passphrase that is not asked for this time.
+    screen.wait_for("ready").line("correct horse");
+    sandbox.write("cwd/begin", "");
+    screen.wait_for("> correct horse").send(" battery");
+    screen.send(key::ENTER).wait_for("correct horse battery\n");
+    screen.wait_for("\n> ");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(last_message(&server), "correct horse battery");
     leave(screen);
 }

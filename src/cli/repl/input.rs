@@ -56,6 +56,8 @@ pub(super) struct LineEditor {
     pastes: Pastes,
     /// The text that the next prompt begins with.
     initial: Option<Zeroizing<String>>,
+    /// An answer came since the last prompt.
+    is_after_answer: bool,
 }
 
 impl InputSource {
@@ -118,6 +120,7 @@ impl InputSource {
             edit,
             pastes,
             initial: None,
+            is_after_answer: false,
         }));
         for line in line_history::load(context, MAX_HISTORY_LINES) {
             keyboard.remember(line);
@@ -196,6 +199,13 @@ impl InputSource {
         }
     }
 
+    /// An answer has come: a line that was typed meanwhile is the next message.
+    pub(super) fn note_answer(&mut self) {
+        if let Self::Terminal(terminal) = self {
+            terminal.is_after_answer = true;
+        }
+    }
+
     /// Puts a text into the next prompt.
     pub(super) fn prefill(&mut self, text: Zeroizing<String>) {
         if let Self::Terminal(terminal) = self {
@@ -215,20 +225,24 @@ impl InputSource {
 }
 
 impl LineEditor {
-    /// The line that was typed, and ended with Enter, before this prompt. Several lines may have
-    /// been pasted: they go into the prompt, so that each is not a message of its own.
+    /// The line that was typed, and ended with Enter, during the last answer. All else that was
+    /// typed goes into the prompt, so that nothing is sent by mistake: several lines, as from a
+    /// paste, and what may have been meant for a question, such as a passphrase before the chat.
     fn take_line_typed_ahead(&mut self) -> Option<String> {
+        let is_after_answer = std::mem::take(&mut self.is_after_answer);
         if self.initial.is_some() {
             return None;
         }
         let typed = take_lines_typed_ahead();
         let typed = String::from_utf8_lossy(&typed);
+        let is_ended = typed.ends_with('\n');
         let typed = typed.trim_matches('\n');
         if typed.trim().is_empty() {
             return None;
         }
         let is_text = |c: &char| !c.is_control() || *c == '\t';
-        if typed.chars().all(|c| is_text(&c)) && !is_incomplete(typed) {
+        let is_line = is_ended && typed.chars().all(|c| is_text(&c)) && !is_incomplete(typed);
+        if is_after_answer && is_line {
             return Some(typed.to_owned());
         }
         // Keys other than letters cannot be pressed again.

@@ -283,6 +283,7 @@ impl Repl<'_> {
         result: Result<Outcome, Error>,
         typed: Option<UserInput>,
     ) -> Result<()> {
+        self.keyboard.note_answer();
         let is_stopped = matches!(&result, Ok(outcome) if outcome.cancelled);
         let ended = printer.screen.finish(true)?;
         // The terminal echoes Ctrl-C.
