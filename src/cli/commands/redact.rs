@@ -170,6 +170,10 @@ fn explain(context: &Context, redactor: &Redactor, input: &mut impl Read) -> Res
         } else {
             stream.push(bytes, &mut explain);
         }
+        // Line breaks of what is decided are counted, so that they need not be kept.
+        if read > 0 {
+            place.at(stream.decided());
+        }
         any |= !rows.is_empty();
         for row in rows {
             context.ui.say(&row, 4)?;
@@ -203,7 +207,7 @@ impl LinePosition {
             self.passed += 1;
             self.line_start = at + 1;
         }
-        (self.passed + 1, offset - self.line_start + 1)
+        (self.passed + 1, offset.saturating_sub(self.line_start) + 1)
     }
 }
 
