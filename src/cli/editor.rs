@@ -158,16 +158,20 @@ fn run_editor(context: &Context, path: &Path, copies: CopyPolicy) -> Result<()> 
     if copies == CopyPolicy::Avoided {
         command.args(no_copy_options(program, &context.env.program_folders()));
     }
-    let child = command.arg(path).spawn().map_err(|error| {
-        let reason = match error.kind() {
-            ErrorKind::NotFound => "there is no such program",
-            ErrorKind::PermissionDenied => "it is not an executable file",
-            _ => "the system refused it",
-        };
-        CliError::misuse(format!("cannot start the editor `{program}`: {reason}"))
-            .hint("set `VISUAL` or `EDITOR` to an editor that is installed")
-    })?;
-    match wait_for(child)? {
+    command.arg(path);
+    let start = || {
+        command.spawn().map_err(|error| {
+            let reason = match error.kind() {
+                ErrorKind::NotFound => "there is no such program",
+                ErrorKind::PermissionDenied => "it is not an executable file",
+                _ => "the system refused it",
+            };
+            CliError::misuse(format!("cannot start the editor `{program}`: {reason}"))
+                .hint("set `VISUAL` or `EDITOR` to an editor that is installed")
+                .into()
+        })
+    };
+    match run_and_wait(start)? {
         Some(status) if status.success() => Ok(()),
         Some(_) if copies == CopyPolicy::Allowed => bail!(
             CliError::misuse("the editor exited with an error")
@@ -213,27 +217,33 @@ fn no_copy_options(program: &str, folders: &[PathBuf]) -> &'static [&'static str
         .map_or(&[], |(_, options)| options)
 }
 
-/// Waits for an editor; `None` if this program was terminated first. Ctrl-C is left to the editor:
-/// both get the signal, and this program ignores it.
-fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
-    let id = child.id();
+/// Starts an editor and waits for it; `None` if this program was terminated first. Ctrl-C is left to
+/// the editor: both get the signal, and this program ignores it.
+fn run_and_wait(start: impl FnOnce() -> Result<Child>) -> Result<Option<ExitStatus>> {
     let runtime = runtime()?;
-    let _editing = EditingGuard::begin();
+    let editing = EditingGuard::begin();
     let ends = StopSignals {
         window: true,
         program: true,
     };
-    let status = runtime.block_on(async move {
-        let mut waiting = tokio::task::spawn_blocking(move || child.wait());
+    runtime.block_on(async move {
+        // A signal may come as soon as the editor runs.
         let told_to_end = wait_for_signal(ends);
+        let mut child = start()?;
+        let id = child.id();
+        let mut waiting = tokio::task::spawn_blocking(move || child.wait());
         tokio::pin!(told_to_end);
         loop {
             tokio::select! {
-                done = &mut waiting => return done.ok().map(Some),
+                done = &mut waiting => {
+                    return done?.map(Some).context("cannot wait for the editor");
+                }
                 _ = tokio::signal::ctrl_c() => {}
                 () = &mut told_to_end => break,
             }
         }
+        // The program ends now, after the text was wiped: the signal was heard.
+        editing.keep();
         terminate(id);
         if tokio::time::timeout(END_TIMEOUT, &mut waiting)
             .await
@@ -242,32 +252,37 @@ fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
             kill(id);
             drop(waiting.await);
         }
-        Some(None)
-    });
-    status
-        .flatten()
-        .transpose()
-        .context("cannot wait for the editor")
+        Ok(None)
+    })
 }
 
 /// Whether an editor is running. [`end_at_the_prompt`] reads it.
 static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Sets `EDITING` until it is dropped.
-struct EditingGuard;
+struct EditingGuard {
+    is_kept: bool,
+}
 
 impl EditingGuard {
     fn begin() -> Self {
         static LISTENER: Once = Once::new();
         EDITING.store(true, Ordering::SeqCst);
         LISTENER.call_once(end_at_the_prompt);
-        Self
+        Self { is_kept: false }
+    }
+
+    /// Leaves it set.
+    fn keep(mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for EditingGuard {
     fn drop(&mut self) {
-        EDITING.store(false, Ordering::SeqCst);
+        if !self.is_kept {
+            EDITING.store(false, Ordering::SeqCst);
+        }
     }
 }
 
