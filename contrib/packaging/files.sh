@@ -9,7 +9,7 @@ target=${2:-$(rustc -vV | sed -n 's/^host: //p')}
 folder="$PWD/target/package"
 rm -rf "$folder"
 mkdir -p "$folder/man" "$folder/completions"
-# The program must find no settings and no variables of whoever makes the package.
+# The program must find no settings and no variables of the person who makes the package.
 run() { env -i HOME="$folder/home" PATH="$PATH" "$program" "$@"; }
 run man "$folder/man"
 run completions bash >"$folder/completions/chatbot.bash"

@@ -70,7 +70,7 @@ fn watch(stream: TcpStream, seen: &mpsc::Sender<Seen>) {
     }
 }
 
-/// Waits until the provider has so many bytes.
+/// Waits until the provider has this number of bytes.
 fn wait_for(received: &mpsc::Receiver<Seen>, bytes: usize) -> Vec<u8> {
     let mut whole = Vec::new();
     while whole.len() < bytes {

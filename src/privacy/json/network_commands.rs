@@ -1,5 +1,6 @@
-//! Recognises tool calls that talk to the network, by their name or their arguments. A secret is not put back in them,
-//! because a document that the model has read may have told it to send the secret away.
+//! Recognises tool calls that talk to the network, by their name or their arguments. A secret is not
+//! put back in them, because a document that the model has read may have told it to send the secret
+//! away.
 //!
 //! The table is short, and wrong in both directions: an unknown program can send as well, and a text
 //! about `curl` sends nothing. In doubt the placeholder stays, and the user sees an alert.
