@@ -265,6 +265,13 @@ fn limits_survive_moved_clock() {
     }
 }
 
+/// How far the clock has to be moved to noon of the 15th.
+fn seconds_to_the_middle_of_the_month() -> i64 {
+    let now = chatbot::Clock::system().now();
+    let noon = now.calendar().month.seconds() + 14 * 86_400 + 43_200;
+    noon - now.seconds()
+}
+
 fn moved_clock_is_harmless(name: &str, seconds: i64) -> bool {
     let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(
@@ -288,11 +295,13 @@ fn moved_clock_is_harmless(name: &str, seconds: i64) -> bool {
         .output();
     assert_eq!(seen.code, Some(0), "{seen:?}");
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 3\n");
+    // All of it happens within one month, whatever day it is.
+    let middle = seconds_to_the_middle_of_the_month();
     let ask = |moved: i64| {
         sandbox
             .run(["ask", "--no-log", "hello"])
             .env("LD_PRELOAD", &library)
-            .env("CLOCK_MOVED", moved.to_string())
+            .env("CLOCK_MOVED", (middle + moved).to_string())
     };
     ask(0).succeeds();
     // One of the three requests is counted on the moved clock.
@@ -323,7 +332,7 @@ fn moved_clock_is_harmless(name: &str, seconds: i64) -> bool {
         sandbox
             .run(["ask", "--no-log", "hello"])
             .env("LD_PRELOAD", &library)
-            .env("CLOCK_MOVED", moved.to_string())
+            .env("CLOCK_MOVED", (middle + moved).to_string())
     };
     ask(0).fails(5);
     if seconds < 0 {
