@@ -4,7 +4,7 @@
 
 use crate::fs::append::{Appender, FileLock};
 use crate::fs::permissions::{inspect, open, options};
-use crate::fs::write::{PAGE_BYTES, write_cache_locked};
+use crate::fs::write::{PAGE_BYTES, draft_path, write_cache_locked};
 use crate::fs::{Error, io_error};
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -18,6 +18,8 @@ pub struct KeptFile {
     is_log: bool,
     open: Option<(File, FileId)>,
     length: u64,
+    /// The file with which this one changes places when it is replaced.
+    spare: Option<(File, FileId)>,
 }
 
 /// What the path of a [`KeptFile`] leads to.
@@ -41,6 +43,7 @@ impl KeptFile {
             is_log: true,
             open: None,
             length: 0,
+            spare: None,
         }
     }
 
@@ -136,25 +139,57 @@ impl KeptFile {
         write_cache_locked(&self.path, bytes)
     }
 
-    /// The same for content that usually fits into one page: pads it with spaces and overwrites the
-    /// file in place, which is faster because no file is created or renamed.
+    /// The same for content that is replaced often: pads it with spaces to whole pages, and creates no
+    /// file. The content needs a checksum, or must be of a kind that can be rebuilt: a power failure
+    /// can leave a mix of old and new sectors, and a reader without the lock can see a partial write.
     ///
-    /// On local file systems of Linux (ext4, XFS, Btrfs, tmpfs) a kill cannot interrupt the write in
-    /// the middle, because the kernel checks for signals only between pages. This does not hold for
-    /// network and FUSE file systems, and a power failure can leave a mix of old and new sectors
-    /// anywhere. So the content needs a checksum, or must be of a kind that can be rebuilt. A reader
-    /// without the lock can see a partial write.
-    pub fn replace_page(&mut self, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
-        if bytes.len() <= PAGE_BYTES {
-            bytes.resize(PAGE_BYTES, b' ');
-        }
-        match &self.open {
-            Some((file, _)) if self.length == PAGE_BYTES as u64 && bytes.len() == PAGE_BYTES => {
-                write_all_at(file, &bytes, 0).map_err(io_error("write", &self.path))?;
-            }
-            _ => self.replace(&bytes)?,
+    /// One page is overwritten in place. On local file systems of Linux (ext4, XFS, Btrfs, tmpfs) a
+    /// kill cannot interrupt the write in the middle, because the kernel checks for signals only
+    /// between pages. This does not hold for network and FUSE file systems.
+    ///
+    /// More pages are written to a second file, which then changes places with this one. If it
+    /// replaced it instead, ext4 would wait until its data are on their way to the disk.
+    pub fn replace_pages(&mut self, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+        bytes.resize(bytes.len().next_multiple_of(PAGE_BYTES), b' ');
+        let is_one_page = self.length == PAGE_BYTES as u64 && bytes.len() == PAGE_BYTES;
+        if let Some((file, _)) = &self.open
+            && is_one_page
+        {
+            write_all_at(file, &bytes, 0).map_err(io_error("write", &self.path))?;
+        } else if self.open.is_none() || self.change_places(&bytes).is_err() {
+            self.replace(&bytes)?;
         }
         Ok(bytes)
+    }
+
+    /// Writes a second file and exchanges the two, which fails where the system cannot do that.
+    fn change_places(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let path = draft_path(&self.path);
+        let failed = io_error("write", &path);
+        // Another process may have exchanged them since: its spare file is in use now.
+        let found = private_metadata(&path)?;
+        let (file, id) = match (self.spare.take(), &found) {
+            (Some((file, id)), Some(meta)) if is_same_file(id, meta) => (file, id),
+            _ => {
+                let file = open(
+                    &path,
+                    "write",
+                    options().read(true).write(true).create(true),
+                )?;
+                let meta = file.metadata().map_err(io_error("write", &path))?;
+                (file, id_of(&meta))
+            }
+        };
+        let length = bytes.len() as u64;
+        if found.is_none_or(|meta| meta.len() != length) {
+            file.set_len(length).map_err(io_error("write", &path))?;
+        }
+        write_all_at(&file, bytes, 0)
+            .and_then(|()| exchange(&path, &self.path))
+            .map_err(failed)?;
+        self.spare = self.open.replace((file, id));
+        self.length = length;
+        Ok(())
     }
 }
 
@@ -248,6 +283,18 @@ const fn id_of(_meta: &Metadata) -> FileId {
     (0, 0)
 }
 
+/// Gives each of two files the path of the other, in one step.
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_one: &Path, _other: &Path) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
 #[cfg(unix)]
 fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
@@ -311,23 +358,54 @@ mod tests {
     }
 
     #[test]
-    fn kept_page_is_overwritten_while_it_fits() {
+    fn kept_pages_are_replaced_by_any_process() {
         let (_dir, path) = place();
-        let mut kept = KeptFile::page(path.clone());
-        for (many, length) in [
-            (10, PAGE_BYTES),
-            (20, PAGE_BYTES),
-            (9000, 9000),
-            (5, PAGE_BYTES),
+        let (mut one, mut other) = (KeptFile::page(path.clone()), KeptFile::page(path.clone()));
+        let pages = |count: usize| count * PAGE_BYTES;
+        for (many, length, is_one) in [
+            (10, pages(1), true),
+            (20, pages(1), true),
+            (9000, pages(3), true),
+            (9001, pages(3), true),
+            (9002, pages(3), false),
+            (5000, pages(2), true),
+            (5001, pages(2), false),
+            (5002, pages(2), false),
+            (5003, pages(2), true),
+            (5, pages(1), true),
+            (6, pages(1), false),
         ] {
+            let kept = if is_one { &mut one } else { &mut other };
             kept.look().unwrap();
-            let written = kept.replace_page(vec![b'x'; many]).unwrap();
+            let written = kept.replace_pages(vec![b'x'; many]).unwrap();
+            assert_eq!(kept.look().unwrap().unwrap().length, length as u64);
+            assert_eq!(kept.read_from(0).unwrap(), written);
             let found = crate::fs::read(&path).unwrap().unwrap();
-            assert_eq!(found, written);
+            assert_eq!(found, written, "{many}");
             assert_eq!(found.len(), length);
             assert!(found.iter().take(many).all(|b| *b == b'x'));
             assert!(found.iter().skip(many).all(|b| *b == b' '));
         }
+    }
+
+    /// Without this, a busy proxy waits for the disk with each reservation.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn kept_pages_change_places_and_no_file_is_created() {
+        use std::os::unix::fs::MetadataExt;
+        let (_dir, path) = place();
+        let mut kept = KeptFile::page(path.clone());
+        let mut numbers = Vec::new();
+        for many in 9000..9006 {
+            kept.look().unwrap();
+            kept.replace_pages(vec![b'x'; many]).unwrap();
+            numbers.push(fs::metadata(&path).unwrap().ino());
+        }
+        let [first, second, rest @ ..] = &numbers[..] else {
+            panic!("{numbers:?}");
+        };
+        assert_ne!(first, second);
+        assert_eq!(rest, [*first, *second, *first, *second]);
     }
 
     #[cfg(unix)]

@@ -5,7 +5,7 @@ use crate::fs::permissions::{create_private_dir, open, options};
 use crate::fs::{Error, io_error, parent_folder};
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Replaces a private file atomically: writes and syncs a temporary file in the same folder,
 /// renames it, and syncs the folder. After a crash either the old or the new content is there.
@@ -48,9 +48,7 @@ pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// overwrites a leftover of a killed one, and no sweep is needed.
 pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     create_private_dir(parent_folder(path)?)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".new");
-    let draft = path.with_file_name(name);
+    let draft = draft_path(path);
     let mut file = open(
         &draft,
         "write",
@@ -64,6 +62,13 @@ pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         fs::remove_file(&draft).unwrap_or_default();
         io_error("write", path)(source)
     })
+}
+
+/// The temporary file of a caller that holds a lock.
+pub(super) fn draft_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    path.with_file_name(name)
 }
 
 /// The size of a page of the page cache.

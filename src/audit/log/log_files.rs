@@ -68,7 +68,7 @@ impl LogFiles {
     /// Writes complete lines, and then the head that ends with them.
     pub(super) fn write(&mut self, lines: &str, mut head: ChainHead) -> Result<(), fs::Error> {
         head.bytes = self.log.append(lines.as_bytes())?;
-        let head_bytes = self.head.replace_page(head.to_bytes())?;
+        let head_bytes = self.head.replace_pages(head.to_bytes())?;
         let lines = lines.strip_suffix('\n').unwrap_or(lines);
         let last_line = lines.rsplit('\n').next().unwrap_or_default();
         self.known = Some(KnownEnd {

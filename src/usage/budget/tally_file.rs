@@ -56,7 +56,7 @@ impl TallyFile {
         let written = if is_same {
             before
         } else {
-            self.file.replace_page(content)?
+            self.file.replace_pages(content)?
         };
         totals.rebuilt = false;
         self.known = Some((written, totals));
