@@ -6,7 +6,7 @@ mod rate;
 
 pub use backoff::Backoff;
 pub use lockdown::{Lockdown, LockdownStatus};
-pub use rate::{Admitted, AdmittedBatch, Limiter, RequestMark, Window, WindowUsage};
+pub use rate::{Admitted, AdmittedBatch, Limiter, LockedLimiter, RequestMark, Window, WindowUsage};
 
 use crate::fs;
 use crate::time::Time;

@@ -32,14 +32,14 @@ use crate::audit::check::ChainCheck;
 use crate::audit::check::CheckReport;
 use crate::audit::record::AuditRecord;
 use crate::audit::{Detail, Event, EventKind, Severity};
-use crate::fs::{self, Appender, FileLock};
+use crate::fs::{self, Appender, FileLock, HeldLock};
 use crate::time::{Clock, Time};
 use log_files::LogFiles;
 pub use mark::LogMark;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// The maximum size of a record, in bytes.
@@ -203,9 +203,33 @@ impl AuditLog {
         self.append_within(events, MAX_LOCK_ATTEMPTS)
     }
 
+    /// Takes the lock without waiting, to write events soon; `None` if it is held elsewhere.
+    pub fn try_lock(&self) -> Result<Option<LockedLog<'_>>, Error> {
+        let mut files = match self.files.try_lock() {
+            Ok(files) => files,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let lock = files.try_lock()?;
+        Ok(lock.map(|lock| LockedLog {
+            log: self,
+            files,
+            _lock: lock,
+        }))
+    }
+
     fn append_within(&self, events: &[Event], timeout: u32) -> Result<(), Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = self.wait_for_lock(timeout, || files.try_lock())?;
+        let lock = self.wait_for_lock(timeout, || files.try_lock())?;
+        let locked = LockedLog {
+            log: self,
+            files,
+            _lock: lock,
+        };
+        locked.append_all(events)
+    }
+
+    fn append_locked(&self, files: &mut LogFiles, events: &[Event]) -> Result<(), Error> {
         if let Some(EventTap(hear)) = &self.tap {
             for event in events {
                 let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
@@ -213,7 +237,7 @@ impl AuditLog {
             }
         }
         for events in events.chunks(MAX_RECORDS_AT_ONCE - 1) {
-            self.append_records(&mut files, events)?;
+            self.append_records(files, events)?;
         }
         Ok(())
     }
@@ -444,6 +468,24 @@ impl AuditLog {
         }
         let head = ChainHead::read(&self.head_path())?;
         Ok(ChainCheck::new(self.key.as_deref()).check_all(&text, head.as_ref()))
+    }
+}
+
+/// The log while only this process can write it.
+#[derive(Debug)]
+pub struct LockedLog<'a> {
+    log: &'a AuditLog,
+    files: MutexGuard<'a, LogFiles>,
+    _lock: HeldLock,
+}
+
+impl LockedLog<'_> {
+    /// Writes events together, as [`AuditLog::append_all`] does.
+    pub fn append_all(mut self, events: &[Event]) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.log.append_locked(&mut self.files, events)
     }
 }
 

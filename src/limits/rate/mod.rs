@@ -9,14 +9,14 @@ mod counter;
 #[cfg(test)]
 mod tests;
 
-use crate::fs::{self, FileLock};
+use crate::fs::{self, FileLock, HeldLock};
 use crate::limits::Error;
 use crate::time::{Moment, Time, Uptime};
 use counter::{KnownRequests, RequestFile};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// The width of a line: two times of 13 digits (sufficient until the year 2286), the boot id, and
@@ -166,8 +166,42 @@ impl Limiter {
         now: Moment,
         recover: &dyn Fn(Time) -> Vec<Time>,
     ) -> Result<AdmittedBatch, Error> {
+        self.lock()?.acquire_up_to(many, now, recover)
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> Result<LockedLimiter<'_>, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = state.lock.acquire()?;
+        let lock = state.lock.acquire()?;
+        Ok(LockedLimiter {
+            limiter: self,
+            state,
+            _lock: lock,
+        })
+    }
+
+    /// Takes the lock without waiting; `None` if it is held elsewhere.
+    pub fn try_lock(&self) -> Result<Option<LockedLimiter<'_>>, Error> {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let lock = state.lock.try_acquire()?;
+        Ok(lock.map(|lock| LockedLimiter {
+            limiter: self,
+            state,
+            _lock: lock,
+        }))
+    }
+
+    fn acquire_locked(
+        &self,
+        state: &mut RequestFile,
+        many: u32,
+        now: Moment,
+        recover: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<AdmittedBatch, Error> {
         let found = state.file.look()?;
         let mut rewrite = false;
         let mut rebuilt = None;
@@ -326,6 +360,27 @@ impl Limiter {
             rewrite,
             rebuilt,
         }
+    }
+}
+
+/// The counter while only this process can change it.
+#[derive(Debug)]
+pub struct LockedLimiter<'a> {
+    limiter: &'a Limiter,
+    state: MutexGuard<'a, RequestFile>,
+    _lock: HeldLock,
+}
+
+impl LockedLimiter<'_> {
+    /// Counts as many of these requests as are allowed, as [`Limiter::acquire_up_to`] does.
+    pub fn acquire_up_to(
+        mut self,
+        many: u32,
+        now: Moment,
+        recover: &dyn Fn(Time) -> Vec<Time>,
+    ) -> Result<AdmittedBatch, Error> {
+        self.limiter
+            .acquire_locked(&mut self.state, many, now, recover)
     }
 }
 

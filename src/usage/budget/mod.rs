@@ -13,7 +13,7 @@ mod batch;
 mod tally_file;
 
 use crate::audit::log::AuditLog;
-use crate::fs;
+use crate::fs::{self, HeldLock};
 use crate::time::{Clock, Moment, Time};
 use crate::usage::period::BudgetPeriod;
 pub use crate::usage::totals::SpendingMark;
@@ -22,7 +22,7 @@ use crate::usage::{UsageEntry, UsageLog};
 pub use batch::{BudgetBatch, SettledRequest};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use tally_file::TallyFile;
 
 /// The period or scope of a budget.
@@ -285,14 +285,33 @@ impl BudgetTracker {
 
     /// Does several things under one lock, and writes the totals once.
     pub fn batch<T>(&self, work: impl FnOnce(&mut BudgetBatch<'_>) -> T) -> Result<T, Error> {
-        self.with_lock(|totals, now| {
-            let mut batch = BudgetBatch {
-                usage: &self.usage,
-                totals,
-                now,
-            };
-            Ok(work(&mut batch))
+        self.lock()?.batch(work)
+    }
+
+    /// Waits for the lock.
+    pub fn lock(&self) -> Result<LockedBudget<'_>, Error> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = file.lock.acquire()?;
+        Ok(LockedBudget {
+            tracker: self,
+            file,
+            _lock: lock,
         })
+    }
+
+    /// Takes the lock without waiting; `None` if it is held elsewhere.
+    pub fn try_lock(&self) -> Result<Option<LockedBudget<'_>>, Error> {
+        let mut file = match self.file.try_lock() {
+            Ok(file) => file,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let lock = file.lock.try_acquire()?;
+        Ok(lock.map(|lock| LockedBudget {
+            tracker: self,
+            file,
+            _lock: lock,
+        }))
     }
 
     /// Up to two estimates of this provider that can be corrected. Each is returned at most five
@@ -406,15 +425,37 @@ impl BudgetTracker {
         &self,
         action: impl FnOnce(&mut Totals, Moment) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let _lock = file.lock.acquire()?;
-        let now = self.clock.moment();
-        let (mut totals, before) = file.read(&self.usage, &self.audit, now)?;
+        self.lock()?.change(action)
+    }
+}
+
+/// The budgets while only this process can change them.
+#[derive(Debug)]
+pub struct LockedBudget<'a> {
+    tracker: &'a BudgetTracker,
+    file: MutexGuard<'a, TallyFile>,
+    _lock: HeldLock,
+}
+
+impl LockedBudget<'_> {
+    /// Does several things, and writes the totals once.
+    pub fn batch<T>(self, work: impl FnOnce(&mut BudgetBatch<'_>) -> T) -> Result<T, Error> {
+        let usage = &self.tracker.usage;
+        self.change(|totals, now| Ok(work(&mut BudgetBatch { usage, totals, now })))
+    }
+
+    fn change<T>(
+        mut self,
+        action: impl FnOnce(&mut Totals, Moment) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (usage, audit) = (&self.tracker.usage, &self.tracker.audit);
+        let now = self.tracker.clock.moment();
+        let (mut totals, before) = self.file.read(usage, audit, now)?;
         let abandoned = totals.expire_stale(now);
-        totals.record(&self.usage, &abandoned)?;
+        totals.record(usage, &abandoned)?;
         let done = action(&mut totals, now);
         // Also after a refusal, so that abandoned reservations are not booked again.
-        file.write(totals, before)?;
+        self.file.write(totals, before)?;
         done
     }
 }
