@@ -86,6 +86,48 @@ pub(crate) struct Context {
     pub(super) compare_failed: bool,
 }
 
+/// From what a [`Context`] is opened.
+#[derive(Debug)]
+pub(crate) struct ContextSeed {
+    ui: Ui,
+    env: Env,
+    home: Dirs,
+    clock: Clock,
+    yes: bool,
+    settings_file: PathBuf,
+    profile: Option<Name>,
+    settings: Option<Arc<Settings>>,
+    audit_key: Option<Arc<log::AuditKey>>,
+    log: Option<DebugLog>,
+}
+
+impl ContextSeed {
+    /// A context with nothing opened.
+    pub(crate) fn open(self) -> Context {
+        Context {
+            ui: self.ui,
+            env: self.env,
+            home: self.home,
+            clock: self.clock,
+            yes: self.yes,
+            settings_file: self.settings_file,
+            profile: self.profile,
+            settings: self.settings,
+            keys: None,
+            data_keys: None,
+            data_key_lock: None,
+            audit_key: self.audit_key,
+            log: self.log,
+            key_calls_allowed: false,
+            keys_in_use: BTreeMap::new(),
+            reported_model: None,
+            compare_at_end: None,
+            compare_next: None,
+            compare_failed: false,
+        }
+    }
+}
+
 impl Context {
     pub(crate) fn new(ui: Ui, env: Env, global: GlobalArgs) -> Result<Self> {
         let home = match env.path("CHATBOT_HOME") {
@@ -95,7 +137,7 @@ impl Context {
         apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
         let settings_file = named.map_or_else(|| home.settings(), |path| with_folder(&path));
-        Ok(Self {
+        let seed = ContextSeed {
             ui,
             env,
             home,
@@ -105,23 +147,20 @@ impl Context {
             // A malformed one is refused or reported where all variables are checked.
             profile: env.name("CHATBOT_PROFILE").ok().flatten(),
             settings: None,
-            keys: None,
-            data_keys: None,
-            data_key_lock: None,
             audit_key: None,
             log: None,
-            key_calls_allowed: false,
-            keys_in_use: BTreeMap::new(),
-            reported_model: None,
-            compare_at_end: None,
-            compare_next: None,
-            compare_failed: false,
-        })
+        };
+        Ok(seed.open())
     }
 
     /// Another context of the same home and settings file, with nothing opened.
     pub(crate) fn sibling(&self) -> Self {
-        Self {
+        self.seed().open()
+    }
+
+    /// From what a context of the same home and settings file can be opened on another thread.
+    pub(crate) fn seed(&self) -> ContextSeed {
+        ContextSeed {
             ui: self.ui,
             env: self.env,
             home: self.home.clone(),
@@ -130,17 +169,8 @@ impl Context {
             settings_file: self.settings_file.clone(),
             profile: self.profile.clone(),
             settings: self.settings.clone(),
-            keys: None,
-            data_keys: None,
-            data_key_lock: None,
             audit_key: self.audit_key.clone(),
             log: self.log.clone(),
-            key_calls_allowed: false,
-            keys_in_use: BTreeMap::new(),
-            reported_model: None,
-            compare_at_end: None,
-            compare_next: None,
-            compare_failed: false,
         }
     }
 

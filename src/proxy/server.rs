@@ -36,6 +36,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Connections at a time. More are closed at once.
 const MAX_CONNECTIONS: usize = 1024;
@@ -172,6 +173,7 @@ impl ProxyServer {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut count = 0_u32;
+        let mut look: Option<JoinHandle<()>> = None;
         let connections = Rc::new(Cell::new(0));
         loop {
             tokio::select! {
@@ -193,8 +195,9 @@ impl ProxyServer {
                         break;
                     }
                     count = (count + 1) % TICKS_BETWEEN_ALERTS;
-                    if count == 0 {
-                        self.state.reports.borrow_mut().look_for_alerts();
+                    if count == 0 && look.as_ref().is_none_or(JoinHandle::is_finished) {
+                        let work = self.state.reports.borrow().alert_look();
+                        look = Some(tokio::task::spawn_blocking(work));
                     }
                 }
                 () = stop.as_mut() => break,

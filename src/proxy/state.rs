@@ -57,8 +57,9 @@ pub trait OwnerReports {
     /// Alerts that were not acknowledged.
     fn alerts(&mut self) -> serde_json::Value;
 
-    /// Called every few seconds, to look for new alerts.
-    fn look_for_alerts(&mut self);
+    /// Looks for new alerts. Called every few seconds and run on a thread, because it reads what was
+    /// recorded since.
+    fn alert_look(&self) -> Box<dyn FnOnce() + Send>;
 }
 
 /// What a proxy is made of.

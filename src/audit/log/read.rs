@@ -6,6 +6,7 @@ use crate::audit::log::{AuditLog, Error, MAX_RECORD_BYTES, last_record};
 use crate::audit::record::AuditRecord;
 use crate::fs::{self, Appender};
 use crate::time::Time;
+use serde::Deserialize;
 use std::path::Path;
 
 impl AuditLog {
@@ -79,11 +80,9 @@ impl AuditLog {
         }
         // New records are usually a few lines at the end of the last file.
         let tail = self.tail()?;
-        let new = records_after(&tail, seq);
-        if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
-            new.iter()
-                .rev()
-                .for_each(|(record, line)| each(record, line));
+        let mut new = records_after(&tail, seq).peekable();
+        if new.peek().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
+            new.for_each(|(record, line)| each(&record, line));
             return Ok(true);
         }
         let ends = |file: &Path| {
@@ -96,11 +95,17 @@ impl AuditLog {
                 .unwrap_or(u64::MAX)
         };
         for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
-            let bytes = fs::read(&file)?.unwrap_or_default();
-            records_after(&bytes, seq)
-                .iter()
-                .rev()
-                .for_each(|(record, line)| each(record, line));
+            // In chunks, because after an hour of a busy proxy there are many.
+            let mut read = |lines: &[u8]| {
+                records_after(lines, seq).for_each(|(record, line)| each(&record, line));
+            };
+            let ended = fs::read_lines(&file, |lines| {
+                read(lines);
+                Ok::<_, fs::Error>(())
+            })?;
+            if let Some((_, last_line)) = ended {
+                read(&last_line);
+            }
         }
         Ok(true)
     }
@@ -186,12 +191,27 @@ impl AuditLog {
     }
 }
 
-/// The records after `seq`, newest first. Read from the end, so that known records are not parsed
-/// again.
-fn records_after(lines: &[u8], seq: u64) -> Vec<(AuditRecord, &[u8])> {
-    let records = lines
-        .split(|b| *b == b'\n')
-        .rev()
-        .filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
-    records.take_while(|(record, _)| record.seq > seq).collect()
+/// The records after `seq`, oldest first. Their beginning is looked for from the end, so that known
+/// records are not parsed again.
+fn records_after(lines: &[u8], seq: u64) -> impl Iterator<Item = (AuditRecord, &[u8])> {
+    #[derive(Deserialize)]
+    struct RecordNumber {
+        seq: u64,
+    }
+    let is_known = |line: &[u8]| {
+        serde_json::from_slice::<RecordNumber>(line).is_ok_and(|record| record.seq <= seq)
+    };
+    let mut before = lines;
+    let new = loop {
+        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        if before.get(start..).is_some_and(is_known) {
+            break lines.get(before.len()..).unwrap_or_default();
+        }
+        if start == 0 {
+            break lines;
+        }
+        before = before.get(..start - 1).unwrap_or_default();
+    };
+    new.split(|b| *b == b'\n')
+        .filter_map(|line| Some((serde_json::from_slice(line).ok()?, line)))
 }

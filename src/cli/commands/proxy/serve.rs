@@ -329,7 +329,8 @@ impl OwnerReports for Reports {
         Value::Array(open.map(alerts::as_json).collect())
     }
 
-    fn look_for_alerts(&mut self) {
-        alerts::check(&mut self.0);
+    fn alert_look(&self) -> Box<dyn FnOnce() + Send> {
+        let seed = self.0.seed();
+        Box::new(move || alerts::check(&mut seed.open()))
     }
 }
