@@ -181,6 +181,12 @@ pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
+/// Whether certainly nothing exists at this path, which is not the case if that cannot be found out.
+#[must_use]
+pub fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Resolves all links of a path; `None` if it does not exist.
 #[must_use]
 pub fn real_path(path: &Path) -> Option<PathBuf> {

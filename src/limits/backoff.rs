@@ -1,19 +1,23 @@
 //! Remembers how long providers asked to wait after too many requests.
 
-use crate::fs::{self, FileLock};
+use crate::fs::{self, FileLock, KeptFile};
 use crate::time::{Clock, Moment, Time, Uptime};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest waiting time that is honoured.
 const MAX_BACKOFF: Duration = Duration::from_secs(24 * 3600);
+/// The largest file that is read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The waiting times that providers asked for.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     path: PathBuf,
+    file: Arc<Mutex<KeptFile>>,
     clock: Clock,
 }
 
@@ -44,8 +48,10 @@ impl Backoff {
     /// The waiting times in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
+        let path = state.join("backoff.json");
         Self {
-            path: state.join("backoff.json"),
+            file: Arc::new(Mutex::new(KeptFile::page(path.clone()))),
+            path,
             clock,
         }
     }
@@ -94,8 +100,15 @@ impl Backoff {
 
     /// A file that cannot be parsed counts as empty, because the provider will ask again.
     fn read(&self) -> Result<BTreeMap<String, RetryAt>, fs::Error> {
-        let bytes = fs::read_at_most(&self.path, 1 << 20)?.unwrap_or_default();
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        match file.look()? {
+            None => Ok(BTreeMap::new()),
+            Some(found) if found.length > MAX_FILE_BYTES => Err(fs::Error::TooLarge {
+                path: self.path.clone(),
+                max_bytes: MAX_FILE_BYTES,
+            }),
+            Some(_) => Ok(serde_json::from_slice(&file.read_from(0)?).unwrap_or_default()),
+        }
     }
 }
 
