@@ -3,7 +3,10 @@
 
 use crate::provider::{NanoDollars, TokenUsage};
 use memchr::memmem;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 
 /// The longest line of a stream that is looked at. Usage is short; a longer line is skipped.
 const MAX_LINE_BYTES: usize = 1 << 16;
@@ -31,7 +34,7 @@ impl AnswerUsage {
     pub(super) fn read_body(&mut self, body: &[u8]) {
         self.bytes = body.len() as u64;
         self.ended = true;
-        if let Ok(value) = serde_json::from_slice(body) {
+        if let Ok(AnswerMembers(value)) = serde_json::from_slice(body) {
             self.read_object(&value);
         }
     }
@@ -91,7 +94,7 @@ impl AnswerUsage {
             || has(b"\"finishReason\"");
         let is_first = self.id.is_none() && self.model.is_none();
         if (is_first || has(b"\"usage\"") || has(b"\"usageMetadata\""))
-            && let Ok(value) = serde_json::from_slice(data)
+            && let Ok(AnswerMembers(value)) = serde_json::from_slice(data)
         {
             self.read_object(&value);
         }
@@ -185,6 +188,50 @@ impl AnswerUsage {
             upstream_cost: dollars("/cost_details/upstream_inference_cost").or(known.upstream_cost),
             is_byok: known.is_byok || usage.get("is_byok").and_then(Value::as_bool) == Some(true),
         });
+    }
+}
+
+/// The members of an answer that are read, as an object. The others, which are its text, are not
+/// kept.
+struct AnswerMembers(Value);
+
+/// Their names.
+const MEMBERS: [&str; 8] = [
+    "id",
+    "message",
+    "model",
+    "modelVersion",
+    "response",
+    "responseId",
+    "usage",
+    "usageMetadata",
+];
+
+impl<'de> Deserialize<'de> for AnswerMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MemberVisitor)
+    }
+}
+
+struct MemberVisitor;
+
+impl<'de> Visitor<'de> for MemberVisitor {
+    type Value = AnswerMembers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<AnswerMembers, A::Error> {
+        let mut found = serde_json::Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if MEMBERS.contains(&name.as_str()) {
+                found.insert(name, members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(AnswerMembers(Value::Object(found)))
     }
 }
 
