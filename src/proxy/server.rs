@@ -65,9 +65,6 @@ pub enum ServerError {
         /// The reason of the system.
         reason: io::Error,
     },
-    /// A thread cannot be started.
-    #[error("cannot start the proxy: {0}")]
-    Start(io::Error),
     /// The system has no random numbers.
     #[error("the system has no random numbers for a token")]
     Random,
@@ -88,7 +85,8 @@ impl std::fmt::Debug for ProxyServer {
 }
 
 impl ProxyServer {
-    /// Listens on a port of the loopback address; 0 is a free one. Call it within a runtime.
+    /// Listens on a port of the loopback address; 0 is a free one. Call it within a
+    /// `LocalSet`.
     pub async fn bind(address: IpAddr, port: u16, parts: ProxyParts) -> Result<Self, ServerError> {
         if !address.is_loopback() {
             return Err(ServerError::NotLoopback(address));
@@ -119,7 +117,7 @@ impl ProxyServer {
     }
 
     fn new(listener: Listener, port: Option<u16>, parts: ProxyParts) -> Result<Self, ServerError> {
-        let (state, booked) = ProxyState::new(parts, port).map_err(ServerError::Start)?;
+        let (state, booked) = ProxyState::new(parts, port);
         let owner = state.tokens.borrow_mut().mint_for_owner();
         let owner = owner.map_err(|_| ServerError::Random)?;
         state.record(Event::new(EventKind::Proxy).word("action", "started"));
@@ -232,7 +230,9 @@ impl ProxyServer {
         self.state
             .record(Event::new(EventKind::Proxy).word("action", "stopped"));
         let ledger = self.state.ledger.borrow_mut().take();
-        drop(ledger);
+        if let Some(ledger) = ledger {
+            ledger.close().await;
+        }
         while let Ok(booked) = self.booked.try_recv() {
             self.state.add_booked(&booked);
         }

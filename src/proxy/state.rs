@@ -122,7 +122,7 @@ impl ProxyState {
     pub(super) fn new(
         parts: ProxyParts,
         port: Option<u16>,
-    ) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Vec<BookedCost>>)> {
+    ) -> (Self, mpsc::UnboundedReceiver<Vec<BookedCost>>) {
         let clock = parts.services.clock.clone();
         let lockdown = parts.services.lockdown.clone();
         let (booked, hear) = mpsc::unbounded_channel();
@@ -130,7 +130,7 @@ impl ProxyState {
             guard: Guard::new(port, parts.config.origins.clone()),
             tokens: RefCell::new(TokenTable::new(parts.redactor, clock.clone())),
             authenticator: RefCell::new(Authenticator::new(clock.clone())),
-            ledger: RefCell::new(Some(Ledger::open(parts.services, booked)?)),
+            ledger: RefCell::new(Some(Ledger::open(parts.services, booked))),
             upstreams: parts
                 .upstreams
                 .into_iter()
@@ -150,7 +150,7 @@ impl ProxyState {
             stop: watch::Sender::new(false),
             config: parts.config,
         };
-        Ok((state, hear))
+        (state, hear)
     }
 
     /// The provider for a protocol.

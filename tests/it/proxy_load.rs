@@ -288,6 +288,46 @@ fn proxy_goes_on_when_the_provider_comes_back() {
     );
 }
 
+/// The budgets are locked by a process that does not go on. New requests wait, and running ones do not.
+#[test]
+fn proxy_streams_go_on_while_a_lock_is_held() {
+    let gate = Gate::default();
+    let opened = gate.clone();
+    let server = provider(move |request| {
+        if request.json()["stream"] != json!(true) {
+            return echo(request);
+        }
+        Reply::stream()
+            .text("one")
+            .wait(&opened)
+            .text("two")
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":10,"completion_tokens":5,"cost":0.01}"#)
+            .done()
+    });
+    let proxy = proxy_before(&server, "[budget]\nper_day = 1000\n");
+    let token = proxy.token(&[]);
+    let mut running = WarmClient::new(proxy.port, &token);
+    running.send(&streamed("hello"));
+    wait_until("the stream began", || posts(&server).len() == 1);
+    let lock = std::fs::File::open(proxy.sandbox.state().join("tally.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut waiting = WarmClient::new(proxy.port, &token);
+    waiting.send(&question("hello"));
+    let pid = format!(" {} ", proxy.pid().as_raw_nonzero());
+    wait_until("the proxy waits for the lock", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let mut lines = locks.lines();
+        lines.any(|line| line.contains("-> FLOCK") && line.contains(&pid))
+    });
+    gate.open();
+    assert_eq!(running.answer(), Some(200));
+    assert_eq!(posts(&server).len(), 1);
+    lock.unlock().unwrap();
+    assert_eq!(waiting.answer(), Some(200));
+    proxy.stop();
+}
+
 #[test]
 fn proxy_is_not_held_up_by_slow_requests() {
     const SLOW: usize = 50;

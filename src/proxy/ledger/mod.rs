@@ -1,9 +1,12 @@
-//! Limits, budget, usage and audit log of the proxy, on a thread of their own, because each waits for
-//! the disk and requests must not wait for each other.
+//! Limits, budget, usage and audit log of the proxy.
 //!
 //! It uses the same files and the same rules as a chat, so that all programs together cannot exceed
-//! them. What arrives while it works is done together afterwards: each file is locked and written
+//! them. What arrives in one turn of the runtime is done together: each file is locked and written
 //! once, and then all requests are answered.
+//!
+//! Files are read from and written to the page cache, which takes less time than to hand the work to
+//! another thread and back. Only if another process holds a lock, or a file has to be synced, a thread
+//! does the work, because requests must not wait for each other.
 
 mod worker;
 
@@ -16,12 +19,13 @@ use crate::time::Clock;
 use crate::usage::UsageEntry;
 use crate::usage::budget::BudgetTracker;
 use crate::usage::totals::{Hold, ReservationRequest};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc as unbounded;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
 use worker::LedgerWorker;
 
 /// The most tasks that are done together: each waits for all of them.
@@ -111,33 +115,38 @@ enum Task {
     Record(Box<Event>),
 }
 
-/// The thread, seen from the requests.
-#[derive(Debug)]
+/// The tasks, and who does them.
+struct LedgerQueue {
+    tasks: RefCell<Vec<Task>>,
+    /// Not here while a thread works.
+    worker: RefCell<Option<LedgerWorker>>,
+    /// Tells that there are tasks, or that no more will come.
+    changed: Notify,
+    is_closed: Cell<bool>,
+}
+
+/// The ledger, seen from the requests.
 pub(super) struct Ledger {
-    tasks: Option<mpsc::Sender<Task>>,
-    thread: Option<JoinHandle<()>>,
+    queue: Rc<LedgerQueue>,
+    running: JoinHandle<()>,
 }
 
 impl Ledger {
-    /// Starts the thread.
+    /// Starts the task that works. Call it within a `LocalSet`.
     pub(super) fn open(
         services: LedgerServices,
         booked: unbounded::UnboundedSender<Vec<BookedCost>>,
-    ) -> std::io::Result<Self> {
-        let (tasks, received) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name(String::from("ledger"))
-            .spawn(move || {
-                let mut worker = LedgerWorker::new(services, booked);
-                while let Ok(first) = received.recv() {
-                    let others = received.try_iter().take(MAX_BATCH - 1);
-                    worker.work(std::iter::once(first).chain(others));
-                }
-            })?;
-        Ok(Self {
-            tasks: Some(tasks),
-            thread: Some(thread),
-        })
+    ) -> Self {
+        let queue = Rc::new(LedgerQueue {
+            tasks: RefCell::default(),
+            worker: RefCell::new(Some(LedgerWorker::new(services, booked))),
+            changed: Notify::new(),
+            is_closed: Cell::new(false),
+        });
+        Self {
+            running: tokio::task::spawn_local(Rc::clone(&queue).run()),
+            queue,
+        }
     }
 
     /// Asks whether a request may be sent. With the answer everything about it is on disk; without
@@ -147,39 +156,95 @@ impl Ledger {
         request: AdmissionRequest,
     ) -> oneshot::Receiver<Result<Admission, Refusal>> {
         let (answer, hear) = oneshot::channel();
-        self.give(Task::Admit(Box::new(request), answer));
+        self.queue.give(Task::Admit(Box::new(request), answer));
         hear
     }
 
     /// Books a request that has ended.
     pub(super) fn settle(&self, settlement: Settlement) {
-        self.give(Task::Settle(Box::new(settlement)));
+        self.queue.give(Task::Settle(Box::new(settlement)));
     }
 
     /// Records an event.
     pub(super) fn record(&self, event: Event) {
-        self.give(Task::Record(Box::new(event)));
-    }
-
-    fn give(&self, task: Task) {
-        if let Some(tasks) = &self.tasks {
-            // The thread ends only after the last sender.
-            tasks.send(task).unwrap_or_default();
-        }
+        self.queue.give(Task::Record(Box::new(event)));
     }
 
     /// Waits until everything is booked.
-    pub(super) fn close(&mut self) {
-        self.tasks = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic has been reported already.
-            drop(thread.join());
-        }
+    pub(super) async fn close(mut self) {
+        self.queue.is_closed.set(true);
+        self.queue.changed.notify_one();
+        // A panic has been reported already.
+        drop((&mut self.running).await);
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        self.close();
+        self.running.abort();
+        self.queue.finish();
+    }
+}
+
+impl LedgerQueue {
+    fn give(&self, task: Task) {
+        if !self.is_closed.get() {
+            self.tasks.borrow_mut().push(task);
+            self.changed.notify_one();
+        }
+    }
+
+    /// The tasks that are done together next.
+    fn take_batch(&self) -> Vec<Task> {
+        let mut tasks = self.tasks.borrow_mut();
+        let count = tasks.len().min(MAX_BATCH);
+        tasks.drain(..count).collect()
+    }
+
+    /// Does tasks until no more will come. What has to wait is done on another thread, so that
+    /// answers go on meanwhile.
+    async fn run(self: Rc<Self>) {
+        loop {
+            let mut tasks = self.take_batch();
+            if tasks.is_empty() {
+                if self.is_closed.get() {
+                    return;
+                }
+                self.changed.notified().await;
+                continue;
+            }
+            let worker = self.worker.take();
+            let Some(mut worker) = worker else { return };
+            if !worker.try_work(&mut tasks) {
+                let work = move || {
+                    worker.work(tasks);
+                    worker
+                };
+                worker = match tokio::task::spawn_blocking(work).await {
+                    Ok(worker) => worker,
+                    // It has panicked. Without it nothing may be sent.
+                    Err(_) => return self.refuse_all(),
+                };
+            }
+            self.worker.replace(Some(worker));
+        }
+    }
+
+    /// Does what is left, if the task that worked has ended early.
+    fn finish(&self) {
+        if let Some(mut worker) = self.worker.take() {
+            worker.work(self.tasks.take());
+        }
+    }
+
+    fn refuse_all(&self) {
+        self.is_closed.set(true);
+        self.tasks.take();
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").finish_non_exhaustive()
     }
 }

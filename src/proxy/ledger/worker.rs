@@ -4,19 +4,22 @@
 use super::{
     Admission, AdmissionRequest, AdmissionSender, BookedCost, LedgerServices, Settlement, Task,
 };
+use crate::audit::log::LockedLog;
 use crate::audit::{Event, EventKind, Severity};
-use crate::limits;
+use crate::limits::{self, LockedLimiter};
 use crate::provider::{CostBound, CostNeed, Price, reserve_cost_in_batch};
 use crate::proxy::refusal::Refusal;
 use crate::time::{Time, humanize};
-use crate::usage::budget::{self, BudgetBatch, BudgetLimits, SessionSpend, SettledRequest};
+use crate::usage::budget::{
+    self, BudgetBatch, BudgetLimits, LockedBudget, SessionSpend, SettledRequest,
+};
 use crate::usage::totals::{Hold, ReservationRequest};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Does the work of the thread.
+/// Does the work, and knows what this run has spent.
 pub(super) struct LedgerWorker {
     services: LedgerServices,
     booked: UnboundedSender<Vec<BookedCost>>,
@@ -86,8 +89,89 @@ impl LedgerWorker {
         }
     }
 
+    /// Does all tasks if nothing has to be waited for. Returns whether it did; if not, nothing is
+    /// done yet.
+    pub(super) fn try_work(&mut self, tasks: &mut Vec<Task>) -> bool {
+        let Some(locks) = LedgerLocks::try_all(&self.services, tasks) else {
+            return false;
+        };
+        let mut batch = LedgerBatch {
+            services: &self.services,
+            booked: &self.booked,
+            spending: &mut self.spending,
+            locks,
+        };
+        batch.work(tasks.drain(..));
+        true
+    }
+
+    /// Does all tasks, and waits for what other processes hold.
+    pub(super) fn work(&mut self, tasks: Vec<Task>) {
+        let mut batch = LedgerBatch {
+            services: &self.services,
+            booked: &self.booked,
+            spending: &mut self.spending,
+            locks: LedgerLocks::default(),
+        };
+        batch.work(tasks.into_iter());
+    }
+}
+
+/// The locks that were taken before the work began. What is missing is waited for.
+#[derive(Debug, Default)]
+struct LedgerLocks<'a> {
+    budget: Option<LockedBudget<'a>>,
+    requests: Option<LockedLimiter<'a>>,
+    audit: Option<LockedLog<'a>>,
+}
+
+impl<'a> LedgerLocks<'a> {
+    /// Takes the locks for these tasks; `None` if that is not possible at once, or if the tasks
+    /// write a file that is synced.
+    fn try_all(services: &'a LedgerServices, tasks: &[Task]) -> Option<Self> {
+        let (mut has_money, mut has_requests) = (false, false);
+        for task in tasks {
+            match task {
+                Task::Admit(request, _) => {
+                    has_requests = true;
+                    has_money |= request.is_billed;
+                }
+                Task::Settle(settlement) if settlement.wait.is_some() => return None,
+                Task::Settle(settlement) => {
+                    has_money |= settlement.hold.is_some() || settlement.entry.is_some();
+                }
+                Task::Record(_) => {}
+            }
+        }
+        // A lock that cannot be taken at all is asked for again where the reason is reported.
+        Some(Self {
+            budget: match has_money.then(|| services.budget.try_lock()) {
+                Some(Ok(None)) => return None,
+                taken => taken.and_then(Result::ok).flatten(),
+            },
+            requests: match has_requests.then(|| services.limiter.try_lock()) {
+                Some(Ok(None)) => return None,
+                taken => taken.and_then(Result::ok).flatten(),
+            },
+            audit: match services.audit.try_lock() {
+                Ok(None) => return None,
+                taken => taken.ok().flatten(),
+            },
+        })
+    }
+}
+
+/// Tasks that are done together.
+struct LedgerBatch<'a> {
+    services: &'a LedgerServices,
+    booked: &'a UnboundedSender<Vec<BookedCost>>,
+    spending: &'a mut RunSpending,
+    locks: LedgerLocks<'a>,
+}
+
+impl LedgerBatch<'_> {
     /// Does all tasks. With the answers everything about the requests is written.
-    pub(super) fn work(&mut self, tasks: impl Iterator<Item = Task>) {
+    fn work(&mut self, tasks: impl Iterator<Item = Task>) {
         let (mut waiting, mut settlements, mut events) = (Vec::new(), Vec::new(), Vec::new());
         for task in tasks {
             match task {
@@ -155,18 +239,22 @@ impl LedgerWorker {
             });
         }
         if !settled.is_empty() || priced.iter().any(Option::is_some) {
-            let Self {
-                services, spending, ..
-            } = self;
-            let done = services.budget.batch(|batch| {
-                // If booking fails the reservations stay, and count as spent.
-                batch.settle(&settled).unwrap_or_default();
-                for (waiting, priced) in waiting.iter_mut().zip(priced) {
-                    if let Some(priced) = priced {
-                        waiting.outcome =
-                            reserve(batch, limits, spending, &waiting.request, priced, events);
+            let locked = match self.locks.budget.take() {
+                Some(locked) => Ok(locked),
+                None => self.services.budget.lock(),
+            };
+            let spending = &mut *self.spending;
+            let done = locked.and_then(|locked| {
+                locked.batch(|batch| {
+                    // If booking fails the reservations stay, and count as spent.
+                    batch.settle(&settled).unwrap_or_default();
+                    for (waiting, priced) in waiting.iter_mut().zip(priced) {
+                        if let Some(priced) = priced {
+                            waiting.outcome =
+                                reserve(batch, limits, spending, &waiting.request, priced, events);
+                        }
                     }
-                }
+                })
             });
             if let Err(error) = done {
                 for waiting in waiting
@@ -243,7 +331,7 @@ impl LedgerWorker {
         application: &AdmissionRequest,
         limits: BudgetLimits,
     ) -> Result<Option<PricedRequest>, Refusal> {
-        let services = &self.services;
+        let services = self.services;
         let Some(pricing) = services.pricing.get(&application.request.provider) else {
             return Err(Refusal::new(
                 500,
@@ -277,7 +365,7 @@ impl LedgerWorker {
         if allowed.is_empty() {
             return;
         }
-        let services = &self.services;
+        let services = self.services;
         let found = Cell::new(0);
         let recover = |since| -> Vec<Time> {
             let times = services.audit.sent_since(since);
@@ -286,7 +374,11 @@ impl LedgerWorker {
         };
         let many = u32::try_from(allowed.len()).unwrap_or(u32::MAX);
         let now = services.clock.moment();
-        let taken = services.limiter.acquire_up_to(many, now, &recover);
+        let locked = match self.locks.requests.take() {
+            Some(locked) => Ok(locked),
+            None => services.limiter.lock(),
+        };
+        let taken = locked.and_then(|locked| locked.acquire_up_to(many, now, &recover));
         let (count, rebuilt, refusal) = match &taken {
             Ok(batch) => (
                 batch.count as usize,
@@ -301,7 +393,7 @@ impl LedgerWorker {
         let Some(refusal) = refusal else { return };
         let refused = allowed.iter_mut().skip(count);
         let unsent: Vec<SettledRequest> = refused
-            .filter_map(|waiting| refuse(waiting, &refusal, &mut self.spending))
+            .filter_map(|waiting| refuse(waiting, &refusal, self.spending))
             .collect();
         self.release(&unsent);
     }
@@ -319,7 +411,11 @@ impl LedgerWorker {
             }
         }
         let audit = &self.services.audit;
-        let Err(error) = audit.append_all(&events) else {
+        let written = match self.locks.audit.take() {
+            Some(locked) => locked.append_all(&events),
+            None => audit.append_all(&events),
+        };
+        let Err(error) = written else {
             return;
         };
         if !audit.is_required() {
@@ -332,7 +428,7 @@ impl LedgerWorker {
         );
         let sent = waiting.iter_mut().filter(|waiting| waiting.outcome.is_ok());
         let unsent: Vec<SettledRequest> = sent
-            .filter_map(|waiting| refuse(waiting, &refusal, &mut self.spending))
+            .filter_map(|waiting| refuse(waiting, &refusal, self.spending))
             .collect();
         self.release(&unsent);
     }
