@@ -37,6 +37,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
+/// More connections than this are not kept for later requests: each takes memory and a descriptor.
+const MAX_IDLE_CONNECTIONS: usize = 64;
+
 /// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -422,6 +425,7 @@ impl HttpClient {
             .referer(false)
             .no_proxy()
             .https_only(https)
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .connect_timeout(net.timeouts.connect);
         if let Some(proxy) = net
             .https_proxy
