@@ -110,6 +110,7 @@ const STATE: NamePatterns = &[
     "storage.lock",
     "tally",
     "tally.lock",
+    "tally.new",
     "usage.jsonl",
 ];
 /// What `vault reset` sets aside.
