@@ -44,10 +44,13 @@ fn main() {
 /// - Relative relocations are a bitmap (RELR): 36,000 of them take 24 bytes each otherwise, and all
 ///   are read at each start. The C library must be glibc 2.36 or newer.
 /// - Equal functions are one (ICF). LLVM's linker knows this, GNU's does not.
+/// - Functions that each start calls are next to each other, and what only unwinding needs is left
+///   out: see `linker.ld`.
 ///
 /// Each option is tried with a program that does nothing: it must be linked, and must start. So
 /// none is used for a system whose programs do not run here.
 fn make_smaller(compiler: &str) {
+    println!("cargo::rerun-if-changed=linker.ld");
     let variable = |name: &str| env::var(name).unwrap_or_default();
     if variable("CARGO_CFG_TARGET_OS") != "linux" {
         return;
@@ -57,7 +60,12 @@ fn make_smaller(compiler: &str) {
     if fs::write(&source, "fn main() {}").is_err() {
         return;
     }
-    let options: [&[&str]; 2] = [&["-Wl,-z,pack-relative-relocs"], &["-Wl,--icf=all"]];
+    let script = format!("-T{}/linker.ld", variable("CARGO_MANIFEST_DIR"));
+    let options: [&[&str]; 3] = [
+        &["-Wl,-z,pack-relative-relocs"],
+        &["-Wl,--icf=all"],
+        &[&script, "-Wl,--no-eh-frame-hdr"],
+    ];
     for options in options {
         if is_supported(compiler, &source, options) {
             for option in options {
