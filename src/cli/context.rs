@@ -41,18 +41,15 @@ use crate::crypto::fernet::{DataKeys, Purpose};
 use crate::dirs::Dirs;
 use crate::fs;
 use crate::keys::{KeyManager, Slot};
-use crate::limits::{Backoff, Limiter, Lockdown};
+use crate::limits::Lockdown;
 use crate::name::Name;
 use crate::net::HttpContext;
 use crate::privacy::{Policy, Redactor};
 use crate::time::{Clock, Time};
-use crate::usage::UsageLog;
-use crate::usage::budget::{BudgetLimits, BudgetTracker};
 use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Everything a command may need, and what has been opened so far.
 #[derive(Debug)]
@@ -86,48 +83,6 @@ pub(crate) struct Context {
     pub(super) compare_failed: bool,
 }
 
-/// From what a [`Context`] is opened.
-#[derive(Debug)]
-pub(crate) struct ContextSeed {
-    ui: Ui,
-    env: Env,
-    home: Dirs,
-    clock: Clock,
-    yes: bool,
-    settings_file: PathBuf,
-    profile: Option<Name>,
-    settings: Option<Arc<Settings>>,
-    audit_key: Option<Arc<log::AuditKey>>,
-    log: Option<DebugLog>,
-}
-
-impl ContextSeed {
-    /// A context with nothing opened.
-    pub(crate) fn open(self) -> Context {
-        Context {
-            ui: self.ui,
-            env: self.env,
-            home: self.home,
-            clock: self.clock,
-            yes: self.yes,
-            settings_file: self.settings_file,
-            profile: self.profile,
-            settings: self.settings,
-            keys: None,
-            data_keys: None,
-            data_key_lock: None,
-            audit_key: self.audit_key,
-            log: self.log,
-            key_calls_allowed: false,
-            keys_in_use: BTreeMap::new(),
-            reported_model: None,
-            compare_at_end: None,
-            compare_next: None,
-            compare_failed: false,
-        }
-    }
-}
-
 impl Context {
     pub(crate) fn new(ui: Ui, env: Env, global: GlobalArgs) -> Result<Self> {
         let home = match env.path("CHATBOT_HOME") {
@@ -137,7 +92,7 @@ impl Context {
         apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
         let settings_file = named.map_or_else(|| home.settings(), |path| with_folder(&path));
-        let seed = ContextSeed {
+        Ok(Self {
             ui,
             env,
             home,
@@ -147,30 +102,52 @@ impl Context {
             // A malformed one is refused or reported where all variables are checked.
             profile: env.name("CHATBOT_PROFILE").ok().flatten(),
             settings: None,
+            keys: None,
+            data_keys: None,
+            data_key_lock: None,
             audit_key: None,
             log: None,
-        };
-        Ok(seed.open())
+            key_calls_allowed: false,
+            keys_in_use: BTreeMap::new(),
+            reported_model: None,
+            compare_at_end: None,
+            compare_next: None,
+            compare_failed: false,
+        })
     }
 
     /// Another context of the same home and settings file, with nothing opened.
     pub(crate) fn sibling(&self) -> Self {
-        self.seed().open()
+        self.sibling_opener()()
     }
 
-    /// From what a context of the same home and settings file can be opened on another thread.
-    pub(crate) fn seed(&self) -> ContextSeed {
-        ContextSeed {
-            ui: self.ui,
-            env: self.env,
-            home: self.home.clone(),
-            clock: self.clock.clone(),
-            yes: self.yes,
-            settings_file: self.settings_file.clone(),
-            profile: self.profile.clone(),
-            settings: self.settings.clone(),
-            audit_key: self.audit_key.clone(),
-            log: self.log.clone(),
+    /// Opens such a context, on whatever thread.
+    pub(crate) fn sibling_opener(&self) -> impl FnOnce() -> Self + Send + use<> {
+        let (ui, env, yes) = (self.ui, self.env, self.yes);
+        let (home, clock) = (self.home.clone(), self.clock.clone());
+        let (settings_file, settings) = (self.settings_file.clone(), self.settings.clone());
+        let (profile, log) = (self.profile.clone(), self.log.clone());
+        let audit_key = self.audit_key.clone();
+        move || Self {
+            ui,
+            env,
+            home,
+            clock,
+            yes,
+            settings_file,
+            profile,
+            settings,
+            keys: None,
+            data_keys: None,
+            data_key_lock: None,
+            audit_key,
+            log,
+            key_calls_allowed: false,
+            keys_in_use: BTreeMap::new(),
+            reported_model: None,
+            compare_at_end: None,
+            compare_next: None,
+            compare_failed: false,
         }
     }
 
@@ -484,45 +461,6 @@ impl Context {
             self.audit_key = Some(Arc::new(log::AuditKey::new(key)));
         }
         Ok(key.is_some())
-    }
-
-    pub(crate) fn usage(&self) -> UsageLog {
-        UsageLog::new(self.home.state())
-    }
-
-    /// The budget tracker, with the budgets of the settings and that of this run.
-    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
-        let budget = self.settings()?.budget;
-        let limits = BudgetLimits {
-            per_day: budget.per_day,
-            per_month: budget.per_month,
-            per_conversation: budget.per_conversation,
-            per_command,
-        };
-        Ok(BudgetTracker::new(
-            self.home.state(),
-            self.audit(),
-            self.clock.clone(),
-            limits,
-        ))
-    }
-
-    pub(crate) fn limiter(&mut self) -> Result<Limiter> {
-        let limits = self.settings()?.limits;
-        Ok(Limiter::new(
-            self.home.state().join("requests"),
-            limits.requests_per_minute,
-            limits.requests_per_hour,
-        )
-        .with_lengths(
-            Duration::from_secs(limits.minute_window_s.into()),
-            Duration::from_secs(limits.hour_window_s.into()),
-        ))
-    }
-
-    /// The providers that asked for a pause, and how long it lasts.
-    pub(crate) fn backoff(&self) -> Backoff {
-        Backoff::new(self.home.state(), self.clock.clone())
     }
 
     pub(crate) fn lockdown(&self) -> Lockdown {

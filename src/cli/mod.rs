@@ -32,6 +32,7 @@ mod passphrase;
 mod prices;
 mod provider;
 mod repl;
+mod request_limits;
 mod roles;
 mod rollback;
 mod runtime;

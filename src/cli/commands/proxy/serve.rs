@@ -330,7 +330,7 @@ impl OwnerReports for Reports {
     }
 
     fn alert_look(&self) -> Box<dyn FnOnce() + Send> {
-        let seed = self.0.seed();
-        Box::new(move || alerts::check(&mut seed.open()))
+        let open = self.0.sibling_opener();
+        Box::new(move || alerts::check(&mut open()))
     }
 }
