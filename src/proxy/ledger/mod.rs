@@ -8,6 +8,8 @@
 //! another thread and back. Only if another process holds a lock, or a file has to be synced, a thread
 //! does the work, because requests must not wait for each other.
 
+mod locks;
+mod spending;
 mod worker;
 
 use crate::audit::Event;

@@ -1,21 +1,19 @@
 //! Does what the ledger is asked, in batches: budgets, limits and the audit log are each locked and
 //! written once for all requests of a batch, in the order of a single one.
 
+use super::locks::LedgerLocks;
+use super::spending::RunSpending;
 use super::{
     Admission, AdmissionRequest, AdmissionSender, BookedCost, LedgerServices, Settlement, Task,
 };
-use crate::audit::log::LockedLog;
 use crate::audit::{Event, EventKind, Severity};
-use crate::limits::{self, LockedLimiter};
+use crate::limits;
 use crate::provider::{CostBound, CostNeed, Price, reserve_cost_in_batch};
 use crate::proxy::refusal::Refusal;
 use crate::time::{Time, humanize};
-use crate::usage::budget::{
-    self, BudgetBatch, BudgetLimits, LockedBudget, SessionSpend, SettledRequest,
-};
+use crate::usage::budget::{self, BudgetBatch, BudgetLimits, SessionSpend, SettledRequest};
 use crate::usage::totals::{Hold, ReservationRequest};
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -24,47 +22,6 @@ pub(super) struct LedgerWorker {
     services: LedgerServices,
     booked: UnboundedSender<Vec<BookedCost>>,
     spending: RunSpending,
-}
-
-/// What this run of the program has spent and reserved.
-#[derive(Debug, Default)]
-struct RunSpending {
-    all: Spending,
-    tokens: HashMap<String, Spending>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Spending {
-    spent: i64,
-    held: i64,
-}
-
-impl Spending {
-    const fn total(self) -> i64 {
-        self.spent.saturating_add(self.held)
-    }
-}
-
-impl RunSpending {
-    fn change(&mut self, token: &str, change: impl Fn(&mut Spending)) {
-        change(&mut self.all);
-        match self.tokens.get_mut(token) {
-            Some(spending) => change(spending),
-            None => change(self.tokens.entry(token.to_owned()).or_default()),
-        }
-    }
-
-    fn hold(&mut self, token: &str, nanos: i64) {
-        self.change(token, |own| own.held = own.held.saturating_add(nanos));
-    }
-
-    fn release(&mut self, token: &str, nanos: i64) {
-        self.change(token, |own| own.held = own.held.saturating_sub(nanos));
-    }
-
-    fn spend(&mut self, token: &str, nanos: i64) {
-        self.change(token, |own| own.spent = own.spent.saturating_add(nanos));
-    }
 }
 
 /// A request that waits for its answer.
@@ -114,50 +71,6 @@ impl LedgerWorker {
             locks: LedgerLocks::default(),
         };
         batch.work(tasks.into_iter());
-    }
-}
-
-/// The locks that were taken before the work began. What is missing is waited for.
-#[derive(Debug, Default)]
-struct LedgerLocks<'a> {
-    budget: Option<LockedBudget<'a>>,
-    requests: Option<LockedLimiter<'a>>,
-    audit: Option<LockedLog<'a>>,
-}
-
-impl<'a> LedgerLocks<'a> {
-    /// Takes the locks for these tasks; `None` if that is not possible at once, or if the tasks
-    /// write a file that is synced.
-    fn try_all(services: &'a LedgerServices, tasks: &[Task]) -> Option<Self> {
-        let (mut has_money, mut has_requests) = (false, false);
-        for task in tasks {
-            match task {
-                Task::Admit(request, _) => {
-                    has_requests = true;
-                    has_money |= request.is_billed;
-                }
-                Task::Settle(settlement) if settlement.wait.is_some() => return None,
-                Task::Settle(settlement) => {
-                    has_money |= settlement.hold.is_some() || settlement.entry.is_some();
-                }
-                Task::Record(_) => {}
-            }
-        }
-        // A lock that cannot be taken at all is asked for again where the reason is reported.
-        Some(Self {
-            budget: match has_money.then(|| services.budget.try_lock()) {
-                Some(Ok(None)) => return None,
-                taken => taken.and_then(Result::ok).flatten(),
-            },
-            requests: match has_requests.then(|| services.limiter.try_lock()) {
-                Some(Ok(None)) => return None,
-                taken => taken.and_then(Result::ok).flatten(),
-            },
-            audit: match services.audit.try_lock() {
-                Ok(None) => return None,
-                taken => taken.ok().flatten(),
-            },
-        })
     }
 }
 
