@@ -38,7 +38,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// More connections than this are not kept for later requests: each takes memory and a descriptor.
-const MAX_IDLE_CONNECTIONS: usize = 64;
+const MAX_IDLE_CONNECTIONS: usize = 48;
 
 /// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
