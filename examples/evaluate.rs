@@ -14,7 +14,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+#[path = "labelled/mod.rs"]
+mod labelled;
+use labelled::Document;
 
 /// The kinds of each group that has a goal of its own.
 const GROUPS: [(&str, &str); 4] = [
@@ -31,19 +35,6 @@ const GROUPS: [(&str, &str); 4] = [
     ("names", "name"),
 ];
 const GROUPINGS: [&str; 5] = ["kind", "language", "category", "source", "tier"];
-
-struct Mark {
-    kind: String,
-    place: Range<usize>,
-}
-
-struct Document {
-    id: String,
-    /// Language, category, source and tier.
-    labels: [String; 4],
-    text: String,
-    marks: Vec<Mark>,
-}
 
 /// How many values are safe, of how many.
 #[derive(Clone, Copy, Default)]
@@ -95,9 +86,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let folder = folder.ok_or("usage: evaluate DIR [--misses] [--by GROUPING]…")?;
-    let mut files = Vec::new();
-    text_files(&folder, &mut files)?;
-    files.sort();
+    let files = labelled::text_files(&folder)?;
     let redactor = Redactor::new(&Policy::default())?;
     let mut out = io::stdout().lock();
     let mut halves: BTreeMap<&str, Scores> = BTreeMap::new();
@@ -110,81 +99,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .file_stem()
             .map_or(String::new(), |s| s.to_string_lossy().into());
         let scores = halves.entry(half).or_default();
-        for document in documents(&fs::read_to_string(&file)?, &source) {
-            score(&redactor, &document, scores, lists, &mut out)?;
+        for document in labelled::documents(&fs::read_to_string(&file)?) {
+            score(&redactor, (&document, &source), scores, lists, &mut out)?;
         }
     }
     for (half, scores) in &halves {
         write_table(half, scores, &groupings, &mut out)?;
     }
     Ok(())
-}
-
-fn text_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    if folder.is_file() {
-        files.push(folder.to_owned());
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            text_files(&path, files)?;
-        } else if path.extension().is_some_and(|end| end == "txt") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The documents of a file, without their marks.
-fn documents(text: &str, source: &str) -> Vec<Document> {
-    let mut documents: Vec<(String, String)> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        match (line.strip_prefix("=== "), documents.last_mut()) {
-            (Some(header), _) => documents.push((header.trim().to_owned(), String::new())),
-            (None, Some((_, body))) => body.push_str(line),
-            (None, None) => {}
-        }
-    }
-    documents
-        .into_iter()
-        .map(|(header, marked)| {
-            let mut words = header.split_whitespace().map(str::to_owned);
-            let mut next = || words.next().unwrap_or_default();
-            let (id, language, category, tier) = (next(), next(), next(), next());
-            let (text, marks) = without_marks(&marked);
-            Document {
-                id,
-                labels: [language, category, source.to_owned(), tier],
-                text,
-                marks,
-            }
-        })
-        .collect()
-}
-
-fn without_marks(marked: &str) -> (String, Vec<Mark>) {
-    let (mut text, mut marks) = (String::new(), Vec::new());
-    let mut rest = marked;
-    while let Some((before, mark)) = rest.split_once('⟪') {
-        text.push_str(before);
-        let Some(((kind, value), behind)) = mark
-            .split_once('⟫')
-            .and_then(|(mark, behind)| Some((mark.split_once('|')?, behind)))
-        else {
-            rest = mark;
-            continue;
-        };
-        let start = text.len();
-        text.push_str(value);
-        marks.push(Mark {
-            kind: kind.to_owned(),
-            place: start..text.len(),
-        });
-        rest = behind;
-    }
-    text.push_str(rest);
-    (text, marks)
 }
 
 /// Whether what is left of a value between the findings is of no use.
@@ -211,7 +133,7 @@ fn is_safe(text: &str, value: &Range<usize>, found: &[Range<usize>]) -> bool {
 
 fn score(
     redactor: &Redactor,
-    document: &Document,
+    (document, source): (&Document, &str),
     scores: &mut Scores,
     lists: bool,
     out: &mut impl Write,
@@ -229,7 +151,7 @@ fn score(
         let before: String = before.chars().rev().collect();
         let after: String = tail.chars().take(40).collect();
         let value = text.get(place.clone()).unwrap_or_default();
-        let id = &document.id;
+        let [id, ..] = &document.labels;
         let line = format!("{before}⟪{value}⟫{after}").replace('\n', "⏎");
         writeln!(out, "{sign} {id} {what}: {line}")
     };
@@ -241,8 +163,15 @@ fn score(
             .find(|(_, kinds)| kinds.split(' ').any(|kind| kind == mark.kind))
             .map_or("other", |(group, _)| group);
         scores.groups.entry(group).or_default().add(safe);
-        let kind = [mark.kind.clone()];
-        for (grouping, value) in GROUPINGS.iter().zip(kind.iter().chain(&document.labels)) {
+        let [_, language, category, tier] = document.labels.clone();
+        let values = [
+            mark.kind.clone(),
+            language,
+            category,
+            source.to_owned(),
+            tier,
+        ];
+        for (grouping, value) in GROUPINGS.iter().zip(&values) {
             if group != "names" || *grouping == "kind" {
                 let key = (*grouping, value.clone());
                 scores.by.entry(key).or_default().add(safe);

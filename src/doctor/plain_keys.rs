@@ -17,7 +17,11 @@ pub(super) struct TokenScanner(Option<Redactor>);
 
 impl TokenScanner {
     pub(super) fn new() -> Self {
-        Self(Redactor::new(&Policy::default()).ok())
+        let policy = Policy {
+            rules_only: true,
+            ..Policy::default()
+        };
+        Self(Redactor::new(&policy).ok())
     }
 
     /// The names of the rules that find a key in a line.

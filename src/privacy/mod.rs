@@ -1,7 +1,8 @@
 //! Redaction: finds private values and replaces them, so that nothing private is sent or saved.
 //!
 //! [`Raw`] is unchecked text, [`Redacted`] may be sent and saved. [`Redactor::redact`] is the only
-//! conversion. Detectors read bytes and need no model and no network.
+//! conversion. Detectors read bytes and need no network; a small linear model
+//! weighs what they do not decide.
 //!
 //! ```text
 //! typed, file, pipe, reply (Raw)
@@ -21,6 +22,8 @@
 //!              │   │   ├─ digits      numbers::read                all sorts of numbers
 //!              │   │   ├─ `@`         email::read
 //!              │   │   └─ odd byte    deobfuscate::is_fold, remembered
+//!              │   ├─ code_values     drop hits that are types, calls, labels
+//!              │   ├─ judge           weigh the evidence for what no rule decided  judge/
 //!              │   └─ deobfuscate::detect_around   scan what is disguised, decoded
 //!              ├─ user-defined patterns; then drop kinds in `disable`, values in `allow`
 //!              ├─ TaughtTexts::find   texts that the user has taught         taught.rs
@@ -65,6 +68,8 @@ pub(crate) mod display;
 mod findings;
 pub mod input_check;
 pub mod json;
+mod judge;
+pub mod judge_training;
 mod kind;
 mod mask;
 mod personal;

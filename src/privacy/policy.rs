@@ -7,6 +7,8 @@ use regex::bytes::{Regex, RegexBuilder};
 pub struct Policy {
     /// Turns redaction off.
     pub off: bool,
+    /// Whether only rules find values, and nothing is judged by the words around it.
+    pub rules_only: bool,
     /// Kinds that are not redacted.
     pub disable: Vec<String>,
     /// Values that are never redacted: exact strings, strings with `*` for any text, or a regular

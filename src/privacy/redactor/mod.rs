@@ -25,6 +25,8 @@ fn ruleset_id(policy: &Policy) -> RulesetId {
 #[derive(Debug)]
 pub struct Redactor {
     off: bool,
+    /// Whether the judge looks for what no rule decides.
+    judges: bool,
     disabled: Vec<Kind>,
     allowed: Vec<AllowRule>,
     own: Vec<(Kind, Regex)>,
@@ -67,6 +69,7 @@ impl Redactor {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             off: policy.off,
+            judges: !policy.rules_only,
             disabled,
             allowed,
             own,
@@ -215,7 +218,7 @@ impl Redactor {
         if self.off {
             return (Vec::new(), Vec::new());
         }
-        let (mut hits, manifests) = scan::dispatch::detect_from(bytes, open);
+        let (mut hits, manifests) = scan::dispatch::detect_from(bytes, open, self.judges);
         for (kind, pattern) in &self.own {
             hits.extend(
                 pattern

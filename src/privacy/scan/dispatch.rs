@@ -3,6 +3,9 @@
 //! [`DETECTORS`] lists them with their keywords, `build_table` collects all keywords in one index,
 //! and the functions at the end scan a text.
 
+use crate::privacy::judge::Verdict;
+use crate::privacy::judge::label::TokenLabel;
+use crate::privacy::judge::lexicon;
 use crate::privacy::kind;
 use crate::privacy::personal::{
     announced_address, coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets,
@@ -10,13 +13,15 @@ use crate::privacy::personal::{
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
 use crate::privacy::scan::keywords::{IndexBuilder, KeywordIndex, KeywordVisitor};
-use crate::privacy::scan::{Match, Scan, context, deobfuscate};
+use crate::privacy::scan::{Match, Scan, context, deobfuscate, judged};
 use crate::privacy::secrets::field_names::{FieldKind, SECRET_FIELD_NAMES};
 use crate::privacy::secrets::{
-    code_calls, command_output, field_value, http_headers, kubernetes, ldap, network_devices,
-    one_time_codes, private_keys, prose_logins, server_config, shell_commands, tables, urls,
+    code_calls, code_values, command_output, field_value, http_headers, kubernetes, ldap,
+    network_devices, one_time_codes, private_keys, prose_logins, server_config, shell_commands,
+    tables, urls,
 };
 use crate::privacy::tokens::{self, RULE_GROUPS, encoded, packed, pattern};
+use std::ops::Range;
 
 /// What to do at a keyword.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,8 @@ enum Action {
     PhoneWord,
     /// A keyword with its own reader, by its index in `READERS`.
     Call(u8),
+    /// A word near which the judge looks for values.
+    Cue,
 }
 
 /// A detector. It is called with the start and the end of its keyword.
@@ -340,6 +347,16 @@ const fn build_table() -> IndexBuilder<Action> {
         builder.add_words(DETECTORS[d].0, Action::Call(d as u8));
         d += 1;
     }
+    let lexicon = [lexicon::STEMS, lexicon::WORDS];
+    let mut table = 0;
+    while table < lexicon.len() {
+        let mut group = 0;
+        while group < lexicon[table].len() {
+            builder.add_words(lexicon[table][group].1, Action::Cue);
+            group += 1;
+        }
+        table += 1;
+    }
     builder
 }
 
@@ -350,8 +367,13 @@ impl KeywordVisitor<Action> for Scan<'_> {
         }
         match act {
             Action::Token(theme, rule, shape) => tokens::try_token(self, at, (theme, rule, shape)),
-            Action::Name(word) => field_value::read(self, at, end, word),
+            Action::Name(word) => {
+                self.note_cue(at);
+                field_value::read(self, at, end, word);
+            }
+            Action::Cue => self.note_cue(at),
             Action::PhoneWord => {
+                self.note_cue(at);
                 if context::is_whole_word(self.text, at, end) {
                     self.telephone = Some(end);
                 }
@@ -368,6 +390,7 @@ impl KeywordVisitor<Action> for Scan<'_> {
         if at < self.key_block {
             return self.key_block;
         }
+        self.note_number(at);
         // The dump of `od`, whose bytes would be read as a number.
         if self.text.starts_with_at(at, b"0000000 ") {
             packed::hex_dump(self, at, at);
@@ -389,7 +412,7 @@ impl KeywordVisitor<Action> for Scan<'_> {
 /// All hits in a text, folded text included.
 #[cfg(test)]
 pub(in crate::privacy) fn detect(bytes: &[u8]) -> Vec<Match> {
-    detect_from(bytes, None).0
+    detect_from(bytes, None, true).0
 }
 
 /// All hits in a part of a stream, folded text included, and the manifests in it. A manifest may be
@@ -397,6 +420,7 @@ pub(in crate::privacy) fn detect(bytes: &[u8]) -> Vec<Match> {
 pub(in crate::privacy) fn detect_from(
     bytes: &[u8],
     open: Option<(usize, OpenManifest)>,
+    judges: bool,
 ) -> (Vec<Match>, Vec<ManifestRegion>) {
     let mut pass = Scan::new(TextBytes(bytes), holds_secret);
     if let Some((from, open)) = open {
@@ -404,10 +428,28 @@ pub(in crate::privacy) fn detect_from(
     }
     INDEX.scan(TextBytes(bytes), &mut pass);
     let mut hits = pass.matches;
+    hits.retain(|hit| !code_values::is_code_value(TextBytes(bytes), hit));
+    if judges {
+        judged::add_verdicts(TextBytes(bytes), (pass.cues, pass.numbers), &mut hits);
+    }
     if !pass.folds.is_empty() {
         hits.extend(deobfuscate::detect_around(bytes, &pass.folds, detect_raw));
     }
     (hits, pass.manifests)
+}
+
+/// What the judge is trained on: the hits of the rules, and the verdicts of `choose`.
+pub(in crate::privacy) fn judge_with(
+    bytes: &[u8],
+    choose: &mut impl FnMut(Range<usize>, &[u32]) -> TokenLabel,
+) -> (Vec<Match>, Vec<Verdict>) {
+    let mut pass = Scan::new(TextBytes(bytes), holds_secret);
+    INDEX.scan(TextBytes(bytes), &mut pass);
+    let mut hits = pass.matches;
+    hits.retain(|hit| !code_values::is_code_value(TextBytes(bytes), hit));
+    let seen = (pass.cues, pass.numbers);
+    let found = judged::verdicts_with(TextBytes(bytes), seen, &hits, choose);
+    (hits, found)
 }
 
 /// The hits in the bytes as they are, without folding.

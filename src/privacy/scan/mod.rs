@@ -24,6 +24,7 @@ pub(super) mod context;
 pub(super) mod deobfuscate;
 pub(super) mod detector_state;
 pub(super) mod dispatch;
+pub(super) mod judged;
 pub(super) mod keywords;
 pub(super) mod overlaps;
 pub(super) mod word_set;
@@ -48,6 +49,9 @@ impl Match {
     pub(super) fn evidence(&self) -> &'static str {
         match (self.rule, self.confidence) {
             ("taught", _) => "you have taught it with `chatbot never`",
+            (rule, _) if rule.starts_with("judged-") => {
+                "its form, the words around it and its place say what it is"
+            }
             ("own-pattern", _) => "a pattern in your settings matches it",
             (_, KNOWN_TOKEN) => "it has the form of a known key or token",
             (_, CHECKSUM) => "it has a form or a checksum that other texts do not have",
@@ -119,6 +123,9 @@ pub(super) struct Scan<'t> {
     pub(super) manifests: Vec<ManifestRegion>,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
+    /// Words of the judge's lexicon, and numbers of four or more digits.
+    pub(super) cues: Vec<usize>,
+    pub(super) numbers: Vec<usize>,
     /// The word that a value was last read from.
     pub(super) run: LastWord,
     /// Says whether decoded bytes hold a secret. It is a pointer, so that a detector can ask all
@@ -138,6 +145,8 @@ impl<'t> Scan<'t> {
             telephone: None,
             manifests: Vec::new(),
             refused: ((0, 0), 0),
+            cues: Vec::new(),
+            numbers: Vec::new(),
             run: LastWord::default(),
             decoded_check,
         }

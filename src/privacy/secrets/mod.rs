@@ -5,6 +5,7 @@ pub(super) mod assignment;
 pub(super) mod char_stats;
 pub(super) mod classify;
 pub(super) mod code_calls;
+pub(super) mod code_values;
 pub(super) mod command_output;
 pub(super) mod common_words;
 pub(super) mod dummy_values;

@@ -266,11 +266,11 @@ impl Sandbox {
                 .ancestors()
                 .take_while(|p| roots.iter().any(|r| p.starts_with(r)))
             {
-                let mode = fs::symlink_metadata(path)
-                    .expect("the mode of a file")
-                    .permissions()
-                    .mode()
-                    & 0o777;
+                // A running program may have replaced or removed it meanwhile.
+                let Ok(metadata) = fs::symlink_metadata(path) else {
+                    continue;
+                };
+                let mode = metadata.permissions().mode() & 0o777;
                 if mode & 0o077 != 0 {
                     writeln!(exposed, "{} is open to others: {mode:o}", path.display()).unwrap();
                 }

@@ -64,6 +64,8 @@ pub(crate) fn run(context: &mut Context, options: &ScanArgs) -> Result<()> {
     // The command looks for everything even if the settings turn redaction off for the chat.
     let policy = Policy {
         off: false,
+        // A list of what may be private would hide what is.
+        rules_only: true,
         ..context.settings()?.privacy.policy.clone()
     };
     let redactor = context.redactor_for(&policy)?;
