@@ -395,11 +395,13 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let (_dir, path) = place();
         let mut kept = KeptFile::page(path.clone());
-        let mut numbers = Vec::new();
+        let (mut numbers, mut files) = (Vec::new(), Vec::new());
         for many in 9000..9006 {
             kept.look().unwrap();
             kept.replace_pages(vec![b'x'; many]).unwrap();
             numbers.push(fs::metadata(&path).unwrap().ino());
+            // The number of a file that is open is not given to another.
+            files.push(File::open(&path).unwrap());
         }
         let [first, second, rest @ ..] = &numbers[..] else {
             panic!("{numbers:?}");
